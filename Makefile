@@ -1,0 +1,139 @@
+# Gatepost. `make run` shows it working, `make check` runs every test, `make help` lists the rest.
+#
+# Every .c below src/LIB is part of the library LIB; every .c below src/PROCESS is part of that process. Which
+# libraries a program may link is the list below: what is not there cannot be called by it.
+
+MODE ?= release
+O ?= build
+CC ?= gcc
+PREFIX ?= /usr/local
+DESTDIR ?=
+VERSION = 0.1
+
+LIBS = base conf smtp sasl auth mime log tls map dns msg child ctl
+smtpd_LIBS = tls map dns auth sasl smtp mime log child msg conf base
+authd_LIBS = auth sasl child msg conf base
+mapd_LIBS = map auth smtp child msg conf base
+queued_LIBS = map log mime smtp child msg conf base
+relay_LIBS = tls dns map auth sasl smtp mime log child msg conf base
+deliver_LIBS = map smtp sasl mime log child msg conf base
+master_LIBS = tls map auth sasl smtp log child msg conf base
+DAEMONS = master smtpd authd mapd queued relay deliver
+CTL = gatepost postconf postmap postqueue postsuper postcat
+ctl_LIBS = ctl tls map auth sasl smtp mime log msg conf base
+PROGRAMS = $(DAEMONS) $(CTL)
+
+smtpd_SO = -luv -lssl -lcrypto -lunbound -lidn2 -lpcre2-8 -lsqlite3 -llmdb -lseccomp
+authd_SO = -luv -lcrypto -lsqlite3 -lcrypt -lsodium -largon2 -lidn -lseccomp
+mapd_SO = -luv -lcrypto -lsqlite3 -llmdb -lpcre2-8 -lidn2 -lseccomp
+queued_SO = -luv -lcrypto -lidn2 -lpcre2-8 -lsqlite3 -llmdb -lseccomp
+relay_SO = -luv -lssl -lcrypto -lunbound -lidn2 -lpcre2-8 -lsqlite3 -llmdb -lidn -lseccomp
+deliver_SO = -luv -lcrypto -lpcre2-8 -lsqlite3 -llmdb -lidn2 -lidn -lseccomp
+master_SO = -luv -lssl -lcrypto -lsqlite3 -lcrypt -lsodium -largon2 -llmdb -lpcre2-8 -lidn2 -lidn -lseccomp
+ctl_SO = -luv -lssl -lcrypto -lsqlite3 -lcrypt -lsodium -largon2 -llmdb -lpcre2-8 -lidn2 -lidn -ljansson -lseccomp
+
+WARN = -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wvla -Wstrict-prototypes -Wmissing-prototypes -Werror
+CFLAGS_release = -O2 -g -D_FORTIFY_SOURCE=3
+CFLAGS_debug = -O0 -g
+CFLAGS_asan = -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer -DASAN
+HARDEN = -fstack-protector-strong -fstack-clash-protection -ftrivial-auto-var-init=zero -fPIE
+ALL_CFLAGS = -std=c17 -D_GNU_SOURCE -DGATEPOST_VERSION='"$(VERSION)"' -Isrc $(WARN) $(HARDEN) $(CFLAGS_$(MODE)) $(CFLAGS)
+ALL_LDFLAGS = $(CFLAGS_$(MODE)) -pie -Wl,-z,relro,-z,now -Wl,--as-needed $(LDFLAGS)
+
+.DEFAULT_GOAL := all
+.SUFFIXES:
+.DELETE_ON_ERROR:
+
+sources = $(filter-out %_test.c $(wildcard src/$(1)/prog_*.c),$(wildcard src/$(1)/*.c))
+objects = $(patsubst src/%.c,$(O)/obj/%.o,$(call sources,$(1)))
+archives = $(foreach l,$(1),$(O)/lib/$(l).a)
+
+all: $(addprefix $(O)/bin/,$(PROGRAMS)) $(O)/bin/mailq
+
+define library
+$(O)/lib/$(1).a: $(call objects,$(1)) | $(O)/lib
+	@rm -f $$@
+	@ar rcs $$@ $$(filter %.o,$$^)
+endef
+$(foreach l,$(LIBS),$(eval $(call library,$(l))))
+
+define daemon
+$(O)/bin/$(1): $(call objects,$(1)) $(call archives,$($(1)_LIBS)) | $(O)/bin
+	@echo "LD $$@"
+	@$(CC) $(ALL_LDFLAGS) -o $$@ $$(filter %.o,$$^) -Wl,--start-group $$(filter %.a,$$^) -Wl,--end-group $($(1)_SO)
+endef
+$(foreach p,$(DAEMONS),$(eval $(call daemon,$(p))))
+
+define control
+$(O)/bin/$(1): $(O)/obj/ctl/prog_$(1).o $(call archives,$(ctl_LIBS)) | $(O)/bin
+	@echo "LD $$@"
+	@$(CC) $(ALL_LDFLAGS) -o $$@ $$(filter %.o,$$^) -Wl,--start-group $$(filter %.a,$$^) -Wl,--end-group $(ctl_SO)
+endef
+$(foreach p,$(CTL),$(eval $(call control,$(p))))
+
+$(O)/bin/mailq: $(O)/bin/postqueue
+	@ln -sf postqueue $@
+
+$(O)/obj/%.o: src/%.c
+	@mkdir -p $(@D)
+	@echo "CC $<"
+	@$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(O)/lib $(O)/bin $(O)/test:
+	@mkdir -p $@
+
+# Unit tests: src/LIB/x_test.c links its own library and all others, so that a fixture may use any of them; a test of a
+# process folder links that folder's objects but main.c.
+unit_sources = $(wildcard src/*/*_test.c)
+unit_tests = $(patsubst src/%_test.c,$(O)/test/%_test,$(unit_sources))
+.PRECIOUS: $(O)/obj/%.o
+.SECONDEXPANSION:
+$(O)/test/%_test: $(O)/obj/%_test.o $(call archives,$(LIBS)) $$(if $$(filter $(DAEMONS),$$(*D)),$$(filter-out %/main.o,$$(call objects,$$(*D))))
+	@mkdir -p $(@D)
+	@echo "LD $@"
+	@$(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group \
+		-lcmocka $(sort $(smtpd_SO) $(authd_SO) $(mapd_SO) $(relay_SO) $(ctl_SO))
+
+units: $(unit_tests)
+check-unit: units
+	@test/run-unit $(unit_tests)
+
+asan:
+	@$(MAKE) MODE=asan O=$(O)/asan all
+debug:
+	@$(MAKE) MODE=debug O=$(O)/debug all
+
+deps:
+	@test/deps
+run: deps
+	@$(MAKE) all
+	@test/run-demo
+check: deps
+	@test/check
+lint:
+	@test/lint
+format:
+	@clang-format -i $(wildcard src/*/*.[ch] test/*/*.[ch])
+bench: all
+	@test/bench/run
+SECONDS ?= 60
+fuzz:
+	@test/fuzz/run $(SECONDS)
+
+install: all
+	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/libexec/gatepost $(DESTDIR)$(PREFIX)/share/man/man1 \
+		$(DESTDIR)$(PREFIX)/share/man/man5 $(DESTDIR)$(PREFIX)/share/man/man8
+	install -m 755 $(addprefix $(O)/bin/,$(CTL)) $(DESTDIR)$(PREFIX)/sbin/
+	ln -sf postqueue $(DESTDIR)$(PREFIX)/sbin/mailq
+	install -m 755 $(addprefix $(O)/bin/,$(DAEMONS)) $(DESTDIR)$(PREFIX)/libexec/gatepost/
+	for s in 1 5 8; do for f in man/*.$$s; do [ ! -e "$$f" ] || install -m 644 "$$f" $(DESTDIR)$(PREFIX)/share/man/man$$s/; done; done
+
+clean:
+	rm -rf $(O)
+
+help:
+	@sed -n 's/^# //p' Makefile | head -3
+	@echo "targets: all run check check-unit deps asan debug lint format bench fuzz install clean"
+
+.PHONY: all units check-unit asan debug deps run check lint format bench fuzz install clean help
+-include $(wildcard $(O)/obj/*/*.d)

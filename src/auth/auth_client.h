@@ -1,0 +1,68 @@
+/*
+ * auth_client.h - ask an authentication service in Dovecot's auth protocol (docs/protocol/auth.md), versions 1.0 to 1.4.
+ *
+ * One multiplexed connection per process, that reconnects by itself (at once, then every second while it fails). It
+ * speaks to authd and to Dovecot 2.3 and 2.4 alike. While the service is away each request ends AUTH_TEMP; one log line
+ * says which socket failed and why, and one that it is back. A request that is not answered within `timeout_s` ends
+ * AUTH_TEMP. Every field that goes out is escaped; a bad answer to one request ends that request only, broken framing
+ * ends the connection.
+ */
+#ifndef AUTH_AUTH_CLIENT_H
+#define AUTH_AUTH_CLIENT_H
+
+#include "base/buf.h"
+#include <uv.h>
+
+struct auth_client;
+/*
+ * `path`: "private/auth" (relative to the current directory: the chroot), "/abs/path", "unix:path", "inet:host:port".
+ * The path is copied. Connects at once, and keeps trying.
+ */
+struct auth_client *auth_client_new(uv_loop_t *loop, const char *path, unsigned timeout_s);
+void auth_client_free(struct auth_client **c);
+
+enum auth_mech_flag { /* of the MECH line */
+	AUTH_MECH_ANONYMOUS = 1, AUTH_MECH_PLAINTEXT = 2, AUTH_MECH_DICTIONARY = 4, AUTH_MECH_ACTIVE = 8,
+	AUTH_MECH_MUTUAL = 16, AUTH_MECH_FORWARD_SECRECY = 32, AUTH_MECH_PRIVATE = 64, AUTH_MECH_CHANNEL_BINDING = 128
+};
+struct auth_mech {
+	struct str name;	/* "PLAIN", in capitals */
+	unsigned flags;
+};
+/* The mechanisms that the service offers now (the last known ones while it is away); 0 while none is known. */
+size_t auth_client_mechs(const struct auth_client *c, const struct auth_mech **first);
+/* Is the connection up, with its handshake done? */
+bool auth_client_is_up(const struct auth_client *c);
+
+enum auth_outcome {
+	AUTH_OK,	/* user is set */
+	AUTH_FAIL,	/* wrong secret, unknown user, disabled …: 535; code and reason may say why */
+	AUTH_TEMP,	/* 454: service away, slow, or it said temp_fail */
+	AUTH_BAD_BASE64	/* 501 5.5.2 */
+};
+
+struct auth_request {		/* embedded in the session; zeroed by the caller, fields set, before auth_start() */
+	struct str mech;	/* one of auth_client_mechs() */
+	struct str service;	/* "smtp" */
+	struct str local_ip, remote_ip; /* "" not known */
+	uint16_t local_port, remote_port;
+	bool secured;		/* under TLS */
+	bool has_initial;
+	struct str initial;	/* initial response, base64 as the client sent it; "=" is an empty one */
+	/* The service wants one more answer: base64 challenge, without "334 ". Call auth_continue() or auth_cancel(). */
+	void (*on_challenge)(struct auth_request *r, struct str challenge);
+	/* The end. Slices live for the call only. */
+	void (*on_end)(struct auth_request *r, enum auth_outcome outcome, struct str user, struct str reason);
+	/* auth_client.c's */
+	struct auth_client *client;
+	struct auth_request *next;
+	uint32_t id;
+	uint64_t deadline_ms;
+};
+/* Callbacks never come from within these calls. */
+void auth_start(struct auth_client *c, struct auth_request *r);
+void auth_continue(struct auth_request *r, struct str base64);
+/* Forget it, here and at the service ("*", RFC 4954 sec. 4; a client that is gone). No callback follows. */
+void auth_cancel(struct auth_request *r);
+
+#endif

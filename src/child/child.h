@@ -1,0 +1,66 @@
+/*
+ * child.h - what every process below master does first and last: take its orders, its configuration and its
+ * descriptors from master, open its log, say that it is ready, and stop when it is told.
+ *
+ *	int main(void)
+ *	{
+ *		struct child c = { .role = ROLE_MAPD, .on_peer = …, .on_stop = …, .on_status = … };
+ *		child_begin(&c);		// conf, log, loop are there now; still with master's rights
+ *		… open what is needed …
+ *		child_ready(&c, jail_enter(&(struct jail){ … }));
+ *		return child_run(&c);
+ *	}
+ */
+#ifndef CHILD_CHILD_H
+#define CHILD_CHILD_H
+
+#include "base/ipc.h"
+#include "conf/conf.h"
+#include "msg/roles.h"
+
+struct child_listener {
+	const struct conf_service *service; /* row of master.cf */
+	int fd;				    /* listening, nonblocking; belongs to the process */
+	char address[64];		    /* "127.0.0.1:2525", for log lines */
+};
+
+struct child {
+	/* set by the process before child_begin() */
+	enum role role;
+	/* A channel to another process is there. Takes: fd (a SEQPACKET socket for ipc_open). */
+	void (*on_peer)(struct child *c, enum role role, unsigned index, int fd);
+	/* Stop: graceful means to finish what is under way. The process ends by child_exit(). NULL: exit at once. */
+	void (*on_stop)(struct child *c, bool graceful);
+	/* Members of a JSON object without the braces ("\"sessions\":3"), for `gatepost status`. May be NULL. */
+	void (*on_status)(struct child *c, struct buf *json);
+
+	/* filled in by child_begin() */
+	uv_loop_t *loop;
+	struct conf *conf;
+	const struct conf_view *main;	/* main.cf */
+	unsigned index, count;		/* which of how many of this role */
+	bool root;			/* master runs as root: chroot and change the uid */
+	uid_t uid;			/* the account of this role (when root) */
+	gid_t gid;
+	const char *queue_directory;	/* absolute */
+	struct child_listener *listener;
+	size_t n_listener;
+
+	/* its own */
+	struct ipc master;
+	uv_check_t flush_log;
+	uv_signal_t sigterm;
+};
+
+/* Never returns without all of it: what is wrong is fatal. */
+void child_begin(struct child *c);
+/* In the jail and serving. `jail` is shown by `gatepost status`. */
+void child_ready(struct child *c, const char *jail);
+/* Run the loop until child_exit(). Returns the exit code. */
+int child_run(struct child *c);
+/* Leave child_run() with code 0. */
+void child_exit(struct child *c);
+/* A peer broke its permit table: log it, and let master kill it. */
+void child_violation(struct child *c, enum role role, unsigned index, const char *why);
+
+#endif

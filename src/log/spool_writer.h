@@ -1,0 +1,60 @@
+/*
+ * spool_writer.h - the side that writes mail: smtpd's end of the log, and queued's own for reports and moved survivors.
+ *
+ * One writer per process. It appends to the segment that queued lent it, and only it does. A message is begun, added
+ * to, and then committed or aborted, exactly one of the two. Commits that are pending at the same time share one flush
+ * (group commit): one alone is written with RWF_DSYNC inline, more go to a thread while the loop goes on. on_committed
+ * runs after the flush returned, never before, and from the loop, never from within spool_msg_commit().
+ * A failed flush fails the whole batch and ends the segment; it is never tried again (docs/protocol/log.md).
+ */
+#ifndef LOG_SPOOL_WRITER_H
+#define LOG_SPOOL_WRITER_H
+
+#include "log/envelope.h"
+#include <uv.h>
+
+struct spool_writer;
+struct spool_writer_ops {
+	/* One more segment is wanted (a spare is always kept at hand). */
+	void (*want)(struct spool_writer *w);
+	/* All octets of that segment before `offset` are flushed. */
+	void (*committed)(struct spool_writer *w, uint64_t generation, uint64_t offset);
+	/* It will not be written any more. */
+	void (*end)(struct spool_writer *w, uint64_t generation, uint64_t offset, bool failed);
+};
+
+struct spool_writer *spool_writer_new(uv_loop_t *loop, const struct spool_writer_ops *ops);
+/* A segment to append to (from its header's end on). Takes: fd. */
+void spool_writer_lend(struct spool_writer *w, uint64_t generation, uint64_t octets, int fd);
+/* queued is gone: segments at hand are ended without a word (its successor reads them to their end) once nothing is
+ * pending; new ones come after the next lend. */
+void spool_writer_peer_lost(struct spool_writer *w);
+/* Can a message be begun now? */
+bool spool_writer_is_ready(const struct spool_writer *w);
+
+struct spool_msg {		/* embedded in the mail transaction */
+	struct spool_writer *writer;	/* NULL: none begun */
+	uint64_t id;
+	struct buf pending;		/* octets not yet in the log */
+	struct extent *extent;
+	size_t n_extent, cap_extent;
+	uint64_t octets;		/* of the wire form so far */
+	bool failed, committing;
+	/* err 0: durable. else negative errno: answer 451 4.3.0 (-ENOSPC: 452 4.3.1). */
+	void (*on_committed)(struct spool_msg *m, int err);
+	struct spool_msg *next;
+};
+
+/* Begin: gives it its id. 0, or -1: no segment at hand (answer 451 4.3.0). *m is zeroed before by the caller. */
+int spool_msg_begin(struct spool_msg *m, struct spool_writer *w);
+/* Append octets in wire form (CRLF lines, dot-stuffed). 0, or -1: it can no longer be stored; commit will say why. */
+int spool_msg_add(struct spool_msg *m, struct str octets);
+/*
+ * Commit with this envelope (copied; id, extent fields are filled in by the writer). on_committed follows; m must stay
+ * until then. A client that is gone meanwhile changes nothing: the message is kept.
+ */
+void spool_msg_commit(struct spool_msg *m, struct envelope *env, void (*on_committed)(struct spool_msg *m, int err));
+/* Drop it: what was written becomes dead space. Not after commit. Safe on a message that was never begun. */
+void spool_msg_abort(struct spool_msg *m);
+
+#endif

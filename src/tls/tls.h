@@ -1,0 +1,61 @@
+/*
+ * tls.h - TLS over a nonblocking descriptor, both sides: a thin layer over OpenSSL 3 (no memory BIOs).
+ *
+ * TLS 1.2 and newer, no renegotiation, no compression, no early data. After TLS_END or TLS_ERROR the connection is dead:
+ * the caller closes the descriptor and never reads it bare again (CVE-2026-45185).
+ */
+#ifndef TLS_TLS_H
+#define TLS_TLS_H
+
+#include "base/buf.h"
+#include "conf/conf.h"
+
+struct tls_ctx;		/* certificates, keys, policy; shared by sessions */
+struct tls_conn;	/* one connection */
+
+enum tls_result { TLS_DONE = 1, TLS_WANT_READ, TLS_WANT_WRITE, TLS_END, TLS_ERROR };
+
+/*
+ * Server context from smtpd_tls_* of this service (certificates and keys are read now; call before the jail).
+ * `tickets` (48 octets name+keys, rotating by tls_tickets_rotate) is shared by all processes; NULL: made here.
+ * On failure NULL and one sentence in *error: which file, what is wrong with it, what to do.
+ */
+struct tls_ctx *tls_server_ctx(const struct conf_view *v, const char *service, struct buf *error);
+/* Client context from smtp_tls_* of this service. */
+struct tls_ctx *tls_client_ctx(const struct conf_view *v, struct buf *error);
+void tls_ctx_free(struct tls_ctx **ctx);
+
+/* The connection keeps a reference to ctx. fd stays the caller's. */
+struct tls_conn *tls_accept(struct tls_ctx *ctx, int fd);
+/* `host` for SNI and verification; "" for none. `verify`: fail unless certificate and name are good. */
+struct tls_conn *tls_connect(struct tls_ctx *ctx, int fd, const char *host, bool verify);
+void tls_free(struct tls_conn **t); /* sends close_notify if the socket takes it */
+
+enum tls_result tls_handshake(struct tls_conn *t);
+/* *n octets read (written); TLS_DONE with *n > 0, or why not. */
+enum tls_result tls_read(struct tls_conn *t, void *p, size_t size, size_t *n);
+enum tls_result tls_write(struct tls_conn *t, const void *p, size_t size, size_t *n);
+/* Octets decrypted and not read yet (poll will not tell of them). */
+bool tls_has_pending(const struct tls_conn *t);
+
+struct tls_info {
+	const char *protocol;	/* "TLSv1.3" */
+	const char *cipher;	/* "TLS_AES_256_GCM_SHA384" */
+	int bits, cipher_bits;
+	const char *key_exchange; /* "X25519"; "" if not known */
+	const char *server_signature; /* "ECDSA (P-256)", "RSA-PSS (2048 bits)"; "" */
+	const char *server_digest;    /* "SHA256"; "" */
+	const char *sni;	/* "" none */
+	bool verified, resumed;
+};
+/* Valid while the connection lives. */
+void tls_info(const struct tls_conn *t, struct tls_info *info);
+/* Why the last call gave TLS_ERROR: one line. */
+const char *tls_error_text(const struct tls_conn *t);
+
+/* Rotate the shared ticket keys of all server contexts of this process: call every hour. */
+void tls_tickets_rotate(void);
+/* Key material for all processes of one start: 32 random octets that master hands out; the rest is derived by time. */
+void tls_tickets_seed(const unsigned char seed[32]);
+
+#endif
