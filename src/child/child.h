@@ -45,6 +45,7 @@ struct child {
 	const char *queue_directory;	/* absolute */
 	struct child_listener *listener;
 	size_t n_listener;
+	unsigned char seed[32];		/* the same for all processes of one start: TLS ticket keys are derived from it */
 
 	/* its own */
 	struct ipc master;
