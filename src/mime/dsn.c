@@ -1,0 +1,259 @@
+#include "mime/dsn.h"
+#include "mime/dsn_text.h"
+#include "mime/received.h"
+#include "base/utf8.h"
+#include "smtp/command.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+static const struct {
+	const char *subject;
+	const char *part_name; /* Content-Description of the third part */
+	const char *text;
+} kinds[] = {
+	[DSN_FAILURE] = { "Undelivered Mail Returned to Sender", "Undelivered Message",
+		"Your message could not be delivered to the recipients below, and no further\r\n"
+		"attempt will be made. The reason stands beside each of them; your message, or\r\n"
+		"its header, is attached.\r\n"
+		"\r\n"
+		"If you cannot tell from the reason what to change, forward this whole report to\r\n"
+		"the postmaster of this host.\r\n" },
+	[DSN_DELAY] = { "Delayed Mail (still being retried)", "Delayed Message",
+		"This is a warning only: you need not send your message again.\r\n"
+		"\r\n"
+		"Your message has not reached the recipients below yet. More attempts will be\r\n"
+		"made, and a report follows if they fail too.\r\n" },
+	[DSN_SUCCESS] = { "Successful Mail Delivery Report", "Message",
+		"You asked for a report on your message: it was delivered to the recipients\r\n"
+		"below, or passed on where \"relayed\" stands; from there on no report may come.\r\n" },
+};
+
+static const char *const action_text[] = {
+	[ACTION_FAILED] = "failed",
+	[ACTION_DELAYED] = "delayed",
+	[ACTION_DELIVERED] = "delivered",
+	[ACTION_RELAYED] = "relayed",
+	[ACTION_EXPANDED] = "expanded",
+};
+
+static const char *const default_status[] = {
+	[ACTION_FAILED] = "5.0.0",
+	[ACTION_DELAYED] = "4.0.0",
+	[ACTION_DELIVERED] = "2.0.0",
+	[ACTION_RELAYED] = "2.0.0",
+	[ACTION_EXPANDED] = "2.0.0",
+};
+
+enum { BOUNDARY_MAX = 400 };
+
+/* A boundary (RFC 2046 sec. 5.1.1: at most 70 octets) that occurs nowhere in the original. */
+static void choose_boundary(const struct dsn_report *r, const char *id, char *boundary)
+{
+	for (unsigned i = 0;; i++) {
+		snprintf(boundary, BOUNDARY_MAX, "=_%s.%llu.%u", id, (unsigned long long)(r->now_us / 1000), i);
+		if (r->original.n == 0 || memmem(r->original.p, r->original.n, boundary, strlen(boundary)) == NULL)
+			return;
+	}
+}
+
+static void put_header(struct dsn_writer *w, const struct dsn_report *r, const char *id, const char *boundary)
+{
+	char date[64], stamp[32];
+	time_t now = (time_t)(r->now_us / 1000000);
+	struct tm tm;
+	struct buf host = BUF_INIT(DSN_TEXT_MAX);
+
+	gmtime_r(&now, &tm);
+	strftime(stamp, sizeof stamp, "%Y%m%d%H%M%S", &tm);
+	dsn_clean(&host, r->myhostname, w->utf8);
+	dsn_putf(w, "Date: %s\r\n", rfc5322_date(now, date));
+	dsn_putf(w, "From: MAILER-DAEMON (Mail Delivery System) <MAILER-DAEMON@%.*s>\r\n", STR_ARG(buf_str(&host)));
+	dsn_putf(w, "Subject: %s\r\n", kinds[r->kind].subject);
+	dsn_field(w, "To", "", r->env->sender);
+	/* RFC 3834 sec. 5.1: keeps vacation programs and lists from answering. */
+	dsn_puts(w, "Auto-Submitted: auto-replied\r\nMIME-Version: 1.0\r\n");
+	dsn_putf(w, "Content-Type: multipart/report; report-type=%sdelivery-status;\r\n\tboundary=\"%s\"\r\n",
+		w->utf8 ? "global-" : "", boundary);
+	if (w->utf8 || str_is_8bit(r->original))
+		dsn_puts(w, "Content-Transfer-Encoding: 8bit\r\n");
+	dsn_putf(w, "Message-Id: <%s.%s@%.*s>\r\n\r\nThis is a MIME-encapsulated message.\r\n", stamp, id,
+		STR_ARG(buf_str(&host)));
+	buf_free(&host);
+}
+
+static void put_human(struct dsn_writer *w, const struct dsn_report *r)
+{
+	char date[64];
+
+	dsn_puts(w, "Content-Description: Notification\r\nContent-Type: text/plain; charset=");
+	dsn_puts(w, w->utf8 ? "utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n" : "us-ascii\r\n\r\n");
+	dsn_puts(w, "This is the mail system at host ");
+	struct buf host = BUF_INIT(DSN_TEXT_MAX);
+	dsn_clean(&host, r->myhostname, w->utf8);
+	dsn_put_raw(w, buf_str(&host));
+	buf_free(&host);
+	dsn_putf(w, ".\r\n\r\n%s\r\n", kinds[r->kind].text);
+	for (size_t i = 0; i < r->n_rcpt; i++) {
+		const struct dsn_rcpt *q = &r->rcpt[i];
+		struct buf head = BUF_INIT(2 * DSN_TEXT_MAX + 64);
+		buf_addf(&head, "<%.*s>", STR_ARG(str_sub(q->rcpt->address, 0, DSN_TEXT_MAX / 2)));
+		if (q->rcpt->original.n > 0 && !str_ieq(q->rcpt->original, q->rcpt->address))
+			buf_addf(&head, " (expanded from <%.*s>)",
+				STR_ARG(str_sub(q->rcpt->original, 0, DSN_TEXT_MAX / 2 - 64)));
+		buf_add_char(&head, ':');
+		dsn_paragraph(w, buf_str(&head), q->text.n > 0 ? q->text : str_c(action_text[q->action]));
+		if (r->kind == DSN_DELAY && q->will_retry_until > 0)
+			dsn_putf(
+				w, "    Attempts go on until %s.\r\n", rfc5322_date((time_t)q->will_retry_until, date));
+		dsn_puts(w, "\r\n");
+		buf_free(&head);
+	}
+}
+
+/* "\x{HEX}" over 7F to UTF-8 (RFC 6533 sec. 3: utf-8-addr-xtext to unitext); all else as it is. */
+static void put_unitext(struct buf *out, struct str in)
+{
+	while (in.n > 0) {
+		ptrdiff_t close = str_has_prefix(in, STR("\\x{")) ? str_chr(in, '}') : -1;
+		char hex[8] = "";
+		char *end = hex;
+		unsigned long c = 0;
+		if (close >= 5 && close <= 9) {
+			memcpy(hex, in.p + 3, (size_t)close - 3);
+			c = strtoul(hex, &end, 16);
+		}
+		if (c < 0x80 || c > 0x10ffff || (c >= 0xd800 && c <= 0xdfff) || *end != '\0') {
+			buf_add_char(out, in.p[0]);
+			in = str_from(in, 1);
+			continue;
+		}
+		char u[4];
+		size_t n = 0;
+		if (c >= 0x10000)
+			u[n++] = (char)(0xf0 | c >> 18);
+		if (c >= 0x800)
+			u[n++] = (char)(c >= 0x10000 ? 0x80 | (c >> 12 & 0x3f) : 0xe0 | c >> 12);
+		u[n] = (char)(c >= 0x800 ? 0x80 | (c >> 6 & 0x3f) : 0xc0 | c >> 6);
+		u[n + 1] = (char)(0x80 | (c & 0x3f));
+		buf_add(out, u, n + 2);
+		in = str_from(in, (size_t)close + 1);
+	}
+}
+
+/* Original-Recipient, from ORCPT (RFC 3464 sec. 2.3.1), else the address before an alias changed it. */
+static void put_original_rcpt(struct dsn_writer *w, const struct envelope_rcpt *q)
+{
+	struct str type = STR("rfc822"), x = q->orcpt;
+	struct buf value = BUF_INIT(DSN_TEXT_MAX);
+	ptrdiff_t semicolon = str_chr(x, ';');
+	char *text = xcalloc(1, x.n + 1);
+	size_t n = 0;
+
+	if (semicolon > 0) {
+		type = str_sub(x, 0, (size_t)semicolon);
+		x = str_from(x, (size_t)semicolon + 1);
+	}
+	/* RFC 6533 sec. 3: the utf-8 type has an encoding of its own instead of xtext. */
+	bool utf8_type = str_ieq(type, STR("utf-8"));
+	if (semicolon > 0 && !utf8_type && xtext_decode(x, text, &n) == 0)
+		x = str_pn(text, n);
+	if (semicolon <= 0)
+		x = q->original;
+	buf_addf(&value, "%.*s;", STR_ARG(str_sub(type, 0, 64)));
+	if (utf8_type && w->utf8)
+		put_unitext(&value, x);
+	else
+		buf_add_str(&value, str_sub(x, 0, DSN_TEXT_MAX - 80));
+	if (x.n > 0)
+		dsn_field(w, "Original-Recipient", "", buf_str(&value));
+	free(text);
+	buf_free(&value);
+}
+
+static const char *address_type(const struct dsn_writer *w, struct str address)
+{
+	return w->utf8 && str_is_8bit(address) ? "utf-8;" : "rfc822;";
+}
+
+/* RFC 3464 sec. 2.3. */
+static void put_rcpt_fields(struct dsn_writer *w, const struct dsn_rcpt *q)
+{
+	char date[64];
+
+	dsn_puts(w, "\r\n");
+	put_original_rcpt(w, q->rcpt);
+	dsn_field(w, "Final-Recipient", address_type(w, q->rcpt->address), q->rcpt->address);
+	dsn_field(w, "Action", "", str_c(action_text[q->action]));
+	dsn_field(w, "Status", "", dsn_status_is_valid(q->status) ? q->status : str_c(default_status[q->action]));
+	if (q->remote_mta.n > 0)
+		dsn_field(w, "Remote-MTA", "dns;", q->remote_mta);
+	if (q->diagnostic.n > 0)
+		dsn_field(w, "Diagnostic-Code", q->diagnostic_is_smtp ? "smtp;" : "X-Gatepost;", q->diagnostic);
+	if (q->will_retry_until > 0)
+		dsn_field(w, "Will-Retry-Until", "", str_c(rfc5322_date((time_t)q->will_retry_until, date)));
+}
+
+/* RFC 3464 sec. 2.2. */
+static void put_machine(struct dsn_writer *w, const struct dsn_report *r)
+{
+	char id[ENVELOPE_ID_TEXT], date[64];
+	char *envid = xcalloc(1, r->env->envid.n + 1);
+	size_t n = 0;
+
+	dsn_putf(w, "Content-Description: Delivery report\r\nContent-Type: message/%sdelivery-status\r\n%s\r\n",
+		w->utf8 ? "global-" : "", w->utf8 ? "Content-Transfer-Encoding: 8bit\r\n" : "");
+	if (r->env->envid.n > 0 && xtext_decode(r->env->envid, envid, &n) == 0)
+		dsn_field(w, "Original-Envelope-Id", "", str_pn(envid, n));
+	dsn_field(w, "Reporting-MTA", "dns;", r->myhostname);
+	dsn_field(w, "X-Gatepost-Queue-ID", "", str_c(envelope_id_text(r->env->id, id)));
+	dsn_field(w, "X-Gatepost-Sender", address_type(w, r->env->sender), r->env->sender);
+	dsn_field(w, "Arrival-Date", "", str_c(rfc5322_date((time_t)(r->env->arrival_us / 1000000), date)));
+	for (size_t i = 0; i < r->n_rcpt; i++)
+		put_rcpt_fields(w, &r->rcpt[i]);
+	dsn_puts(w, "\r\n");
+	free(envid);
+}
+
+/* RFC 3462 sec. 2 and 3; RFC 6533 sec. 5 and 6 for the utf-8 types. */
+static void put_original(struct dsn_writer *w, const struct dsn_report *r)
+{
+	static const char *const types[2][2] = {
+		{ "text/rfc822-headers", "message/global-headers" },
+		{ "message/rfc822", "message/global" },
+	};
+	bool is_8bit = w->utf8 || str_is_8bit(r->original);
+
+	dsn_putf(w, "Content-Description: %s%s\r\nContent-Type: %s\r\n", kinds[r->kind].part_name,
+		r->original_is_full ? "" : " Headers", types[r->original_is_full][w->utf8]);
+	if (is_8bit)
+		dsn_puts(w, "Content-Transfer-Encoding: 8bit\r\n");
+	dsn_puts(w, "\r\n");
+	dsn_put_raw(w, r->original);
+	if (!str_has_suffix(r->original, STR("\r\n")))
+		dsn_puts(w, "\r\n");
+}
+
+int dsn_put(struct buf *out, const struct dsn_report *r)
+{
+	struct dsn_writer w = { .out = out, .utf8 = (r->env->flags & ENV_SMTPUTF8) != 0 };
+	char id[ENVELOPE_ID_TEXT], boundary[BOUNDARY_MAX];
+	size_t before = out->n;
+
+	envelope_id_text(r->report_id, id);
+	choose_boundary(r, id, boundary);
+	put_header(&w, r, id, boundary);
+	dsn_putf(&w, "\r\n--%s\r\n", boundary);
+	put_human(&w, r);
+	dsn_putf(&w, "--%s\r\n", boundary);
+	put_machine(&w, r);
+	dsn_putf(&w, "--%s\r\n", boundary);
+	put_original(&w, r);
+	dsn_putf(&w, "\r\n--%s--\r\n", boundary);
+	if (!w.full)
+		return 0;
+	out->n = before;
+	if (out->p)
+		out->p[before] = '\0';
+	return -1;
+}
