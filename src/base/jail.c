@@ -103,18 +103,25 @@ static void landlock_allow(int ruleset, const char *path, uint64_t rights)
 	close(fd);
 }
 
-static bool enter_landlock(const char *const *readable, const char *const *writable)
+static bool enter_landlock(enum jail_role role, const char *const *readable, const char *const *writable)
 {
 	struct landlock_ruleset_attr attr = { .handled_access_fs = read_rights | write_rights | other_rights };
-	int ruleset = (int)syscall(SYS_landlock_create_ruleset, &attr, sizeof attr, 0);
+	long abi = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
+	uint64_t refer = abi >= 2 ? LANDLOCK_ACCESS_FS_REFER : 0;
+	int ruleset;
 	bool done;
 
+	/* Before version 2 nothing under Landlock can be renamed from tmp/ to new/: no Maildir. */
+	if (abi < 1 || (role == JAIL_DELIVER && abi < 2))
+		return false;
+	attr.handled_access_fs |= refer;
+	ruleset = (int)syscall(SYS_landlock_create_ruleset, &attr, sizeof attr, 0);
 	if (ruleset < 0)
 		return false;
 	for (size_t i = 0; readable && readable[i]; i++)
 		landlock_allow(ruleset, readable[i], read_rights);
 	for (size_t i = 0; writable && writable[i]; i++)
-		landlock_allow(ruleset, writable[i], read_rights | write_rights);
+		landlock_allow(ruleset, writable[i], read_rights | write_rights | refer);
 	done = syscall(SYS_landlock_restrict_self, ruleset, 0) == 0;
 	close(ruleset);
 	return done;
@@ -143,7 +150,7 @@ const char *jail_enter(const struct jail *j)
 		fatal("cannot set no_new_privs: %s", strerror(errno));
 	/* Opened by path, so before the chroot; restrict_self needs no_new_privs only. */
 	if (j->readable || j->writable)
-		landlock = enter_landlock(j->readable, j->writable);
+		landlock = enter_landlock(j->role, j->readable, j->writable);
 	if (j->root)
 		drop_root(j);
 	setrlimit(RLIMIT_CORE, &none);
