@@ -1,0 +1,205 @@
+#include "tls/impl.h"
+#include "base/log.h"
+
+#include <errno.h>
+#include <openssl/err.h>
+#include <openssl/x509v3.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+struct tls_conn {
+	SSL *ssl;
+	struct tls_ctx *ctx;
+	bool established, dead;
+	char why[160];
+	char signature[40]; /* text of tls_info.server_signature */
+};
+
+static struct tls_conn *conn_new(struct tls_ctx *ctx, int fd)
+{
+	struct tls_conn *t = xcalloc(1, sizeof *t);
+
+	t->ssl = SSL_new(ctx->ssl);
+	if (t->ssl == NULL || SSL_set_fd(t->ssl, fd) != 1)
+		panic("tls: no connection object: %s", tls_openssl_why());
+	t->ctx = ctx;
+	ctx->refs++;
+	return t;
+}
+
+struct tls_conn *tls_accept(struct tls_ctx *ctx, int fd)
+{
+	struct tls_conn *t = conn_new(ctx, fd);
+
+	SSL_set_accept_state(t->ssl);
+	return t;
+}
+
+struct tls_conn *tls_connect(struct tls_ctx *ctx, int fd, const char *host, bool verify)
+{
+	struct tls_conn *t = conn_new(ctx, fd);
+
+	SSL_set_connect_state(t->ssl);
+	if (*host) {
+		SSL_set_tlsext_host_name(t->ssl, host); /* RFC 6066 sec. 3 */
+		SSL_set_hostflags(t->ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+		SSL_set1_host(t->ssl, host);
+	}
+	SSL_set_verify(t->ssl, verify ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, NULL);
+	return t;
+}
+
+void tls_free(struct tls_conn **t)
+{
+	if (*t == NULL)
+		return;
+	ERR_clear_error();
+	if ((*t)->established && !(*t)->dead)
+		SSL_shutdown((*t)->ssl);
+	ERR_clear_error();
+	SSL_free((*t)->ssl);
+	tls_ctx_free(&(*t)->ctx);
+	free(*t);
+	*t = NULL;
+}
+
+/* After a fatal alert, an end or an error nothing may be read or written any more. */
+static enum tls_result result_of(struct tls_conn *t, int r)
+{
+	int saved = errno, code = SSL_get_error(t->ssl, r);
+
+	switch (code) {
+	case SSL_ERROR_WANT_READ:
+		return TLS_WANT_READ;
+	case SSL_ERROR_WANT_WRITE:
+		return TLS_WANT_WRITE;
+	case SSL_ERROR_ZERO_RETURN:
+		t->dead = true;
+		return TLS_END;
+	case SSL_ERROR_SYSCALL:
+		t->dead = true;
+		if (saved == 0 || saved == ECONNRESET || saved == EPIPE) {
+			snprintf(t->why, sizeof t->why, "%s", saved ? strerror(saved) : "lost connection");
+			return TLS_END;
+		}
+		snprintf(t->why, sizeof t->why, "%s", strerror(saved));
+		return TLS_ERROR;
+	default:
+		t->dead = true;
+		snprintf(t->why, sizeof t->why, "%s", tls_openssl_why());
+		return TLS_ERROR;
+	}
+}
+
+enum tls_result tls_handshake(struct tls_conn *t)
+{
+	int r;
+
+	if (t->dead)
+		return TLS_ERROR;
+	ERR_clear_error();
+	errno = 0;
+	r = SSL_do_handshake(t->ssl);
+	if (r != 1)
+		return result_of(t, r);
+	t->established = true;
+	return TLS_DONE;
+}
+
+enum tls_result tls_read(struct tls_conn *t, void *p, size_t size, size_t *n)
+{
+	int r;
+
+	*n = 0;
+	if (t->dead)
+		return TLS_END;
+	ERR_clear_error();
+	errno = 0;
+	r = SSL_read_ex(t->ssl, p, size, n);
+	return r == 1 ? TLS_DONE : result_of(t, r);
+}
+
+enum tls_result tls_write(struct tls_conn *t, const void *p, size_t size, size_t *n)
+{
+	int r;
+
+	*n = 0;
+	if (t->dead)
+		return TLS_END;
+	ERR_clear_error();
+	errno = 0;
+	r = SSL_write_ex(t->ssl, p, size, n);
+	return r == 1 ? TLS_DONE : result_of(t, r);
+}
+
+bool tls_has_pending(const struct tls_conn *t)
+{
+	return !t->dead && SSL_pending(t->ssl) > 0;
+}
+
+static const char *key_exchange_name(SSL *ssl)
+{
+	int group = (int)SSL_get_negotiated_group(ssl);
+	const char *name = group > 0 && !(group & TLSEXT_nid_unknown) ? OBJ_nid2sn(group) : NULL;
+
+	if (group == NID_X9_62_prime256v1)
+		return "P-256";
+	if (group == NID_secp384r1)
+		return "P-384";
+	if (group == NID_secp521r1)
+		return "P-521";
+	return name ? name : "";
+}
+
+static const char *signature_name(struct tls_conn *t)
+{
+	X509 *cert = t->ctx->client ? SSL_get0_peer_certificate(t->ssl) : SSL_get_certificate(t->ssl);
+	EVP_PKEY *key = cert ? X509_get0_pubkey(cert) : NULL;
+	int nid = 0, got = 0;
+	char curve[32];
+	size_t n;
+
+	if (key == NULL)
+		return "";
+	got = t->ctx->client ? SSL_get_peer_signature_type_nid(t->ssl, &nid) : SSL_get_signature_type_nid(t->ssl, &nid);
+	if (!got)
+		return ""; /* resumed: nothing was signed */
+	if (EVP_PKEY_is_a(key, "EC") && EVP_PKEY_get_group_name(key, curve, sizeof curve, &n) == 1)
+		snprintf(t->signature, sizeof t->signature, "ECDSA (%s)",
+			strcmp(curve, "prime256v1") == 0 ? "P-256" : curve);
+	else if (EVP_PKEY_is_a(key, "ED25519") || EVP_PKEY_is_a(key, "ED448"))
+		snprintf(t->signature, sizeof t->signature, "%s", EVP_PKEY_get0_type_name(key));
+	else
+		snprintf(t->signature, sizeof t->signature, "%s (%d bits)", nid == EVP_PKEY_RSA_PSS ? "RSA-PSS" : "RSA",
+			EVP_PKEY_get_bits(key));
+	return t->signature;
+}
+
+void tls_info(const struct tls_conn *c, struct tls_info *info)
+{
+	struct tls_conn *t = container_of(&c->ssl, struct tls_conn, ssl);
+	const SSL_CIPHER *cipher = SSL_get_current_cipher(t->ssl);
+	int digest = 0;
+	long has;
+
+	memset(info, 0, sizeof *info);
+	info->protocol = SSL_get_version(t->ssl);
+	info->cipher = cipher ? SSL_CIPHER_get_name(cipher) : "";
+	if (cipher)
+		info->bits = SSL_CIPHER_get_bits(cipher, &info->cipher_bits);
+	info->key_exchange = key_exchange_name(t->ssl);
+	info->server_signature = signature_name(t);
+	has = t->ctx->client ? SSL_get_peer_signature_nid(t->ssl, &digest) : SSL_get_signature_nid(t->ssl, &digest);
+	info->server_digest = has && digest != NID_undef && *info->server_signature ? OBJ_nid2sn(digest) : "";
+	info->sni = SSL_get_servername(t->ssl, TLSEXT_NAMETYPE_host_name);
+	if (info->sni == NULL)
+		info->sni = "";
+	info->resumed = SSL_session_reused(t->ssl) == 1;
+	info->verified = SSL_get_verify_result(t->ssl) == X509_V_OK && SSL_get0_peer_certificate(t->ssl) != NULL &&
+			 (SSL_get_verify_mode(t->ssl) & SSL_VERIFY_PEER);
+}
+
+const char *tls_error_text(const struct tls_conn *t)
+{
+	return *t->why ? t->why : "no reason given";
+}

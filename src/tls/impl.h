@@ -1,0 +1,42 @@
+/*
+ * impl.h - what the files of src/tls share, and nobody else includes.
+ */
+#ifndef TLS_IMPL_H
+#define TLS_IMPL_H
+
+#include "tls/tls.h"
+#include <openssl/ssl.h>
+
+struct tls_ctx {
+	SSL_CTX *ssl;
+	unsigned refs; /* the owner's and one of each connection */
+	bool client;
+};
+
+/* A context around a new SSL_CTX with all that both sides have in common; NULL and a sentence in *error. */
+struct tls_ctx *tls_ctx_new(bool client, struct buf *error);
+
+/*
+ * Protocols, ciphers and exclusions in Postfix's syntax: ">=TLSv1.2, !SSLv3", grade "medium", list "aNULL, RC4".
+ * TLS 1.2 stays the oldest, whatever the list says. 0, or -1 and a sentence in *error.
+ */
+int tls_apply_policy(SSL_CTX *ssl, const char *protocols, const char *grade, const char *exclude, struct buf *error);
+
+/*
+ * Certificates and keys: `chain_files` (a list; key first, then its chain, in each) or the pairs cert_file, key_file,
+ * eccert_file, eckey_file; "" is not there, "none" is no file at all. Returns how many chains were loaded, or -1 and a
+ * sentence in *error.
+ */
+struct tls_cert_files {
+	const char *chain_files;
+	const char *cert_file, *key_file, *eccert_file, *eckey_file;
+};
+int tls_load_certs(SSL_CTX *ssl, const struct tls_cert_files *files, struct buf *error);
+
+/* "; error:…" of OpenSSL's queue, its last entry, and empty the queue. Static. */
+const char *tls_openssl_why(void);
+
+/* Ticket keys into a server context (RFC 5077, RFC 8446 sec. 4.6.1). */
+void tls_tickets_use(SSL_CTX *ssl);
+
+#endif

@@ -1,0 +1,76 @@
+#include "tls/impl.h"
+
+#include <openssl/evp.h>
+
+/* A ticket of one service opens no session of another one (RFC 5077 says nothing; see SSL_CTX_set_session_id_context). */
+static void set_session_context(SSL_CTX *ssl, const char *service)
+{
+	unsigned char digest[EVP_MAX_MD_SIZE];
+	unsigned n = 0;
+
+	if (EVP_Digest(service, strlen(service), digest, &n, EVP_sha256(), NULL) == 1)
+		SSL_CTX_set_session_id_context(ssl, digest, 32);
+}
+
+/*
+ * ALPN (RFC 7301): a client that names protocols, none of them SMTP's, speaks something else to us (ALPACA, 2021).
+ * There is no registered name for SMTP; clients in use that send one send "smtp".
+ */
+static int on_alpn(
+	SSL *ssl, const unsigned char **out, unsigned char *out_n, const unsigned char *in, unsigned in_n, void *unused)
+{
+	(void)ssl;
+	(void)unused;
+	for (unsigned i = 0; i + 1 < in_n; i += 1u + in[i]) {
+		if (in[i] == 4 && i + 5 <= in_n && memcmp(in + i + 1, "smtp", 4) == 0) {
+			*out = in + i + 1;
+			*out_n = 4;
+			return SSL_TLSEXT_ERR_OK;
+		}
+	}
+	return SSL_TLSEXT_ERR_ALERT_FATAL;
+}
+
+static int fill(SSL_CTX *ssl, const struct conf_view *v, struct buf *error)
+{
+	bool must = conf_bool(v, "smtpd_tls_wrappermode") ||
+		    strcmp(conf_str(v, "smtpd_tls_security_level"), "encrypt") == 0;
+	const struct tls_cert_files files = { conf_str(v, "smtpd_tls_chain_files"), conf_str(v, "smtpd_tls_cert_file"),
+		conf_str(v, "smtpd_tls_key_file"), conf_str(v, "smtpd_tls_eccert_file"),
+		conf_str(v, "smtpd_tls_eckey_file") };
+	struct buf exclude = BUF_INIT(4096);
+	int r;
+
+	buf_addf(&exclude, "%s %s", conf_str(v, "smtpd_tls_exclude_ciphers"),
+		must ? conf_str(v, "smtpd_tls_mandatory_exclude_ciphers") : "");
+	r = tls_apply_policy(ssl, conf_str(v, must ? "smtpd_tls_mandatory_protocols" : "smtpd_tls_protocols"),
+		conf_str(v, must ? "smtpd_tls_mandatory_ciphers" : "smtpd_tls_ciphers"), exclude.p, error);
+	buf_free(&exclude);
+	if (r != 0)
+		return -1;
+	r = tls_load_certs(ssl, &files, error);
+	if (r == 0)
+		buf_addf(error,
+			"no TLS certificate: set smtpd_tls_chain_files, or smtpd_tls_cert_file and smtpd_tls_key_file");
+	return r > 0 ? 0 : -1;
+}
+
+struct tls_ctx *tls_server_ctx(const struct conf_view *v, const char *service, struct buf *error)
+{
+	struct tls_ctx *ctx = tls_ctx_new(false, error);
+
+	if (ctx == NULL)
+		return NULL;
+	if (fill(ctx->ssl, v, error) != 0) {
+		tls_ctx_free(&ctx);
+		return NULL;
+	}
+	if (conf_bool(v, "tls_preempt_cipherlist"))
+		SSL_CTX_set_options(ctx->ssl, SSL_OP_CIPHER_SERVER_PREFERENCE);
+	SSL_CTX_set_options(ctx->ssl, SSL_OP_PRIORITIZE_CHACHA | SSL_OP_SINGLE_ECDH_USE);
+	SSL_CTX_set_verify(ctx->ssl, SSL_VERIFY_NONE, NULL);
+	SSL_CTX_set_alpn_select_cb(ctx->ssl, on_alpn, NULL);
+	set_session_context(ctx->ssl, service);
+	tls_tickets_use(ctx->ssl);
+	return ctx;
+}
