@@ -11,12 +11,12 @@ struct received {
 	struct str helo, client_name, client_addr; /* "unknown" and "1.2.3.4" or "IPv6:…" */
 	struct str myhostname, mail_name;	   /* "Postfix" in Postfix; $mail_name */
 	struct str id;				   /* queue id */
-	const char *with;			   /* SMTP ESMTP ESMTPS ESMTPA ESMTPSA UTF8SMTP… (RFC 3848, RFC 6531) */
-	const char *tls_protocol, *tls_cipher;	   /* NULL: no TLS */
+	const char *with;		       /* SMTP ESMTP ESMTPS ESMTPA ESMTPSA UTF8SMTP… (RFC 3848, RFC 6531) */
+	const char *tls_protocol, *tls_cipher; /* NULL: no TLS */
 	int tls_bits, tls_cipher_bits;
 	const char *key_exchange, *server_signature, *server_digest; /* "" or NULL: left out */
-	struct str sasl_username;		   /* "" : left out (smtpd_sasl_authenticated_header) */
-	struct str only_rcpt;			   /* "for <x>" when there is one recipient; "" */
+	struct str sasl_username; /* "" : left out (smtpd_sasl_authenticated_header) */
+	struct str only_rcpt;	  /* "for <x>" when there is one recipient; "" */
 	time_t when;
 };
 /* The field as Postfix writes it, folded, each line ending in CRLF. */

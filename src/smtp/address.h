@@ -6,27 +6,32 @@
 
 #include "base/buf.h"
 
-enum address_error {	/* returned negated */
-	ADDRESS_ESYNTAX = 1,	/* 501 5.1.3 (recipient), 5.1.7 (sender) */
-	ADDRESS_ELONG,		/* local part over 64, domain over 255 octets (sec. 4.5.3.1) */
-	ADDRESS_EUTF8		/* octets over 127 and no SMTPUTF8, or not well-formed UTF-8: 553 5.6.7 */
+enum address_error {	     /* returned negated */
+	ADDRESS_ESYNTAX = 1, /* 501 5.1.3 (recipient), 5.1.7 (sender) */
+	ADDRESS_ELONG,	     /* local part over 64, domain over 255 octets (sec. 4.5.3.1) */
+	ADDRESS_EUTF8	     /* octets over 127 and no SMTPUTF8, or not well-formed UTF-8: 553 5.6.7 */
 };
 
 struct address {
-	struct str local;	/* as written, with its quotes */
-	struct str domain;	/* n == 0: none ("postmaster") */
-	bool is_literal;	/* domain is [1.2.3.4] or [IPv6:…] */
+	struct str local;  /* as written, with its quotes */
+	struct str domain; /* n == 0: none ("postmaster") */
+	bool is_literal;   /* domain is [1.2.3.4] or [IPv6:…] */
 	bool is_8bit;
 };
-/* Slices point into `path`. A path without domain is allowed (the caller decides). 0 or -enum address_error. */
+/*
+ * Slices point into `path`. A path without domain is allowed (the caller decides). 0 or -enum address_error. With
+ * -ADDRESS_ELONG for the local part alone, *out is filled as with 0, for callers that take longer ones.
+ */
 int address_parse(struct str path, bool utf8, struct address *out);
 /* A domain name by sec. 2.3.5 (letters, digits, hyphens; underscore is taken as Postfix does; U-labels with utf8). */
 bool domain_is_valid(struct str domain, bool utf8);
 /* "[1.2.3.4]", "[IPv6:::1]". */
 bool literal_is_valid(struct str literal);
-/* Local part without needless quoting ("a b" stays quoted, "\"ab\"" becomes ab), domain in lower case. -1: too long. */
+/* Local part without needless quoting ("a b" stays quoted, "\"ab\"" becomes ab), domain in lower case. Replaces
+ * the content of out. -1: too long for it. */
 int address_normalise(const struct address *a, struct buf *out);
-/* A-label form of a domain (RFC 5891) for DNS and comparison; ASCII is only lowered. -1: no valid IDN. */
+/* A-label form of a domain (RFC 5891) for DNS and comparison; ASCII is only lowered. Replaces the
+ * content of out. -1: no valid IDN, or too long for out. */
 int domain_to_ascii(struct str domain, struct buf *out);
 
 #endif

@@ -6,27 +6,108 @@
 
 #include "base/buf.h"
 
-/*
- * Every fixed reply has a row in reply.c: enum, code, enhanced code ("" where RFC 2034 has none), text, RFC. Owner of
- * the enum: reply.c's table; rows are added as the server needs them.
- */
+/* Every reply that never varies, in the order of reply.c's table; rows are added as the server needs them. */
+enum smtp_reply {
+	REPLY_OK,
+	REPLY_MAIL_OK,
+	REPLY_RCPT_OK,
+	REPLY_DATA,
+	REPLY_BYE,
+	REPLY_TLS_READY,
+	REPLY_AUTH_OK,
+	REPLY_VRFY_MAYBE,
+	REPLY_ABORTED,
+	REPLY_RESTARTING,
+	REPLY_TIMEOUT,
+	REPLY_TOO_MANY_ERRORS,
+	REPLY_OVERLOAD,
+	REPLY_LOCAL_ERROR,
+	REPLY_QUEUE_ERROR,
+	REPLY_NO_SPACE,
+	REPLY_TOO_MANY_RCPTS,
+	REPLY_AUTH_TEMPORARY,
+	REPLY_TLS_TEMPORARY,
+	REPLY_UNKNOWN_COMMAND,
+	REPLY_LINE_TOO_LONG,
+	REPLY_BARE_NEWLINE,
+	REPLY_NUL,
+	REPLY_EHLO_SYNTAX,
+	REPLY_HELO_SYNTAX,
+	REPLY_MAIL_SYNTAX,
+	REPLY_RCPT_SYNTAX,
+	REPLY_DATA_SYNTAX,
+	REPLY_BDAT_SYNTAX,
+	REPLY_RSET_SYNTAX,
+	REPLY_VRFY_SYNTAX,
+	REPLY_ETRN_SYNTAX,
+	REPLY_AUTH_SYNTAX,
+	REPLY_STARTTLS_SYNTAX,
+	REPLY_BAD_SENDER,
+	REPLY_BAD_RCPT,
+	REPLY_BAD_BASE64,
+	REPLY_BAD_PARAMETER,
+	REPLY_AUTH_ABORTED,
+	REPLY_AUTH_TOO_LONG,
+	REPLY_NOT_IMPLEMENTED,
+	REPLY_VRFY_DISABLED,
+	REPLY_NO_STARTTLS,
+	REPLY_NESTED_MAIL,
+	REPLY_NEED_HELO,
+	REPLY_NEED_MAIL,
+	REPLY_NEED_RCPT,
+	REPLY_NO_VALID_RCPTS,
+	REPLY_AUTH_DISABLED,
+	REPLY_AUTH_TWICE,
+	REPLY_AUTH_IN_MAIL,
+	REPLY_TLS_ACTIVE,
+	REPLY_BDAT_MIXED,
+	REPLY_NEED_STARTTLS,
+	REPLY_NEED_AUTH,
+	REPLY_AUTH_FAILED,
+	REPLY_AUTH_NEEDS_TLS,
+	REPLY_AUTH_MECHANISM,
+	REPLY_TOO_BIG,
+	REPLY_BARE_LF_DATA,
+	REPLY_BARE_CR_DATA,
+	REPLY_NUL_DATA,
+	REPLY_NEED_SMTPUTF8,
+	REPLY_TOO_MANY_HOPS,
+	REPLY_PIPELINING,
+	REPLY_COUNT
+};
+
 struct smtp_reply_row {
 	int code;
-	const char *enhanced;
-	const char *text;
+	const char *enhanced; /* "" where RFC 2034 sec. 4 has none (220 and EHLO's 250, 354, 334) */
+	const char *text;     /* Postfix's, where it has this reply, as clients and log readers know them */
 };
+const struct smtp_reply_row *smtp_reply_row(enum smtp_reply r);
+/* reply_put() of that row. */
+int smtp_reply_put(struct buf *out, enum smtp_reply r, bool use_enhanced);
 
 /* One-line reply with CRLF: "250 2.1.0 Ok"; the enhanced code is left out when `enhanced` is "" or use_enhanced false.
- * Octets of text that are not printable ASCII (or, with utf8, well-formed UTF-8) become "?"; at most 512 octets. */
+ * Octets of text that are neither printable ASCII nor well-formed UTF-8 become "?"; what is over 512 octets (RFC 5321
+ * sec. 4.5.3.1.5) is cut off. 0; -1: no room in out. */
 int reply_put(struct buf *out, int code, const char *enhanced, bool use_enhanced, struct str text);
 
-/* A server's reply, of one or more lines (RFC 5321 sec. 4.2), read incrementally; zeroed to begin. */
+/*
+ * A server's reply, of one or more lines (RFC 5321 sec. 4.2), read incrementally; zeroed to begin. Taken besides the
+ * grammar: lines that end in LF, a code without text. Not taken: two codes in one reply, a line over 64 KiB, a reply
+ * over 1 MiB.
+ */
 struct reply_reader {
-	struct buf text;	/* lines joined by '\n', without codes; at most 16 KiB, the rest is dropped */
-	int code;		/* 0 while none is complete */
+	struct buf text; /* lines joined by '\n', without codes; at most 16 KiB, the rest is dropped; octets
+				 * under 32 and 127 are shown as '?' */
+	int code;	 /* 0 while none is complete */
 	unsigned lines;
+	unsigned column; /* octets of the line so far */
+	size_t octets;	 /* of the reply so far */
+	int line_code, first_code;
+	bool more; /* "250-" */
+	bool cr;   /* the octet before was CR */
 };
-/* 1: a whole reply is there (code, text); 0: need more; -1: no SMTP reply at all (close). *used always set. */
+/* 1: a whole reply is there (code, text) and *used stands behind it; 0: need more, all of `in` was taken (*used); -1: no
+ * SMTP reply at all (close). After 1: reply_reset(). */
 int reply_next(struct reply_reader *r, struct str in, size_t *used);
 /* Ready for the next one; frees the text. */
 void reply_reset(struct reply_reader *r);
