@@ -13,8 +13,8 @@
 struct dns;
 enum dns_status {
 	DNS_OK,
-	DNS_NOT_FOUND,	/* the name, or a record of that type, does not exist: final */
-	DNS_TEMPORARY	/* SERVFAIL, time-out, no server: ask again later */
+	DNS_NOT_FOUND, /* the name, or a record of that type, does not exist: final */
+	DNS_TEMPORARY  /* SERVFAIL, time-out, no server: ask again later */
 };
 
 /* `timeout_s`: longest wait for one question. Never NULL; without any server each question ends DNS_TEMPORARY. */
@@ -23,7 +23,7 @@ void dns_free(struct dns **d);
 
 struct dns_mx {
 	uint16_t preference;
-	struct str host;	/* without the final dot; n == 0: null MX (RFC 7505) */
+	struct str host; /* without the final dot; n == 0: null MX (RFC 7505) */
 };
 struct dns_addr {
 	struct sockaddr_storage addr; /* port 0 */
@@ -33,16 +33,17 @@ struct dns_addr {
 /* One question; embedded in its owner, which is free again after the callback or dns_cancel(). */
 struct dns_query {
 	struct dns *dns;
-	void *under_way;	/* dns.c's; NULL: none */
-	struct arena *mem;	/* holds the answer; freed by dns_done() */
+	void *under_way;   /* dns.c's; NULL: none */
+	struct arena *mem; /* holds the answer; freed by dns_done() */
 	enum dns_status status;
-	const char *why;	/* for log and report: "Host or domain name not found. Name service error for name=x type=MX: …" */
-	struct dns_mx *mx;	/* sorted by preference, equal ones shuffled */
+	const char *
+		why; /* for log and report: "Host or domain name not found. Name service error for name=x type=MX: …" */
+	struct dns_mx *mx; /* sorted by preference, equal ones shuffled */
 	size_t n_mx;
-	struct dns_addr *addr;	/* in the order of use: families alternate (RFC 8305), as inet_protocols allows */
+	struct dns_addr *addr; /* in the order of use: families alternate (RFC 8305), as inet_protocols allows */
 	size_t n_addr;
-	struct str name;	/* PTR */
-	bool secure;		/* DNSSEC */
+	struct str name; /* PTR */
+	bool secure;	 /* DNSSEC */
 	void (*on_answer)(struct dns_query *q);
 };
 /* Each calls q->on_answer exactly once, from the loop, never from within. q is zeroed by the caller, on_answer set. */

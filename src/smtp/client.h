@@ -28,21 +28,34 @@
 #include <sys/types.h>
 
 enum client_event {
-	CLIENT_MORE,		/* go on: write what smtp_client_output() gives, read */
-	CLIENT_STARTTLS,	/* the server is ready for the handshake; nothing is left to write */
-	CLIENT_LOGIN,		/* `login` was asked for and the server offers c.mechanisms: smtp_client_auth() */
-	CLIENT_CHALLENGE,	/* c.challenge is the server's: smtp_client_auth_answer() or smtp_client_auth_cancel() */
-	CLIENT_READY,		/* the session is up */
-	CLIENT_SENT,		/* the message is done, every recipient has its outcome */
-	CLIENT_FAILED,		/* no session: c.failure */
-	CLIENT_ENDED		/* after QUIT, or octets while nothing was asked: close */
+	CLIENT_MORE,	  /* go on: write what smtp_client_output() gives, read */
+	CLIENT_STARTTLS,  /* the server is ready for the handshake; nothing is left to write */
+	CLIENT_LOGIN,	  /* `login` was asked for and the server offers c.mechanisms: smtp_client_auth() */
+	CLIENT_CHALLENGE, /* c.challenge is the server's: smtp_client_auth_answer() or smtp_client_auth_cancel() */
+	CLIENT_READY,	  /* the session is up */
+	CLIENT_SENT,	  /* the message is done, every recipient has its outcome */
+	CLIENT_FAILED,	  /* no session: c.failure */
+	CLIENT_ENDED	  /* after QUIT, or octets while nothing was asked: close */
 };
 
 /* What the other side is to answer now: the time-out and the words of a log line depend on it. */
 enum client_step {
-	CLIENT_STEP_GREETING, CLIENT_STEP_EHLO, CLIENT_STEP_HELO, CLIENT_STEP_LHLO, CLIENT_STEP_STARTTLS, CLIENT_STEP_TLS,
-	CLIENT_STEP_AUTH, CLIENT_STEP_IDLE, CLIENT_STEP_MAIL, CLIENT_STEP_RCPT, CLIENT_STEP_DATA, CLIENT_STEP_BODY,
-	CLIENT_STEP_DOT, CLIENT_STEP_RSET, CLIENT_STEP_QUIT, CLIENT_STEP_OVER
+	CLIENT_STEP_GREETING,
+	CLIENT_STEP_EHLO,
+	CLIENT_STEP_HELO,
+	CLIENT_STEP_LHLO,
+	CLIENT_STEP_STARTTLS,
+	CLIENT_STEP_TLS,
+	CLIENT_STEP_AUTH,
+	CLIENT_STEP_IDLE,
+	CLIENT_STEP_MAIL,
+	CLIENT_STEP_RCPT,
+	CLIENT_STEP_DATA,
+	CLIENT_STEP_BODY,
+	CLIENT_STEP_DOT,
+	CLIENT_STEP_RSET,
+	CLIENT_STEP_QUIT,
+	CLIENT_STEP_OVER
 };
 /* "RCPT TO command", as it stands in "(in reply to …)". */
 const char *client_step_command(enum client_step s);
@@ -52,44 +65,44 @@ const char *client_step_doing(enum client_step s);
 enum client_tls { CLIENT_TLS_NONE, CLIENT_TLS_MAY, CLIENT_TLS_MUST };
 
 struct client_options {
-	bool lmtp;		/* LHLO, and one reply per recipient after the dot (RFC 2033) */
-	const char *helo;	/* our name; must live as long as the engine */
-	enum client_tls tls;	/* MAY: STARTTLS where it is offered; MUST: or fail */
-	bool secured;		/* the connection is under TLS from its start */
-	bool login;		/* give CLIENT_LOGIN before CLIENT_READY where AUTH is offered */
-	unsigned ignore;	/* EXT_BIT() of extensions that are taken as not offered (smtp_discard_ehlo_keywords) */
+	bool lmtp;	     /* LHLO, and one reply per recipient after the dot (RFC 2033) */
+	const char *helo;    /* our name; must live as long as the engine */
+	enum client_tls tls; /* MAY: STARTTLS where it is offered; MUST: or fail */
+	bool secured;	     /* the connection is under TLS from its start */
+	bool login;	     /* give CLIENT_LOGIN before CLIENT_READY where AUTH is offered */
+	unsigned ignore;     /* EXT_BIT() of extensions that are taken as not offered (smtp_discard_ehlo_keywords) */
 };
 
 enum client_outcome {
-	CLIENT_OPEN,		/* nothing decided: the connection went before; c.failure says where */
-	CLIENT_DELIVERED,	/* the server took it (2xx after the dot) */
-	CLIENT_DEFERRED,	/* 4xx, or an answer of a wrong class */
-	CLIENT_BOUNCED		/* 5xx, or it cannot be sent to this server at all */
+	CLIENT_OPEN,	  /* nothing decided: the connection went before; c.failure says where */
+	CLIENT_DELIVERED, /* the server took it (2xx after the dot) */
+	CLIENT_DEFERRED,  /* 4xx, or an answer of a wrong class */
+	CLIENT_BOUNCED	  /* 5xx, or it cannot be sent to this server at all */
 };
 
 struct client_rcpt {
 	/* from the caller */
-	struct str address;	/* local@domain */
-	struct str orcpt;	/* "rfc822;…" in xtext; "" none */
-	uint8_t notify;		/* enum notify_flag of log/envelope.h */
+	struct str address; /* local@domain */
+	struct str orcpt;   /* "rfc822;…" in xtext; "" none */
+	uint8_t notify;	    /* enum notify_flag of log/envelope.h */
 	/* from the engine; smtp_client_send() clears it first */
 	enum client_outcome outcome;
-	bool accepted;		/* RCPT was answered with 2xx */
-	enum client_step step;	/* whose reply it is */
-	bool own;		/* the text is ours, not the server's: it was never sent */
-	char dsn[12];		/* "5.1.1" */
-	struct str text;	/* the reply "550 5.1.1 no such user", or our sentence; in message.mem */
+	bool accepted;	       /* RCPT was answered with 2xx */
+	enum client_step step; /* whose reply it is */
+	bool own;	       /* the text is ours, not the server's: it was never sent */
+	char dsn[12];	       /* "5.1.1" */
+	struct str text;       /* the reply "550 5.1.1 no such user", or our sentence; in message.mem */
 };
 
 struct client_message {
-	struct str sender;	/* "" is <> */
-	struct str envid;	/* xtext; "" none */
-	uint32_t flags;		/* enum envelope_flag: ENV_8BIT, ENV_SMTPUTF8, ENV_RET_FULL, ENV_RET_HDRS */
-	bool utf8_header;	/* the header has UTF-8: it needs SMTPUTF8 even when all addresses are ASCII */
-	uint64_t size;		/* octets of the content; 0: not known */
+	struct str sender; /* "" is <> */
+	struct str envid;  /* xtext; "" none */
+	uint32_t flags;	   /* enum envelope_flag: ENV_8BIT, ENV_SMTPUTF8, ENV_RET_FULL, ENV_RET_HDRS */
+	bool utf8_header;  /* the header has UTF-8: it needs SMTPUTF8 even when all addresses are ASCII */
+	uint64_t size;	   /* octets of the content; 0: not known */
 	struct client_rcpt *rcpt;
-	size_t n_rcpt;		/* at least 1 */
-	struct arena *mem;	/* for the texts */
+	size_t n_rcpt;	   /* at least 1 */
+	struct arena *mem; /* for the texts */
 	/*
 	 * The next octets of the content in its wire form (CRLF lines, dot-stuffed, no final dot) into p, at most n.
 	 * Returns their number, 0 at the end, < 0: cannot be read (the message is never completed then). Never blocks on
@@ -97,24 +110,25 @@ struct client_message {
 	 */
 	ssize_t (*read)(struct client_message *m, void *p, size_t n);
 	/* from the engine */
-	bool passed_dsn;	/* the server speaks DSN (RFC 3461): reports are its duty now */
+	bool passed_dsn; /* the server speaks DSN (RFC 3461): reports are its duty now */
 };
 
 struct client_failure {
 	enum client_step step;
-	int code;		/* 0: no reply (the connection was lost, or the server talked nonsense) */
+	int code; /* 0: no reply (the connection was lost, or the server talked nonsense) */
 	char dsn[12];
-	struct buf text;	/* the reply as one line; with code 0: a sentence, or empty when the connection was lost */
+	struct buf text; /* the reply as one line; with code 0: a sentence, or empty when the connection was lost */
 };
 
 struct smtp_client {
 	struct client_options options;
-	enum client_step step;	/* what is awaited */
+	enum client_step step; /* what is awaited */
 	/* what the server is; valid from CLIENT_READY on */
-	unsigned offered;	/* EXT_BIT() of smtp/esmtp.h */
-	uint64_t size_limit;	/* SIZE; 0: none given */
-	bool esmtp;		/* EHLO or LHLO was taken */
+	unsigned offered;    /* EXT_BIT() of smtp/esmtp.h */
+	uint64_t size_limit; /* SIZE; 0: none given */
+	bool esmtp;	     /* EHLO or LHLO was taken */
 	bool logged_in;
+	struct buf server_name; /* the first word of its EHLO reply */
 	struct buf mechanisms;	/* of AUTH: words separated by one space, in capitals */
 	struct buf challenge;	/* CLIENT_CHALLENGE: still in base64 */
 	struct client_failure failure;
@@ -122,15 +136,15 @@ struct smtp_client {
 	/* its own */
 	bool secured, unusable, needs_rset, auth_line;
 	struct reply_reader reply;
-	struct buf in;		/* an unfinished reply line */
+	struct buf in; /* an unfinished reply line */
 	struct buf out;
-	size_t out_done;	/* octets of out that were written */
+	size_t out_done; /* octets of out that were written */
 	struct client_message *message;
-	size_t sent, answered;	/* commands of this transaction: 0 MAIL, 1 … n RCPT, n + 1 DATA */
-	size_t accepted;	/* recipients that got 2xx */
-	size_t lmtp_next;	/* LMTP: whose reply is next after the dot */
+	size_t sent, answered; /* commands of this transaction: 0 MAIL, 1 … n RCPT, n + 1 DATA */
+	size_t accepted;       /* recipients that got 2xx */
+	size_t lmtp_next;      /* LMTP: whose reply is next after the dot */
 	bool mail_refused, aborting, body_ended;
-	char tail[2];		/* the last two octets of the body */
+	char tail[2]; /* the last two octets of the body */
 };
 
 void smtp_client_init(struct smtp_client *c, const struct client_options *o);

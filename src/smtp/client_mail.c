@@ -1,0 +1,409 @@
+#include "smtp/client_own.h"
+
+#include "base/log.h"
+#include "base/utf8.h"
+#include "smtp/esmtp.h"
+
+#include <stdio.h>
+
+/*
+ * One mail transaction (RFC 5321 sec. 3.3). Its commands are numbered: 0 is MAIL, 1 … n RCPT, n + 1 DATA. With
+ * PIPELINING all are sent at once (RFC 2920 sec. 3.1), without it one by one; replies come in the same order.
+ */
+
+enum { BODY_PIECE = 64 * 1024 };
+
+static bool is_offered(const struct smtp_client *c, enum esmtp_ext e)
+{
+	return (c->offered & EXT_BIT(e)) != 0;
+}
+
+static size_t last_command(const struct smtp_client *c)
+{
+	return c->message->n_rcpt + 1;
+}
+
+static void settle(
+	struct client_rcpt *r, enum client_outcome outcome, enum client_step step, const char *dsn, struct str text)
+{
+	r->outcome = outcome;
+	r->step = step;
+	snprintf(r->dsn, sizeof r->dsn, "%s", dsn);
+	r->text = text;
+}
+
+static void settle_own(struct client_rcpt *r, enum client_outcome outcome, const char *dsn, const char *text)
+{
+	settle(r, outcome, CLIENT_STEP_IDLE, dsn, str_c(text));
+	r->own = true;
+}
+
+static void settle_all_own(struct client_message *m, enum client_outcome outcome, const char *dsn, const char *text)
+{
+	for (size_t i = 0; i < m->n_rcpt; i++)
+		if (m->rcpt[i].outcome == CLIENT_OPEN)
+			settle_own(&m->rcpt[i], outcome, dsn, text);
+}
+
+/* The verdict of the reply that is there now, for a step that did not get what it expects. */
+struct verdict {
+	enum client_outcome outcome;
+	enum client_step step;
+	char dsn[12];
+	struct str text;
+};
+
+static void judge(struct smtp_client *c, bool success, struct verdict *v)
+{
+	struct buf line = BUF_INIT(2048);
+	int class = c->reply.code / 100;
+
+	client_reply_text(c, &line);
+	v->text = arena_dup(c->message->mem, buf_str(&line));
+	buf_free(&line);
+	v->step = c->step == CLIENT_STEP_BODY ? CLIENT_STEP_DOT : c->step;
+	v->outcome = success ? CLIENT_DELIVERED : class == 5 ? CLIENT_BOUNCED : CLIENT_DEFERRED;
+	if (success || class == 4 || class == 5) {
+		reply_enhanced(&c->reply, v->dsn);
+		return;
+	}
+	/* 2xx or 3xx where it makes no sense: their replies and our commands are out of step. */
+	snprintf(v->dsn, sizeof v->dsn, "4.5.0");
+	c->unusable = true;
+}
+
+static void settle_verdict(struct client_rcpt *r, const struct verdict *v)
+{
+	if (r->outcome == CLIENT_OPEN)
+		settle(r, v->outcome, v->step, v->dsn, v->text);
+}
+
+static void settle_all(struct smtp_client *c, bool success)
+{
+	struct verdict v;
+
+	judge(c, success, &v);
+	for (size_t i = 0; i < c->message->n_rcpt; i++)
+		settle_verdict(&c->message->rcpt[i], &v);
+}
+
+static enum client_event finish(struct smtp_client *c)
+{
+	if (c->unusable) {
+		c->step = CLIENT_STEP_OVER;
+	} else if (c->needs_rset) {
+		c->needs_rset = false;
+		client_command(c, "RSET", CLIENT_STEP_RSET);
+		return CLIENT_MORE;
+	} else {
+		c->step = CLIENT_STEP_IDLE;
+	}
+	c->message = NULL;
+	return CLIENT_SENT;
+}
+
+/* SIZE (RFC 1870), BODY (RFC 6152), SMTPUTF8 (RFC 6531), RET and ENVID (RFC 3461 sec. 4.3, 4.4). */
+static void put_mail(struct smtp_client *c)
+{
+	const struct client_message *m = c->message;
+
+	buf_add_c(&c->out, "MAIL FROM:<");
+	buf_add_str(&c->out, m->sender);
+	buf_add_char(&c->out, '>');
+	if (is_offered(c, EXT_SIZE) && m->size > 0)
+		buf_addf(&c->out, " SIZE=%llu", (unsigned long long)m->size);
+	if (is_offered(c, EXT_8BITMIME) && (m->flags & ENV_8BIT))
+		buf_add_c(&c->out, " BODY=8BITMIME");
+	if (is_offered(c, EXT_SMTPUTF8) && (m->flags & ENV_SMTPUTF8))
+		buf_add_c(&c->out, " SMTPUTF8");
+	if (is_offered(c, EXT_DSN)) {
+		if (m->flags & (ENV_RET_FULL | ENV_RET_HDRS))
+			buf_add_c(&c->out, m->flags & ENV_RET_FULL ? " RET=FULL" : " RET=HDRS");
+		if (m->envid.n > 0)
+			buf_addf(&c->out, " ENVID=%.*s", STR_ARG(m->envid));
+	}
+	buf_add_c(&c->out, "\r\n");
+}
+
+static void put_notify(struct buf *out, uint8_t notify)
+{
+	static const struct {
+		uint8_t bit;
+		const char *word;
+	} words[] = { { NOTIFY_SUCCESS, "SUCCESS" }, { NOTIFY_FAILURE, "FAILURE" }, { NOTIFY_DELAY, "DELAY" } };
+	const char *before = " NOTIFY=";
+
+	if (notify & NOTIFY_NEVER) {
+		buf_add_c(out, " NOTIFY=NEVER");
+		return;
+	}
+	for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+		if (!(notify & words[i].bit))
+			continue;
+		buf_addf(out, "%s%s", before, words[i].word);
+		before = ",";
+	}
+}
+
+/* RFC 3461 sec. 4.1, 4.2. */
+static void put_rcpt(struct smtp_client *c, const struct client_rcpt *r)
+{
+	buf_add_c(&c->out, "RCPT TO:<");
+	buf_add_str(&c->out, r->address);
+	buf_add_char(&c->out, '>');
+	if (is_offered(c, EXT_DSN)) {
+		put_notify(&c->out, r->notify);
+		if (r->orcpt.n > 0)
+			buf_addf(&c->out, " ORCPT=%.*s", STR_ARG(r->orcpt));
+	}
+	buf_add_c(&c->out, "\r\n");
+}
+
+/* Commands of recipients that were settled before anything was sent are left out. */
+static size_t skip_own(const struct client_message *m, size_t i)
+{
+	while (i >= 1 && i <= m->n_rcpt && m->rcpt[i - 1].own)
+		i++;
+	return i;
+}
+
+static void set_step(struct smtp_client *c)
+{
+	c->step = c->answered == 0		   ? CLIENT_STEP_MAIL
+		  : c->answered == last_command(c) ? CLIENT_STEP_DATA
+						   : CLIENT_STEP_RCPT;
+}
+
+/* Send what may be sent now: all of it, or the one next command. */
+static void send_commands(struct smtp_client *c)
+{
+	bool pipelining = is_offered(c, EXT_PIPELINING);
+
+	while (c->sent <= last_command(c) && (pipelining || c->sent == c->answered)) {
+		if (c->sent == 0)
+			put_mail(c);
+		else if (c->sent == last_command(c))
+			buf_add_c(&c->out, "DATA\r\n");
+		else
+			put_rcpt(c, &c->message->rcpt[c->sent - 1]);
+		c->sent = skip_own(c->message, c->sent + 1);
+	}
+	set_step(c);
+}
+
+static bool has_control(struct str s)
+{
+	for (size_t i = 0; i < s.n; i++)
+		if ((unsigned char)s.p[i] < ' ' || s.p[i] == 0x7f)
+			return true;
+	return false;
+}
+
+/* What this server can never take, found before a command is spent on it. */
+static void settle_impossible(struct smtp_client *c, struct client_message *m)
+{
+	static const char utf8_text[] = "SMTPUTF8 is required, but was not offered by the server";
+	bool utf8 = is_offered(c, EXT_SMTPUTF8);
+
+	if (c->size_limit > 0 && m->size > c->size_limit)
+		settle_all_own(m, CLIENT_BOUNCED, "5.3.4",
+			arena_printf(m->mem, "message size %llu exceeds size limit %llu of server",
+				(unsigned long long)m->size, (unsigned long long)c->size_limit));
+	if (!utf8 && (m->utf8_header || str_is_8bit(m->sender)))
+		settle_all_own(m, CLIENT_BOUNCED, "5.6.7", utf8_text); /* RFC 6531 sec. 3.5 */
+	if (has_control(m->sender) || has_control(m->envid))
+		settle_all_own(m, CLIENT_BOUNCED, "5.1.7", "the sender address has control characters");
+	for (size_t i = 0; i < m->n_rcpt; i++) {
+		struct client_rcpt *r = &m->rcpt[i];
+
+		if (r->outcome != CLIENT_OPEN)
+			continue;
+		if (has_control(r->address) || has_control(r->orcpt))
+			settle_own(r, CLIENT_BOUNCED, "5.1.3", "the recipient address has control characters");
+		else if (!utf8 && str_is_8bit(r->address))
+			settle_own(r, CLIENT_BOUNCED, "5.6.7", utf8_text);
+	}
+}
+
+enum client_event smtp_client_send(struct smtp_client *c, struct client_message *m)
+{
+	size_t open = 0;
+
+	require(c->step == CLIENT_STEP_IDLE && !c->unusable && m->n_rcpt > 0);
+	for (size_t i = 0; i < m->n_rcpt; i++) {
+		struct client_rcpt *r = &m->rcpt[i];
+
+		settle(r, CLIENT_OPEN, CLIENT_STEP_IDLE, "", (struct str){ NULL, 0 });
+		r->accepted = r->own = false;
+	}
+	m->passed_dsn = is_offered(c, EXT_DSN);
+	settle_impossible(c, m);
+	for (size_t i = 0; i < m->n_rcpt; i++)
+		open += m->rcpt[i].outcome == CLIENT_OPEN;
+	if (open == 0)
+		return CLIENT_SENT;
+	c->message = m;
+	c->sent = c->answered = c->accepted = c->lmtp_next = 0;
+	c->mail_refused = c->aborting = c->body_ended = false;
+	c->tail[0] = '\r'; /* an empty body ends like one whose last line is complete */
+	c->tail[1] = '\n';
+	send_commands(c);
+	return CLIENT_MORE;
+}
+
+static void on_mail(struct smtp_client *c)
+{
+	if (c->reply.code / 100 == 2)
+		return;
+	c->mail_refused = true;
+	settle_all(c, false);
+}
+
+static void on_rcpt(struct smtp_client *c)
+{
+	struct client_rcpt *r = &c->message->rcpt[c->answered - 1];
+	struct verdict v;
+
+	if (c->mail_refused)
+		return; /* the answer to MAIL has settled it */
+	if (c->reply.code / 100 == 2) {
+		r->accepted = true;
+		c->accepted++;
+		return;
+	}
+	judge(c, false, &v);
+	settle_verdict(r, &v);
+}
+
+static enum client_event on_data(struct smtp_client *c)
+{
+	if (c->reply.code == 354 && c->accepted > 0) {
+		c->step = CLIENT_STEP_BODY;
+		return CLIENT_MORE;
+	}
+	if (c->reply.code == 354) {
+		/* It waits for a message though it took no recipient (RFC 2920 sec. 3.1): give it an empty one. */
+		c->aborting = true;
+		client_command(c, ".", CLIENT_STEP_DOT);
+		return CLIENT_MORE;
+	}
+	settle_all(c, false);
+	c->needs_rset = true;
+	return finish(c);
+}
+
+static enum client_event on_command(struct smtp_client *c)
+{
+	if (c->answered == last_command(c))
+		return on_data(c);
+	if (c->answered == 0)
+		on_mail(c);
+	else
+		on_rcpt(c);
+	if (c->unusable) { /* out of step: no later reply can be matched */
+		settle_all(c, false);
+		return finish(c);
+	}
+	c->answered = skip_own(c->message, c->answered + 1);
+	/* Without pipelining nothing more needs to be said once it is hopeless. */
+	if (c->sent == c->answered && (c->mail_refused || (c->answered == last_command(c) && c->accepted == 0))) {
+		c->needs_rset = true;
+		return finish(c);
+	}
+	send_commands(c);
+	return CLIENT_MORE;
+}
+
+/* A reply while the message is still on its way: never a success, and the connection cannot go on. */
+static enum client_event on_body(struct smtp_client *c)
+{
+	settle_all(c, false);
+	c->unusable = true;
+	return finish(c);
+}
+
+/* RFC 2033 sec. 4.2: one reply for each recipient that was accepted, in the order of the RCPTs. */
+static enum client_event on_lmtp_dot(struct smtp_client *c)
+{
+	struct client_message *m = c->message;
+	struct verdict v;
+
+	while (!m->rcpt[c->lmtp_next].accepted)
+		c->lmtp_next++;
+	judge(c, c->reply.code / 100 == 2, &v);
+	settle_verdict(&m->rcpt[c->lmtp_next++], &v);
+	return --c->accepted > 0 ? CLIENT_MORE : finish(c);
+}
+
+static enum client_event on_dot(struct smtp_client *c)
+{
+	if (c->aborting)
+		return finish(c);
+	if (c->options.lmtp)
+		return on_lmtp_dot(c);
+	settle_all(c, c->reply.code / 100 == 2);
+	return finish(c);
+}
+
+static enum client_event on_rset(struct smtp_client *c)
+{
+	if (c->reply.code / 100 != 2)
+		c->unusable = true;
+	return finish(c);
+}
+
+enum client_event client_mail_reply(struct smtp_client *c)
+{
+	if (c->reply.code == 421) { /* the server closes now (RFC 5321 sec. 3.8) */
+		c->unusable = true;
+		settle_all(c, false);
+		return finish(c);
+	}
+	switch (c->step) {
+	case CLIENT_STEP_BODY:
+		return on_body(c);
+	case CLIENT_STEP_DOT:
+		return on_dot(c);
+	case CLIENT_STEP_RSET:
+		return on_rset(c);
+	default:
+		return on_command(c);
+	}
+}
+
+static void keep_tail(struct smtp_client *c, const char *p, size_t n)
+{
+	c->tail[0] = n > 1 ? p[n - 2] : c->tail[1];
+	c->tail[1] = p[n - 1];
+}
+
+int client_mail_fill(struct smtp_client *c)
+{
+	struct client_message *m = c->message;
+
+	while (c->out.n < BODY_PIECE && !c->body_ended) {
+		size_t room = BODY_PIECE - c->out.n;
+		char *p = buf_reserve(&c->out, room + 8);
+		ssize_t n = m->read(m, p, room);
+
+		if (n < 0) {
+			buf_reset(&c->out);
+			settle_all_own(m, CLIENT_DEFERRED, "4.3.0", "the message cannot be read from the queue");
+			c->unusable = true;
+			c->step = CLIENT_STEP_OVER;
+			c->message = NULL;
+			return -1;
+		}
+		if (n == 0) { /* RFC 5321 sec. 4.1.1.4: the CRLF of the last line is the first of CRLF.CRLF */
+			if (c->tail[0] != '\r' || c->tail[1] != '\n')
+				buf_add_c(&c->out, "\r\n");
+			buf_add_c(&c->out, ".\r\n");
+			c->body_ended = true;
+			return 0;
+		}
+		require((size_t)n <= room);
+		keep_tail(c, p, (size_t)n);
+		buf_commit(&c->out, (size_t)n);
+	}
+	return 0;
+}

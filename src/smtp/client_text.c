@@ -1,0 +1,67 @@
+#include "smtp/client_own.h"
+
+#include "base/utf8.h"
+
+/* The words that Postfix's logs have for each step, so that tools which read those logs read ours. */
+static const struct {
+	const char *command;
+	const char *doing;
+} steps[] = {
+	[CLIENT_STEP_GREETING] = { "initial server greeting", "receiving the initial server greeting" },
+	[CLIENT_STEP_EHLO] = { "EHLO command", "performing the EHLO handshake" },
+	[CLIENT_STEP_HELO] = { "HELO command", "performing the HELO handshake" },
+	[CLIENT_STEP_LHLO] = { "LHLO command", "performing the LHLO handshake" },
+	[CLIENT_STEP_STARTTLS] = { "STARTTLS command", "performing the STARTTLS handshake" },
+	[CLIENT_STEP_TLS] = { "STARTTLS command", "performing the TLS handshake" },
+	[CLIENT_STEP_AUTH] = { "AUTH command", "performing SASL authentication" },
+	[CLIENT_STEP_IDLE] = { "no command", "waiting for the next message" },
+	[CLIENT_STEP_MAIL] = { "MAIL FROM command", "sending MAIL FROM" },
+	[CLIENT_STEP_RCPT] = { "RCPT TO command", "sending RCPT TO" },
+	[CLIENT_STEP_DATA] = { "DATA command", "sending DATA command" },
+	[CLIENT_STEP_BODY] = { "end of DATA command", "sending message body" },
+	[CLIENT_STEP_DOT] = { "end of DATA command", "sending end of data -- message may be sent more than once" },
+	[CLIENT_STEP_RSET] = { "RSET command", "sending RSET" },
+	[CLIENT_STEP_QUIT] = { "QUIT command", "sending QUIT" },
+	[CLIENT_STEP_OVER] = { "QUIT command", "closing the connection" },
+};
+
+const char *client_step_command(enum client_step s)
+{
+	return steps[s].command;
+}
+
+const char *client_step_doing(enum client_step s)
+{
+	return steps[s].doing;
+}
+
+void text_sanitise(struct buf *out, struct str in, size_t max)
+{
+	size_t start = out->n;
+
+	while (in.n > 0) {
+		unsigned char ch = (unsigned char)*in.p;
+		size_t n = ch < 0x80 ? 1 : utf8_sequence(in);
+		bool is_fit = n > 1 || (ch >= ' ' && ch < 0x7f);
+
+		if (n == 0)
+			n = 1;
+		if (out->n - start + n > max)
+			return;
+		if (ch == '\n' || ch == '\t')
+			buf_add_char(out, ' '); /* lines of one reply become one */
+		else if (is_fit)
+			buf_add(out, in.p, n);
+		else
+			buf_add_char(out, '?');
+		in = str_from(in, n);
+	}
+}
+
+void client_reply_text(const struct smtp_client *c, struct buf *out)
+{
+	buf_addf(out, "%03d ", c->reply.code);
+	text_sanitise(out, buf_str(&c->reply.text), CLIENT_TEXT_MAX);
+	while (out->n > 0 && out->p[out->n - 1] == ' ')
+		out->p[--out->n] = '\0';
+}
