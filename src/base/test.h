@@ -20,7 +20,12 @@
 
 static size_t test_checks;
 
-#define check(x) (test_checks++, (x) ? (void)0 : fail_msg("%s:%d: %s", __FILE__, __LINE__, #x))
+#define check(x)                                                                                                       \
+	do {                                                                                                           \
+		test_checks++;                                                                                         \
+		if (!(x))                                                                                              \
+			fail_msg("%s:%d: %s", __FILE__, __LINE__, #x);                                                 \
+	} while (0)
 #define check_int(got, want)                                                                                           \
 	do {                                                                                                           \
 		long long got_ = (long long)(got), want_ = (long long)(want);                                          \
