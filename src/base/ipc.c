@@ -145,10 +145,9 @@ static ssize_t recv_now(int fd, uint16_t *type, char *payload, size_t size, int 
 		char octets[CMSG_SPACE(IPC_MAX_FDS * sizeof(int))];
 		struct cmsghdr align;
 	} control;
-	struct msghdr msg = { .msg_iov = iov,
-		.msg_iovlen = 2,
-		.msg_control = control.octets,
-		.msg_controllen = sizeof control.octets };
+	struct msghdr msg = {
+		.msg_iov = iov, .msg_iovlen = 2, .msg_control = control.octets, .msg_controllen = sizeof control.octets
+	};
 	ssize_t n;
 
 	*n_fds = 0;

@@ -43,8 +43,8 @@ void ipc_put_str(struct buf *b, struct str s);
 
 struct ipc;
 enum ipc_end {
-	IPC_CLOSED,	/* the peer ended, or an error of the socket   */
-	IPC_VIOLATION	/* the peer sent what it may not; reason is in ipc->why */
+	IPC_CLOSED,   /* the peer ended, or an error of the socket   */
+	IPC_VIOLATION /* the peer sent what it may not; reason is in ipc->why */
 };
 
 struct ipc_rule {
@@ -59,7 +59,7 @@ struct ipc_rule {
 
 struct ipc {
 	uv_poll_t poll;
-	int fd;		/* -1: closed */
+	int fd; /* -1: closed */
 	const struct ipc_rule *rules;
 	size_t n_rules;
 	/* Called once, when the peer is gone; the owner then calls ipc_close(). */

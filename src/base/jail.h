@@ -12,7 +12,7 @@ enum jail_role { JAIL_SMTPD, JAIL_AUTHD, JAIL_MAPD, JAIL_QUEUED, JAIL_RELAY, JAI
 
 struct jail {
 	enum jail_role role;
-	bool root;		/* started by root: chroot and take the uid; else these two steps are left out */
+	bool root; /* started by root: chroot and take the uid; else these two steps are left out */
 	uid_t uid;
 	gid_t gid;
 	const char *chroot_dir; /* NULL: none */

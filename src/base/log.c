@@ -126,12 +126,12 @@ static void say(int priority, const char *label, const char *fmt, va_list ap)
 	errno = saved;
 }
 
-#define SAY(priority, label)                                                                                           \
-	do {                                                                                                           \
-		va_list ap;                                                                                            \
-		va_start(ap, fmt);                                                                                     \
-		say(priority, label, fmt, ap);                                                                         \
-		va_end(ap);                                                                                            \
+#define SAY(priority, label)                   \
+	do {                                   \
+		va_list ap;                    \
+		va_start(ap, fmt);             \
+		say(priority, label, fmt, ap); \
+		va_end(ap);                    \
 	} while (0)
 
 void log_debug(const char *fmt, ...)

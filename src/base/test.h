@@ -20,26 +20,26 @@
 
 static size_t test_checks;
 
-#define check(x)                                                                                                       \
-	do {                                                                                                           \
-		test_checks++;                                                                                         \
-		if (!(x))                                                                                              \
-			fail_msg("%s:%d: %s", __FILE__, __LINE__, #x);                                                 \
+#define check(x)                                                       \
+	do {                                                           \
+		test_checks++;                                         \
+		if (!(x))                                              \
+			fail_msg("%s:%d: %s", __FILE__, __LINE__, #x); \
 	} while (0)
-#define check_int(got, want)                                                                                           \
-	do {                                                                                                           \
-		long long got_ = (long long)(got), want_ = (long long)(want);                                          \
-		test_checks++;                                                                                         \
-		if (got_ != want_)                                                                                     \
-			fail_msg("%s:%d: %s is %lld, not %lld", __FILE__, __LINE__, #got, got_, want_);                \
+#define check_int(got, want)                                                                            \
+	do {                                                                                            \
+		long long got_ = (long long)(got), want_ = (long long)(want);                           \
+		test_checks++;                                                                          \
+		if (got_ != want_)                                                                      \
+			fail_msg("%s:%d: %s is %lld, not %lld", __FILE__, __LINE__, #got, got_, want_); \
 	} while (0)
-#define check_str(got, want)                                                                                           \
-	do {                                                                                                           \
-		struct str got_ = (got), want_ = str_c(want);                                                          \
-		test_checks++;                                                                                         \
-		if (!str_eq(got_, want_))                                                                              \
-			fail_msg("%s:%d: %s is \"%.*s\", not \"%.*s\"", __FILE__, __LINE__, #got, STR_ARG(got_),       \
-				STR_ARG(want_));                                                                       \
+#define check_str(got, want)                                                                                     \
+	do {                                                                                                     \
+		struct str got_ = (got), want_ = str_c(want);                                                    \
+		test_checks++;                                                                                   \
+		if (!str_eq(got_, want_))                                                                        \
+			fail_msg("%s:%d: %s is \"%.*s\", not \"%.*s\"", __FILE__, __LINE__, #got, STR_ARG(got_), \
+				STR_ARG(want_));                                                                 \
 	} while (0)
 
 #define test_run(tests) test_end(cmocka_run_group_tests(tests, NULL, NULL))

@@ -57,8 +57,8 @@ static void take_listeners(struct child *c, const struct start_msg *m, const int
 
 		c->listener[i].service = conf_service_find(c->conf, m->listener[i].service, type);
 		c->listener[i].fd = fds[i];
-		snprintf(c->listener[i].address, sizeof c->listener[i].address, "%.*s",
-			STR_ARG(m->listener[i].address));
+		snprintf(
+			c->listener[i].address, sizeof c->listener[i].address, "%.*s", STR_ARG(m->listener[i].address));
 		if (c->listener[i].service == NULL)
 			fatal("no service %.*s in master.cf", STR_ARG(m->listener[i].service));
 		free(type);

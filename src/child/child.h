@@ -37,15 +37,15 @@ struct child {
 	/* filled in by child_begin() */
 	uv_loop_t *loop;
 	struct conf *conf;
-	const struct conf_view *main;	/* main.cf */
-	unsigned index, count;		/* which of how many of this role */
-	bool root;			/* master runs as root: chroot and change the uid */
-	uid_t uid;			/* the account of this role (when root) */
+	const struct conf_view *main; /* main.cf */
+	unsigned index, count;	      /* which of how many of this role */
+	bool root;		      /* master runs as root: chroot and change the uid */
+	uid_t uid;		      /* the account of this role (when root) */
 	gid_t gid;
-	const char *queue_directory;	/* absolute */
+	const char *queue_directory; /* absolute */
 	struct child_listener *listener;
 	size_t n_listener;
-	unsigned char seed[32];		/* the same for all processes of one start: TLS ticket keys are derived from it */
+	unsigned char seed[32]; /* the same for all processes of one start: TLS ticket keys are derived from it */
 
 	/* its own */
 	struct ipc master;

@@ -4,7 +4,17 @@
 
 #include "base/str.h"
 
-enum role { ROLE_NONE, ROLE_MASTER, ROLE_SMTPD, ROLE_AUTHD, ROLE_MAPD, ROLE_QUEUED, ROLE_RELAY, ROLE_DELIVER, ROLE_COUNT };
+enum role {
+	ROLE_NONE,
+	ROLE_MASTER,
+	ROLE_SMTPD,
+	ROLE_AUTHD,
+	ROLE_MAPD,
+	ROLE_QUEUED,
+	ROLE_RELAY,
+	ROLE_DELIVER,
+	ROLE_COUNT
+};
 
 /* "smtpd" …; static. */
 const char *role_name(enum role r);

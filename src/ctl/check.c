@@ -1,0 +1,121 @@
+#include "ctl/gatepost.h"
+#include "base/log.h"
+#include "tls/tls.h"
+
+#include <errno.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct conf *ctl_conf(const char *config_directory)
+{
+	struct buf errors = BUF_INIT(1 << 20);
+	struct conf *conf = conf_load(config_directory, &errors, NULL);
+
+	if (conf == NULL)
+		fprintf(stderr, "%s", errors.p ? errors.p : "gatepost: the configuration cannot be read\n");
+	buf_free(&errors);
+	return conf;
+}
+
+static bool has_tls(const struct conf_view *v)
+{
+	const char *level = conf_str(v, "smtpd_tls_security_level");
+
+	return (level[0] && strcmp(level, "none") != 0) || conf_bool(v, "smtpd_tls_wrappermode");
+}
+
+static unsigned check_tls(const struct conf_service *s, struct buf *lines)
+{
+	struct buf error = BUF_INIT(4096);
+	struct tls_ctx *ctx;
+
+	if (!has_tls(s->view))
+		return 0;
+	ctx = tls_server_ctx(s->view, s->name, &error);
+	if (ctx == NULL)
+		buf_addf(lines, "service %s (master.cf, line %u): %s\n", s->name, s->line,
+			error.p ? error.p : "TLS cannot be set up");
+	buf_free(&error);
+	if (ctx == NULL)
+		return 1;
+	tls_ctx_free(&ctx);
+	return 0;
+}
+
+static unsigned check_accounts(const struct conf_view *v, struct buf *lines)
+{
+	static const char *const owners[] = { "mail_owner", "auth_owner", "map_owner", "queue_owner", "relay_owner" };
+	unsigned n = 0;
+
+	for (size_t i = 0; geteuid() == 0 && i < sizeof owners / sizeof *owners; i++) {
+		const char *name = conf_str(v, owners[i]);
+
+		if (getpwnam(name) != NULL)
+			continue;
+		buf_addf(lines,
+			"%s = %s: there is no such account; make it with `useradd --system --home-dir /nonexistent "
+			"--shell "
+			"/usr/sbin/nologin %s`, or name one that exists\n",
+			owners[i], name, name);
+		n++;
+	}
+	return n;
+}
+
+static void warn_of_small_things(const struct conf_view *v, struct buf *warnings)
+{
+	struct stat st;
+
+	if (stat(conf_str(v, "auth_conf_file"), &st) != 0 && conf_bool(v, "smtpd_sasl_auth_enable"))
+		buf_addf(warnings,
+			"authd is not started: there is no %s; smtpd will ask another service (Dovecot) at "
+			"%s/%s\n",
+			conf_str(v, "auth_conf_file"), conf_str(v, "queue_directory"), conf_str(v, "smtpd_sasl_path"));
+	if (conf_bool(v, "smtpd_sasl_auth_enable") && strcmp(conf_str(v, "smtpd_sasl_type"), "dovecot") != 0)
+		buf_addf(warnings,
+			"smtpd_sasl_type = %s: Gatepost speaks Dovecot's protocol only; write smtpd_sasl_type = "
+			"dovecot\n",
+			conf_str(v, "smtpd_sasl_type"));
+}
+
+unsigned ctl_faults(const char *config_directory, struct buf *lines, struct buf *warnings)
+{
+	struct conf *conf = conf_load(config_directory, lines, warnings);
+	const struct conf_service *service;
+	unsigned faults = 0;
+	size_t n;
+
+	if (conf == NULL) {
+		for (size_t i = 0; i < lines->n; i++)
+			faults += lines->p[i] == '\n';
+		return faults ? faults : 1;
+	}
+	n = conf_services(conf, &service);
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(service[i].type, "inet") == 0 && strcmp(service[i].command, "smtpd") == 0)
+			faults += check_tls(&service[i], lines);
+	faults += check_accounts(conf_main(conf), lines);
+	warn_of_small_things(conf_main(conf), warnings);
+	conf_free(&conf);
+	return faults;
+}
+
+int ctl_check(const char *config_directory)
+{
+	struct buf lines = BUF_INIT(1 << 20), warnings = BUF_INIT(1 << 20);
+	unsigned faults = ctl_faults(config_directory, &lines, &warnings);
+
+	if (warnings.n)
+		fprintf(stderr, "%s", warnings.p);
+	if (faults)
+		fprintf(stderr, "%s%u fault%s in %s: nothing was started\n", lines.p, faults, faults == 1 ? "" : "s",
+			config_directory);
+	else
+		printf("%s: no faults\n", config_directory);
+	buf_free(&lines);
+	buf_free(&warnings);
+	return faults ? 1 : 0;
+}

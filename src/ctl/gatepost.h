@@ -1,0 +1,29 @@
+/*
+ * gatepost.h - the commands of gatepost(8). Each takes its own arguments (argv[0] is the word after the command's name
+ * where it has sub-commands) and returns the exit code: 0 done, 1 it failed and said why, 2 wrong usage.
+ */
+#ifndef CTL_GATEPOST_H
+#define CTL_GATEPOST_H
+
+#include "base/buf.h"
+#include "conf/conf.h"
+
+int ctl_init(int argc, char **argv);
+int ctl_start(const char *config_directory, int argc, char **argv);
+int ctl_stop(const char *config_directory);
+int ctl_reload(const char *config_directory);
+int ctl_status(const char *config_directory, int argc, char **argv);
+int ctl_check(const char *config_directory);
+
+/* Read the configuration; says all faults and warnings on stderr. NULL: there were faults. */
+struct conf *ctl_conf(const char *config_directory);
+/* All faults of the configuration that can be found without starting, a line each. Returns their number. */
+unsigned ctl_faults(const char *config_directory, struct buf *lines, struct buf *warnings);
+/* Ask master over its socket. 0 and the answer; -1: not running (errno). */
+int ctl_ask_master(const struct conf *conf, const char *word, struct buf *answer);
+/* Directory of this program. */
+const char *ctl_program_directory(void);
+/* Path of a daemon: beside this program, or in ../libexec/gatepost. NULL: not there. */
+const char *ctl_daemon_directory(void);
+
+#endif

@@ -1,0 +1,99 @@
+/*
+ * gatepost - set up, start, stop and look after a Gatepost instance. gatepost(8) is its manual.
+ */
+#include "ctl/gatepost.h"
+#include "ctl/user.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static const char usage[] =
+	"gatepost - authenticated SMTP as one system\n"
+	"\n"
+	"  gatepost init DIR [--hostname H] [--smtp-port N] [--submission-port N]\n"
+	"                    [--submissions-port N] [--relayhost '[127.0.0.1]:N']\n"
+	"  gatepost [-c DIR/etc] start [-f]     start it (-f: stay in the foreground)\n"
+	"  gatepost [-c DIR/etc] stop           stop it\n"
+	"  gatepost [-c DIR/etc] reload         take up a changed configuration, no session is cut off\n"
+	"  gatepost [-c DIR/etc] status [--json]\n"
+	"  gatepost [-c DIR/etc] check          say all that is wrong with the configuration\n"
+	"  gatepost [-c DIR/etc] user add NAME [--name 'User1']     password on standard input\n"
+	"  gatepost [-c DIR/etc] user passwd NAME | del NAME | list\n"
+	"  gatepost [-c DIR/etc] auth test NAME                     password on standard input\n"
+	"  gatepost version\n"
+	"\n"
+	"The configuration is in DIR/etc; without -c in $MAIL_CONFIG, or else in /etc/gatepost.\n";
+
+static int wrong_usage(const char *what)
+{
+	fprintf(stderr, "gatepost: %s\n\n%s", what, usage);
+	return 2;
+}
+
+static int with_conf(const char *dir, int (*run)(const struct conf *conf, int argc, char **argv), int argc, char **argv)
+{
+	struct conf *conf = ctl_conf(dir);
+	int r;
+
+	if (conf == NULL)
+		return 1;
+	r = run(conf, argc, argv);
+	conf_free(&conf);
+	return r;
+}
+
+static int dispatch(const char *dir, int argc, char **argv)
+{
+	const char *word = argv[0];
+
+	if (strcmp(word, "init") == 0)
+		return ctl_init(argc, argv);
+	if (strcmp(word, "start") == 0)
+		return ctl_start(dir, argc, argv);
+	if (strcmp(word, "stop") == 0)
+		return ctl_stop(dir);
+	if (strcmp(word, "reload") == 0)
+		return ctl_reload(dir);
+	if (strcmp(word, "status") == 0)
+		return ctl_status(dir, argc, argv);
+	if (strcmp(word, "check") == 0)
+		return ctl_check(dir);
+	if (strcmp(word, "user") == 0 && argc > 1)
+		return with_conf(dir, ctl_user, argc - 1, argv + 1);
+	if (strcmp(word, "auth") == 0 && argc > 1)
+		return with_conf(dir, ctl_auth, argc - 1, argv + 1);
+	if (strcmp(word, "user") == 0 || strcmp(word, "auth") == 0)
+		return wrong_usage("which? `user add`, `user del`, `user passwd`, `user list`, `auth test`");
+	if (strcmp(word, "version") == 0) {
+		puts("gatepost " GATEPOST_VERSION);
+		return 0;
+	}
+	return wrong_usage("there is no such command");
+}
+
+int main(int argc, char **argv)
+{
+	const char *dir = getenv("MAIL_CONFIG");
+	int option;
+
+	while ((option = getopt(argc, argv, "+c:hv")) != -1) {
+		if (option == 'c')
+			dir = optarg;
+		else if (option == 'h') {
+			fputs(usage, stdout);
+			return 0;
+		} else if (option != 'v')
+			return wrong_usage("unknown option");
+	}
+	if (optind >= argc)
+		return wrong_usage("what shall I do?");
+	if (strcmp(argv[optind], "help") == 0) {
+		fputs(usage, stdout);
+		return 0;
+	}
+	argc -= optind;
+	argv += optind;
+	optind = 0; /* the commands read their own options anew */
+	return dispatch(dir ? dir : "/etc/gatepost", argc, argv);
+}

@@ -1,0 +1,298 @@
+#include "ctl/gatepost.h"
+#include "base/log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <syslog.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { START_WAIT_MS = 15000, STOP_WAIT_MS = 10000 };
+
+const char *ctl_program_directory(void)
+{
+	static char path[4096];
+	ssize_t n = readlink("/proc/self/exe", path, sizeof path - 1);
+
+	if (n <= 0)
+		return ".";
+	path[n] = '\0';
+	*strrchr(path, '/') = '\0';
+	return path;
+}
+
+const char *ctl_daemon_directory(void)
+{
+	static char path[8192];
+	static const char *const places[] = { "", "/../libexec/gatepost" };
+
+	for (size_t i = 0; i < 2; i++) {
+		snprintf(path, sizeof path, "%s%s/master", ctl_program_directory(), places[i]);
+		if (access(path, X_OK) == 0) {
+			*strrchr(path, '/') = '\0';
+			return path;
+		}
+	}
+	return NULL;
+}
+
+static int connect_master(const struct conf *conf)
+{
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	int fd;
+
+	if ((size_t)snprintf(addr.sun_path, sizeof addr.sun_path, "%s/public/control",
+		    conf_str(conf_main(conf), "queue_directory")) >= sizeof addr.sun_path) {
+		errno = ENAMETOOLONG;
+		return -1;
+	}
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd >= 0 && connect(fd, (struct sockaddr *)&addr, sizeof addr) != 0) {
+		int saved = errno;
+
+		close(fd);
+		errno = saved;
+		return -1;
+	}
+	return fd;
+}
+
+int ctl_ask_master(const struct conf *conf, const char *word, struct buf *answer)
+{
+	struct timeval limit = { .tv_sec = 10 };
+	char chunk[4096];
+	int fd = connect_master(conf);
+	ssize_t n;
+
+	if (fd < 0)
+		return -1;
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+	if (send(fd, word, strlen(word), MSG_NOSIGNAL) < 0) {
+		close(fd);
+		return -1;
+	}
+	while ((n = read(fd, chunk, sizeof chunk)) > 0)
+		buf_add(answer, chunk, (size_t)n);
+	close(fd);
+	if (n == 0 && answer->n == 0)
+		errno = EACCES; /* master closed without a word: not permitted */
+	return n < 0 || answer->n == 0 ? -1 : 0;
+}
+
+static void sleep_ms(long ms)
+{
+	struct timespec t = { ms / 1000, ms % 1000 * 1000000 };
+
+	nanosleep(&t, NULL);
+}
+
+/* Every process that should run has said that it is ready. */
+static bool all_ready(const struct conf *conf)
+{
+	struct buf answer = BUF_INIT(1 << 20);
+	bool ready = ctl_ask_master(conf, "status", &answer) == 0 && strstr(answer.p, "\"ready\":true") &&
+		     !strstr(answer.p, "\"ready\":false");
+
+	buf_free(&answer);
+	return ready;
+}
+
+static volatile sig_atomic_t master_pid, told_to_stop;
+
+static void pass_on(int signum)
+{
+	if (signum != SIGHUP)
+		told_to_stop = 1;
+	if (master_pid > 0)
+		kill((pid_t)master_pid, signum);
+}
+
+static pid_t start_master(const char *config_directory, bool foreground)
+{
+	char path[8300];
+	pid_t pid;
+
+	snprintf(path, sizeof path, "%s/master", ctl_daemon_directory());
+	pid = fork();
+	if (pid == 0) {
+		signal(SIGHUP, SIG_DFL);
+		signal(SIGTERM, SIG_DFL);
+		signal(SIGINT, SIG_DFL);
+		if (foreground)
+			prctl(PR_SET_PDEATHSIG, SIGTERM);
+		execl(path, "master", "-c", config_directory, foreground ? "-f" : (char *)NULL, (char *)NULL);
+		fprintf(stderr, "gatepost: %s: %s\n", path, strerror(errno));
+		_exit(127);
+	}
+	return pid;
+}
+
+static void leave_terminal(void)
+{
+	int null = open("/dev/null", O_RDWR);
+
+	if (null < 0)
+		return;
+	for (int fd = 0; fd < 3; fd++)
+		dup2(null, fd);
+	close(null);
+}
+
+/*
+ * The guard: one master after the other, as long as they end by a signal that nobody asked for. Master's own exit codes
+ * are final: it said why.
+ */
+static int guard(const char *config_directory, bool foreground)
+{
+	struct sigaction action = { .sa_handler = pass_on };
+
+	sigaction(SIGTERM, &action, NULL);
+	sigaction(SIGINT, &action, NULL);
+	sigaction(SIGHUP, &action, NULL);
+	for (;;) {
+		int status = 0;
+		time_t started = time(NULL);
+		pid_t pid = start_master(config_directory, foreground);
+
+		if (pid < 0)
+			return 1;
+		master_pid = pid;
+		if (!foreground)
+			leave_terminal(); /* master keeps it until it has said what may be wrong */
+		while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+			continue;
+		master_pid = 0;
+		if (told_to_stop || WIFEXITED(status))
+			return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
+		log_error("master was killed by signal %d; starting it again", WTERMSIG(status));
+		sleep_ms(time(NULL) - started > 2 ? 50 : 500);
+	}
+}
+
+static int start_in_background(const struct conf *conf, const char *config_directory)
+{
+	pid_t pid = fork();
+	int status;
+
+	if (pid < 0) {
+		perror("gatepost: fork");
+		return 1;
+	}
+	if (pid == 0) {
+		char name[160];
+
+		snprintf(name, sizeof name, "%s/gatepost", conf_str(conf_main(conf), "syslog_name"));
+		setsid();
+		log_open(LOG_TO_SYSLOG, name, -1, LOG_MAIL);
+		_exit(guard(config_directory, false));
+	}
+	for (int waited = 0; waited < START_WAIT_MS; waited += 50) {
+		if (all_ready(conf))
+			return 0;
+		if (waitpid(pid, &status, WNOHANG) == pid) {
+			fprintf(stderr, "gatepost: nothing was started\n");
+			return 1;
+		}
+		sleep_ms(50);
+	}
+	fprintf(stderr,
+		"gatepost: started, but not every process is ready after %d seconds: see `gatepost -c %s status` "
+		"and the log\n",
+		START_WAIT_MS / 1000, config_directory);
+	return 1;
+}
+
+static bool is_running(const struct conf *conf)
+{
+	int fd = connect_master(conf);
+
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0;
+}
+
+int ctl_start(const char *config_directory, int argc, char **argv)
+{
+	bool foreground = argc > 1 && strcmp(argv[1], "-f") == 0;
+	struct buf lines = BUF_INIT(1 << 20), warnings = BUF_INIT(1 << 20);
+	char *dir = realpath(config_directory, NULL);
+	struct conf *conf;
+
+	if (argc > (foreground ? 2 : 1)) {
+		fprintf(stderr, "gatepost: start takes -f only\n");
+		return 2;
+	}
+	if (dir == NULL) {
+		fprintf(stderr,
+			"gatepost: %s: %s; make a new instance with `gatepost init DIR`, or name its etc folder "
+			"with -c\n",
+			config_directory, strerror(errno));
+		return 1;
+	}
+	if (ctl_daemon_directory() == NULL) {
+		fprintf(stderr, "gatepost: the program master is not in %s\n", ctl_program_directory());
+		return 1;
+	}
+	if (ctl_faults(dir, &lines, &warnings) > 0) {
+		fprintf(stderr, "%s%snothing was started\n", warnings.p ? warnings.p : "", lines.p ? lines.p : "");
+		return 1;
+	}
+	if (warnings.n)
+		fputs(warnings.p, stderr);
+	conf = ctl_conf(dir);
+	if (conf == NULL)
+		return 1;
+	if (is_running(conf)) {
+		fprintf(stderr, "gatepost: it is running already (queue %s)\n",
+			conf_str(conf_main(conf), "queue_directory"));
+		return 1;
+	}
+	return foreground ? guard(dir, true) : start_in_background(conf, dir);
+}
+
+int ctl_stop(const char *config_directory)
+{
+	struct conf *conf = ctl_conf(config_directory);
+	struct buf answer = BUF_INIT(4096);
+
+	if (conf == NULL)
+		return 1;
+	if (ctl_ask_master(conf, "stop", &answer) != 0) {
+		if (errno == EACCES)
+			fprintf(stderr, "gatepost: only root and the account that started it may stop it\n");
+		else
+			fprintf(stderr, "gatepost: it is not running (%s/public/control: %s)\n",
+				conf_str(conf_main(conf), "queue_directory"), strerror(errno));
+		return 1;
+	}
+	for (int waited = 0; waited < STOP_WAIT_MS && is_running(conf); waited += 20)
+		sleep_ms(20);
+	return 0;
+}
+
+int ctl_reload(const char *config_directory)
+{
+	struct conf *conf = ctl_conf(config_directory);
+	struct buf answer = BUF_INIT(1 << 20);
+	int r = 0;
+
+	if (conf == NULL)
+		return 1;
+	if (ctl_ask_master(conf, "reload", &answer) != 0) {
+		fprintf(stderr, "gatepost: it is not running (%s)\n", strerror(errno));
+		r = 1;
+	} else if (!str_eq(buf_str(&answer), STR("ok\n"))) {
+		fprintf(stderr, "%sthe configuration was not taken up; the one before goes on\n", answer.p);
+		r = 1;
+	}
+	buf_free(&answer);
+	conf_free(&conf);
+	return r;
+}

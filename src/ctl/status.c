@@ -1,0 +1,92 @@
+#include "ctl/gatepost.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <string.h>
+
+static const char *text_of(const json_t *object, const char *key)
+{
+	const char *s = json_string_value(json_object_get(object, key));
+
+	return s ? s : "";
+}
+
+/* What a process tells of itself, in one line: every member that is not in the fixed columns. */
+static void print_details(const json_t *process)
+{
+	static const char *const columns[] = { "role", "index", "pid", "ready", "leaving", "jail" };
+	const char *key;
+	json_t *value;
+
+	json_object_foreach((json_t *)(uintptr_t)process, key, value)
+	{
+		bool known = false;
+
+		for (size_t i = 0; i < sizeof columns / sizeof *columns; i++)
+			known = known || strcmp(key, columns[i]) == 0;
+		if (!known) {
+			char *text = json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT);
+
+			printf("  %s=%s", key, text ? text : "?");
+			free(text);
+		}
+	}
+}
+
+static void print_table(const json_t *status)
+{
+	const json_t *listen = json_object_get(status, "listen"), *processes = json_object_get(status, "processes");
+	size_t i;
+	json_t *row;
+
+	printf("gatepost %s, master %d, configuration %s\n", text_of(status, "version"),
+		(int)json_integer_value(json_object_get(status, "pid")), text_of(status, "config_directory"));
+	json_array_foreach(listen, i, row)
+		printf("listens on %-24s %s\n", text_of(row, "address"), text_of(row, "service"));
+	printf("%-8s %8s  %-9s %s\n", "process", "pid", "state", "gave up");
+	json_array_foreach(processes, i, row)
+	{
+		printf("%-8s %8d  %-9s %s", text_of(row, "role"), (int)json_integer_value(json_object_get(row, "pid")),
+			json_is_true(json_object_get(row, "leaving")) ? "leaving"
+			: json_is_true(json_object_get(row, "ready")) ? "ready"
+								      : "starting",
+			text_of(row, "jail"));
+		print_details(row);
+		putchar('\n');
+	}
+}
+
+int ctl_status(const char *config_directory, int argc, char **argv)
+{
+	bool as_json = argc > 1 && strcmp(argv[1], "--json") == 0;
+	struct conf *conf = ctl_conf(config_directory);
+	struct buf answer = BUF_INIT(1 << 22);
+	json_t *status;
+	json_error_t error;
+
+	if (conf == NULL)
+		return 1;
+	if (ctl_ask_master(conf, "status", &answer) != 0) {
+		fprintf(stderr,
+			"gatepost: it is not running (%s/public/control: %s); start it with `gatepost -c %s start`\n",
+			conf_str(conf_main(conf), "queue_directory"), strerror(errno), config_directory);
+		conf_free(&conf);
+		return 1;
+	}
+	conf_free(&conf);
+	status = json_loadb(answer.p, answer.n, 0, &error);
+	if (status == NULL) {
+		fprintf(stderr, "gatepost: master's answer cannot be read: %s\n", error.text);
+		return 1;
+	}
+	if (as_json) {
+		json_dumpf(status, stdout, JSON_INDENT(2));
+		putchar('\n');
+	} else {
+		print_table(status);
+	}
+	json_decref(status);
+	buf_free(&answer);
+	return 0;
+}

@@ -1,0 +1,59 @@
+#include "master/master.h"
+#include "base/log.h"
+#include "msg/master_msg.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+/* Who talks with whom: the arrows of the process picture in ARCHITECTURE.md. */
+static const struct {
+	enum role a, b;
+} edges[] = {
+	{ ROLE_SMTPD, ROLE_QUEUED },
+	{ ROLE_SMTPD, ROLE_MAPD },
+	{ ROLE_QUEUED, ROLE_MAPD },
+	{ ROLE_QUEUED, ROLE_RELAY },
+	{ ROLE_QUEUED, ROLE_DELIVER },
+	{ ROLE_RELAY, ROLE_MAPD },
+	{ ROLE_DELIVER, ROLE_MAPD },
+};
+
+static bool belong_together(enum role a, enum role b)
+{
+	for (size_t i = 0; i < sizeof edges / sizeof *edges; i++)
+		if ((edges[i].a == a && edges[i].b == b) || (edges[i].a == b && edges[i].b == a))
+			return true;
+	return false;
+}
+
+static void give_end(struct proc *to, const struct proc *other, int fd)
+{
+	struct buf out = IPC_BUF;
+
+	ipc_put_u8(&out, (uint8_t)other->role);
+	ipc_put_u32(&out, other->index);
+	ipc_send(&to->channel, MSG_PEER, buf_str(&out), &fd, 1);
+	buf_free(&out);
+}
+
+void edges_connect(struct master *m, struct proc *p)
+{
+	for (struct proc *other = m->procs; other; other = other->next) {
+		int pair[2];
+
+		if (other == p || other->exited || !other->channel_open || !belong_together(p->role, other->role))
+			continue;
+		/* A leaving server of others is of no use to a new process; a leaving client still needs its server. */
+		if (other->leaving && other->role != ROLE_SMTPD)
+			continue;
+		if (ipc_pair(pair) != 0) {
+			log_error("cannot connect %s and %s: %s", role_name(p->role), role_name(other->role),
+				strerror(errno));
+			continue;
+		}
+		give_end(p, other, pair[0]);
+		give_end(other, p, pair[1]);
+		close(pair[0]);
+		close(pair[1]);
+	}
+}

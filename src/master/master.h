@@ -1,0 +1,112 @@
+/*
+ * master.h - the process that holds root: configuration, listening sockets, starting and restarting the others. It reads
+ * no octet from the network.
+ */
+#ifndef MASTER_MASTER_H
+#define MASTER_MASTER_H
+
+#include "base/ipc.h"
+#include "conf/conf.h"
+#include "msg/roles.h"
+
+enum { MAX_PROCESSES = 256, MAX_LISTEN_ADDRESSES = 32 };
+
+/* One listening address of one master.cf row, with a socket per smtpd (SO_REUSEPORT). */
+struct listen_address {
+	char service[128];
+	char address[64]; /* "127.0.0.1:2525", "[::1]:2525" */
+	int *fd;	  /* one per smtpd */
+	unsigned n_fd;
+};
+
+struct listeners {
+	struct listen_address address[MAX_LISTEN_ADDRESSES];
+	unsigned n;
+};
+
+/* What one reading of the configuration gives; a reload makes a new one. */
+struct setup {
+	struct conf *conf;
+	const struct conf_view *main;
+	int main_cf_fd, master_cf_fd; /* memfd */
+	int log_fd;		      /* -1: not to a file */
+	int log_to, facility;
+	bool has_smtpd, has_authd;
+	unsigned n_smtpd, n_relay;
+	uid_t uid[ROLE_COUNT];
+	gid_t gid[ROLE_COUNT];
+	struct listeners listeners;
+};
+
+struct proc { /* one child */
+	struct proc *next;
+	struct master *master;
+	enum role role;
+	unsigned index;	     /* lowest number that no other live process of that role has */
+	unsigned slot;	     /* which of the wanted ones it fills: listeners[].fd[slot] */
+	unsigned generation; /* of the setup that it was started with */
+	uv_process_t handle;
+	struct ipc channel;
+	uint64_t started_ms;
+	unsigned open_handles;
+	bool channel_open, exited, ready, leaving;
+	char jail[64];
+};
+
+struct master {
+	uv_loop_t *loop;
+	const char *config_directory;
+	char *program_directory;
+	char *queue_directory;
+	bool root, foreground, stopping;
+	unsigned generation;
+	struct setup setup;
+	struct proc *procs;
+	unsigned char seed[32];
+	uv_signal_t signals[4];
+	uv_timer_t restart_timer, stop_timer;
+	unsigned restarts[ROLE_COUNT], quick_deaths[ROLE_COUNT];
+	uint64_t next_start_ms[ROLE_COUNT];
+	struct control *control;
+};
+
+/* setup.c: read and check everything; faults as lines into *errors. 0, or -1. */
+int setup_load(struct setup *s, const char *config_directory, bool root, struct buf *errors);
+void setup_free(struct setup *s);
+/* Directories of the queue with their owners. 0, or -1 with a line in *errors. */
+int setup_directories(const struct setup *s, bool root, struct buf *errors);
+
+/* listen.c: sockets for every inet row of master.cf whose command is smtpd. Sockets of `old` with the same address are
+ * taken over. 0, or -1: each address that cannot be had is a line in *errors. */
+int listeners_open(
+	struct listeners *l, const struct conf *conf, unsigned n_smtpd, struct listeners *old, struct buf *errors);
+void listeners_close(struct listeners *l);
+
+/* procs.c */
+/* How many of that role should run under this setup. */
+unsigned procs_wanted(const struct master *m, enum role role);
+/* Start what is missing; plans the restart timer when something has to wait. */
+void procs_fill(struct master *m);
+/* Mark all of the generations before as leaving and tell them to finish; queued only when its successor may start. */
+void procs_retire(struct master *m, bool graceful);
+void procs_kill(struct master *m, int signum);
+unsigned procs_count(const struct master *m);
+/* Ask the loop to end when no child is left. */
+void procs_stop_all(struct master *m);
+void proc_kill_violator(struct master *m, enum role role, unsigned index, const char *why);
+
+/* edges.c: a channel between the new process and each live one that it belongs with. */
+void edges_connect(struct master *m, struct proc *p);
+
+/* control.c: the socket of `gatepost status | stop | reload`. */
+struct control *control_open(struct master *m, const char *path);
+void control_close(struct control **c);
+void control_status_answer(struct control *c, struct proc *p, uint32_t request, struct str json);
+/* A process has ended: what it still owed an answer is answered without it. */
+void control_proc_gone(struct control *c, const struct proc *p);
+
+/* main.c */
+void master_reload(struct master *m, struct buf *errors);
+void master_stop(struct master *m);
+
+#endif
