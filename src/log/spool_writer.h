@@ -24,7 +24,12 @@ struct spool_writer_ops {
 };
 
 struct spool_writer *spool_writer_new(uv_loop_t *loop, const struct spool_writer_ops *ops);
-/* A segment to append to (from its header's end on). Takes: fd. */
+/* No message may be open or pending. Segments at hand are closed. */
+void spool_writer_free(struct spool_writer **w);
+/*
+ * A segment to append to (from its header's end on); its header was written by segment_head_write() (log/record.h) and
+ * must say the same. Takes: fd. queued lends the first one unasked; from then on `want` asks ahead of need.
+ */
 void spool_writer_lend(struct spool_writer *w, uint64_t generation, uint64_t octets, int fd);
 /* queued is gone: segments at hand are ended without a word (its successor reads them to their end) once nothing is
  * pending; new ones come after the next lend. */
@@ -32,13 +37,14 @@ void spool_writer_peer_lost(struct spool_writer *w);
 /* Can a message be begun now? */
 bool spool_writer_is_ready(const struct spool_writer *w);
 
-struct spool_msg {		/* embedded in the mail transaction */
-	struct spool_writer *writer;	/* NULL: none begun */
+struct spool_msg {		     /* embedded in the mail transaction */
+	struct spool_writer *writer; /* NULL: none begun */
 	uint64_t id;
-	struct buf pending;		/* octets not yet in the log */
+	struct buf pending;  /* octets not yet in the log */
+	struct buf envelope; /* as it will stand in the COMMIT, but for the extents */
 	struct extent *extent;
 	size_t n_extent, cap_extent;
-	uint64_t octets;		/* of the wire form so far */
+	uint64_t octets; /* of the wire form so far */
 	bool failed, committing;
 	/* err 0: durable. else negative errno: answer 451 4.3.0 (-ENOSPC: 452 4.3.1). */
 	void (*on_committed)(struct spool_msg *m, int err);
@@ -47,6 +53,8 @@ struct spool_msg {		/* embedded in the mail transaction */
 
 /* Begin: gives it its id. 0, or -1: no segment at hand (answer 451 4.3.0). *m is zeroed before by the caller. */
 int spool_msg_begin(struct spool_msg *m, struct spool_writer *w);
+/* The same for a message that has its id already (queued: a survivor that moves to another segment). */
+int spool_msg_begin_as(struct spool_msg *m, struct spool_writer *w, uint64_t id);
 /* Append octets in wire form (CRLF lines, dot-stuffed). 0, or -1: it can no longer be stored; commit will say why. */
 int spool_msg_add(struct spool_msg *m, struct str octets);
 /*

@@ -1,0 +1,413 @@
+/* Writer, reader and scan together: what was committed is found again, whole; what was not, is not. */
+#include "base/test.h"
+#include "log/record.h"
+#include "log/spool_reader.h"
+#include "log/spool_writer.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { SEGMENTS = 8 };
+static struct {
+	uv_loop_t loop;
+	struct spool_writer *w;
+	uint64_t next, size;
+	int fd[SEGMENTS];
+	struct segment_head head[SEGMENTS];
+	unsigned wanted, ended, failed, limit;
+	uint64_t committed[SEGMENTS];
+	int result[64];
+	unsigned n_result;
+} t;
+
+static void lend(void)
+{
+	unsigned i = (unsigned)t.next;
+	struct segment_head *h = &t.head[i];
+
+	check(t.next < SEGMENTS);
+	t.fd[i] = memfd_create("seg", MFD_CLOEXEC);
+	check_int(ftruncate(t.fd[i], (off_t)t.size), 0);
+	*h = (struct segment_head){ 1000 + t.next, t.size, SEG_MAIL, 77 + i };
+	check_int(segment_head_write(t.fd[i], h), 0);
+	t.next++;
+	spool_writer_lend(t.w, h->generation, h->size, dup(t.fd[i]));
+}
+
+static void want(struct spool_writer *w)
+{
+	(void)w;
+	t.wanted++;
+}
+
+static void committed(struct spool_writer *w, uint64_t generation, uint64_t offset)
+{
+	(void)w;
+	t.committed[generation - 1000] = offset;
+}
+
+static void end(struct spool_writer *w, uint64_t generation, uint64_t offset, bool failed)
+{
+	(void)w, (void)generation, (void)offset;
+	t.ended++;
+	t.failed += failed;
+}
+
+static const struct spool_writer_ops ops = { want, committed, end };
+
+static void begin(uint64_t size)
+{
+	memset(&t, 0, sizeof t);
+	t.size = size;
+	uv_loop_init(&t.loop);
+	t.w = spool_writer_new(&t.loop, &ops);
+	lend();
+	while (t.wanted > 0 && t.next < 2) {
+		t.wanted--;
+		lend();
+	}
+}
+
+static void stop(void)
+{
+	spool_writer_free(&t.w);
+	uv_run(&t.loop, UV_RUN_DEFAULT);
+	check_int(uv_loop_close(&t.loop), 0);
+	for (unsigned i = 0; i < t.next; i++)
+		close(t.fd[i]);
+}
+
+static void on_committed(struct spool_msg *m, int err)
+{
+	(void)m;
+	t.result[t.n_result++] = err;
+}
+
+static void run_until(unsigned results)
+{
+	uv_idle_t idle;
+
+	uv_idle_init(&t.loop, &idle);
+	uv_idle_start(&idle, (uv_idle_cb)(void (*)(void))uv_now);
+	while (t.n_result < results) {
+		while (t.wanted > 0 && t.next < SEGMENTS) {
+			t.wanted--;
+			lend();
+		}
+		uv_run(&t.loop, UV_RUN_ONCE);
+	}
+	uv_idle_stop(&idle);
+	uv_close((uv_handle_t *)&idle, NULL);
+	uv_run(&t.loop, UV_RUN_NOWAIT);
+}
+
+static void fill(char *p, size_t n, unsigned seed)
+{
+	for (size_t i = 0; i < n; i++)
+		p[i] = (char)((i * 7 + seed * 13 + i / 251) & 0xFF);
+}
+
+static void add(struct spool_msg *m, size_t octets, unsigned seed)
+{
+	char *p = malloc(octets + 1);
+
+	fill(p, octets, seed);
+	for (size_t i = 0; i < octets; i += 5000) {
+		check_int(spool_msg_add(m, str_pn(p + i, octets - i < 5000 ? octets - i : 5000)), 0);
+		while (t.wanted > 0 && t.next < SEGMENTS) {
+			t.wanted--;
+			lend();
+		}
+	}
+	free(p);
+}
+
+static void commit(struct spool_msg *m, unsigned seed)
+{
+	struct envelope_rcpt rcpt = { .index = seed, .address = STR("bob@example.org") };
+	struct envelope env = { .sender = STR("alice@example.org"), .rcpt = &rcpt, .n_rcpt = 1, .size = m->octets };
+
+	spool_msg_commit(m, &env, on_committed);
+}
+
+/* Every COMMIT of all segments up to `limit` octets (0: all), its extents checked; returns how many. */
+static unsigned recover(bool whole, uint64_t *skipped)
+{
+	struct segment_set *set = segment_set_new();
+	unsigned found = 0;
+
+	for (unsigned i = 0; i < t.next; i++)
+		segment_set_add(set, t.head[i].generation, dup(t.fd[i]));
+	for (unsigned i = 0; i < t.next; i++) {
+		struct log_scan s;
+		struct record r;
+
+		log_scan_begin(&s, t.fd[i], &t.head[i]);
+		while (log_scan_next(&s, whole ? t.size : t.committed[i], &r) == 1) {
+			struct arena *mem = arena_new(0);
+			struct envelope e;
+			char *got, *must;
+
+			if (r.type == RECORD_COMMIT) {
+				size_t n;
+				bool good = envelope_decode(r.payload, mem, &e) == 0;
+
+				check(good);
+				for (size_t x = 0; good && x < e.n_extent; x++) {
+					unsigned g = (unsigned)(e.extent[x].generation - 1000);
+
+					good = g == i ? log_scan_has_data(&s, e.extent[x].offset, e.extent[x].octets)
+						      : record_check_data(t.fd[g], &t.head[g], e.extent[x].offset,
+								e.extent[x].octets) == 1;
+				}
+				n = (size_t)extents_octets(&e);
+				got = malloc(n + 1);
+				must = malloc(n + 1);
+				if (good) {
+					check_int(n, e.size);
+					check_int(extents_read(set, &e, 0, got, n + 1), n);
+					fill(must, n, e.rcpt[0].index);
+					check(memcmp(got, must, n) == 0);
+					check_int(e.id >> 20, e.id >> 20);
+					found++;
+				}
+				free(got);
+				free(must);
+			}
+			arena_free(&mem);
+		}
+		*skipped += s.skipped;
+		log_scan_rest(&s);
+	}
+	segment_set_free(&set);
+	return found;
+}
+
+static void test_sizes(void **state)
+{
+	static const size_t sizes[] = { 0, 1, 7, 8, 4096, 65535, 65536, 65537, 200000, 700000, 1500000 };
+	enum { N = sizeof sizes / sizeof *sizes };
+	struct spool_msg m[N];
+	uint64_t skipped = 0;
+
+	(void)state;
+	begin(1024 * 1024);
+	memset(m, 0, sizeof m);
+	for (unsigned i = 0; i < N; i++) {
+		check_int(spool_msg_begin(&m[i], t.w), 0);
+		add(&m[i], sizes[i], i);
+	}
+	for (unsigned i = 0; i < N; i++)
+		commit(&m[i], i);
+	run_until(N);
+	for (unsigned i = 0; i < N; i++)
+		check_int(t.result[i], 0);
+	check_int(recover(false, &skipped), N);
+	check_int(recover(true, &skipped), N);
+	check_int(skipped, 0);
+	check(t.ended >= 1);
+	check_int(t.failed, 0);
+	stop();
+}
+
+static void test_alone_and_together(void **state)
+{
+	struct spool_msg m[40];
+	uint64_t skipped = 0;
+
+	(void)state;
+	begin(1024 * 1024);
+	memset(m, 0, sizeof m);
+	for (unsigned i = 0; i < 40; i++) {
+		check_int(spool_msg_begin(&m[i], t.w), 0);
+		check(i == 0 || m[i].id > m[i - 1].id);
+		add(&m[i], 100 * i, i);
+		if (i % 5 == 3) {
+			spool_msg_abort(&m[i]);
+			t.n_result++;
+		} else {
+			commit(&m[i], i);
+		}
+		if (i < 10)
+			run_until(i + 1);
+	}
+	run_until(40);
+	check_int(recover(false, &skipped), 32);
+	stop();
+}
+
+static void test_peer_lost(void **state)
+{
+	struct spool_msg m = { 0 }, n = { 0 };
+	uint64_t skipped = 0;
+
+	(void)state;
+	begin(1024 * 1024);
+	check_int(spool_msg_begin(&m, t.w), 0);
+	add(&m, 300000, 1);
+	spool_writer_peer_lost(t.w);
+	check(!spool_writer_is_ready(t.w));
+	check_int(spool_msg_begin(&n, t.w), -1);
+	commit(&m, 1);
+	run_until(1);
+	check_int(t.result[0], 0);
+	check_int(recover(true, &skipped), 1);
+	lend();
+	check_int(spool_msg_begin(&n, t.w), 0);
+	spool_msg_abort(&n);
+	stop();
+}
+
+static void on_alarm(int sig)
+{
+	(void)sig;
+}
+
+/* A file that may not grow: the write fails, the batch is refused, the segment ends, the next message is well. */
+static void test_write_fails(void **state)
+{
+	struct spool_msg m = { 0 }, n = { 0 };
+	struct rlimit small = { 100000, RLIM_INFINITY }, old;
+	uint64_t skipped = 0;
+
+	(void)state;
+	begin(1024 * 1024);
+	signal(SIGXFSZ, on_alarm);
+	check_int(spool_msg_begin(&m, t.w), 0);
+	add(&m, 60000, 1);
+	commit(&m, 1);
+	check_int(spool_msg_begin(&n, t.w), 0);
+	add(&n, 60000, 2);
+	commit(&n, 2);
+	getrlimit(RLIMIT_FSIZE, &old);
+	setrlimit(RLIMIT_FSIZE, &small);
+	for (int i = 0; t.n_result < 2 && i < 1000; i++) {
+		uv_run(&t.loop, UV_RUN_NOWAIT);
+		usleep(1000);
+	}
+	setrlimit(RLIMIT_FSIZE, &old);
+	check_int(t.n_result, 2);
+	check_int(t.result[0], -EFBIG);
+	check_int(t.result[1], -EFBIG);
+	check_int(t.failed, 1);
+	check_int(recover(false, &skipped), 0);
+	memset(&m, 0, sizeof m);
+	check_int(spool_msg_begin(&m, t.w), 0);
+	check_int(m.id >> 20, 1001);
+	add(&m, 60000, 1);
+	commit(&m, 1);
+	run_until(3);
+	check_int(t.result[2], 0);
+	stop();
+}
+
+/* Each octet of the file torn off, and each flipped: never a message that is not as it was, never one too few before. */
+static void test_damage(void **state)
+{
+	struct spool_msg m[3];
+	uint64_t skipped, used;
+	char *copy;
+
+	(void)state;
+	begin(64 * 1024);
+	memset(m, 0, sizeof m);
+	for (unsigned i = 0; i < 3; i++) {
+		check_int(spool_msg_begin(&m[i], t.w), 0);
+		add(&m[i], 120, i);
+		commit(&m[i], i);
+		run_until(i + 1);
+	}
+	used = t.committed[0];
+	copy = malloc(t.size);
+	check_int(pread_all(t.fd[0], copy, t.size, 0), 0);
+	for (uint64_t cut = SEG_HEADER_OCTETS; cut < used; cut++) {
+		unsigned found;
+
+		check_int(ftruncate(t.fd[0], (off_t)cut), 0);
+		check_int(ftruncate(t.fd[0], (off_t)t.size), 0);
+		skipped = 0;
+		found = recover(true, &skipped);
+		/* Padding at the very end carries nothing. */
+		check(found <= 3 && (cut < used - 8 || found >= 2));
+		check_int(skipped, 0);
+		check_int(pwrite_all(t.fd[0], copy, t.size, 0, false), 0);
+	}
+	for (uint64_t at = SEG_HEADER_OCTETS; at < used; at++) {
+		char c = (char)(copy[at] ^ (1 << (at & 7)));
+
+		check_int(pwrite_all(t.fd[0], &c, 1, at, false), 0);
+		skipped = 0;
+		check(recover(true, &skipped) >= 2);
+		check_int(pwrite_all(t.fd[0], copy + at, 1, at, false), 0);
+	}
+	free(copy);
+	stop();
+}
+
+/* A recycled segment holds good records of its earlier life: none of them counts. */
+static void test_recycled(void **state)
+{
+	struct spool_msg m = { 0 };
+	struct segment_head again;
+	uint64_t skipped = 0;
+
+	(void)state;
+	begin(1024 * 1024);
+	check_int(spool_msg_begin(&m, t.w), 0);
+	add(&m, 5000, 4);
+	commit(&m, 4);
+	run_until(1);
+	check_int(recover(true, &skipped), 1);
+	again = t.head[0];
+	again.generation = 2000;
+	check_int(segment_head_write(t.fd[0], &again), 0);
+	t.head[0] = again;
+	check_int(recover(true, &skipped), 0);
+	again.generation = 1000;
+	again.salt++;
+	t.head[0] = again;
+	check_int(recover(true, &skipped), 0);
+	stop();
+}
+
+static void test_header(void **state)
+{
+	struct segment_head h = { 5, 1 << 20, SEG_MAIL, 9 }, got;
+	int fd = memfd_create("seg", MFD_CLOEXEC);
+	char bad = 'x';
+
+	(void)state;
+	check_int(segment_head_read(fd, &got), -EIO);
+	check_int(ftruncate(fd, 1 << 20), 0);
+	check_int(segment_head_read(fd, &got), 0);
+	check_int(segment_head_write(fd, &h), 0);
+	for (uint64_t at = 0; at < 48; at++) {
+		check_int(segment_head_write(fd, &h), 0);
+		check_int(pwrite_all(fd, &bad, 1, at, false), 0);
+		check_int(segment_head_read(fd, &got), 1);
+		check(got.generation == 5 && got.size == 1 << 20 && got.class == SEG_MAIL && got.salt == 9);
+		check_int(pwrite_all(fd, &bad, 1, 2048 + at, false), 0);
+		check_int(segment_head_read(fd, &got), -EBADMSG);
+	}
+	close(fd);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_sizes),
+		cmocka_unit_test(test_alone_and_together),
+		cmocka_unit_test(test_peer_lost),
+		cmocka_unit_test(test_write_fails),
+		cmocka_unit_test(test_damage),
+		cmocka_unit_test(test_recycled),
+		cmocka_unit_test(test_header),
+	};
+
+	return test_run(tests);
+}

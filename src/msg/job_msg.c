@@ -1,0 +1,79 @@
+#include "msg/job_msg.h"
+#include "base/log.h"
+
+#include <string.h>
+
+void job_encode(struct buf *out, const struct job *j)
+{
+	struct buf env = BUF_INIT(IPC_MAX_OCTETS);
+
+	ipc_put_u32(out, j->job);
+	ipc_put_u64(out, j->active_us);
+	ipc_put_str(out, j->service);
+	ipc_put_str(out, j->nexthop);
+	envelope_encode(&env, &j->env);
+	ipc_put_str(out, buf_str(&env));
+	buf_free(&env);
+}
+
+int job_decode(struct ipc_in *in, struct arena *mem, struct job *j)
+{
+	struct str env;
+
+	memset(j, 0, sizeof *j);
+	j->job = ipc_get_u32(in);
+	j->active_us = ipc_get_u64(in);
+	j->service = arena_dup(mem, ipc_get_str(in));
+	j->nexthop = arena_dup(mem, ipc_get_str(in));
+	env = arena_dup(mem, ipc_get_str(in));
+	if (!ipc_get_end(in) || envelope_decode(env, mem, &j->env) != 0)
+		return -1;
+	j->id = j->env.id;
+	return 0;
+}
+
+void result_encode(struct buf *out, uint32_t job, const struct rcpt_result *r, size_t n)
+{
+	/* 160 KiB take some hundred recipients with the longest texts: the rest of a longer one says nothing. */
+	enum { TEXT_MAX = 600 };
+
+	ipc_put_u32(out, job);
+	ipc_put_u32(out, (uint32_t)n);
+	for (size_t i = 0; i < n; i++) {
+		ipc_put_u32(out, r[i].index);
+		ipc_put_u8(out, r[i].status);
+		ipc_put_u8(out, r[i].nexthop_dead);
+		ipc_put_u8(out, r[i].relayed);
+		ipc_put_str(out, str_sub(r[i].dsn, 0, 16));
+		ipc_put_str(out, str_sub(r[i].remote_mta, 0, 255));
+		ipc_put_str(out, str_sub(r[i].diagnostic, 0, TEXT_MAX));
+		ipc_put_str(out, str_sub(r[i].text, 0, TEXT_MAX));
+	}
+}
+
+int result_decode(struct ipc_in *in, struct arena *mem, uint32_t *job, struct rcpt_result **r, size_t *n)
+{
+	enum { LEAST_OCTETS = 4 + 3 + 4 * 4 };
+
+	*job = ipc_get_u32(in);
+	*n = ipc_get_u32(in);
+	*r = NULL;
+	if (in->bad || *n > in->rest.n / LEAST_OCTETS)
+		return -1;
+	*r = arena_array(mem, *n, sizeof **r);
+	for (size_t i = 0; i < *n; i++) {
+		struct rcpt_result *at = &(*r)[i];
+
+		at->index = ipc_get_u32(in);
+		at->status = ipc_get_u8(in);
+		at->nexthop_dead = ipc_get_u8(in);
+		at->relayed = ipc_get_u8(in);
+		at->dsn = arena_dup(mem, ipc_get_str(in));
+		at->remote_mta = arena_dup(mem, ipc_get_str(in));
+		at->diagnostic = arena_dup(mem, ipc_get_str(in));
+		at->text = arena_dup(mem, ipc_get_str(in));
+		if (at->status < RCPT_SENT || at->status > RCPT_BOUNCED)
+			return -1;
+	}
+	return ipc_get_end(in) ? 0 : -1;
+}
