@@ -37,7 +37,7 @@ static bool any(block b)
 	return (half[0] | half[1]) != 0;
 }
 
-/* The flaws DATA_NUL, DATA_8BIT and DATA_BARE_CR of n octets; a CR at their very end is not judged. */
+/* The flaws DATA_NUL, DATA_8BIT and DATA_BARE_CR of n octets, of which no LF is the next. */
 static unsigned classify(const char *p, size_t n)
 {
 	block high = { 0 }, nul = { 0 }, cr = { 0 };
@@ -56,7 +56,7 @@ static unsigned classify(const char *p, size_t n)
 		tail_high |= (unsigned char)p[i];
 		if (p[i] == '\0')
 			flaws |= DATA_NUL;
-		if (p[i] == '\r' && i + 1 < n && p[i + 1] != '\n')
+		if (p[i] == '\r' && (i + 1 == n || p[i + 1] != '\n'))
 			flaws |= DATA_BARE_CR;
 	}
 	if (any(high & 0x80) || tail_high > 127)
@@ -80,7 +80,7 @@ static void put_without_bare_cr(struct buf *out, const char *p, size_t n)
 
 	require(to != NULL);
 	for (size_t i = 0; i < n; i++)
-		to[i] = p[i] == '\r' && i + 1 < n && p[i + 1] != '\n' ? ' ' : p[i];
+		to[i] = p[i] == '\r' && (i + 1 == n || p[i + 1] != '\n') ? ' ' : p[i];
 	buf_commit(out, n);
 }
 
@@ -93,7 +93,7 @@ static void count_line(struct data_scan *d, size_t octets)
 		d->flaws |= DATA_LONG_LINE;
 }
 
-/* Take a run as it is. It ends behind CRLF, or inside a line and then not in CR. */
+/* Take a run as it is. It ends behind CRLF, or inside a line; a CR at its end is a bare one then. */
 static size_t take_run(struct data_scan *d, const char *p, size_t n, struct buf *out)
 {
 	unsigned flaws = classify(p, n);
