@@ -105,7 +105,8 @@ debug:
 
 deps:
 	@test/deps
-run: deps
+run:
+	@test/deps run
 	@$(MAKE) all
 	@test/run-demo
 check: deps
