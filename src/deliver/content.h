@@ -1,0 +1,29 @@
+/*
+ * content.h - the content of a message on its way into a mailbox: out of the log's wire form (CRLF, dot-stuffed), into
+ * the form of files (LF). Blocking reads of the segments.
+ */
+#ifndef DELIVER_CONTENT_H
+#define DELIVER_CONTENT_H
+
+#include "log/spool_reader.h"
+
+enum { CONTENT_CHUNK = 128 * 1024 };
+
+struct content { /* zeroed, then the first two set */
+	const struct segment_set *segments;
+	const struct envelope *env;
+	uint64_t from; /* octets of the wire form read */
+	bool begun, at_line_start, held_cr;
+};
+/*
+ * The next octets into p, which has CONTENT_CHUNK + 1 octets. Returns their number (0: the end), or a negative errno.
+ * A chunk may end anywhere, but never between CR and LF.
+ */
+ssize_t content_next(struct content *c, char *p);
+/* CRLF becomes LF in place; `held_cr` carries a CR at the end of a chunk over (zeroed at first; p has room for one
+ * octet more). A CR without LF stays. New length. */
+size_t content_to_lf(char *p, size_t n, bool *held_cr);
+/* Has the header a Delivered-To field with this address (case ignored)? 1, 0, or a negative errno. */
+int content_was_delivered_to(const struct segment_set *segments, const struct envelope *env, struct str address);
+
+#endif

@@ -1,0 +1,96 @@
+/*
+ * deliver.h - the state of process deliver: final delivery for queued (services virtual, local, lmtp and their clones).
+ *
+ * A job (msg/job_msg.h) becomes a run; each of its recipients ends exactly once by rcpt_end(), which writes the log
+ * line; after the last one the result goes to queued and the run is freed.
+ */
+#ifndef DELIVER_DELIVER_H
+#define DELIVER_DELIVER_H
+
+#include "child/child.h"
+#include "deliver/worker.h"
+#include "map/map_client.h"
+#include "msg/job_msg.h"
+
+enum { JOBS_MAX = 100 }; /* told to queued as our capacity */
+
+struct channel { /* to one life of queued */
+	struct ipc ipc;
+	struct deliver *deliver;
+	struct segment_set *segments; /* its jobs read from these, even when it is gone */
+	unsigned jobs;
+	bool gone, closed;
+};
+
+struct deliver {
+	struct child child;
+	struct map_client *map;
+	struct channel *channel; /* NULL: queued is away */
+	struct lmtp_conn *lmtp;	 /* lmtp.c: all connections */
+	char host[256];		 /* for Maildir names: "/" and ":" replaced */
+	char program[256];	 /* our own name in log lines: syslog_name/deliver */
+	unsigned jobs;
+	bool stopping;
+	uint64_t sent, deferred, bounced; /* recipients since the start */
+};
+
+struct rcpt_run {
+	struct run *run;
+	const struct envelope_rcpt *rcpt;
+	struct rcpt_result result;
+	struct map_request ask; /* virtual.c */
+	unsigned step;
+	struct worker worker;
+	bool ended;
+};
+
+struct run {
+	struct deliver *deliver;
+	struct channel *channel;
+	struct arena *mem;
+	struct job job;
+	const struct conf_view *view;
+	const char *command;		 /* "virtual", "local", "lmtp" */
+	char program[256];		 /* for log lines: syslog_name/command */
+	uint64_t begun_us, connected_us; /* connected: lmtp only; 0: none was made */
+	struct rcpt_run *rcpt;		 /* job.env.n_rcpt */
+	size_t open;			 /* recipients that have not ended */
+	struct run *next;		 /* in lmtp.c's list of waiting ones */
+};
+
+/* peer.c */
+void queued_open(struct deliver *d, int fd);
+void channel_release(struct channel *c);
+
+/* job.c */
+void run_begin(struct channel *c, struct arena *mem, const struct job *job);
+uint64_t now_us(void);
+
+struct rcpt_end {
+	enum rcpt_status status;
+	bool nexthop_dead, relayed;
+	const char *dsn;
+	const char *relay;			 /* "relay=" of the log line */
+	struct str remote_mta, diagnostic, text; /* copied */
+};
+/* After the last recipient's the run is gone. */
+void rcpt_end(struct rcpt_run *q, const struct rcpt_end *e);
+/* The same for a failure of ours: text is diagnostic and explanation. */
+void rcpt_fail(struct rcpt_run *q, enum rcpt_status status, const char *dsn, const char *fmt, ...)
+	__attribute__((format(printf, 4, 5)));
+
+/* Fill in what every mailbox has, and start the worker; its end is the recipient's. */
+void rcpt_to_mailbox(struct rcpt_run *q);
+
+/* One service each. */
+void virtual_begin(struct rcpt_run *q);
+void local_begin(struct rcpt_run *q);
+void lmtp_begin(struct run *r);
+/* Close idle connections (stop). */
+void lmtp_stop(struct deliver *d);
+size_t lmtp_connections(const struct deliver *d);
+
+/* "delay=" numbers: seconds with two digits that count, as Postfix shows them. `text` has 32 octets. Returns text. */
+const char *delay_text(uint64_t us, char *text);
+
+#endif

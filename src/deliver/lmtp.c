@@ -1,0 +1,431 @@
+/* lmtp.c - service lmtp: hand mail to a local delivery service (RFC 2033), such as Dovecot's. */
+#include "deliver/lmtp.h"
+#include "base/log.h"
+
+#include <errno.h>
+#include <netdb.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+enum { READ_AT_ONCE = 65536 };
+
+static void go_on(struct lmtp_conn *c);
+static void connect_run(struct run *r);
+
+static void on_closed(uv_handle_t *h)
+{
+	struct lmtp_conn *c = h->data;
+
+	if (--c->open_handles > 0)
+		return;
+	smtp_client_free(&c->client);
+	free(c->nexthop);
+	free(c->service);
+	free(c);
+}
+
+static void close_conn(struct lmtp_conn *c)
+{
+	struct lmtp_conn **at = &c->deliver->lmtp;
+
+	if (c->closing)
+		return;
+	require(c->run == NULL);
+	c->closing = true;
+	while (*at != c)
+		at = &(*at)->next;
+	*at = c->next;
+	if (c->state == LMTP_RESOLVING)
+		uv_cancel((uv_req_t *)&c->resolve);
+	else if (c->fd >= 0)
+		uv_close((uv_handle_t *)&c->poll, on_closed);
+	if (c->fd >= 0)
+		close(c->fd);
+	c->fd = -1;
+	uv_close((uv_handle_t *)&c->timer, on_closed);
+}
+
+/* Seconds that the step under way may take (lmtp_*_timeout). */
+static int64_t time_limit(const struct lmtp_conn *c)
+{
+	static const char *const names[] = {
+		[CLIENT_STEP_GREETING] = "lmtp_lhlo_timeout",
+		[CLIENT_STEP_EHLO] = "lmtp_lhlo_timeout",
+		[CLIENT_STEP_HELO] = "lmtp_lhlo_timeout",
+		[CLIENT_STEP_LHLO] = "lmtp_lhlo_timeout",
+		[CLIENT_STEP_STARTTLS] = "lmtp_lhlo_timeout",
+		[CLIENT_STEP_TLS] = "lmtp_lhlo_timeout",
+		[CLIENT_STEP_AUTH] = "lmtp_lhlo_timeout",
+		[CLIENT_STEP_IDLE] = "lmtp_connection_cache_time_limit",
+		[CLIENT_STEP_MAIL] = "lmtp_mail_timeout",
+		[CLIENT_STEP_RCPT] = "lmtp_rcpt_timeout",
+		[CLIENT_STEP_DATA] = "lmtp_data_init_timeout",
+		[CLIENT_STEP_BODY] = "lmtp_data_xfer_timeout",
+		[CLIENT_STEP_DOT] = "lmtp_data_done_timeout",
+		[CLIENT_STEP_RSET] = "lmtp_rset_timeout",
+		[CLIENT_STEP_QUIT] = "lmtp_quit_timeout",
+	};
+	enum client_step s = c->client.step;
+
+	if (c->state == LMTP_RESOLVING || c->state == LMTP_CONNECTING) {
+		int64_t s_connect = conf_seconds(c->view, "lmtp_connect_timeout");
+		return s_connect > 0 ? s_connect : 30; /* 0: as long as the system lets it take */
+	}
+	return s < CLIENT_STEP_OVER ? conf_seconds(c->view, names[s]) : 1;
+}
+
+static void fail_and_close(struct lmtp_conn *c, const char *dsn, const char *why)
+{
+	if (c->run)
+		lmtp_run_failed(c, true, dsn, "connect to %s: %s", c->relay, why);
+	close_conn(c);
+}
+
+/* The connection is gone, in whatever state. A job on a connection kept from before gets a fresh one. */
+static void lost(struct lmtp_conn *c, const char *why)
+{
+	struct run *r = c->run;
+	enum client_step step = c->client.step;
+
+	smtp_client_lost(&c->client);
+	if (r && c->used && step < CLIENT_STEP_BODY) {
+		c->run = NULL;
+		close_conn(c);
+		connect_run(r);
+		return;
+	}
+	if (r)
+		lmtp_run_failed(
+			c, step < CLIENT_STEP_IDLE, "4.4.2", "%s %s while %s", why, c->relay, client_step_doing(step));
+	close_conn(c);
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+	struct lmtp_conn *c = timer->data;
+
+	if (c->state == LMTP_RESOLVING || c->state == LMTP_CONNECTING) {
+		fail_and_close(c, "4.4.1", strerror(ETIMEDOUT));
+	} else if (c->state == LMTP_IDLE) {
+		c->state = LMTP_QUITTING;
+		smtp_client_quit(&c->client);
+		go_on(c);
+	} else {
+		lost(c, "conversation timed out with");
+	}
+}
+
+static void restart_timer(struct lmtp_conn *c)
+{
+	uv_timer_start(&c->timer, on_timer, (uint64_t)time_limit(c) * 1000 + 1, 0);
+}
+
+static ssize_t read_body(struct client_message *m, void *p, size_t n)
+{
+	struct lmtp_conn *c = container_of(m, struct lmtp_conn, message);
+	ssize_t got = extents_read(c->run->channel->segments, &c->run->job.env, c->body_from, p, n);
+
+	if (got > 0)
+		c->body_from += (uint64_t)got;
+	return got;
+}
+
+static void after_job(struct lmtp_conn *c)
+{
+	bool keep = smtp_client_is_reusable(&c->client) && !c->deliver->stopping;
+
+	lmtp_run_sent(c);
+	c->used = true;
+	c->state = keep ? LMTP_IDLE : LMTP_QUITTING;
+	if (!keep)
+		smtp_client_quit(&c->client);
+}
+
+static void begin_message(struct lmtp_conn *c)
+{
+	struct run *r = c->run;
+	const struct envelope *env = &r->job.env;
+	struct client_rcpt *rcpt = arena_array(r->mem, env->n_rcpt, sizeof *rcpt);
+
+	for (size_t i = 0; i < env->n_rcpt; i++) {
+		rcpt[i].address = env->rcpt[i].address;
+		rcpt[i].orcpt = env->rcpt[i].orcpt;
+		rcpt[i].notify = env->rcpt[i].notify;
+	}
+	c->message = (struct client_message){ .sender = env->sender,
+		.envid = env->envid,
+		.flags = env->flags,
+		.size = env->size,
+		.rcpt = rcpt,
+		.n_rcpt = env->n_rcpt,
+		.mem = r->mem,
+		.read = read_body };
+	c->body_from = 0;
+	c->state = LMTP_BUSY;
+	if (r->connected_us == 0)
+		r->connected_us = now_us();
+	if (smtp_client_send(&c->client, &c->message) == CLIENT_SENT)
+		after_job(c);
+}
+
+/* 0: go on; -1: the connection is gone. */
+static int do_event(struct lmtp_conn *c, enum client_event event)
+{
+	switch (event) {
+	case CLIENT_READY:
+		begin_message(c);
+		return 0;
+	case CLIENT_SENT:
+		after_job(c);
+		return 0;
+	case CLIENT_FAILED:
+		/* A service that turns everything away is out of order: that is no reason to return mail. */
+		if (c->run)
+			lmtp_run_failed(c, true, "4.3.2", "host %s refused to talk to me: %.*s", c->relay,
+				STR_ARG(buf_str(&c->client.failure.text)));
+		close_conn(c);
+		return -1;
+	case CLIENT_ENDED:
+		if (c->run)
+			lost(c, "lost connection with");
+		else
+			close_conn(c);
+		return -1;
+	case CLIENT_MORE:
+		return 0;
+	case CLIENT_STARTTLS:
+	case CLIENT_LOGIN:
+	case CLIENT_CHALLENGE:
+		break; /* not asked for */
+	}
+	panic("lmtp: event %d was never asked for", (int)event);
+}
+
+static void on_socket(uv_poll_t *poll, int status, int events);
+
+/* Write what the engine has. Then wait for what comes next. */
+static void go_on(struct lmtp_conn *c)
+{
+	struct str octets;
+	bool blocked = false;
+	int more;
+
+	while ((more = smtp_client_output(&c->client, &octets)) == 1) {
+		ssize_t n = send(c->fd, octets.p, octets.n, MSG_NOSIGNAL);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 && errno != EAGAIN) {
+			lost(c, "lost connection with");
+			return;
+		}
+		blocked = n < 0;
+		if (blocked)
+			break;
+		smtp_client_wrote(&c->client, (size_t)n);
+		/* QUIT was said: nobody waits for the answer. */
+	}
+	if (more < 0) {
+		lmtp_run_failed(c, false, "4.3.0", "cannot read the message from the queue");
+		close_conn(c);
+		return;
+	}
+	if (c->state == LMTP_QUITTING && !blocked) {
+		close_conn(c);
+		return;
+	}
+	uv_poll_start(&c->poll, UV_READABLE | (blocked ? UV_WRITABLE : 0), on_socket);
+	restart_timer(c);
+}
+
+static void read_socket(struct lmtp_conn *c)
+{
+	static char octets[READ_AT_ONCE];
+	ssize_t n = recv(c->fd, octets, sizeof octets, 0);
+
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (n <= 0) {
+		lost(c, "lost connection with");
+		return;
+	}
+	if (do_event(c, smtp_client_input(&c->client, str_pn(octets, (size_t)n))) == 0)
+		go_on(c);
+}
+
+static void on_connected(struct lmtp_conn *c)
+{
+	int err = 0;
+	socklen_t n = sizeof err;
+
+	if (getsockopt(c->fd, SOL_SOCKET, SO_ERROR, &err, &n) != 0)
+		err = errno;
+	if (err != 0) {
+		fail_and_close(c, "4.4.1", strerror(err));
+		return;
+	}
+	c->state = LMTP_SESSION;
+	c->run->connected_us = now_us();
+	go_on(c);
+}
+
+static void on_socket(uv_poll_t *poll, int status, int events)
+{
+	struct lmtp_conn *c = poll->data;
+
+	if (c->state == LMTP_CONNECTING)
+		on_connected(c);
+	else if (status < 0)
+		lost(c, "lost connection with");
+	else if (events & UV_READABLE)
+		read_socket(c);
+	else
+		go_on(c);
+}
+
+static void connect_to(struct lmtp_conn *c, const struct sockaddr *addr, socklen_t n)
+{
+	c->state = LMTP_CONNECTING;
+	c->fd = socket(addr->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (c->fd < 0) {
+		fail_and_close(c, "4.4.1", strerror(errno));
+		return;
+	}
+	uv_poll_init(c->deliver->child.loop, &c->poll, c->fd);
+	c->poll.data = c;
+	c->open_handles++;
+	/* EAGAIN: the backlog of a UNIX socket is full; it never becomes writable then. */
+	if (connect(c->fd, addr, n) != 0 && errno != EINPROGRESS) {
+		fail_and_close(c, "4.4.1", strerror(errno));
+		return;
+	}
+	uv_poll_start(&c->poll, UV_WRITABLE, on_socket);
+	restart_timer(c);
+}
+
+static void connect_unix(struct lmtp_conn *c)
+{
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+
+	snprintf(addr.sun_path, sizeof addr.sun_path, "%s", c->dest.path);
+	connect_to(c, (const struct sockaddr *)&addr, sizeof addr);
+}
+
+static void on_resolved(uv_getaddrinfo_t *q, int status, struct addrinfo *res)
+{
+	struct lmtp_conn *c = q->data;
+	char address[64] = "";
+
+	if (c->closing) {
+		uv_freeaddrinfo(res);
+		on_closed((uv_handle_t *)&c->timer);
+		return;
+	}
+	c->open_handles--;
+	c->state = LMTP_CONNECTING;
+	if (status != 0 || res == NULL) {
+		fail_and_close(c, "4.4.3", status ? uv_strerror(status) : "no address");
+		uv_freeaddrinfo(res);
+		return;
+	}
+	getnameinfo(res->ai_addr, res->ai_addrlen, address, sizeof address, NULL, 0, NI_NUMERICHOST);
+	snprintf(c->relay, sizeof c->relay, "%s[%s]:%s", c->host, address, c->dest.port);
+	connect_to(c, res->ai_addr, res->ai_addrlen);
+	uv_freeaddrinfo(res);
+}
+
+static void resolve(struct lmtp_conn *c)
+{
+	struct addrinfo hints = { .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM };
+	int err;
+
+	c->state = LMTP_RESOLVING;
+	c->resolve.data = c;
+	err = uv_getaddrinfo(c->deliver->child.loop, &c->resolve, on_resolved, c->dest.host, c->dest.port, &hints);
+	if (err != 0) {
+		c->state = LMTP_CONNECTING;
+		fail_and_close(c, "4.4.3", uv_strerror(err));
+		return;
+	}
+	c->open_handles++;
+	restart_timer(c);
+}
+
+static struct lmtp_conn *new_conn(struct run *r)
+{
+	struct deliver *d = r->deliver;
+	struct lmtp_conn *c = xcalloc(1, sizeof *c);
+	struct client_options options = { .lmtp = true, .helo = conf_str(r->view, "lmtp_lhlo_name") };
+
+	c->deliver = d;
+	c->nexthop = xstrndup(r->job.nexthop);
+	c->service = xstrndup(r->job.service);
+	c->view = r->view;
+	c->run = r;
+	c->fd = -1;
+	c->state = LMTP_CONNECTING;
+	smtp_client_init(&c->client, &options);
+	uv_timer_init(d->child.loop, &c->timer);
+	c->timer.data = c;
+	c->open_handles = 1;
+	c->next = d->lmtp;
+	d->lmtp = c;
+	return c;
+}
+
+static void connect_run(struct run *r)
+{
+	struct lmtp_conn *c = new_conn(r);
+	const char *fault = lmtp_dest_parse(&c->dest, r->job.nexthop, conf_str(r->view, "lmtp_tcp_port"));
+
+	if (fault) {
+		snprintf(c->relay, sizeof c->relay, "none");
+		lmtp_run_failed(c, true, "4.3.5", "nexthop \"%s\" %s", c->nexthop, fault);
+		close_conn(c);
+	} else if (c->dest.is_unix) {
+		snprintf(c->host, sizeof c->host, "%s", conf_str(r->view, "myhostname"));
+		snprintf(c->relay, sizeof c->relay, "%s[%s]", c->host, c->dest.path);
+		connect_unix(c);
+	} else {
+		snprintf(c->host, sizeof c->host, "%s", c->dest.host);
+		snprintf(c->relay, sizeof c->relay, "%s[%s]:%s", c->host, c->host, c->dest.port);
+		resolve(c);
+	}
+}
+
+void lmtp_begin(struct run *r)
+{
+	for (struct lmtp_conn *c = r->deliver->lmtp; c; c = c->next) {
+		if (c->state != LMTP_IDLE || !str_eq(str_c(c->nexthop), r->job.nexthop) ||
+			!str_eq(str_c(c->service), r->job.service))
+			continue;
+		c->run = r;
+		begin_message(c);
+		go_on(c);
+		return;
+	}
+	connect_run(r);
+}
+
+void lmtp_stop(struct deliver *d)
+{
+	for (struct lmtp_conn *c = d->lmtp, *next; c; c = next) {
+		next = c->next;
+		if (c->state != LMTP_IDLE)
+			continue;
+		c->state = LMTP_QUITTING;
+		smtp_client_quit(&c->client);
+		go_on(c);
+	}
+}
+
+size_t lmtp_connections(const struct deliver *d)
+{
+	size_t n = 0;
+
+	for (const struct lmtp_conn *c = d->lmtp; c; c = c->next)
+		n++;
+	return n;
+}
