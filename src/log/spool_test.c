@@ -15,6 +15,7 @@
 enum { SEGMENTS = 8 };
 static struct {
 	uv_loop_t loop;
+	uv_idle_t turning; /* the loop of a process is never without anything to watch */
 	struct spool_writer *w;
 	uint64_t next, size;
 	int fd[SEGMENTS];
@@ -60,11 +61,18 @@ static void end(struct spool_writer *w, uint64_t generation, uint64_t offset, bo
 
 static const struct spool_writer_ops ops = { want, committed, end };
 
+static void on_turn(uv_idle_t *idle)
+{
+	(void)idle;
+}
+
 static void begin(uint64_t size)
 {
 	memset(&t, 0, sizeof t);
 	t.size = size;
 	uv_loop_init(&t.loop);
+	uv_idle_init(&t.loop, &t.turning);
+	uv_idle_start(&t.turning, on_turn);
 	t.w = spool_writer_new(&t.loop, &ops);
 	lend();
 	while (t.wanted > 0 && t.next < 2) {
@@ -76,6 +84,7 @@ static void begin(uint64_t size)
 static void stop(void)
 {
 	spool_writer_free(&t.w);
+	uv_close((uv_handle_t *)&t.turning, NULL);
 	uv_run(&t.loop, UV_RUN_DEFAULT);
 	check_int(uv_loop_close(&t.loop), 0);
 	for (unsigned i = 0; i < t.next; i++)
@@ -90,10 +99,6 @@ static void on_committed(struct spool_msg *m, int err)
 
 static void run_until(unsigned results)
 {
-	uv_idle_t idle;
-
-	uv_idle_init(&t.loop, &idle);
-	uv_idle_start(&idle, (uv_idle_cb)(void (*)(void))uv_now);
 	while (t.n_result < results) {
 		while (t.wanted > 0 && t.next < SEGMENTS) {
 			t.wanted--;
@@ -101,9 +106,6 @@ static void run_until(unsigned results)
 		}
 		uv_run(&t.loop, UV_RUN_ONCE);
 	}
-	uv_idle_stop(&idle);
-	uv_close((uv_handle_t *)&idle, NULL);
-	uv_run(&t.loop, UV_RUN_NOWAIT);
 }
 
 static void fill(char *p, size_t n, unsigned seed)
