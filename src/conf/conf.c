@@ -1,0 +1,373 @@
+/* conf.c - loading, and the getters. */
+#include "conf/conf_impl.h"
+#include "base/log.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+static void report(const struct conf *c, struct buf *to, const char *file, unsigned line, const char *fmt, va_list ap)
+{
+	if (!to)
+		return;
+	if (line)
+		buf_addf(to, "%s/%s, line %u: ", c->dir, file, line);
+	else
+		buf_addf(to, "%s/%s: ", c->dir, file);
+	buf_vaddf(to, fmt, ap);
+	buf_add_char(to, '\n');
+}
+
+void conf_error(struct conf *c, const char *file, unsigned line, const char *fmt, ...)
+{
+	va_list ap;
+
+	c->failed = true;
+	va_start(ap, fmt);
+	report(c, c->errors, file, line, fmt, ap);
+	va_end(ap);
+}
+
+void conf_warning(struct conf *c, const char *file, unsigned line, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	report(c, c->warnings, file, line, fmt, ap);
+	va_end(ap);
+}
+
+static struct conf *conf_new(const char *dir, struct buf *errors, struct buf *warnings)
+{
+	struct arena *mem = arena_new(64 * 1024);
+	struct conf *c = arena_alloc(mem, sizeof(*c));
+	struct dict *own = arena_alloc(mem, sizeof(*own)), *cache = arena_alloc(mem, sizeof(*cache));
+
+	own->mem = cache->mem = mem;
+	*c = (struct conf){ .mem = mem, .errors = errors, .warnings = warnings };
+	c->dir = arena_cdup(mem, str_c(dir));
+	c->main.mem = c->computed.mem = mem;
+	c->main_view = (struct conf_view){ c, own, cache, NULL, NULL };
+	return c;
+}
+
+/* Whole file to the buffer. 0 or -1 (errno). */
+static int read_file(const char *path, struct buf *out)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC), saved;
+	ssize_t n = 1;
+
+	if (fd < 0)
+		return -1;
+	while (n > 0) {
+		char *room = buf_reserve(out, 65536);
+
+		errno = EFBIG;
+		n = room ? read(fd, room, 65536) : -1;
+		if (n > 0)
+			buf_commit(out, (size_t)n);
+	}
+	saved = errno;
+	close(fd);
+	errno = saved;
+	return n < 0 ? -1 : 0;
+}
+
+/* The text of DIR/FILE; an empty one and false when it cannot be read. */
+static bool load_file(struct conf *c, const char *file, struct buf *text)
+{
+	const char *path = arena_printf(c->mem, "%s/%s", c->dir, file);
+
+	*text = BUF_INIT(64 * 1024 * 1024);
+	return read_file(path, text) == 0;
+}
+
+static void apply_overrides(struct conf *c, const char *const *overrides)
+{
+	struct str name, value;
+
+	for (; overrides && *overrides; overrides++)
+		if (!split_name_value(str_c(*overrides), &name, &value))
+			dict_set(&c->main, arena_dup(c->mem, name), arena_dup(c->mem, value), 0);
+}
+
+static void parse_both(struct conf *c, struct str main_cf, struct str master_cf, const char *const *overrides)
+{
+	main_cf_parse(c, main_cf);
+	apply_overrides(c, overrides);
+	conf_compute(c);
+	/* What was asked for on the way saw only a part of the defaults. */
+	*c->main_view.cache = (struct dict){ .mem = c->mem };
+	master_cf_parse(c, master_cf);
+	master_cf_resolve(c);
+	c->errors = c->warnings = NULL;
+}
+
+struct conf *conf_read(const char *dir, const char *const *overrides, struct buf *errors, struct buf *warnings)
+{
+	struct conf *c = conf_new(dir, errors, warnings);
+	struct buf main_cf, master_cf;
+
+	if (!load_file(c, "main.cf", &main_cf))
+		conf_error(c, "main.cf", 0, "cannot be read: %s", strerror(errno));
+	c->has_master = load_file(c, "master.cf", &master_cf);
+	parse_both(c, buf_str(&main_cf), buf_str(&master_cf), overrides);
+	buf_free(&main_cf);
+	buf_free(&master_cf);
+	return c;
+}
+
+/* Check everything; frees and returns NULL when something is wrong. */
+static struct conf *finish(struct conf *c, struct buf *errors, struct buf *warnings)
+{
+	c->errors = errors;
+	c->warnings = warnings;
+	conf_check(c);
+	c->errors = c->warnings = NULL;
+	if (c->failed)
+		conf_free(&c);
+	return c;
+}
+
+struct conf *conf_load(const char *dir, struct buf *errors, struct buf *warnings)
+{
+	struct conf *c = conf_new(dir, errors, warnings);
+	struct buf main_cf, master_cf;
+
+	if (!load_file(c, "main.cf", &main_cf))
+		conf_error(c, "main.cf", 0, "cannot be read: %s", strerror(errno));
+	if (!load_file(c, "master.cf", &master_cf))
+		conf_error(c, "master.cf", 0, "cannot be read: %s", strerror(errno));
+	c->has_master = true;
+	parse_both(c, buf_str(&main_cf), buf_str(&master_cf), NULL);
+	buf_free(&main_cf);
+	buf_free(&master_cf);
+	return finish(c, errors, warnings);
+}
+
+struct conf *conf_parse(
+	const char *dir, struct str main_cf, struct str master_cf, struct buf *errors, struct buf *warnings)
+{
+	struct conf *c = conf_new(dir, errors, warnings);
+
+	c->has_master = true;
+	parse_both(c, main_cf, master_cf, NULL);
+	return finish(c, errors, warnings);
+}
+
+void conf_free(struct conf **c)
+{
+	struct arena *mem = *c ? (*c)->mem : NULL;
+
+	*c = NULL;
+	arena_free(&mem);
+}
+
+const char *conf_dir(const struct conf *c)
+{
+	return c->dir;
+}
+
+const struct conf_view *conf_main(const struct conf *c)
+{
+	return &c->main_view;
+}
+
+size_t conf_services(const struct conf *c, const struct conf_service **first)
+{
+	*first = c->services;
+	return c->n_rows;
+}
+
+const struct conf_service *conf_service_find(const struct conf *c, struct str name, const char *type)
+{
+	for (size_t i = 0; i < c->n_rows; i++)
+		if (str_eq(name, str_c(c->services[i].name)) && strcmp(c->services[i].type, type) == 0)
+			return &c->services[i];
+	return NULL;
+}
+
+static const struct param *known(struct str name)
+{
+	size_t n;
+	const struct param *p = param_find(name);
+
+	return p ? p : param_of_service(name, &n);
+}
+
+/* The default of SERVICE_suffix: "$default_suffix". */
+static bool service_initial(const struct conf_view *v, struct str name, struct str *raw)
+{
+	size_t n;
+	const struct param *p = param_of_service(name, &n);
+
+	if (p)
+		*raw = str_c(arena_printf(v->conf->mem, "$%s", p->name));
+	return p != NULL;
+}
+
+bool view_raw(const struct conf_view *v, struct str name, struct str *raw)
+{
+	const struct dict_entry *e = dict_find(v->own, name);
+	const struct param *p;
+
+	*raw = STR("");
+	e = e ? e : dict_find(&v->conf->main, name);
+	if (!e && v->service_name && str_eq(name, STR("service_name"))) {
+		*raw = str_c(v->service_name);
+		return true;
+	}
+	if (!e && v->process_name && str_eq(name, STR("process_name"))) {
+		*raw = str_c(v->process_name);
+		return true;
+	}
+	e = e ? e : dict_find(&v->conf->computed, name);
+	if (e) {
+		*raw = e->value;
+		return true;
+	}
+	p = param_find(name);
+	if (!p)
+		return service_initial(v, name, raw);
+	*raw = str_c(p->initial);
+	return true;
+}
+
+bool param_is_raw(struct str name)
+{
+	const struct param *p = param_find(name);
+
+	return p && p->type == PARAM_RAW;
+}
+
+/* Expand and keep. NULL: there is no such name, or its expression is wrong (conf_check has said so). */
+static const char *lookup(const struct conf_view *v, struct str name)
+{
+	const struct dict_entry *e = dict_find(v->cache, name);
+	struct buf out = BUF_INIT(1024 * 1024);
+	const struct param *p = known(name);
+	struct str raw, value;
+
+	if (e)
+		return e->value.p;
+	if (!view_raw(v, name, &raw))
+		return NULL;
+	if (p && p->type == PARAM_RAW)
+		buf_add_str(&out, raw);
+	else if (expand(v, raw, &out, NULL)) {
+		buf_free(&out);
+		return NULL;
+	}
+	for (size_t i = 0; p && p->type == PARAM_ENUM && i < out.n; i++)
+		out.p[i] = ascii_lower(out.p[i]);
+	value = arena_dup(v->conf->mem, buf_str(&out));
+	buf_free(&out);
+	dict_set(v->cache, arena_dup(v->conf->mem, name), value, 0);
+	return value.p;
+}
+
+const char *conf_lookup(const struct conf_view *v, const char *name)
+{
+	return lookup(v, str_c(name));
+}
+
+static const char *typed(const struct conf_view *v, const char *name, const struct param **p)
+{
+	const char *value;
+
+	*p = known(str_c(name));
+	if (!*p)
+		panic("parameter %s is not in the table", name);
+	value = lookup(v, str_c(name));
+	if (!value)
+		panic("parameter %s was not checked", name);
+	return value;
+}
+
+const char *conf_str(const struct conf_view *v, const char *name)
+{
+	const struct param *p;
+
+	return typed(v, name, &p);
+}
+
+bool conf_bool(const struct conf_view *v, const char *name)
+{
+	const struct param *p;
+	const char *value = typed(v, name, &p);
+	bool is;
+
+	require(p->type == PARAM_BOOL);
+	require(value_bool(str_c(value), &is));
+	return is;
+}
+
+int64_t conf_int(const struct conf_view *v, const char *name)
+{
+	const struct param *p;
+	const char *value = typed(v, name, &p);
+	int64_t n;
+
+	if ((p->type != PARAM_INT && p->type != PARAM_OCTETS) || !value_int(str_c(value), &n))
+		panic("parameter %s is no number", name);
+	return n;
+}
+
+int64_t conf_seconds(const struct conf_view *v, const char *name)
+{
+	const struct param *p;
+	const char *value = typed(v, name, &p);
+	int64_t n;
+
+	if (p->type != PARAM_TIME || !value_time(str_c(value), p->unit, &n))
+		panic("parameter %s is no time", name);
+	return n;
+}
+
+bool conf_is_set(const struct conf_view *v, const char *name)
+{
+	return dict_find(v->own, str_c(name)) || dict_find(&v->conf->main, str_c(name));
+}
+
+/* One word of a list, braces taken off; false at the end. */
+static bool cut_list_word(struct str *rest, struct str *word)
+{
+	size_t level = 0, n = 0;
+
+	while (rest->n && strchr(", \t\r\n", rest->p[0]))
+		*rest = str_from(*rest, 1);
+	while (n < rest->n && (level || !strchr(", \t\r\n", rest->p[n]))) {
+		if (rest->p[n] == '{')
+			level++;
+		else if (rest->p[n] == '}' && level)
+			level--;
+		n++;
+	}
+	*word = str_sub(*rest, 0, n);
+	*rest = str_from(*rest, n);
+	return n > 0;
+}
+
+size_t conf_words(struct str text, struct arena *mem, struct str **words)
+{
+	struct str rest = text, word;
+	size_t n = 0;
+
+	while (cut_list_word(&rest, &word))
+		n++;
+	*words = arena_array(mem, n ? n : 1, sizeof(**words));
+	rest = text;
+	for (size_t i = 0; i < n; i++) {
+		cut_list_word(&rest, &word);
+		if (word.n > 1 && word.p[0] == '{' && word.p[word.n - 1] == '}')
+			word = str_trim(str_sub(word, 1, word.n - 2));
+		(*words)[i] = word;
+	}
+	return n;
+}
+
+size_t conf_list(const struct conf_view *v, const char *name, struct arena *mem, struct str **words)
+{
+	return conf_words(str_c(conf_str(v, name)), mem, words);
+}

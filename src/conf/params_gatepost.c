@@ -1,0 +1,20 @@
+/* params_gatepost.c - the table of parameters: Gatepost's own. */
+#include "conf/params.h"
+
+static const struct param rows[] = {
+	P_STRING("auth_conf_file", "$config_directory/auth.conf", ACTS,
+		"Configuration of authd in Dovecot's syntax; authd runs when this file exists"),
+	P_STRING("auth_owner", "gatepost-auth", ACTS, "User that authd runs as"),
+	P_STRING("map_owner", "gatepost-map", ACTS, "User that mapd runs as"),
+	P_STRING("queue_owner", "gatepost-queue", ACTS, "User that queued runs as"),
+	P_STRING("relay_owner", "gatepost-relay", ACTS, "User that relay runs as"),
+	P_INT("relay_processes", "0", 0, 1024, ACTS, "Processes that send mail on; 0 means one per processor core"),
+	P_INT("smtpd_processes", "0", 0, 1024, ACTS,
+		"Processes that serve SMTP sessions; 0 means one per processor core"),
+	P_TIME("smtpd_sasl_timeout", "10s", 's', 1, 0, ACTS,
+		"Time to wait for an answer of the authentication service"),
+	P_LIST("smtpd_vrfy_name_maps", "", ACTS,
+		"Tables that give the full name of an address, for the answer to VRFY"),
+};
+
+const struct param_group params_gatepost = { rows, sizeof(rows) / sizeof(rows[0]) };
