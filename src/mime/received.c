@@ -80,9 +80,10 @@ int received_put(struct buf *out, const struct received *r)
 	if (r->only_rcpt.n) {
 		buf_add_c(&field, "\r\n\tfor <");
 		add_foreign(&field, r->only_rcpt, "<>");
-		buf_add_char(&field, '>');
-	}
-	buf_addf(&field, "; %s\r\n", rfc5322_date(r->when, date));
+		buf_add_c(&field, ">; ");
+	} else
+		buf_add_c(&field, ";\r\n\t");
+	buf_addf(&field, "%s\r\n", rfc5322_date(r->when, date));
 	done = buf_add_str(out, buf_str(&field));
 	buf_free(&field);
 	return done;

@@ -1,0 +1,145 @@
+#include "base/test.h"
+#include "smtp/esmtp.h"
+
+enum { ALL = EXT_BIT(EXT_COUNT) - 1 };
+#define TEN(s) s s s s s s s s s s
+
+static void test_keywords(void **state)
+{
+	(void)state;
+	for (unsigned e = 0; e < EXT_COUNT; e++) {
+		check_int(esmtp_row(e)->ext, e);
+		check(esmtp_find(str_c(esmtp_row(e)->keyword)) == esmtp_row(e));
+	}
+	check(esmtp_find(STR("dsn")) == esmtp_row(EXT_DSN));
+	check(esmtp_find(STR("XYZ")) == NULL);
+	check_int(esmtp_mask(STR("silent-discard, dsn etrn")), EXT_BIT(EXT_DSN) | EXT_BIT(EXT_ETRN));
+	check_int(esmtp_mask(STR("")), 0);
+}
+
+static void test_mail(void **state)
+{
+	static const struct {
+		const char *params;
+		unsigned offered;
+		int want;
+		uint64_t size;
+		uint32_t flags;
+		const char *envid, *auth, *bad;
+	} cases[] = {
+		{ "", ALL, 0, 0, 0, "", "", "" },
+		{ "SIZE=1000 BODY=8BITMIME", ALL, 0, 1000, ENV_8BIT, "", "", "" },
+		{ "size=0 body=7bit", ALL, 0, 0, 0, "", "", "" },
+		{ "RET=FULL ENVID=QQ314159", ALL, 0, 0, ENV_RET_FULL, "QQ314159", "", "" },
+		{ "RET=hdrs", ALL, 0, 0, ENV_RET_HDRS, "", "", "" },
+		{ "AUTH=<>", ALL, 0, 0, 0, "", "", "" },
+		{ "AUTH=e+3Dmc2@example.com", ALL, 0, 0, 0, "", "e=mc2@example.com", "" },
+		{ "SMTPUTF8 BODY=8BITMIME", ALL, 0, 0, ENV_SMTPUTF8 | ENV_8BIT, "", "", "" },
+		{ "SIZE=18446744073709551615", ALL, 0, UINT64_MAX, 0, "", "", "" },
+		{ "SIZE=99999999999999999999", ALL, -PARAM_ESIZE, 0, 0, "", "", "SIZE=99999999999999999999" },
+		{ "SIZE=999999999999999999999", ALL, -PARAM_ESYNTAX, 0, 0, "", "", "SIZE=999999999999999999999" },
+		{ "SIZE=1 SIZE=2", ALL, -PARAM_ESYNTAX, 1, 0, "", "", "SIZE=2" },
+		{ "SIZE=-1", ALL, -PARAM_ESYNTAX, 0, 0, "", "", "SIZE=-1" },
+		{ "SIZE", ALL, -PARAM_ESYNTAX, 0, 0, "", "", "SIZE" },
+		{ "SIZE=1x", ALL, -PARAM_ESYNTAX, 0, 0, "", "", "SIZE=1x" },
+		{ "BODY=BINARYMIME", ALL, -PARAM_ESYNTAX, 0, 0, "", "", "BODY=BINARYMIME" },
+		{ "BODY=7BIT BODY=7BIT", ALL, -PARAM_ESYNTAX, 0, 0, "", "", "BODY=7BIT" },
+		{ "RET=NONE", ALL, -PARAM_ESYNTAX, 0, 0, "", "", "RET=NONE" },
+		{ "ENVID=a+00b", ALL, -PARAM_ESYNTAX, 0, 0, "", "", "ENVID=a+00b" },
+		{ "ENVID=a+zz", ALL, -PARAM_ESYNTAX, 0, 0, "", "", "ENVID=a+zz" },
+		{ "ENVID=a+E4", ALL, -PARAM_ESYNTAX, 0, 0, "", "", "ENVID=a+E4" },
+		{ "ENVID=" TEN("0123456789"), ALL, 0, 0, 0, TEN("0123456789"), "", "" },
+		{ "ENVID=" TEN("0123456789") "x", ALL, -PARAM_ESYNTAX, 0, 0, "", "", "ENVID=" TEN("0123456789") "x" },
+		{ "AUTH=a+0Ab", ALL, -PARAM_ESYNTAX, 0, 0, "", "", "AUTH=a+0Ab" },
+		{ "AUTH=a+C3", ALL, -PARAM_ESYNTAX, 0, 0, "", "", "AUTH=a+C3" },
+		{ "SMTPUTF8=yes", ALL, -PARAM_ESYNTAX, 0, 0, "", "", "SMTPUTF8=yes" },
+		{ "FOO=bar", ALL, -PARAM_EUNKNOWN, 0, 0, "", "", "FOO=bar" },
+		{ "SIZE=1 FOO", ALL, -PARAM_EUNKNOWN, 1, 0, "", "", "FOO" },
+		{ "SIZE=1", ALL & ~EXT_BIT(EXT_SIZE), -PARAM_EUNKNOWN, 0, 0, "", "", "SIZE=1" },
+		{ "AUTH=<>", ALL & ~EXT_BIT(EXT_AUTH), -PARAM_EUNKNOWN, 0, 0, "", "", "AUTH=<>" },
+		{ "=x", ALL, -PARAM_ESYNTAX, 0, 0, "", "", "=x" },
+	};
+	struct arena *mem = arena_new(0);
+	struct mail_params p;
+	struct str bad;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		int got = mail_params_parse(str_c(cases[i].params), cases[i].offered, mem, &p, &bad);
+
+		if (got != cases[i].want)
+			printf("params: %s\n", cases[i].params);
+		check_int(got, cases[i].want);
+		check_str(bad, cases[i].bad);
+		if (got < 0)
+			continue;
+		check_int(p.size, cases[i].size);
+		check_int(p.flags, cases[i].flags);
+		check_str(p.envid, cases[i].envid);
+		check_str(p.auth, cases[i].auth);
+	}
+	check_int(mail_params_parse(STR("AUTH=<>"), ALL, mem, &p, &bad), 0);
+	check(p.has_auth && !p.has_size);
+	arena_free(&mem);
+}
+
+static void test_rcpt(void **state)
+{
+	static const struct {
+		const char *params;
+		unsigned offered;
+		int want;
+		unsigned notify;
+		const char *orcpt;
+	} cases[] = {
+		{ "", ALL, 0, 0, "" },
+		{ "NOTIFY=NEVER", ALL, 0, NOTIFY_NEVER, "" },
+		{ "NOTIFY=success,Delay,FAILURE", ALL, 0, NOTIFY_SUCCESS | NOTIFY_DELAY | NOTIFY_FAILURE, "" },
+		{ "ORCPT=rfc822;a+2Bb@c", ALL, 0, 0, "rfc822;a+2Bb@c" },
+		{ "ORCPT=utf-8;\xC3\xA4@c", ALL, 0, 0, "utf-8;\xC3\xA4@c" },
+		{ "ORCPT=utf-8;\\x{E4}@c", ALL, 0, 0, "utf-8;\\x{E4}@c" },
+		{ "ORCPT=utf-8;\xC3\xA4@c", ALL & ~EXT_BIT(EXT_SMTPUTF8), -PARAM_ESYNTAX, 0, "" },
+		{ "ORCPT=rfc822;\xC3\xA4@c", ALL, -PARAM_ESYNTAX, 0, "" },
+		{ "ORCPT=utf-8;\xC3@c", ALL, -PARAM_ESYNTAX, 0, "" },
+		{ "NOTIFY=NEVER,SUCCESS", ALL, -PARAM_ESYNTAX, 0, "" },
+		{ "NOTIFY=SUCCESS,SUCCESS", ALL, -PARAM_ESYNTAX, 0, "" },
+		{ "NOTIFY=SUCCESS,", ALL, -PARAM_ESYNTAX, 0, "" },
+		{ "NOTIFY", ALL, -PARAM_ESYNTAX, 0, "" },
+		{ "NOTIFY=DELAY NOTIFY=DELAY", ALL, -PARAM_ESYNTAX, 0, "" },
+		{ "ORCPT=rfc822", ALL, -PARAM_ESYNTAX, 0, "" },
+		{ "ORCPT=;a@b", ALL, -PARAM_ESYNTAX, 0, "" },
+		{ "ORCPT=rfc822;", ALL, -PARAM_ESYNTAX, 0, "" },
+		{ "ORCPT=rfc822;a+0Ab", ALL, -PARAM_ESYNTAX, 0, "" },
+		{ "ORCPT=rfc822;a ORCPT=rfc822;a", ALL, -PARAM_ESYNTAX, 0, "" },
+		{ "ORCPT=rfc822;a", ALL & ~EXT_BIT(EXT_DSN), -PARAM_EUNKNOWN, 0, "" },
+		{ "SIZE=1", ALL, -PARAM_EUNKNOWN, 0, "" },
+	};
+	struct rcpt_params p;
+	char orcpt[600];
+	struct str bad;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		int got = rcpt_params_parse(str_c(cases[i].params), cases[i].offered, &p, &bad);
+
+		if (got != cases[i].want)
+			printf("params: %s\n", cases[i].params);
+		check_int(got, cases[i].want);
+		if (got < 0)
+			continue;
+		check_int(p.notify, cases[i].notify);
+		check_str(p.orcpt, cases[i].orcpt);
+	}
+	memset(orcpt, 'x', sizeof orcpt);
+	memcpy(orcpt, "ORCPT=rfc822;", 13);
+	check_int(rcpt_params_parse(str_pn(orcpt, 506), ALL, &p, &bad), 0);
+	check_int(rcpt_params_parse(str_pn(orcpt, 507), ALL, &p, &bad), -PARAM_ESYNTAX);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_keywords), cmocka_unit_test(test_mail),
+		cmocka_unit_test(test_rcpt) };
+
+	return test_run(tests);
+}
