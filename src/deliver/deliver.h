@@ -90,7 +90,4 @@ void lmtp_begin(struct run *r);
 void lmtp_stop(struct deliver *d);
 size_t lmtp_connections(const struct deliver *d);
 
-/* "delay=" numbers: seconds with two digits that count, as Postfix shows them. `text` has 32 octets. Returns text. */
-const char *delay_text(uint64_t us, char *text);
-
 #endif

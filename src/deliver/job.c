@@ -1,4 +1,5 @@
 #include "deliver/deliver.h"
+#include "deliver/delay.h"
 #include "base/log.h"
 
 #include <stdio.h>
@@ -13,23 +14,6 @@ uint64_t now_us(void)
 
 	clock_gettime(CLOCK_REALTIME, &t);
 	return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
-}
-
-const char *delay_text(uint64_t us, char *text)
-{
-	double s = (double)us / 1e6;
-	char *end;
-
-	if (s >= 9.95) {
-		snprintf(text, 32, "%.0f", s);
-		return text;
-	}
-	snprintf(text, 32, s >= 0.995 ? "%.1f" : "%.2f", s);
-	for (end = text + strlen(text); end[-1] == '0'; end--)
-		end[-1] = '\0';
-	if (end[-1] == '.')
-		end[-1] = '\0';
-	return text;
 }
 
 static uint64_t since(uint64_t from, uint64_t to)
