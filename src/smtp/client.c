@@ -4,15 +4,12 @@
 
 #include <stdio.h>
 
-enum { LINE_REST_MAX = 8192 /* an unfinished line that long is no reply */ };
-
 void smtp_client_init(struct smtp_client *c, const struct client_options *o)
 {
 	memset(c, 0, sizeof *c);
 	c->options = *o;
 	c->secured = o->secured;
 	c->step = CLIENT_STEP_GREETING;
-	c->in = BUF_INIT(256 * 1024);
 	c->out = BUF_INIT(SIZE_MAX / 4);
 	c->mechanisms = BUF_INIT(2048);
 	c->challenge = BUF_INIT(16 * 1024);
@@ -23,7 +20,6 @@ void smtp_client_init(struct smtp_client *c, const struct client_options *o)
 void smtp_client_free(struct smtp_client *c)
 {
 	reply_reset(&c->reply);
-	buf_free(&c->in);
 	buf_wipe(&c->out);
 	buf_wipe(&c->challenge);
 	buf_free(&c->mechanisms);
@@ -113,22 +109,22 @@ static enum client_event on_surplus(struct smtp_client *c, enum client_event eve
 	}
 }
 
-static enum client_event take_replies(struct smtp_client *c, struct str *rest)
+static enum client_event take_replies(struct smtp_client *c, struct str rest)
 {
-	while (rest->n > 0) {
+	while (rest.n > 0) {
 		enum client_event event;
 		size_t used = 0;
-		int got = reply_next(&c->reply, *rest, &used);
+		int got = reply_next(&c->reply, rest, &used);
 
-		*rest = str_from(*rest, used);
+		rest = str_from(rest, used);
 		if (got < 0)
 			return end_nonsense(c);
 		if (got == 0)
-			return rest->n > LINE_REST_MAX ? end_nonsense(c) : CLIENT_MORE;
-		event = on_reply(c, rest->n > 0);
+			return CLIENT_MORE;
+		event = on_reply(c, rest.n > 0);
 		reply_reset(&c->reply);
 		if (event != CLIENT_MORE)
-			return rest->n > 0 ? on_surplus(c, event) : event;
+			return rest.n > 0 ? on_surplus(c, event) : event;
 	}
 	return CLIENT_MORE;
 }
@@ -142,27 +138,11 @@ static bool is_our_turn(const struct smtp_client *c)
 
 enum client_event smtp_client_input(struct smtp_client *c, struct str in)
 {
-	struct str rest = in;
-	enum client_event event;
-
-	if (is_our_turn(c)) {
-		c->unusable = true; /* mostly "421 time-out, closing" */
-		c->step = CLIENT_STEP_OVER;
-		return CLIENT_ENDED;
-	}
-	if (c->in.n > 0) {
-		if (buf_add_str(&c->in, in) < 0)
-			return end_nonsense(c);
-		rest = buf_str(&c->in);
-	}
-	event = take_replies(c, &rest);
-	if (event != CLIENT_MORE)
-		buf_free(&c->in);
-	else if (c->in.n > 0)
-		buf_consume(&c->in, c->in.n - rest.n);
-	else if (rest.n > 0)
-		buf_add_str(&c->in, rest);
-	return event;
+	if (!is_our_turn(c))
+		return take_replies(c, in);
+	c->unusable = true; /* mostly "421 time-out, closing" */
+	c->step = CLIENT_STEP_OVER;
+	return CLIENT_ENDED;
 }
 
 int smtp_client_output(struct smtp_client *c, struct str *octets)
@@ -204,7 +184,6 @@ void smtp_client_quit(struct smtp_client *c)
 		c->unusable = true;
 	buf_reset(&c->out);
 	c->out_done = 0;
-	buf_free(&c->in);
 	reply_reset(&c->reply);
 	client_command(c, "QUIT", CLIENT_STEP_QUIT);
 }

@@ -136,7 +136,6 @@ struct smtp_client {
 	/* its own */
 	bool secured, unusable, needs_rset, auth_line;
 	struct reply_reader reply;
-	struct buf in; /* an unfinished reply line */
 	struct buf out;
 	size_t out_done; /* octets of out that were written */
 	struct client_message *message;

@@ -170,7 +170,6 @@ void smtp_client_secured(struct smtp_client *c)
 	require(c->step == CLIENT_STEP_TLS);
 	c->secured = true;
 	forget_offers(c);
-	buf_free(&c->in);
 	reply_reset(&c->reply);
 	say_first_hello(c);
 }

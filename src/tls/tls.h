@@ -23,6 +23,8 @@ enum tls_result { TLS_DONE = 1, TLS_WANT_READ, TLS_WANT_WRITE, TLS_END, TLS_ERRO
 struct tls_ctx *tls_server_ctx(const struct conf_view *v, const char *service, struct buf *error);
 /* Client context from smtp_tls_* of this service. */
 struct tls_ctx *tls_client_ctx(const struct conf_view *v, struct buf *error);
+/* The same; `mandatory`: with smtp_tls_mandatory_protocols and _ciphers, for a destination that must have TLS. */
+struct tls_ctx *tls_client_ctx_for(const struct conf_view *v, bool mandatory, struct buf *error);
 void tls_ctx_free(struct tls_ctx **ctx);
 
 /* The connection keeps a reference to ctx. fd stays the caller's. */

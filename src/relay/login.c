@@ -1,0 +1,68 @@
+#include "relay/relay.h"
+
+#include "sasl/base64.h"
+#include "sasl/sasl_client.h"
+
+#include <stdlib.h>
+
+/* The login to a smarthost (RFC 4954), by what sasl/sasl_client.h can do. The password lives in the delivery's secret
+ * arena until the session is up. */
+
+static void fail_login(struct conn *c, const char *text)
+{
+	struct delivery *d = c->delivery;
+	struct trouble t = { .dsn = "4.7.0", .dead = true };
+
+	t.relay = conn_name(c, d->mem, true);
+	t.remote_mta = arena_dup(d->mem, c->host);
+	t.text = str_c(arena_printf(
+		d->mem, "SASL authentication failed; server %.*s %s", STR_ARG(conn_name(c, d->mem, false)), text));
+	d->conn = NULL;
+	conn_close(c);
+	delivery_conn_failed(d, &t);
+}
+
+void conn_login(struct conn *c)
+{
+	struct delivery *d = c->delivery;
+	const struct service *s = c->service;
+	struct buf raw = BUF_INIT(4096);
+	enum sasl_client_mech mech = sasl_client_choose(buf_str(&c->client.mechanisms), str_c(s->sasl_filter),
+		str_c(c->tls ? s->sasl_tls_options : s->sasl_options));
+	int initial;
+
+	if (mech == SASL_CLIENT_NONE) {
+		fail_login(c, "offered no compatible authentication mechanisms for this type of connection security");
+		return;
+	}
+	c->sasl = xcalloc(1, sizeof *c->sasl);
+	sasl_client_init(c->sasl, mech, d->user, d->pass);
+	initial = sasl_client_initial(c->sasl, &raw);
+	if (initial < 0) {
+		buf_wipe(&raw);
+		fail_login(c, "cannot be sent the user name or password of smtp_sasl_password_maps");
+		return;
+	}
+	buf_reset(&c->sasl_out);
+	base64_encode(&c->sasl_out, buf_str(&raw));
+	smtp_client_auth(&c->client, sasl_client_name(mech),
+		initial == 1 ? str_pn(c->sasl_out.p ? c->sasl_out.p : "", c->sasl_out.n) : str_pn(NULL, 0));
+	buf_wipe(&raw);
+	buf_wipe(&c->sasl_out);
+}
+
+void conn_challenge(struct conn *c)
+{
+	struct buf challenge = BUF_INIT(16 * 1024), raw = BUF_INIT(4096);
+
+	if (base64_decode(&challenge, buf_str(&c->client.challenge)) < 0 ||
+		sasl_client_answer(c->sasl, buf_str(&challenge), &raw) < 0) {
+		smtp_client_auth_cancel(&c->client);
+	} else {
+		base64_encode(&c->sasl_out, buf_str(&raw));
+		smtp_client_auth_answer(&c->client, buf_str(&c->sasl_out));
+	}
+	buf_wipe(&c->sasl_out);
+	buf_wipe(&raw);
+	buf_free(&challenge);
+}

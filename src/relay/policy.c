@@ -1,0 +1,105 @@
+#include "relay/relay.h"
+
+#include "base/log.h"
+
+/* What tables say about a destination: its TLS level (smtp_tls_policy_maps), our login there (smtp_sasl_password_maps).
+ * One request is under way at a time. */
+
+static void give_up(struct delivery *d, const char *name)
+{
+	struct trouble t = { .dsn = "4.3.0", .dead = true, .relay = STR("none") };
+
+	t.text = str_c(arena_printf(d->mem, "%s: table lookup failure", name));
+	log_warn("%s: %.*s", name, STR_ARG(d->map.why));
+	map_done(&d->map);
+	d->trouble = t;
+	delivery_routed(d); /* without a target: all that is left is deferred */
+}
+
+static void on_policy(struct map_request *r)
+{
+	struct delivery *d = container_of(r, struct delivery, map);
+	struct str value = r->value, word;
+
+	if (r->status == MAP_TEMPORARY) {
+		give_up(d, "smtp_tls_policy_maps");
+		return;
+	}
+	/* "encrypt protocols=… ciphers=…": an attribute that we do not know must not weaken anything. */
+	if (r->status == MAP_FOUND && (!str_word(&value, " \t,", &word) || !tls_level_parse(word, &d->level))) {
+		r->why = str_c("a level is none of none, may, encrypt, verify, secure");
+		give_up(d, "smtp_tls_policy_maps");
+		return;
+	}
+	map_done(r);
+	d->then_policy(d);
+}
+
+void policy_find(struct delivery *d, void (*then)(struct delivery *d))
+{
+	if (*d->service->tls_policy == '\0') {
+		then(d);
+		return;
+	}
+	d->then_policy = then;
+	d->map = (struct map_request){ .on_answer = on_policy };
+	map_lookup(relay.maps, &d->map, str_c(d->service->tls_policy), d->job.nexthop, MAP_EXACT);
+}
+
+static void ask_login(struct delivery *d);
+
+static void on_login(struct map_request *r)
+{
+	struct delivery *d = container_of(r, struct delivery, map);
+	ptrdiff_t colon = str_chr(r->value, ':');
+	bool failed = r->status == MAP_TEMPORARY;
+
+	if (r->status == MAP_NOT_FOUND) {
+		map_done(r);
+		ask_login(d);
+		return;
+	}
+	if (failed) {
+		log_warn("smtp_sasl_password_maps: %.*s", STR_ARG(r->why));
+	} else {
+		/* "user:password"; without a colon there is no password. */
+		d->secret = arena_new(256);
+		d->user = arena_dup(d->secret, colon < 0 ? r->value : str_sub(r->value, 0, (size_t)colon));
+		d->pass = arena_dup(d->secret, colon < 0 ? str_c("") : str_from(r->value, (size_t)colon + 1));
+		mem_wipe((void *)(uintptr_t)r->value.p, r->value.n);
+	}
+	map_done(r);
+	d->then_login(d, failed);
+}
+
+static void ask_login(struct delivery *d)
+{
+	struct str key;
+
+	if (d->next_sasl_key == d->n_sasl_key) {
+		d->then_login(d, false);
+		return;
+	}
+	key = str_c(d->sasl_key[d->next_sasl_key++]);
+	d->map = (struct map_request){ .on_answer = on_login };
+	map_lookup(relay.maps, &d->map, str_c(d->service->sasl_maps), key,
+		str_eq(key, d->job.env.sender) ? MAP_ADDRESS : MAP_EXACT);
+}
+
+/* As Postfix: by sender where that is asked for, then the server's name, then the nexthop as it is written. */
+void login_find(struct delivery *d, const struct target *t, void (*then)(struct delivery *d, bool failed))
+{
+	arena_wipe(&d->secret);
+	d->user = d->pass = (struct str){ NULL, 0 };
+	d->n_sasl_key = d->next_sasl_key = 0;
+	d->then_login = then;
+	if (!d->service->sasl) {
+		then(d, false);
+		return;
+	}
+	if (d->service->sasl_by_sender && d->job.env.sender.n > 0)
+		d->sasl_key[d->n_sasl_key++] = arena_cdup(d->mem, d->job.env.sender);
+	d->sasl_key[d->n_sasl_key++] = arena_cdup(d->mem, t->host);
+	d->sasl_key[d->n_sasl_key++] = arena_cdup(d->mem, d->job.nexthop);
+	ask_login(d);
+}

@@ -1,0 +1,209 @@
+/*
+ * relay.h - the state of relay, the SMTP client process. docs: relay(8).
+ *
+ * A delivery is one job of queued: some recipients of one message for one nexthop. It looks for an open connection to
+ * that nexthop (cache.c), else finds out where to connect (route.c) and tries one target after the other (delivery.c).
+ * A conn (conn.c) is one TCP connection with its TLS and its engine (smtp/client.h); it serves one delivery at a time.
+ */
+#ifndef RELAY_RELAY_H
+#define RELAY_RELAY_H
+
+#include "child/child.h"
+#include "dns/dns.h"
+#include "log/spool_reader.h"
+#include "map/map_client.h"
+#include "msg/job_msg.h"
+#include "relay/nexthop.h"
+#include "smtp/client.h"
+#include "tls/tls.h"
+
+enum { RELAY_CAPACITY = 200, RELAY_IDLE_MAX = 500, READ_OCTETS = 64 * 1024 };
+
+enum tls_level { LEVEL_NONE, LEVEL_MAY, LEVEL_ENCRYPT, LEVEL_VERIFY, LEVEL_SECURE };
+
+/* What main.cf and the -o of one master.cf row say; read once. Times in milliseconds. */
+struct service {
+	const char *name;
+	const struct conf_view *view;
+	const char *helo, *myhostname;
+	uint64_t connect_ms, reuse_ms, idle_ms, step_ms[CLIENT_STEP_OVER + 1];
+	int64_t reuse_count; /* 0: no limit */
+	uint16_t port;
+	bool want4, want6, prefer4, prefer6, use_mx, wrapper;
+	size_t address_limit, session_limit;
+	bool has_bind4, has_bind6;
+	struct sockaddr_storage bind4, bind6;
+	unsigned ignore; /* smtp_discard_ehlo_keywords */
+	enum tls_level level;
+	struct tls_ctx *tls_may, *tls_must;
+	int tls_loglevel;
+	const char *tls_policy; /* smtp_tls_policy_maps */
+	bool sasl, sasl_by_sender;
+	const char *sasl_maps, *sasl_options, *sasl_tls_options, *sasl_filter;
+};
+
+/* "may" … to a level; false: not one that relay knows. */
+bool tls_level_parse(struct str text, enum tls_level *level);
+/* Every service of master.cf whose command is smtp. What is wrong is fatal, with the parameter and the remedy. */
+void services_load(const struct conf *conf);
+struct service *service_find(struct str name);
+
+/* One address to try. */
+struct target {
+	struct str host;	      /* as in the log: name of the MX, or of the address */
+	struct sockaddr_storage addr; /* with port */
+	socklen_t len;
+	uint16_t preference;
+	char text[48]; /* "1.2.3.4", "2001:db8::1" */
+};
+
+/* Why what is left of a delivery was not delivered. Texts live as long as the delivery. */
+struct trouble {
+	char dsn[12];
+	struct str text, diagnostic, remote_mta;
+	bool permanent;	  /* bounce */
+	bool dead;	  /* the nexthop as a whole does not answer */
+	struct str relay; /* "host[addr]:port", or "none" */
+};
+
+struct conn;
+struct delivery {
+	struct job job;
+	struct arena *mem;
+	struct service *service; /* NULL: master.cf has none of that name */
+	struct nexthop nexthop;
+	enum tls_level level;
+	struct delivery *next, **at; /* all of them */
+
+	struct dns_query dns;
+	struct map_request map;
+	size_t next_mx; /* whose addresses are asked for */
+	struct dns_mx *mx;
+	size_t n_mx;
+	bool has_mx;
+	bool dns_temporary;
+	struct target *target;
+	size_t n_target, cap_target, next_target;
+	size_t sessions; /* that came as far as a greeting */
+	bool plain_only; /* the handshake with this target failed: once more without TLS */
+
+	struct str user, pass; /* login to a smarthost, in secret; n == 0: none */
+	struct arena *secret;
+	void (*then_policy)(struct delivery *d); /* policy.c's */
+	void (*then_login)(struct delivery *d, bool failed);
+	const char *sasl_key[3];
+	size_t n_sasl_key, next_sasl_key;
+
+	struct conn *conn;
+	struct client_message message;
+	struct client_rcpt *open; /* recipients still to be delivered; message.rcpt */
+	uint32_t *open_index;	  /* which of job.env.rcpt */
+	size_t n_open;
+	struct rcpt_result *result; /* one per recipient of the job; status 0: none yet */
+	struct trouble trouble;	    /* the last one */
+	uint64_t read_at;	    /* octets of the wire form read so far */
+	int64_t begin_us, up_us;    /* wall clock: job came, session up */
+};
+
+struct conn {
+	uv_poll_t poll;
+	uv_timer_t timer;
+	unsigned open_handles;
+	int fd;
+	int watched; /* events of poll */
+	bool connecting, handshaking, want_write, closing, ready;
+	struct service *service;
+	struct delivery *delivery; /* NULL: idle */
+	struct smtp_client client;
+	struct tls_conn *tls;
+	enum tls_level level; /* that it was made for */
+	struct str nexthop;   /* key of the cache; in mem */
+	struct str login;     /* name that it is logged in with; in mem */
+	struct str host;
+	char addr[48];
+	uint16_t port;
+	struct arena *mem;
+	struct buf sasl_out;
+	struct sasl_client *sasl;
+	uint64_t up_ms;		 /* loop time when the session came up */
+	int64_t served;		 /* messages */
+	bool answered;		 /* the server has said something since the last message began */
+	struct conn *next, **at; /* idle ones */
+};
+
+struct relay {
+	struct child child;
+	struct dns *dns;
+	struct map_client *maps;
+	struct queued_peer *queued; /* NULL: not there */
+	struct segment_set *segments;
+	struct delivery *first;
+	size_t n_delivery, n_idle, n_conn;
+	uint64_t sent, deferred, bounced;
+	bool stopping;
+	char buffer[READ_OCTETS];
+};
+extern struct relay relay;
+
+int64_t now_us(void);
+
+/* peer.c: queued */
+void peer_open(int fd);
+void peer_send_result(const struct delivery *d);
+
+/* delivery.c */
+/* A job came. 0; -1: malformed. */
+int delivery_begin(struct ipc_in *in);
+void delivery_free(struct delivery *d);
+void delivery_end_all(void);
+/* Where to connect is known (or d->trouble says why not, with no target). */
+void delivery_routed(struct delivery *d);
+/* What conn.c tells. The connection is the delivery's until it is told of failure or of the end of the message. */
+void delivery_conn_up(struct delivery *d);
+void delivery_conn_sent(struct delivery *d);
+void delivery_conn_failed(struct delivery *d, const struct trouble *t);
+/* TLS did not come about, and this destination may be spoken to without. */
+void delivery_conn_no_tls(struct delivery *d);
+
+/* route.c */
+void route_find(struct delivery *d);
+void route_init(void);
+
+/* policy.c: smtp_tls_policy_maps and smtp_sasl_password_maps. Each calls back exactly once. */
+void policy_find(struct delivery *d, void (*then)(struct delivery *d));
+/* d->user, d->pass; `failed`: the tables cannot be asked now. */
+void login_find(struct delivery *d, const struct target *t, void (*then)(struct delivery *d, bool failed));
+
+/* conn.c */
+void conn_open(struct delivery *d, const struct target *t);
+/* Give the connection its next message. */
+void conn_send(struct conn *c, struct delivery *d);
+/* The delivery wants no more of it: QUIT when the session is good, close. */
+void conn_close(struct conn *c);
+/* "host[1.2.3.4]", "host[1.2.3.4]:25" in the delivery's arena. */
+struct str conn_name(const struct conn *c, struct arena *mem, bool with_port);
+
+/* conn_io.c */
+void conn_start_timer(struct conn *c, uint64_t ms);
+void conn_flush(struct conn *c);
+void conn_on_io(uv_poll_t *poll, int status, int events);
+void conn_watch(struct conn *c);
+/* What the engine said; may free the connection's delivery, never the conn itself at once. */
+void conn_event(struct conn *c, enum client_event event);
+void conn_lost(struct conn *c, const char *how);
+
+/* login.c */
+void conn_login(struct conn *c);
+void conn_challenge(struct conn *c);
+
+/* cache.c: idle connections */
+struct conn *cache_take(const struct delivery *d);
+void cache_put(struct conn *c);
+void cache_drop(struct conn *c);
+void cache_close_all(void);
+
+/* result.c */
+/* The final word on a recipient: noted for queued and logged. `i` counts in job.env.rcpt. */
+void result_set(struct delivery *d, size_t i, enum rcpt_status status, const struct trouble *t, bool relayed);
+
+#endif
