@@ -20,6 +20,9 @@ struct channel { /* to one life of queued */
 	struct segment_set *segments; /* its jobs read from these, even when it is gone */
 	unsigned jobs;
 	bool gone, closed;
+	struct ipc half; /* half.c; open unless half_closed */
+	unsigned half_jobs;
+	bool half_closed;
 };
 
 struct deliver {
@@ -29,6 +32,8 @@ struct deliver {
 	struct lmtp_conn *lmtp;	 /* lmtp.c: all connections */
 	char host[256];		 /* for Maildir names: "/" and ":" replaced */
 	char program[256];	 /* our own name in log lines: syslog_name/deliver */
+	struct ipc half;	 /* half.c: to the LMTP process; in that one: to deliver */
+	bool has_half, is_half;
 	unsigned jobs;
 	bool stopping;
 	uint64_t sent, deferred, bounced; /* recipients since the start */
@@ -61,10 +66,17 @@ struct run {
 /* peer.c */
 void queued_open(struct deliver *d, int fd);
 void channel_release(struct channel *c);
+void channel_free_if_unused(struct channel *c);
 
 /* job.c */
 void run_begin(struct channel *c, struct arena *mem, const struct job *job);
 uint64_t now_us(void);
+/* Command of the job's service: "virtual", "local", "lmtp"; "" for a service that master.cf lacks. */
+const char *job_command(const struct deliver *d, const struct job *job);
+/* One recipient more, for the status. */
+void deliver_count(struct deliver *d, enum rcpt_status status);
+/* One job less; the last one ends a process that is to stop. */
+void deliver_job_ended(struct deliver *d);
 
 struct rcpt_end {
 	enum rcpt_status status;

@@ -58,6 +58,18 @@ static void send_result(struct run *r)
 	buf_free(&out);
 }
 
+void deliver_job_ended(struct deliver *d)
+{
+	d->jobs--;
+	if (d->stopping && d->jobs == 0)
+		child_exit(&d->child);
+}
+
+void deliver_count(struct deliver *d, enum rcpt_status status)
+{
+	*(status == RCPT_SENT ? &d->sent : status == RCPT_BOUNCED ? &d->bounced : &d->deferred) += 1;
+}
+
 static void run_end(struct run *r)
 {
 	struct deliver *d = r->deliver;
@@ -68,9 +80,7 @@ static void run_end(struct run *r)
 	for (size_t i = 0; i < r->job.env.n_rcpt; i++)
 		map_done(&r->rcpt[i].ask);
 	arena_free(&mem);
-	d->jobs--;
-	if (d->stopping && d->jobs == 0)
-		child_exit(&d->child);
+	deliver_job_ended(d);
 }
 
 static struct str keep(struct run *r, struct str text)
@@ -81,7 +91,6 @@ static struct str keep(struct run *r, struct str text)
 void rcpt_end(struct rcpt_run *q, const struct rcpt_end *e)
 {
 	struct run *r = q->run;
-	struct deliver *d = r->deliver;
 
 	require(!q->ended);
 	q->ended = true;
@@ -96,7 +105,7 @@ void rcpt_end(struct rcpt_run *q, const struct rcpt_end *e)
 		.diagnostic = keep(r, e->diagnostic),
 		.text = keep(r, e->text),
 	};
-	*(e->status == RCPT_SENT ? &d->sent : e->status == RCPT_BOUNCED ? &d->bounced : &d->deferred) += 1;
+	deliver_count(r->deliver, e->status);
 	if (--r->open == 0)
 		run_end(r);
 }
@@ -139,6 +148,13 @@ void rcpt_to_mailbox(struct rcpt_run *q)
 	worker_start(r->deliver->child.loop, &q->worker);
 }
 
+const char *job_command(const struct deliver *d, const struct job *job)
+{
+	const struct conf_service *s = conf_service_find(d->child.conf, job->service, "unix");
+
+	return s ? s->command : "";
+}
+
 static void find_service(struct run *r)
 {
 	const struct child *c = &r->deliver->child;
@@ -173,7 +189,9 @@ void run_begin(struct channel *c, struct arena *mem, const struct job *job)
 		r->rcpt[i].rcpt = &r->job.env.rcpt[i];
 	}
 	find_service(r);
-	if (strcmp(r->command, "lmtp") == 0)
+	if (*job_command(c->deliver, job) == '\0')
+		fail_all(r, "4.3.5", "master.cf has no row of type unix for this service");
+	else if (strcmp(r->command, "lmtp") == 0)
 		lmtp_begin(r);
 	else if (strcmp(r->command, "virtual") == 0)
 		for (size_t i = 0; i < n; i++)

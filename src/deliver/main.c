@@ -1,12 +1,14 @@
 /*
  * deliver - final delivery: Maildir and mbox files of virtual and local users, and LMTP.
  *
- * uid:    root until it takes the recipient's uid, in a process per delivery (worker.c)
+ * uid:    root until it takes the recipient's uid, in a process per delivery (worker.c); LMTP is spoken by a process of
+ *         its own, as mail_owner (half.c)
  * chroot: none; Landlock: virtual_mailbox_base, mail_spool_directory, home directories, queue_directory/private
  * peers:  queued (jobs, segments; peer.c), mapd (tables)
  * Manual: deliver(8).
  */
 #include "deliver/deliver.h"
+#include "deliver/half.h"
 #include "base/jail.h"
 #include "base/log.h"
 
@@ -134,6 +136,7 @@ int main(void)
 	child_begin(&d.child);
 	set_names(&d);
 	make_base(&d.child);
+	half_start(&d);
 	d.map = map_client_new(d.child.loop, d.child.conf);
 	child_ready(&d.child, enter_jail(&d.child));
 	return child_run(&d.child);

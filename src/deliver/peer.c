@@ -1,5 +1,6 @@
 /* peer.c - queued's permit table: jobs, and the segments that they are in. */
 #include "deliver/deliver.h"
+#include "deliver/half.h"
 #include "base/log.h"
 
 #include <stdlib.h>
@@ -19,7 +20,10 @@ static int on_job(struct ipc *ipc, struct ipc_in *in, int *fds, unsigned n_fds)
 		arena_free(&mem);
 		return -1;
 	}
-	run_begin(c, mem, &job);
+	if (half_job(c, &job, in->rest))
+		arena_free(&mem);
+	else
+		run_begin(c, mem, &job);
 	return 0;
 }
 
@@ -30,6 +34,7 @@ static int on_segment_open(struct ipc *ipc, struct ipc_in *in, int *fds, unsigne
 
 	if (!ipc_get_end(in) || n_fds != 1)
 		return -1;
+	half_segment_open(c, generation, fds[0]);
 	segment_set_add(c->segments, generation, fds[0]);
 	fds[0] = -1;
 	return 0;
@@ -44,6 +49,7 @@ static int on_segment_close(struct ipc *ipc, struct ipc_in *in, int *fds, unsign
 	(void)n_fds;
 	if (!ipc_get_end(in))
 		return -1;
+	half_segment_close(c, generation);
 	segment_set_drop(c->segments, generation);
 	return 0;
 }
@@ -54,9 +60,9 @@ static const struct ipc_rule from_queued[] = {
 	{ MSG_SEG_CLOSE, 0, on_segment_close },
 };
 
-static void free_if_unused(struct channel *c)
+void channel_free_if_unused(struct channel *c)
 {
-	if (!c->closed || c->jobs > 0)
+	if (!c->closed || !c->half_closed || c->jobs > 0)
 		return;
 	segment_set_free(&c->segments);
 	free(c);
@@ -67,13 +73,13 @@ static void on_closed(struct ipc *ipc)
 	struct channel *c = container_of(ipc, struct channel, ipc);
 
 	c->closed = true;
-	free_if_unused(c);
+	channel_free_if_unused(c);
 }
 
 void channel_release(struct channel *c)
 {
 	c->jobs--;
-	free_if_unused(c);
+	channel_free_if_unused(c);
 }
 
 static void on_end(struct ipc *ipc, enum ipc_end how)
@@ -87,6 +93,7 @@ static void on_end(struct ipc *ipc, enum ipc_end how)
 	if (how == IPC_VIOLATION)
 		child_violation(&d->child, ROLE_QUEUED, 0, ipc->why ? ipc->why : "malformed message");
 	ipc_close(ipc, on_closed);
+	half_disconnect(c);
 }
 
 void queued_open(struct deliver *d, int fd)
@@ -97,6 +104,7 @@ void queued_open(struct deliver *d, int fd)
 	c->deliver = d;
 	c->segments = segment_set_new();
 	d->channel = c;
+	half_connect(c);
 	ipc_open(&c->ipc, d->child.loop, fd, from_queued, sizeof from_queued / sizeof *from_queued, on_end);
 	ipc_put_u32(&capacity, JOBS_MAX);
 	ipc_send(&c->ipc, MSG_CAPACITY, buf_str(&capacity), NULL, 0);
