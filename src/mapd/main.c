@@ -1,0 +1,96 @@
+/*
+ * mapd - reads lookup tables for those who may not open files: smtpd, queued, relay and deliver ask it what is in a
+ * table, what a recipient is, and where an address goes.
+ *
+ * Runs as its own account. Jail: Landlock (read-only, the directories of the tables that the configuration names, and
+ * what account names and SQLite need), seccomp: no program is ever executed. No network of its own; userdb tables use
+ * UNIX sockets. Holds no password and nothing of the queue. Peers: master (descriptor 3), the processes above
+ * (peer.c has what they may ask).
+ */
+#include "mapd/mapd.h"
+#include "base/jail.h"
+#include "base/log.h"
+
+#include <pwd.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+static struct mapd *mapd_of(struct child *c)
+{
+	return container_of(c, struct mapd, child);
+}
+
+static void on_peer(struct child *c, enum role role, unsigned index, int fd)
+{
+	peer_open(mapd_of(c), role, index, fd);
+}
+
+static void on_stop(struct child *c, bool graceful)
+{
+	struct mapd *m = mapd_of(c);
+
+	m->stopping = true;
+	if (!graceful || m->under_way == 0)
+		child_exit(c);
+}
+
+static void on_status(struct child *c, struct buf *json)
+{
+	const struct mapd *m = mapd_of(c);
+
+	buf_addf(json, "\"tables\":%zu,\"questions\":%llu,\"temporary\":%llu,\"under_way\":%u",
+		table_set_count(m->tables), (unsigned long long)m->questions, (unsigned long long)m->temporary,
+		m->under_way);
+}
+
+void mapd_log_notices(struct mapd *m)
+{
+	struct buf lines = BUF_INIT(1 << 20);
+	struct str rest, line;
+
+	table_set_notices(m->tables, &lines);
+	rest = buf_str(&lines);
+	while (str_word(&rest, "\n", &line))
+		log_warn("%.*s", STR_ARG(line));
+	buf_free(&lines);
+}
+
+/* What the C library would open when it is first needed: after this, the files alone are enough. */
+static void load_name_service(void)
+{
+	struct passwd pw, *hit;
+	char room[16384];
+
+	getpwnam_r("postmaster", &pw, room, sizeof room, &hit);
+}
+
+int main(void)
+{
+	static struct mapd m = {
+		.child = { .role = ROLE_MAPD, .on_peer = on_peer, .on_stop = on_stop, .on_status = on_status }
+	};
+	struct arena *mem = arena_new(4096);
+	struct jail jail = { .role = JAIL_MAPD };
+	static const char *const none[] = { NULL };
+
+	/* A lookup may wait for a disk or a socket, so that a few threads serve more than one table at a time. */
+	setenv("UV_THREADPOOL_SIZE", "4", 0);
+	child_begin(&m.child);
+	/* Relative names of tables, and sockets of userdb tables, begin here. */
+	if (chdir(m.child.queue_directory) != 0)
+		fatal("cannot enter queue_directory %s", m.child.queue_directory);
+	m.tables = table_set_new(TABLES_ALL, m.child.queue_directory);
+	resolve_settings_load(&m.settings, m.child.main);
+	m.resolver = resolver_new(&m.settings, m.tables);
+	tables_of_conf(m.tables, m.child.conf);
+	table_set_seal(m.tables);
+	load_name_service();
+	jail.root = m.child.root;
+	jail.uid = m.child.uid;
+	jail.gid = m.child.gid;
+	jail.readable = tables_paths(m.tables, m.child.queue_directory, mem);
+	jail.writable = none;
+	child_ready(&m.child, jail_enter(&jail));
+	arena_free(&mem);
+	return child_run(&m.child);
+}

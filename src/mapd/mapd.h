@@ -1,0 +1,28 @@
+/* mapd.h - state of the process that reads the lookup tables. */
+#ifndef MAPD_MAPD_H
+#define MAPD_MAPD_H
+
+#include "child/child.h"
+#include "map/resolve.h"
+
+struct mapd {
+	struct child child;
+	struct table_set *tables; /* all that the configuration names; sealed */
+	struct resolve_settings settings;
+	struct resolver *resolver;
+	uint64_t questions, temporary; /* answered since the start */
+	unsigned under_way;
+	bool stopping;
+};
+
+/* Name every table that a parameter or a restriction of main.cf or master.cf names, so that others can be refused. */
+void tables_of_conf(struct table_set *set, const struct conf *conf);
+/* Paths below which the tables' files lie, NULL-ended, in `mem`. */
+const char *const *tables_paths(const struct table_set *set, const char *queue_directory, struct arena *mem);
+
+/* A process that may ask. Takes: fd. */
+void peer_open(struct mapd *m, enum role role, unsigned index, int fd);
+/* Warnings of the tables, to the log. */
+void mapd_log_notices(struct mapd *m);
+
+#endif

@@ -1,0 +1,99 @@
+#include "mapd/mapd.h"
+
+#include "conf/params.h"
+#include "map/map_text.h"
+
+#include <libgen.h>
+#include <stdio.h>
+
+/* Is it "type:name" of a type that we have? "smtp:[host]" is none. */
+static bool names_table(struct str word)
+{
+	while (str_has_prefix(word, STR("proxy:")))
+		word = str_from(word, 6);
+	return table_is_spec(word) && table_type_find(str_sub(word, 0, (size_t)str_chr(word, ':')));
+}
+
+/* Every "type:name" in a value, also inside of braces ("{ check_sender_access hash:/x, reject }"). */
+static void walk_value(struct table_set *set, struct str value)
+{
+	struct str word;
+
+	while (map_word(&value, &word)) {
+		while (word.n && word.p[0] == '!')
+			word = str_from(word, 1);
+		if (word.n && word.p[0] == '{')
+			walk_value(set, map_unbrace(word));
+		else if (names_table(word))
+			table_get(set, word);
+	}
+}
+
+static void walk_view(struct table_set *set, const struct conf_view *v)
+{
+	const struct param *const *rows;
+	size_t n = params_all(&rows);
+
+	for (size_t i = 0; i < n; i++)
+		if (rows[i]->type == PARAM_STRING || rows[i]->type == PARAM_LIST || rows[i]->type == PARAM_RAW)
+			walk_value(set, str_c(conf_str(v, rows[i]->name)));
+}
+
+void tables_of_conf(struct table_set *set, const struct conf *conf)
+{
+	const struct conf_service *service;
+	size_t n = conf_services(conf, &service);
+
+	walk_view(set, conf_main(conf));
+	for (size_t i = 0; i < n; i++)
+		walk_view(set, service[i].view);
+}
+
+enum { FIXED_PATHS = 16, SETTINGS_MAX = 1 << 20 };
+
+/* Directory of the database that a sqlite table's file names; NULL: none, or it cannot be read now. */
+static const char *database_dir(const char *path, struct arena *mem)
+{
+	struct buf text = BUF_INIT(SETTINGS_MAX);
+	FILE *f = fopen(path, "re");
+	const char *dir = NULL;
+	struct map_lines lines;
+	struct str line, name, value;
+	char *at;
+
+	while (f && (at = buf_reserve(&text, 4096)) != NULL && !feof(f) && !ferror(f))
+		buf_commit(&text, fread(at, 1, 4096, f));
+	if (f)
+		fclose(f);
+	map_lines_begin(&lines, buf_str(&text));
+	while (map_lines_next(&lines, &line))
+		if (map_setting_parse(line, &name, &value) && str_eq(name, STR("dbpath")))
+			dir = dirname(arena_cdup(mem, value));
+	map_lines_end(&lines);
+	buf_free(&text);
+	return dir;
+}
+
+const char *const *tables_paths(const struct table_set *set, const char *queue_directory, struct arena *mem)
+{
+	static const char *const fixed[] = { "/etc/passwd", "/etc/group", "/etc/nsswitch.conf", "/etc/localtime",
+		"/usr/lib", "/lib", "/lib64", "/dev/urandom", "/run/systemd/userdb" };
+	const char **paths = arena_array(mem, 2 * table_set_count(set) + FIXED_PATHS, sizeof *paths);
+	size_t n = 0;
+
+	for (size_t i = 0; i < sizeof fixed / sizeof *fixed; i++)
+		paths[n++] = fixed[i];
+	paths[n++] = arena_printf(mem, "%s/private", queue_directory);
+	for (const struct table *t = table_set_next(set, NULL); t; t = table_set_next(set, t)) {
+		char *name;
+
+		if (!(t->type->flags & TABLE_FILE))
+			continue;
+		name = arena_cdup(mem, str_c(t->name));
+		paths[n++] = arena_cdup(mem, str_c(dirname(name)));
+		if (strcmp(t->type->name, "sqlite") == 0)
+			paths[n] = database_dir(t->name, mem);
+		n += paths[n] != NULL;
+	}
+	return paths;
+}
