@@ -86,7 +86,7 @@ void half_start(struct deliver *d)
 	}
 	close(pair[1]);
 	d->has_half = true;
-	ipc_open(&d->half, d->child.loop, pair[0], NULL, 0, on_half_end);
+	ipc_open(&d->half, d->child.loop, pair[0], from_deliver, 0, on_half_end); /* it may send nothing there */
 }
 
 /* The result goes on as it is, once it was read to its end: the half has less trust than we have. */
