@@ -64,7 +64,7 @@ void conn_close(struct conn *c)
 	if (c->closing)
 		return;
 	cache_drop(c);
-	if (!c->connecting && !c->handshaking && c->client.step != CLIENT_STEP_OVER && !c->want_write)
+	if (!c->connecting && !c->handshaking && !c->client.gone && !c->want_write)
 		say_quit(c);
 	c->closing = true;
 	c->delivery = NULL;

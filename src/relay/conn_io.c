@@ -102,7 +102,7 @@ void conn_lost(struct conn *c, const char *how)
 	struct str name;
 
 	if (d == NULL) {
-		c->client.step = CLIENT_STEP_OVER; /* no QUIT any more */
+		c->client.gone = true;
 		conn_close(c);
 		return;
 	}

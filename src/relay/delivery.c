@@ -197,6 +197,8 @@ static struct trouble trouble_of(const struct delivery *d, const struct client_r
 	t.diagnostic = r->own ? str_c("") : r->text;
 	if (r->outcome == CLIENT_DELIVERED)
 		t.text = r->text;
+	else if (r->own && !str_has_suffix(r->text, STR("host")) && !str_has_suffix(r->text, STR("server")))
+		t.text = r->text;
 	else if (r->own)
 		t.text = str_c(arena_printf(d->mem, "%.*s %.*s", STR_ARG(r->text), STR_ARG(host)));
 	else

@@ -120,7 +120,7 @@ static void read_tls(struct service *s)
 	if (s->wrapper && s->level < LEVEL_ENCRYPT)
 		fatal("service %s: smtp_tls_wrappermode = yes needs smtp_tls_security_level = encrypt (or stronger)",
 			s->name);
-	s->tls_loglevel = (int)conf_int(s->view, "smtp_tls_loglevel");
+	s->tls_loglevel = atoi(conf_str(s->view, "smtp_tls_loglevel"));
 	s->tls_policy = conf_str(s->view, "smtp_tls_policy_maps");
 	if (s->level == LEVEL_NONE && *s->tls_policy == '\0')
 		return;

@@ -56,6 +56,7 @@ enum client_event client_fail_reply(struct smtp_client *c)
 {
 	int class = c->reply.code / 100;
 
+	c->gone |= c->reply.code == 421; /* it closes now (RFC 5321 sec. 3.8) */
 	buf_reset(&c->failure.text);
 	client_reply_text(c, &c->failure.text);
 	if (class == 4 || class == 5)
@@ -75,6 +76,7 @@ static enum client_event end_nonsense(struct smtp_client *c)
 {
 	static const char what[] = "the server sent what is no SMTP reply";
 
+	c->gone = true;
 	if (!is_in_transaction(c))
 		return client_fail_own(c, "4.5.0", what);
 	smtp_client_lost(c);
@@ -105,6 +107,7 @@ static enum client_event on_surplus(struct smtp_client *c, enum client_event eve
 	case CLIENT_ENDED:
 		return event;
 	default:
+		c->gone = true;
 		return client_fail_own(c, "4.5.0", "the server sent a reply to a command that was not given");
 	}
 }
@@ -140,7 +143,7 @@ enum client_event smtp_client_input(struct smtp_client *c, struct str in)
 {
 	if (!is_our_turn(c))
 		return take_replies(c, in);
-	c->unusable = true; /* mostly "421 time-out, closing" */
+	c->unusable = c->gone = true; /* mostly "421 time-out, closing" */
 	c->step = CLIENT_STEP_OVER;
 	return CLIENT_ENDED;
 }
@@ -180,11 +183,10 @@ bool smtp_client_is_reusable(const struct smtp_client *c)
 
 void smtp_client_quit(struct smtp_client *c)
 {
-	if (c->step == CLIENT_STEP_OVER || c->step == CLIENT_STEP_QUIT)
-		c->unusable = true;
 	buf_reset(&c->out);
 	c->out_done = 0;
 	reply_reset(&c->reply);
+	c->unusable = true;
 	client_command(c, "QUIT", CLIENT_STEP_QUIT);
 }
 
@@ -195,6 +197,6 @@ void smtp_client_lost(struct smtp_client *c)
 	snprintf(c->failure.dsn, sizeof c->failure.dsn, "4.4.2");
 	buf_reset(&c->failure.text);
 	c->step = CLIENT_STEP_OVER;
-	c->unusable = true;
+	c->unusable = c->gone = true;
 	c->message = NULL;
 }

@@ -134,6 +134,7 @@ struct smtp_client {
 	struct client_failure failure;
 
 	/* its own */
+	bool gone; /* the connection is dead or out of step: not even QUIT makes sense */
 	bool secured, unusable, needs_rset, auth_line;
 	struct reply_reader reply;
 	struct buf out;

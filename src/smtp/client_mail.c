@@ -69,7 +69,7 @@ static void judge(struct smtp_client *c, bool success, struct verdict *v)
 	}
 	/* 2xx or 3xx where it makes no sense: their replies and our commands are out of step. */
 	snprintf(v->dsn, sizeof v->dsn, "4.5.0");
-	c->unusable = true;
+	c->unusable = c->gone = true;
 }
 
 static void settle_verdict(struct client_rcpt *r, const struct verdict *v)
@@ -202,7 +202,7 @@ static bool has_control(struct str s)
 /* What this server can never take, found before a command is spent on it. */
 static void settle_impossible(struct smtp_client *c, struct client_message *m)
 {
-	static const char utf8_text[] = "SMTPUTF8 is required, but was not offered by the server";
+	static const char utf8_text[] = "SMTPUTF8 is required, but was not offered by host";
 	bool utf8 = is_offered(c, EXT_SMTPUTF8);
 
 	if (c->size_limit > 0 && m->size > c->size_limit)
@@ -318,7 +318,7 @@ static enum client_event on_command(struct smtp_client *c)
 static enum client_event on_body(struct smtp_client *c)
 {
 	settle_all(c, false);
-	c->unusable = true;
+	c->unusable = c->gone = true;
 	return finish(c);
 }
 
@@ -355,7 +355,7 @@ static enum client_event on_rset(struct smtp_client *c)
 enum client_event client_mail_reply(struct smtp_client *c)
 {
 	if (c->reply.code == 421) { /* the server closes now (RFC 5321 sec. 3.8) */
-		c->unusable = true;
+		c->unusable = c->gone = true;
 		settle_all(c, false);
 		return finish(c);
 	}
@@ -389,7 +389,7 @@ int client_mail_fill(struct smtp_client *c)
 		if (n < 0) {
 			buf_reset(&c->out);
 			settle_all_own(m, CLIENT_DEFERRED, "4.3.0", "the message cannot be read from the queue");
-			c->unusable = true;
+			c->unusable = c->gone = true;
 			c->step = CLIENT_STEP_OVER;
 			c->message = NULL;
 			return -1;

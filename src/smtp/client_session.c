@@ -154,7 +154,8 @@ static enum client_event on_helo(struct smtp_client *c, bool more_octets)
  */
 static enum client_event on_starttls(struct smtp_client *c, bool more_octets)
 {
-	if (c->reply.code == 220 && more_octets)
+	c->gone = c->reply.code == 220 && more_octets;
+	if (c->gone)
 		return client_fail_own(c, "4.7.0", "the server sent octets behind its reply to STARTTLS");
 	if (c->reply.code == 220) {
 		c->step = CLIENT_STEP_TLS;
