@@ -1,6 +1,7 @@
 /* computed.c - the defaults that the machine gives: names, networks, directories. */
 #include "conf/conf_impl.h"
 #include <arpa/inet.h>
+#include <errno.h>
 #include <ifaddrs.h>
 #include <net/if.h>
 #include <stdio.h>
@@ -154,6 +155,7 @@ void conf_compute(struct conf *c)
 	const char *style;
 
 	set(c, "config_directory", c->dir);
+	set(c, "process_name", program_invocation_short_name);
 	set(c, "process_id", arena_printf(c->mem, "%ld", (long)getpid()));
 	compute_directories(c);
 	compute_names(c);

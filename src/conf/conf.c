@@ -1,11 +1,10 @@
 /* conf.c - loading, and the getters. */
 #include "conf/conf_impl.h"
+#include "conf/edit.h"
 #include "base/log.h"
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 static void report(const struct conf *c, struct buf *to, const char *file, unsigned line, const char *fmt, va_list ap)
 {
@@ -52,35 +51,13 @@ static struct conf *conf_new(const char *dir, struct buf *errors, struct buf *wa
 	return c;
 }
 
-/* Whole file to the buffer. 0 or -1 (errno). */
-static int read_file(const char *path, struct buf *out)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC), saved;
-	ssize_t n = 1;
-
-	if (fd < 0)
-		return -1;
-	while (n > 0) {
-		char *room = buf_reserve(out, 65536);
-
-		errno = EFBIG;
-		n = room ? read(fd, room, 65536) : -1;
-		if (n > 0)
-			buf_commit(out, (size_t)n);
-	}
-	saved = errno;
-	close(fd);
-	errno = saved;
-	return n < 0 ? -1 : 0;
-}
-
 /* The text of DIR/FILE; an empty one and false when it cannot be read. */
 static bool load_file(struct conf *c, const char *file, struct buf *text)
 {
 	const char *path = arena_printf(c->mem, "%s/%s", c->dir, file);
 
 	*text = BUF_INIT(64 * 1024 * 1024);
-	return read_file(path, text) == 0;
+	return edit_read_file(path, text) == 0;
 }
 
 static void apply_overrides(struct conf *c, const char *const *overrides)

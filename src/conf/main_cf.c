@@ -34,18 +34,23 @@ static bool is_content(struct str line)
 	return s.n && s.p[0] != '#';
 }
 
-/* Is the next physical line of content one that begins with a blank? Skips what is none. */
-static bool continues(struct logical *l)
+/* Move to the next physical line of content if it begins with a blank; else stay, and false. */
+static bool to_continuation(struct logical *l)
 {
+	struct logical before = *l;
+
 	for (;;) {
-		struct logical ahead = *l;
+		struct logical ahead = before;
 		struct str line;
 
 		if (!physical_next(&ahead, &line))
 			return false;
-		if (is_content(line))
+		if (is_content(line)) {
+			if (is_blank(line.p[0]))
+				*l = before;
 			return is_blank(line.p[0]);
-		*l = ahead;
+		}
+		before = ahead;
 	}
 }
 
@@ -59,10 +64,10 @@ bool logical_next(struct logical *l, struct arena *mem, struct str *line)
 			return false;
 	} while (!is_content(*line));
 	l->first = l->line;
-	if (!continues(l))
+	if (!to_continuation(l))
 		return true;
 	buf_add_str(&whole, *line);
-	while (continues(l) && physical_next(l, &part))
+	while (to_continuation(l) && physical_next(l, &part))
 		buf_add_str(&whole, part);
 	*line = arena_dup(mem, buf_str(&whole));
 	buf_free(&whole);

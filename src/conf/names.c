@@ -45,11 +45,17 @@ void names_collect(struct names *n, const struct conf *c, struct arena *mem)
 {
 	const char *classes = conf_lookup(&c->main_view, "smtpd_restriction_classes");
 	struct str *words;
-	size_t count = conf_words(str_c(classes), mem, &words);
+	size_t count = conf_words(str_c(classes), mem, &words), rows_n;
+	const struct param *const *rows;
 
 	*n = (struct names){ .c = c, .mem = mem, .used = { .mem = mem }, .prefixes = { .mem = mem } };
 	for (size_t i = 0; i < count; i++)
 		dict_set(&n->used, words[i], STR(""), 0);
+	/* Old names that a default falls back on, like $virtual_maps. */
+	rows_n = params_all(&rows);
+	for (size_t i = 0; i < rows_n; i++)
+		if (strchr(rows[i]->initial, '$'))
+			collect_value(n, str_c(rows[i]->initial));
 	for (size_t i = 0; i < c->main.n; i++)
 		collect_value(n, c->main.entries[i].value);
 	for (size_t s = 0; s < c->n_rows; s++)

@@ -1,0 +1,99 @@
+/* postconf_manual.c - the table of parameters as the body of a manual page (man macros). */
+#include "ctl/postconf.h"
+#include <stdio.h>
+
+/* Text where roff would see a request or an escape. */
+static void put_text(const char *text)
+{
+	if (*text == '.' || *text == '\'')
+		fputs("\\&", stdout);
+	for (; *text; text++) {
+		if (*text == '\\')
+			fputs("\\e", stdout);
+		else if (*text == '-')
+			fputs("\\-", stdout);
+		else
+			putchar(*text);
+	}
+}
+
+static const char *type_text(const struct param *p)
+{
+	switch (p->type) {
+	case PARAM_BOOL:
+		return "yes or no";
+	case PARAM_INT:
+		return "number";
+	case PARAM_OCTETS:
+		return "octets";
+	case PARAM_TIME:
+		return "time";
+	case PARAM_LIST:
+		return "list";
+	case PARAM_ENUM:
+		return "word";
+	case PARAM_RAW:
+		return "text, not expanded";
+	default:
+		return "text";
+	}
+}
+
+static void put_words(const struct param *p)
+{
+	struct str rest = str_c(p->words), word;
+	bool first = true;
+
+	fputs(" One of: ", stdout);
+	while (str_field(&rest, "|", &word)) {
+		if (word.n)
+			printf("%s%.*s", first ? "" : ", ", STR_ARG(word));
+		first = first && word.n == 0;
+	}
+	putchar('.');
+}
+
+static void put_param(const struct param *p)
+{
+	fputs(".TP\n\\fB", stdout);
+	put_text(p->name);
+	fputs("\\fR (default: ", stdout);
+	put_text(p->initial[0] ? p->initial : "empty");
+	fputs(")\n", stdout);
+	put_text(p->meaning);
+	printf("; %s.", type_text(p));
+	if (p->type == PARAM_ENUM)
+		put_words(p);
+	if (p->min > 0)
+		printf(" At least %lld.", (long long)p->min);
+	if (p->max > 0)
+		printf(" At most %lld.", (long long)p->max);
+	putchar('\n');
+}
+
+void postconf_manual(void)
+{
+	const struct param *const *rows;
+	size_t n = params_all(&rows);
+
+	puts(".SH PARAMETERS THAT GATEPOST ACTS ON");
+	for (size_t i = 0; i < n; i++)
+		if (rows[i]->acts)
+			put_param(rows[i]);
+	puts(".SH PARAMETERS OF POSTFIX THAT ARE KNOWN ONLY\nThey may stand in main.cf, are checked and shown, and "
+	     "change "
+	     "nothing.");
+	for (size_t i = 0; i < n; i++)
+		if (!rows[i]->acts)
+			put_param(rows[i]);
+	puts(".SH PARAMETERS PER DELIVERY SERVICE\nEach of these exists once for every delivery service of master.cf, "
+	     "with "
+	     "the service's name in front.");
+	for (const struct param_suffix *s = param_suffixes(); s->suffix; s++) {
+		fputs(".TP\n\\fISERVICE\\fB", stdout);
+		put_text(s->suffix);
+		fputs("\\fR (default: $", stdout);
+		put_text(s->follows);
+		fputs(")\nThe same for one service.\n", stdout);
+	}
+}
