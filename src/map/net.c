@@ -24,11 +24,11 @@ static int mask(struct net *net)
 
 	for (unsigned i = 0; i < net->n; i++) {
 		unsigned keep = net->bits > i * 8 ? net->bits - i * 8 : 0;
-		unsigned char m = keep >= 8 ? 0xFF : (unsigned char)(0xFF00u >> keep);
+		unsigned m = keep >= 8 ? 0xFF : (0xFF00u >> keep) & 0xFF;
 
-		if (net->octets[i] & (unsigned char)~m)
+		if (net->octets[i] & ~m)
 			host = -NET_EHOST;
-		net->octets[i] &= m;
+		net->octets[i] = (unsigned char)(net->octets[i] & m);
 	}
 	return host;
 }
