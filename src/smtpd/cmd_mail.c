@@ -1,0 +1,88 @@
+/* MAIL (RFC 5321 sec. 4.1.1.2). */
+#include "smtpd/smtpd.h"
+#include "msg/queue_msg.h"
+
+/* Can a message be kept at all now? */
+static bool intake_is_open(struct session *s)
+{
+	if (smtpd.intake & INTAKE_LOW_SPACE)
+		reply(s, REPLY_NO_SPACE);
+	else if (smtpd.intake & INTAKE_BEHIND)
+		replyf(s, 451, "4.3.2", "Error: the queue is busy; please try again");
+	else if (!spool_writer_is_ready(smtpd.writer))
+		reply(s, REPLY_QUEUE_ERROR);
+	else
+		return true;
+	return false;
+}
+
+static bool read_params(struct session *s, struct str params)
+{
+	unsigned offered = s->hello == HELLO_EHLO ? s->extensions : 0;
+	struct str bad = { NULL, 0 };
+	uint64_t limit = s->service->size_limit;
+
+	switch (mail_params_parse(params, offered, s->tx->mem, &s->tx->params, &bad)) {
+	case 0:
+		break;
+	case -PARAM_EUNKNOWN:
+		replyf(s, 555, "5.5.4", "Unsupported option: %.*s", STR_ARG(bad));
+		return false;
+	case -PARAM_ESIZE:
+		reply(s, REPLY_TOO_BIG);
+		return false;
+	default:
+		replyf(s, 501, "5.5.4", "Error: bad or repeated parameter: %.*s", STR_ARG(bad));
+		return false;
+	}
+	if (s->tx->params.has_size && limit && s->tx->params.size > limit) {
+		reply(s, REPLY_TOO_BIG); /* RFC 1870 sec. 6.1 */
+		return false;
+	}
+	return true;
+}
+
+static bool read_sender(struct session *s, struct str path)
+{
+	struct transaction *t = s->tx;
+	bool utf8 = t->params.flags & ENV_SMTPUTF8;
+	int r = path.n ? address_parse(path, utf8, &t->sender_parts) : 0;
+
+	if (r == -ADDRESS_EUTF8)
+		reply(s, REPLY_NEED_SMTPUTF8);
+	else if (r != 0 && !(r == -ADDRESS_ELONG && t->sender_parts.local.n))
+		reply(s, REPLY_BAD_SENDER);
+	else
+		return true;
+	return false;
+}
+
+static enum outcome sender_checked(struct session *s, bool taken)
+{
+	if (taken)
+		reply(s, REPLY_MAIL_OK);
+	else
+		transaction_end(s);
+	return R_DONE;
+}
+
+enum outcome do_mail(struct session *s, struct str arg)
+{
+	struct smtp_path_arg path;
+
+	if (smtp_path_parse(arg, STR("FROM:"), &path) != 0 || (s->service->strict_envelopes && !path.bracketed)) {
+		reply(s, REPLY_MAIL_SYNTAX);
+		return R_DONE;
+	}
+	transaction_begin(s, path.path);
+	if (!read_params(s, path.params) || !read_sender(s, s->tx->sender) || !intake_is_open(s)) {
+		transaction_end(s);
+		return R_DONE;
+	}
+	if (s->tx->sender.n && s->tx->sender_parts.domain.n == 0) /* append_at_myorigin */
+		s->tx->sender = str_c(arena_printf(s->tx->mem, "%.*s@%s", STR_ARG(s->tx->sender), s->service->origin));
+	if (s->service->delay_reject)
+		return sender_checked(s, true);
+	return restrict_begin(
+		s, STAGE_BIT(STAGE_CLIENT) | STAGE_BIT(STAGE_HELO) | STAGE_BIT(STAGE_SENDER), sender_checked);
+}

@@ -1,0 +1,175 @@
+/*
+ * The header of a message on its way in: fields are looked at line by line, the body passes untouched. What is done
+ * here is what Postfix's cleanup(8) does: counting hops, dropping message_drop_headers, adding what is missing.
+ */
+#include "smtpd/smtpd.h"
+#include "mime/received.h"
+
+#include <time.h>
+
+enum { MESSAGE_ID_MAX = 998 };
+
+static void keep(struct transaction *t, struct str octets)
+{
+	spool_msg_add(&t->msg, octets);
+}
+
+static void keep_own(struct transaction *t, const char *text)
+{
+	t->own_octets += (int64_t)strlen(text);
+	keep(t, str_c(text));
+}
+
+void header_clear(struct header_scan *h)
+{
+	buf_free(&h->line);
+}
+
+/* Fields that RFC 5322 sec. 3.6 wants, for mail that is submitted here. */
+static void add_missing(struct session *s, struct transaction *t)
+{
+	const struct header_scan *h = &t->header;
+	time_t now = time(NULL);
+	char text[64];
+	struct tm tm;
+
+	if (!session_is_ours(s) && !s->service->add_missing_headers)
+		return;
+	if (!h->has_message_id) {
+		strftime(text, sizeof text, "%Y%m%d%H%M%S", gmtime_r(&now, &tm));
+		t->message_id = str_c(arena_printf(t->mem, "<%s.%s@%s>", text, t->id, s->service->hostname));
+		keep_own(t, arena_printf(t->mem, "Message-Id: %s\r\n", t->message_id.p));
+	}
+	if (!h->has_date)
+		keep_own(t, arena_printf(t->mem, "Date: %s\r\n", rfc5322_date(now, text)));
+	if (!h->has_from)
+		keep_own(t, arena_printf(
+				    t->mem, "From: %.*s\r\n", STR_ARG(t->sender.n ? t->sender : STR("MAILER-DAEMON"))));
+}
+
+static void header_end(struct session *s, struct transaction *t)
+{
+	t->header.ended = true;
+	add_missing(s, t);
+	log_info("%s: message-id=%.*s", t->id, STR_ARG(t->message_id));
+	buf_free(&t->header.line);
+}
+
+/* "Subject" of "Subject: …" (RFC 5322 sec. 2.2; blanks before the colon are obsolete, sec. 4.5.3). n == 0: no field. */
+static struct str field_name(struct str line)
+{
+	size_t n = 0;
+
+	while (n < line.n && ascii_is_graph(line.p[n]) && line.p[n] != ':')
+		n++;
+	for (size_t i = n; i < line.n; i++) {
+		if (line.p[i] == ':')
+			return str_sub(line, 0, n);
+		if (line.p[i] != ' ' && line.p[i] != '\t')
+			break;
+	}
+	return STR("");
+}
+
+static bool is_dropped(const struct session *s, struct str name)
+{
+	struct str rest = str_c(s->service->drop_headers), word;
+
+	while (str_word(&rest, ", \t\r\n", &word))
+		if (str_ieq(word, name))
+			return true;
+	return false;
+}
+
+static void take_message_id(struct transaction *t, struct str text)
+{
+	text = str_trim(text);
+	if (t->header.in_message_id && t->message_id.n == 0 && text.n)
+		t->message_id = arena_dup(t->mem, str_sub(text, 0, MESSAGE_ID_MAX));
+}
+
+static void new_field(struct session *s, struct transaction *t, struct str name, struct str line)
+{
+	struct header_scan *h = &t->header;
+
+	h->dropping = is_dropped(s, name);
+	h->in_message_id = str_ieq(name, STR("Message-ID"));
+	if (h->in_message_id)
+		h->has_message_id = true;
+	else if (str_ieq(name, STR("Date")))
+		h->has_date = true;
+	else if (str_ieq(name, STR("From")))
+		h->has_from = true;
+	else if (str_ieq(name, STR("Received")))
+		h->hops++;
+	if (h->in_message_id)
+		take_message_id(t, str_from(line, (size_t)str_chr(line, ':') + 1));
+}
+
+static void header_line(struct session *s, struct transaction *t, struct str line)
+{
+	struct header_scan *h = &t->header;
+	bool folded = line.n && (line.p[0] == ' ' || line.p[0] == '\t') && h->lines > 0;
+	struct str name = folded ? STR("") : field_name(line);
+
+	if (!folded && name.n == 0) {
+		header_end(s, t);
+		if (!str_eq(line, STR("\r\n")))
+			keep_own(t, "\r\n"); /* the blank line that the sender forgot */
+		keep(t, line);
+		return;
+	}
+	h->lines++;
+	if (!folded)
+		new_field(s, t, name, line);
+	else
+		take_message_id(t, line);
+	if (h->dropping)
+		t->own_octets -= (int64_t)line.n;
+	else
+		keep(t, line);
+}
+
+void header_add(struct session *s, struct transaction *t, struct str *wire)
+{
+	struct header_scan *h = &t->header;
+
+	while (!h->ended && wire->n) {
+		ptrdiff_t at = str_chr(*wire, '\n');
+		struct str part = at < 0 ? *wire : str_sub(*wire, 0, (size_t)at + 1);
+		struct buf line;
+
+		if (buf_add_str(&h->line, part) != 0) { /* a line over 64 KiB is no header */
+			line = h->line;
+			h->line = BUF_INIT(READ_OCTETS);
+			header_end(s, t);
+			keep_own(t, "\r\n");
+			keep(t, buf_str(&line));
+			buf_free(&line);
+			return;
+		}
+		*wire = str_from(*wire, part.n);
+		if (at < 0)
+			return;
+		line = h->line; /* header_end() gives up h->line */
+		h->line = BUF_INIT(READ_OCTETS);
+		header_line(s, t, buf_str(&line));
+		buf_reset(&line);
+		if (h->ended)
+			buf_free(&line);
+		else
+			h->line = line;
+	}
+}
+
+void header_finish(struct session *s, struct transaction *t)
+{
+	struct str end = STR("\r\n");
+
+	if (t->header.ended)
+		return;
+	if (t->header.line.n)
+		header_add(s, t, &end);
+	if (!t->header.ended)
+		header_end(s, t);
+}

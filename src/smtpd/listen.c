@@ -1,0 +1,107 @@
+/* Accepting: bursts from the listeners that master passed, a pause when descriptors run out. */
+#include "smtpd/smtpd.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { PAUSE_MS = 500 };
+
+struct listener {
+	uv_poll_t poll;
+	const struct service *service;
+	const char *address;
+	int fd;
+};
+
+static struct listener *listeners;
+static uv_timer_t pause_timer;
+static bool paused;
+
+static void on_connection(uv_poll_t *poll, int status, int events);
+
+static void watch_all(bool on)
+{
+	for (size_t i = 0; i < smtpd.child.n_listener; i++) {
+		if (on)
+			uv_poll_start(&listeners[i].poll, UV_READABLE, on_connection);
+		else
+			uv_poll_stop(&listeners[i].poll);
+	}
+}
+
+static void on_pause_end(uv_timer_t *timer)
+{
+	(void)timer;
+	listen_resume();
+}
+
+/* Also called when a session ended: there may be a descriptor again. */
+void listen_resume(void)
+{
+	if (!paused || smtpd.stopping)
+		return;
+	paused = false;
+	uv_timer_stop(&pause_timer);
+	watch_all(true);
+}
+
+static void pause_accept(int err)
+{
+	log_warn("cannot accept connections now: %s; %zu sessions are open", strerror(err), smtpd.n_sessions);
+	paused = true;
+	watch_all(false);
+	uv_timer_start(&pause_timer, on_pause_end, PAUSE_MS, 0);
+}
+
+static void on_connection(uv_poll_t *poll, int status, int events)
+{
+	struct listener *l = container_of(poll, struct listener, poll);
+	struct sockaddr_storage peer;
+	socklen_t len;
+	int fd;
+
+	(void)events;
+	if (status < 0)
+		return;
+	for (int i = 0; i < ACCEPT_BURST && !smtpd.stopping; i++) {
+		len = sizeof peer;
+		fd = accept4(l->fd, (struct sockaddr *)&peer, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+		if (fd >= 0) {
+			session_new(l->service, fd, (struct sockaddr *)&peer);
+			continue;
+		}
+		if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
+			pause_accept(errno);
+		if (errno != ECONNABORTED && errno != EINTR)
+			return;
+	}
+}
+
+void listen_open(void)
+{
+	listeners = xcalloc(smtpd.child.n_listener ? smtpd.child.n_listener : 1, sizeof *listeners);
+	uv_timer_init(smtpd.child.loop, &pause_timer);
+	for (size_t i = 0; i < smtpd.child.n_listener; i++) {
+		struct listener *l = &listeners[i];
+
+		l->fd = smtpd.child.listener[i].fd;
+		l->address = smtpd.child.listener[i].address;
+		l->service = service_find(smtpd.child.listener[i].service);
+		if (uv_poll_init(smtpd.child.loop, &l->poll, l->fd) != 0)
+			fatal("cannot watch the listener %s", l->address);
+	}
+	watch_all(true);
+}
+
+void listen_stop(void)
+{
+	watch_all(false);
+	uv_timer_stop(&pause_timer);
+	for (size_t i = 0; i < smtpd.child.n_listener; i++) {
+		if (listeners[i].fd >= 0)
+			close(listeners[i].fd);
+		listeners[i].fd = -1;
+	}
+}

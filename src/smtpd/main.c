@@ -1,0 +1,80 @@
+/*
+ * smtpd - the SMTP server: one process per core, all sessions of it in one event loop.
+ *
+ * Runs as mail_owner, chrooted to queue_directory, without new privileges; seccomp refuses every call that opens,
+ * makes, renames or removes a file, that executes or forks. Open before that: listeners, certificates and keys, the
+ * log. Peers: master (orders), queued (lends segments of the log, is told how far they are committed, flushes queues),
+ * mapd (lookups), the authentication service at smtpd_sasl_path (a UNIX socket below the chroot, or TCP), DNS.
+ * man/smtpd.8 is the manual.
+ */
+#include "smtpd/smtpd.h"
+#include "base/jail.h"
+
+#include <sys/resource.h>
+
+struct smtpd smtpd;
+static uv_timer_t ticket_timer;
+enum { TICKET_CHECK_MS = 60 * 1000 };
+
+static void on_status(struct child *c, struct buf *json)
+{
+	(void)c;
+	buf_addf(json, "\"sessions\":%zu,\"accepted\":%llu,\"messages\":%llu,\"recipients\":%llu,\"ready\":%s",
+		smtpd.n_sessions, (unsigned long long)smtpd.n_accepted, (unsigned long long)smtpd.n_messages,
+		(unsigned long long)smtpd.n_recipients, spool_writer_is_ready(smtpd.writer) ? "true" : "false");
+}
+
+static void on_stop(struct child *c, bool graceful)
+{
+	if (smtpd.stopping && graceful)
+		return;
+	smtpd.stopping = true;
+	listen_stop();
+	sessions_stop(graceful);
+	if (!graceful || smtpd.n_sessions == 0)
+		child_exit(c);
+}
+
+static void on_ticket_timer(uv_timer_t *timer)
+{
+	(void)timer;
+	tls_tickets_rotate();
+}
+
+/* A session is a descriptor; a limit made for shells is too low for a server. */
+static void raise_descriptor_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+		limit.rlim_cur = limit.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &limit);
+	}
+}
+
+int main(void)
+{
+	const char *jail;
+
+	smtpd.child =
+		(struct child){ .role = ROLE_SMTPD, .on_peer = peer_open, .on_stop = on_stop, .on_status = on_status };
+	child_begin(&smtpd.child);
+	raise_descriptor_limit();
+	smtpd.scratch = BUF_INIT(4 * READ_OCTETS + 64);
+	tls_tickets_seed(smtpd.child.seed);
+	services_open();
+	smtpd.dns = dns_new(smtpd.child.loop, 5);
+	smtpd.map = map_client_new(smtpd.child.loop, smtpd.child.conf);
+	writer_open();
+	jail = jail_enter(&(struct jail){ .role = JAIL_SMTPD,
+		.root = smtpd.child.root,
+		.uid = smtpd.child.uid,
+		.gid = smtpd.child.gid,
+		.chroot_dir = smtpd.child.queue_directory });
+	services_connect();
+	uv_timer_init(smtpd.child.loop, &ticket_timer);
+	uv_timer_start(&ticket_timer, on_ticket_timer, TICKET_CHECK_MS, TICKET_CHECK_MS);
+	listen_open();
+	child_ready(&smtpd.child, jail);
+	return child_run(&smtpd.child);
+}

@@ -1,0 +1,179 @@
+/* Replies of a session, and its log lines in Postfix's shape. */
+#include "smtpd/smtpd.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+static bool use_enhanced(const struct session *s)
+{
+	return s->service->extensions & EXT_BIT(EXT_ENHANCEDSTATUSCODES);
+}
+
+void reply(struct session *s, enum smtp_reply r)
+{
+	s->last_code = smtp_reply_row(r)->code;
+	smtp_reply_put(&s->out, r, use_enhanced(s));
+}
+
+void replyf(struct session *s, int code, const char *enhanced, const char *fmt, ...)
+{
+	char text[1024];
+	va_list ap;
+	int n;
+
+	va_start(ap, fmt);
+	n = vsnprintf(text, sizeof text, fmt, ap);
+	va_end(ap);
+	if (n < 0 || (size_t)n >= sizeof text)
+		n = sizeof text - 1;
+	s->last_code = code;
+	reply_put(&s->out, code, enhanced, use_enhanced(s), str_pn(text, (size_t)n));
+}
+
+void reply_host(struct session *s, int code, const char *enhanced, const char *text)
+{
+	replyf(s, code, enhanced, "%s %s", s->service->hostname, text);
+}
+
+void reply_greeting(struct session *s)
+{
+	replyf(s, 220, "", "%s", s->service->banner);
+}
+
+/* The line of one extension, "" when it is not offered now. */
+static void put_keyword(struct session *s, enum esmtp_ext e, struct buf *line)
+{
+	const char *keyword = esmtp_row(e)->keyword;
+
+	buf_reset(line);
+	if (e == EXT_STARTTLS && s->tls)
+		return;
+	if (e == EXT_AUTH) {
+		struct buf mechs = BUF_INIT(1024);
+
+		auth_offered(s, &mechs);
+		if (mechs.n)
+			buf_addf(line, "AUTH %s", mechs.p);
+		buf_free(&mechs);
+		return;
+	}
+	buf_add_c(line, keyword);
+	if (e == EXT_SIZE && s->service->size_limit)
+		buf_addf(line, " %llu", (unsigned long long)s->service->size_limit);
+}
+
+/* RFC 5321 sec. 4.1.1.1 */
+void reply_ehlo(struct session *s)
+{
+	struct buf line = BUF_INIT(1200);
+	size_t last = s->out.n; /* where the last line begins */
+
+	s->last_code = 250;
+	s->extensions = 0;
+	buf_addf(&s->out, "250-%s\r\n", s->service->hostname);
+	for (enum esmtp_ext e = 0; e < EXT_COUNT; e++) {
+		if (!(s->service->extensions & EXT_BIT(e)))
+			continue;
+		put_keyword(s, e, &line);
+		if (line.n == 0)
+			continue;
+		s->extensions |= EXT_BIT(e);
+		last = s->out.n;
+		buf_addf(&s->out, "250-%s\r\n", line.p);
+		if (e == EXT_AUTH && s->service->sasl_broken_clients) {
+			last = s->out.n;
+			buf_addf(&s->out, "250-AUTH=%s\r\n", line.p + sizeof "AUTH");
+		}
+	}
+	if (s->out.p)
+		s->out.p[last + 3] = ' ';
+	buf_free(&line);
+}
+
+const char *client_text(const struct session *s)
+{
+	static char text[320];
+
+	snprintf(text, sizeof text, "%s[%s]", s->name, s->addr);
+	return text;
+}
+
+const char *proto_text(const struct session *s)
+{
+	return s->hello == HELLO_EHLO ? "ESMTP" : "SMTP";
+}
+
+const char *state_name(const struct session *s)
+{
+	static char text[64];
+	size_t i = 0;
+
+	if (s->after_message)
+		return "END-OF-MESSAGE";
+	if (s->verb == VERB_NONE)
+		return s->count[VERB_NONE].total ? "UNKNOWN" : "CONNECT";
+	for (const char *p = verb_text(s->verb); *p && i + 1 < sizeof text; p++)
+		text[i++] = *p >= 'a' && *p <= 'z' ? (char)(*p - 'a' + 'A') : *p;
+	text[i] = '\0';
+	if (s->mode == MODE_DATA && s->tx)
+		snprintf(text + i, sizeof text - i, " (%llu bytes)", (unsigned long long)s->tx->scan.content);
+	return text;
+}
+
+void log_session(const struct session *s)
+{
+	log_name(s->service->log_name);
+}
+
+/* "NOQUEUE: reject: RCPT from name[addr]: 554 5.7.1 …; from=<a> to=<b> proto=ESMTP helo=<h>" */
+void reply_reject(struct session *s, int code, const char *enhanced, const char *text, bool only_warn)
+{
+	const struct transaction *t = s->tx;
+	struct buf tail = BUF_INIT(2048);
+
+	if (t) {
+		buf_addf(&tail, " from=<%.*s>", STR_ARG(t->sender));
+		if (t->rcpt_arg.n && s->verb == VERB_RCPT)
+			buf_addf(&tail, " to=<%.*s>", STR_ARG(t->rcpt_arg));
+		else if (t->n_rcpt == 1)
+			buf_addf(&tail, " to=<%.*s>", STR_ARG(t->rcpt[0].address));
+	}
+	buf_addf(&tail, " proto=%s", proto_text(s));
+	if (s->helo)
+		buf_addf(&tail, " helo=<%s>", s->helo);
+	log_info("%s: %s: %s from %s: %d %s %s;%s", t && *t->id ? t->id : "NOQUEUE",
+		only_warn ? "reject_warning" : "reject", state_name(s), client_text(s), code, enhanced, text, tail.p);
+	buf_free(&tail);
+	if (!only_warn)
+		replyf(s, code, enhanced, "%s", text);
+}
+
+/* In the order of Postfix's command table. */
+static const enum smtp_verb counted[] = { VERB_HELO, VERB_EHLO, VERB_STARTTLS, VERB_AUTH, VERB_MAIL, VERB_RCPT,
+	VERB_DATA, VERB_BDAT, VERB_RSET, VERB_NOOP, VERB_VRFY, VERB_EXPN, VERB_ETRN, VERB_HELP, VERB_QUIT, VERB_NONE };
+
+static void put_count(struct buf *b, const char *name, unsigned ok, unsigned total)
+{
+	if (ok == total)
+		buf_addf(b, " %s=%u", name, total);
+	else
+		buf_addf(b, " %s=%u/%u", name, ok, total);
+}
+
+void log_disconnect(struct session *s)
+{
+	struct buf b = BUF_INIT(1024);
+	unsigned ok = 0, total = 0;
+
+	for (size_t i = 0; i < sizeof counted / sizeof *counted; i++) {
+		const struct verb_count *c = &s->count[counted[i]];
+
+		if (c->total)
+			put_count(&b, counted[i] == VERB_NONE ? "unknown" : verb_text(counted[i]), c->ok, c->total);
+		ok += c->ok;
+		total += c->total;
+	}
+	put_count(&b, "commands", ok, total);
+	log_info("disconnect from %s%s", client_text(s), b.p);
+	buf_free(&b);
+}

@@ -1,0 +1,244 @@
+/* The parameters of the smtpd rows of master.cf, read once at the start. */
+#include "smtpd/smtpd.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+struct sasl_path {
+	struct sasl_path *next;
+	char *path;
+	struct auth_client *client;
+};
+static struct sasl_path *sasl_paths;
+enum { AUTH_TIMEOUT_S = 60 };
+
+/* Words of smtpd_sasl_security_options (postconf(5)): what a mechanism must not, or must, be. */
+static const struct {
+	const char *word;
+	unsigned refused, required;
+} security_options[] = {
+	{ "noplaintext", AUTH_MECH_PLAINTEXT, 0 },
+	{ "noactive", AUTH_MECH_ACTIVE, 0 },
+	{ "nodictionary", AUTH_MECH_DICTIONARY, 0 },
+	{ "noanonymous", AUTH_MECH_ANONYMOUS, 0 },
+	{ "forward_secrecy", 0, AUTH_MECH_FORWARD_SECRECY },
+	{ "mutual_auth", 0, AUTH_MECH_MUTUAL },
+};
+
+static void read_security_options(const char *text, unsigned *refused, unsigned *required)
+{
+	struct str rest = str_c(text), word;
+
+	*refused = *required = 0;
+	while (str_word(&rest, ", \t\r\n", &word))
+		for (size_t i = 0; i < sizeof security_options / sizeof *security_options; i++)
+			if (str_ieq(word, str_c(security_options[i].word))) {
+				*refused |= security_options[i].refused;
+				*required |= security_options[i].required;
+			}
+}
+
+static uint64_t milliseconds(const struct conf_view *v, const char *name)
+{
+	return (uint64_t)conf_seconds(v, name) * 1000;
+}
+
+static unsigned count_of(const struct conf_view *v, const char *name)
+{
+	int64_t n = conf_int(v, name);
+
+	return n < 0 ? 0 : n > INT32_MAX ? INT32_MAX : (unsigned)n;
+}
+
+static void read_tls(struct service *s)
+{
+	const char *level = conf_str(s->view, "smtpd_tls_security_level");
+	struct buf error = BUF_INIT(4096);
+	bool use, must;
+
+	s->tls_wrapper = conf_bool(s->view, "smtpd_tls_wrappermode");
+	must = s->tls_wrapper || strcmp(level, "encrypt") == 0 || conf_bool(s->view, "smtpd_enforce_tls");
+	use = must || strcmp(level, "may") == 0 || (*level == '\0' && conf_bool(s->view, "smtpd_use_tls"));
+	s->tls_level = must ? LEVEL_ENCRYPT : use ? LEVEL_MAY : LEVEL_NONE;
+	s->tls_auth_only = conf_bool(s->view, "smtpd_tls_auth_only");
+	s->tls_received = conf_bool(s->view, "smtpd_tls_received_header");
+	s->tls_loglevel = conf_int(s->view, "smtpd_tls_loglevel");
+	s->starttls_timeout_ms = milliseconds(s->view, "smtpd_starttls_timeout");
+	if (!use)
+		return;
+	s->tls = tls_server_ctx(s->view, s->row->name, &error);
+	if (s->tls == NULL && must)
+		fatal("service %s: TLS is required, but: %s", s->row->name, error.p);
+	if (s->tls == NULL)
+		log_warn("service %s: no TLS is offered: %s", s->row->name, error.p);
+	buf_free(&error);
+}
+
+static void read_sasl(struct service *s)
+{
+	s->sasl_broken_clients = conf_bool(s->view, "broken_sasl_auth_clients");
+	s->sasl_header = conf_bool(s->view, "smtpd_sasl_authenticated_header");
+	s->sasl_exceptions = match_list_new(str_c(conf_str(s->view, "smtpd_sasl_exceptions_networks")));
+	read_security_options(conf_str(s->view, "smtpd_sasl_security_options"), &s->mech_refused, &s->mech_required);
+	read_security_options(
+		conf_str(s->view, "smtpd_sasl_tls_security_options"), &s->tls_mech_refused, &s->tls_mech_required);
+}
+
+static void read_limits(struct service *s)
+{
+	const struct conf_view *v = s->view;
+
+	s->size_limit = (uint64_t)conf_int(v, "message_size_limit");
+	s->rcpt_limit = count_of(v, "smtpd_recipient_limit");
+	s->hop_limit = count_of(v, "hopcount_limit");
+	s->soft_errors = count_of(v, "smtpd_soft_error_limit");
+	s->hard_errors = count_of(v, "smtpd_hard_error_limit");
+	s->junk_limit = count_of(v, "smtpd_junk_command_limit");
+	s->error_sleep_ms = milliseconds(v, "smtpd_error_sleep_time");
+	s->timeout_ms = milliseconds(v, "smtpd_timeout");
+}
+
+static void read_protocol(struct service *s)
+{
+	const struct conf_view *v = s->view;
+	const char *newline = conf_str(v, "smtpd_forbid_bare_newline");
+
+	s->helo_required = conf_bool(v, "smtpd_helo_required");
+	s->delay_reject = conf_bool(v, "smtpd_delay_reject");
+	s->vrfy = !conf_bool(v, "disable_vrfy_command");
+	s->forbid_pipelining = conf_bool(v, "smtpd_forbid_unauth_pipelining");
+	s->peername_lookup = conf_bool(v, "smtpd_peername_lookup");
+	s->strict_envelopes = conf_bool(v, "strict_rfc821_envelopes");
+	s->add_missing_headers = conf_bool(v, "always_add_missing_headers");
+	s->reject_unlisted_rcpt = conf_bool(v, "smtpd_reject_unlisted_recipient");
+	s->reject_unlisted_sender = conf_bool(v, "smtpd_reject_unlisted_sender");
+	s->bare_newline = strcmp(newline, "reject") == 0 ? BARE_REJECT : BARE_NORMALIZE;
+	s->bare_newline_code = (int)conf_int(v, "smtpd_forbid_bare_newline_reject_code");
+	s->forbidden_commands = conf_str(v, "smtpd_forbidden_commands");
+	s->sender_login_maps = conf_str(v, "smtpd_sender_login_maps");
+	s->name_maps = conf_str(v, "smtpd_vrfy_name_maps");
+	s->drop_headers = conf_str(v, "message_drop_headers");
+	s->origin = conf_str(v, "myorigin");
+}
+
+static void read_extensions(struct service *s)
+{
+	unsigned all = (EXT_BIT(EXT_COUNT) - 1) & ~esmtp_mask(str_c(conf_str(s->view, "smtpd_discard_ehlo_keywords")));
+
+	if (!s->vrfy)
+		all &= ~EXT_BIT(EXT_VRFY);
+	if (s->tls == NULL || s->tls_wrapper)
+		all &= ~EXT_BIT(EXT_STARTTLS);
+	if (!conf_bool(s->view, "smtputf8_enable"))
+		all &= ~EXT_BIT(EXT_SMTPUTF8);
+	s->extensions = all;
+}
+
+static const char *const list_names[STAGE_COUNT] = {
+	[STAGE_CLIENT] = "smtpd_client_restrictions",
+	[STAGE_HELO] = "smtpd_helo_restrictions",
+	[STAGE_SENDER] = "smtpd_sender_restrictions",
+	[STAGE_RELAY] = "smtpd_relay_restrictions",
+	[STAGE_RCPT] = "smtpd_recipient_restrictions",
+	[STAGE_DATA] = "smtpd_data_restrictions",
+	[STAGE_EOD] = "smtpd_end_of_data_restrictions",
+	[STAGE_ETRN] = "smtpd_etrn_restrictions",
+};
+
+static void read_restrictions(struct service *s)
+{
+	struct arena *mem = arena_new(4096); /* lives as long as the process */
+
+	for (enum stage stage = 0; stage < STAGE_COUNT; stage++)
+		s->list[stage] = restrictions_parse(
+			s->view, list_names[stage], conf_str(s->view, list_names[stage]), stage, mem);
+	/* An open relay must be impossible by mistake: one of the two lists has to end what is not ours. */
+	if (!restrictions_have_guard(&s->list[STAGE_RELAY]) && !restrictions_have_guard(&s->list[STAGE_RCPT]))
+		fatal("service %s: in parameter smtpd_relay_restrictions or smtpd_recipient_restrictions, specify at "
+		      "least "
+		      "one working instance of: reject_unauth_destination, defer_unauth_destination, reject, defer, "
+		      "defer_if_permit",
+			s->row->name);
+}
+
+static void read_service(struct service *s, const struct conf_service *row)
+{
+	struct buf log_name_text = BUF_INIT(256);
+	const struct conf_view *v = row->view;
+
+	s->row = row;
+	s->view = v;
+	if (strcmp(conf_str(v, "syslog_name"), conf_str(smtpd.child.main, "syslog_name")) != 0) {
+		buf_addf(&log_name_text, "%s/smtpd", conf_str(v, "syslog_name"));
+		s->log_name = log_name_text.p; /* lives as long as the process */
+	}
+	s->hostname = conf_str(v, "myhostname");
+	s->mail_name = conf_str(v, "mail_name");
+	s->banner = conf_str(v, "smtpd_banner");
+	s->mynetworks = match_list_new(str_c(conf_str(v, "mynetworks")));
+	s->newline_exclusions = match_list_new(str_c(conf_str(v, "smtpd_forbid_bare_newline_exclusions")));
+	s->fast_flush_domains = match_list_new(str_c(conf_str(v, "fast_flush_domains")));
+	read_limits(s);
+	read_protocol(s);
+	read_tls(s);
+	read_sasl(s);
+	read_extensions(s);
+	read_restrictions(s);
+}
+
+void services_open(void)
+{
+	smtpd.service = xcalloc(smtpd.child.n_listener + 1, sizeof *smtpd.service);
+	for (size_t i = 0; i < smtpd.child.n_listener; i++)
+		if (service_find(smtpd.child.listener[i].service) == NULL)
+			read_service(&smtpd.service[smtpd.n_service++], smtpd.child.listener[i].service);
+}
+
+const struct service *service_find(const struct conf_service *row)
+{
+	for (size_t i = 0; i < smtpd.n_service; i++)
+		if (smtpd.service[i].row == row)
+			return &smtpd.service[i];
+	return NULL;
+}
+
+/* An absolute path below queue_directory, as the chroot sees it. */
+static const char *path_below_root(const char *path)
+{
+	size_t n = strlen(smtpd.child.queue_directory);
+
+	if (smtpd.child.root && strncmp(path, smtpd.child.queue_directory, n) == 0 && path[n] == '/')
+		return path + n;
+	return path;
+}
+
+/* One connection per socket, however many services use it. */
+static struct auth_client *client_of(const char *path)
+{
+	struct sasl_path *p;
+
+	for (p = sasl_paths; p; p = p->next)
+		if (strcmp(p->path, path) == 0)
+			return p->client;
+	p = xcalloc(1, sizeof *p);
+	p->path = xstrdup(path);
+	p->client = auth_client_new(smtpd.child.loop, path, AUTH_TIMEOUT_S);
+	p->next = sasl_paths;
+	sasl_paths = p;
+	return p->client;
+}
+
+/* After the jail, so that the service sees the uid that it will always see. */
+void services_connect(void)
+{
+	for (size_t i = 0; i < smtpd.n_service; i++) {
+		struct service *s = &smtpd.service[i];
+
+		if (!conf_bool(s->view, "smtpd_sasl_auth_enable") || !(s->extensions & EXT_BIT(EXT_AUTH)))
+			continue;
+		if (strcmp(conf_str(s->view, "smtpd_sasl_type"), "dovecot") != 0)
+			log_warn("service %s: smtpd_sasl_type = %s is not supported; using dovecot", s->row->name,
+				conf_str(s->view, "smtpd_sasl_type"));
+		s->auth = client_of(path_below_root(conf_str(s->view, "smtpd_sasl_path")));
+	}
+}

@@ -1,0 +1,643 @@
+/* The life of a session: connect, read, run commands, reply, time out, end. */
+#include "smtpd/smtpd.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+enum {
+	NAME_WAIT_MS = 2000, /* longest wait for the client's name */
+	LINGER_MS = 2000,    /* after the last reply of a refused client: so that it can read it before the reset */
+	LINGER_MAX = 1024 * 1024,
+	DATA_OCTETS_PER_S = 500, /* smtpd_min_data_rate: slower content runs out of time */
+	READS_PER_TURN = 4
+};
+
+static void on_socket(uv_poll_t *poll, int status, int events);
+static void on_timer(uv_timer_t *timer);
+static void on_readable(struct session *s);
+
+uint64_t now_ms(void)
+{
+	return uv_now(smtpd.child.loop);
+}
+
+bool session_is_ours(const struct session *s)
+{
+	return s->trusted || s->sasl_username;
+}
+
+/* The timer is moved only when it fires too early: most deadlines are replaced long before. */
+static void arm_timer(struct session *s)
+{
+	uint64_t now = now_ms(), due = s->deadline_ms;
+
+	if (s->ending)
+		return;
+	if (!uv_is_active((uv_handle_t *)&s->timer) || uv_timer_get_due_in(&s->timer) + now > due)
+		uv_timer_start(&s->timer, on_timer, due > now ? due - now : 0, 0);
+}
+
+void session_deadline(struct session *s, uint64_t ms)
+{
+	s->deadline_ms = now_ms() + ms;
+	arm_timer(s);
+}
+
+void session_watch(struct session *s, int events)
+{
+	if (s->ending || events == s->poll_events)
+		return;
+	s->poll_events = events;
+	if (events)
+		uv_poll_start(&s->poll, events, on_socket);
+	else
+		uv_poll_stop(&s->poll);
+}
+
+/* ---- the one open question ---- */
+
+struct question *question_new(struct session *s, enum asked what, enum outcome (*then)(struct session *s))
+{
+	struct question *q = xcalloc(1, sizeof *q);
+
+	require(s->question == NULL);
+	q->session = s;
+	q->what = what;
+	q->then = then;
+	s->question = q;
+	return q;
+}
+
+/* Also when it is still open: then it is cancelled, but a commit, which goes on without the session. */
+void question_end(struct session *s)
+{
+	struct question *q = s->question;
+
+	if (q == NULL)
+		return;
+	if (q->what == ASK_MAP) {
+		map_cancel(&q->map);
+		map_done(&q->map);
+	} else if (q->what == ASK_DNS) {
+		dns_cancel(&q->dns);
+		dns_done(&q->dns);
+	}
+	free(q);
+	s->question = NULL;
+}
+
+/* ---- commands ---- */
+
+static void count_command(struct session *s, enum outcome r)
+{
+	if (r == R_MORE || r == R_WAIT || s->counted)
+		return;
+	s->counted = true;
+	if (s->last_code < 400)
+		s->count[s->verb].ok++;
+	else
+		s->errors++;
+}
+
+static enum outcome after_sleep(struct session *s)
+{
+	return s->question->after_sleep;
+}
+
+/* smtpd_error_sleep_time: the answer to a client that makes many errors leaves late. */
+static enum outcome delay_errors(struct session *s, enum outcome r)
+{
+	if (r != R_DONE || s->last_code < 400 || s->errors <= s->service->soft_errors ||
+		s->service->error_sleep_ms == 0)
+		return r;
+	question_new(s, ASK_SLEEP, after_sleep)->after_sleep = r;
+	session_deadline(s, s->service->error_sleep_ms);
+	return R_WAIT;
+}
+
+static bool too_many_errors(struct session *s)
+{
+	if (s->errors < s->service->hard_errors)
+		return false;
+	reply_host(s, 421, "4.7.0", "Error: too many errors");
+	log_info("too many errors after %s from %s", state_name(s), client_text(s));
+	return true;
+}
+
+static enum outcome bad_line(struct session *s, int r)
+{
+	auth_drop(s);
+	s->mode = s->mode == MODE_AUTH ? MODE_COMMAND : s->mode;
+	s->verb = VERB_NONE;
+	s->counted = false;
+	s->count[VERB_NONE].total++;
+	if (r == -SMTP_ELONG)
+		reply(s, REPLY_LINE_TOO_LONG);
+	else
+		reply(s, r == -SMTP_EBARE ? REPLY_BARE_NEWLINE : REPLY_NUL);
+	return R_DONE;
+}
+
+static size_t line_max(const struct session *s, struct str in)
+{
+	return s->mode == MODE_AUTH || str_has_iprefix(in, STR("AUTH")) ? SMTP_AUTH_MAX : SMTP_COMMAND_MAX;
+}
+
+static enum outcome line_input(struct session *s, struct str in, size_t *used)
+{
+	struct str line = { NULL, 0 };
+	int r = smtp_line_next(&s->line_reader, in, line_max(s, in), used, &line);
+
+	if (r == 0)
+		return R_MORE;
+	if (r > 0 && s->name_query && s->mode == MODE_COMMAND && rules_needs_name(line)) {
+		*used = 0;
+		if (!s->waits_for_name)
+			session_deadline(s, NAME_WAIT_MS);
+		s->waits_for_name = true;
+		return R_WAIT; /* on_name() pumps again */
+	}
+	s->more_input = *used < in.n;
+	if (r < 0)
+		return bad_line(s, r);
+	return s->mode == MODE_AUTH ? auth_line(s, line) : rules_run(s, line);
+}
+
+static enum outcome handle_input(struct session *s, struct str in, size_t *used)
+{
+	if (s->mode == MODE_DATA)
+		return data_input(s, in, used);
+	if (s->mode == MODE_BDAT)
+		return bdat_input(s, in, used);
+	return line_input(s, in, used);
+}
+
+/* What follows from a command's outcome. False: read no further now. */
+static bool settle(struct session *s, enum outcome r)
+{
+	count_command(s, r);
+	if (r == R_DONE && too_many_errors(s))
+		r = R_CLOSE;
+	r = delay_errors(s, r);
+	if (r == R_CLOSE)
+		s->after_flush = FLUSH_CLOSE;
+	else if (r == R_DONE)
+		session_deadline(s, s->service->timeout_ms);
+	return r != R_WAIT && r != R_CLOSE && s->after_flush == FLUSH_NOTHING;
+}
+
+/* Run what is there. Returns octets used. */
+static size_t consume(struct session *s, struct str in)
+{
+	size_t done = 0, used;
+	enum outcome r;
+
+	while (s->question == NULL && s->after_flush == FLUSH_NOTHING && (done < in.n || s->mode == MODE_BDAT)) {
+		if (s->out.n > OUTPUT_MAX / 2)
+			break; /* a client that does not read its replies */
+		used = 0;
+		r = handle_input(s, str_from(in, done), &used);
+		done += used;
+		if (!settle(s, r) || (r == R_MORE && used == 0))
+			break;
+	}
+	return done;
+}
+
+static void linger(struct session *s)
+{
+	s->mode = MODE_LINGER;
+	buf_free(&s->in);
+	tls_free(&s->tls);
+	shutdown(s->fd, SHUT_WR);
+	session_deadline(s, LINGER_MS);
+	session_watch(s, UV_READABLE);
+}
+
+/* All replies are out. */
+static void after_flush(struct session *s)
+{
+	enum after_flush what = s->after_flush;
+
+	s->after_flush = FLUSH_NOTHING;
+	if (what == FLUSH_STARTTLS) {
+		buf_free(&s->in); /* RFC 3207 sec. 6: nothing that came in the clear survives */
+		session_starttls(s);
+		session_watch(s, UV_READABLE);
+	} else if (what == FLUSH_CLOSE) {
+		log_disconnect(s);
+		linger(s);
+	}
+}
+
+/* Send; false when the session ended, or the socket takes no more for now. */
+static bool flush(struct session *s)
+{
+	switch (session_write(s)) {
+	case IO_AGAIN:
+		session_watch(s, s->tls && !s->tls_wants_write ? UV_READABLE : UV_WRITABLE);
+		session_deadline(s, s->service->timeout_ms);
+		return false;
+	case IO_END:
+		session_end(s, END_LOST);
+		return false;
+	default:
+		return true;
+	}
+}
+
+static void handle_octets(struct session *s, struct str fresh)
+{
+	size_t used;
+
+	if (s->in.n || fresh.n == 0) {
+		if (fresh.n && buf_add_str(&s->in, fresh) != 0)
+			panic("smtpd: input of %zu octets over its bound", s->in.n + fresh.n);
+		used = consume(s, buf_str(&s->in));
+		buf_consume(&s->in, used);
+	} else {
+		used = consume(s, fresh);
+		buf_add_str(&s->in, str_from(fresh, used));
+	}
+	if (s->in.n == 0)
+		buf_free(&s->in);
+}
+
+static void watch_for_more(struct session *s)
+{
+	if (s->mode != MODE_HANDSHAKE && s->mode != MODE_LINGER)
+		session_watch(s, s->question || s->waits_for_name ? 0 : UV_READABLE);
+}
+
+void session_pump(struct session *s)
+{
+	if (s->in_pump || s->ending || s->mode == MODE_LINGER)
+		return;
+	s->in_pump = true;
+	log_session(s);
+	do {
+		handle_octets(s, STR(""));
+	} while (s->question == NULL && s->after_flush == FLUSH_NOTHING && s->out.n > OUTPUT_MAX / 2 &&
+		 session_write(s) == IO_DONE);
+	s->in_pump = false;
+	if (s->question && s->question->what == ASK_SLEEP) {
+		session_watch(s, 0);
+		return;
+	}
+	if (!flush(s))
+		return;
+	after_flush(s);
+	watch_for_more(s);
+}
+
+/* What OpenSSL decrypted already is not told by the socket. */
+static void read_decrypted(struct session *s)
+{
+	if (!s->ending && s->tls && s->mode != MODE_HANDSHAKE && s->poll_events == UV_READABLE &&
+		tls_has_pending(s->tls))
+		on_readable(s);
+}
+
+void session_answer(struct session *s)
+{
+	struct question *q = s->question;
+	enum outcome r;
+	bool is_sleep;
+
+	require(q != NULL);
+	log_session(s);
+	is_sleep = q->what == ASK_SLEEP;
+	q->answered = true; /* a new question may stand in its place, even at its address */
+	r = q->then(s);
+	if (s->question && s->question->answered)
+		question_end(s);
+	if (is_sleep)
+		session_deadline(s, s->service->timeout_ms);
+	else if (s->question == NULL)
+		settle(s, r);
+	session_pump(s);
+	read_decrypted(s);
+}
+
+/* ---- the socket ---- */
+
+/* Content earns time as it comes in, so that an octet every few seconds does not hold a session for ever. */
+static void earn_time(struct session *s, size_t octets)
+{
+	uint64_t limit = now_ms() + s->service->timeout_ms, due = s->deadline_ms + octets * 1000 / DATA_OCTETS_PER_S;
+
+	if (s->mode != MODE_DATA && s->mode != MODE_BDAT)
+		return;
+	s->deadline_ms = due < limit ? due : limit;
+}
+
+static void on_readable(struct session *s)
+{
+	for (int i = 0; !s->ending && (i < READS_PER_TURN || (s->tls && tls_has_pending(s->tls))); i++) {
+		size_t n = 0;
+		enum io r = session_read(s, smtpd.input, sizeof smtpd.input, &n);
+
+		if (r == IO_AGAIN) {
+			session_watch(s, s->tls_wants_write ? UV_WRITABLE : UV_READABLE);
+			return;
+		}
+		if (r == IO_END) {
+			session_end(s, END_LOST);
+			return;
+		}
+		earn_time(s, n);
+		s->in_pump = true;
+		handle_octets(s, str_pn(smtpd.input, n));
+		s->in_pump = false;
+		session_pump(s);
+		if (s->poll_events != UV_READABLE || n < sizeof smtpd.input)
+			return;
+	}
+}
+
+static void on_lingering(struct session *s)
+{
+	ssize_t n = recv(s->fd, smtpd.input, sizeof smtpd.input, 0);
+
+	s->junk += n > 0 ? (unsigned)n : 0;
+	if (n == 0 || (n < 0 && errno != EAGAIN) || s->junk > LINGER_MAX)
+		session_end(s, END_QUIET);
+}
+
+static void greet(struct session *s)
+{
+	s->mode = MODE_COMMAND;
+	session_deadline(s, s->service->timeout_ms);
+	reply_greeting(s);
+}
+
+static void on_handshake(struct session *s)
+{
+	switch (session_handshake(s)) {
+	case IO_AGAIN:
+		session_watch(s, s->tls_wants_write ? UV_WRITABLE : UV_READABLE);
+		return;
+	case IO_END:
+		session_end(s, END_LOST);
+		return;
+	default:
+		break;
+	}
+	if (s->service->tls_wrapper) {
+		greet(s);
+	} else {
+		s->mode = MODE_COMMAND;
+		session_deadline(s, s->service->timeout_ms);
+	}
+	session_watch(s, UV_READABLE);
+	session_pump(s);
+	if (!s->ending && s->poll_events == UV_READABLE)
+		on_readable(s); /* its first command may be here already, decrypted: the socket would not tell */
+}
+
+static void on_socket(uv_poll_t *poll, int status, int events)
+{
+	struct session *s = container_of(poll, struct session, poll);
+
+	log_session(s);
+	if (status < 0) {
+		session_end(s, END_LOST);
+		return;
+	}
+	if (s->mode == MODE_LINGER) {
+		on_lingering(s);
+		return;
+	}
+	if (s->mode == MODE_HANDSHAKE) {
+		on_handshake(s);
+		return;
+	}
+	if (s->out.n || (events & UV_WRITABLE)) {
+		session_pump(s);
+		read_decrypted(s);
+		return;
+	}
+	if (events & UV_READABLE)
+		on_readable(s);
+}
+
+static void connect_line(struct session *s)
+{
+	if (s->announced)
+		return;
+	s->announced = true;
+	log_info("connect from %s", client_text(s));
+}
+
+static void name_end(struct session *s)
+{
+	dns_cancel(s->name_query);
+	dns_done(s->name_query);
+	free(s->name_query);
+	s->name_query = NULL;
+	s->waits_for_name = false;
+	connect_line(s);
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+	struct session *s = container_of(timer, struct session, timer);
+
+	log_session(s);
+	if (now_ms() < s->deadline_ms) {
+		arm_timer(s);
+		return;
+	}
+	if (s->mode == MODE_LINGER) {
+		session_end(s, END_QUIET);
+		return;
+	}
+	if (s->question && s->question->what == ASK_SLEEP) {
+		session_answer(s);
+		return;
+	}
+	if (s->waits_for_name) {
+		name_end(s);
+		session_deadline(s, s->service->timeout_ms);
+		session_pump(s);
+		read_decrypted(s);
+		return;
+	}
+	if (s->question) { /* it has its own bounds */
+		session_deadline(s, s->service->timeout_ms);
+		return;
+	}
+	if (s->mode != MODE_HANDSHAKE && s->out.n == 0) {
+		reply_host(s, 421, "4.4.2", "Error: timeout exceeded"); /* RFC 5321 sec. 4.5.3.2.7 */
+		session_write(s);
+	}
+	session_end(s, END_TIMEOUT);
+}
+
+/* ---- begin and end ---- */
+
+static void on_name(struct dns_query *q)
+{
+	for (struct session *s = smtpd.sessions; s; s = s->next) {
+		if (s->name_query != q)
+			continue;
+		if (q->status == DNS_OK && q->name.n && q->name.n < 256) {
+			free(s->name);
+			s->name = xstrndup(q->name);
+		}
+		log_session(s);
+		name_end(s);
+		session_deadline(s, s->service->timeout_ms);
+		session_pump(s);
+		read_decrypted(s);
+		return;
+	}
+}
+
+static void set_peer(struct session *s, const struct sockaddr *peer)
+{
+	const struct sockaddr_in6 *v6 = (const void *)peer;
+
+	if (peer->sa_family == AF_INET6 && IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr)) {
+		s->peer.v4.sin_family = AF_INET;
+		s->peer.v4.sin_port = v6->sin6_port;
+		memcpy(&s->peer.v4.sin_addr, &v6->sin6_addr.s6_addr[12], 4);
+	} else if (peer->sa_family == AF_INET6) {
+		s->peer.v6 = *v6;
+	} else {
+		memcpy(&s->peer.v4, peer, sizeof s->peer.v4);
+	}
+	if (s->peer.any.sa_family == AF_INET6)
+		inet_ntop(AF_INET6, &s->peer.v6.sin6_addr, s->addr, sizeof s->addr);
+	else
+		inet_ntop(AF_INET, &s->peer.v4.sin_addr, s->addr, sizeof s->addr);
+	s->port = ntohs(s->peer.any.sa_family == AF_INET6 ? s->peer.v6.sin6_port : s->peer.v4.sin_port);
+	s->trusted = match_list_addr(s->service->mynetworks, &s->peer.any);
+	s->normalize = s->service->bare_newline == BARE_NORMALIZE ||
+		       match_list_addr(s->service->newline_exclusions, &s->peer.any);
+	s->line_reader.take_lf = s->normalize;
+}
+
+static void ask_name(struct session *s)
+{
+	if (!s->service->peername_lookup) {
+		connect_line(s);
+		return;
+	}
+	s->name_query = xcalloc(1, sizeof *s->name_query);
+	s->name_query->on_answer = on_name;
+	dns_ask_name(smtpd.dns, s->name_query, &s->peer.any);
+}
+
+static void link_session(struct session *s)
+{
+	s->next = smtpd.sessions;
+	if (s->next)
+		s->next->self = &s->next;
+	s->self = &smtpd.sessions;
+	smtpd.sessions = s;
+	smtpd.n_sessions++;
+	smtpd.n_accepted++;
+}
+
+void session_new(const struct service *service, int fd, const struct sockaddr *peer)
+{
+	struct session *s = xcalloc(1, sizeof *s);
+	int on = 1;
+
+	s->service = service;
+	s->fd = fd;
+	s->in = BUF_INIT(INPUT_MAX);
+	s->out = BUF_INIT(OUTPUT_MAX);
+	s->name = xstrdup("unknown");
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+	uv_timer_init(smtpd.child.loop, &s->timer);
+	uv_poll_init(smtpd.child.loop, &s->poll, fd);
+	s->open_handles = 2;
+	link_session(s);
+	set_peer(s, peer);
+	log_session(s);
+	ask_name(s);
+	if (service->tls_wrapper) {
+		session_starttls(s);
+		session_watch(s, UV_READABLE);
+		return;
+	}
+	greet(s);
+	session_pump(s);
+}
+
+static void on_handle_closed(uv_handle_t *handle)
+{
+	struct session *s = handle->data;
+
+	if (--s->open_handles == 0)
+		free(s);
+}
+
+static void log_end(struct session *s, enum end_reason reason)
+{
+	if (s->mode == MODE_LINGER || reason == END_QUIET)
+		return;
+	if (reason == END_TIMEOUT)
+		log_info("timeout after %s from %s", state_name(s), client_text(s));
+	else
+		log_info("lost connection after %s from %s", state_name(s), client_text(s));
+	log_disconnect(s);
+}
+
+void session_end(struct session *s, enum end_reason reason)
+{
+	if (s->ending)
+		return;
+	log_session(s);
+	if (s->name_query)
+		name_end(s);
+	log_end(s, reason);
+	auth_drop(s);
+	restrict_drop(s);
+	question_end(s);
+	transaction_end(s);
+	auth_forget(s);
+	s->ending = true;
+	uv_poll_stop(&s->poll);
+	tls_free(&s->tls);
+	close(s->fd);
+	buf_free(&s->in);
+	buf_free(&s->out);
+	free(s->name);
+	free(s->helo);
+	free(s->asked_name);
+	*s->self = s->next;
+	if (s->next)
+		s->next->self = s->self;
+	smtpd.n_sessions--;
+	s->timer.data = s->poll.data = s;
+	uv_close((uv_handle_t *)&s->timer, on_handle_closed);
+	uv_close((uv_handle_t *)&s->poll, on_handle_closed);
+	listen_resume();
+	if (smtpd.stopping && smtpd.n_sessions == 0)
+		child_exit(&smtpd.child);
+}
+
+/* Graceful: those that do nothing now are told; the others go on, and end by themselves. */
+void sessions_stop(bool graceful)
+{
+	struct session *next;
+
+	for (struct session *s = smtpd.sessions; s; s = next) {
+		next = s->next;
+		if (s->mode == MODE_LINGER || (graceful && (s->tx || s->question || s->mode != MODE_COMMAND)))
+			continue;
+		log_session(s);
+		if (s->mode == MODE_COMMAND && s->question == NULL) {
+			reply_host(s, 421, "4.3.2", "Service shutting down"); /* RFC 5321 sec. 3.8 */
+			session_write(s);
+		}
+		log_disconnect(s);
+		session_end(s, END_QUIET);
+	}
+}

@@ -1,0 +1,358 @@
+/*
+ * smtpd.h - the state of the SMTP server: the process, a service of master.cf, a session, a mail transaction.
+ *
+ * The way of a command: session.c reads and cuts lines, rules.c decides whether the verb may run now, cmd_*.c, data.c,
+ * bdat.c, auth.c, starttls.c do what is special to it, replies go to session->out and leave once per burst. A session
+ * has at most one open question; while it waits, its later commands stay in the input.
+ */
+#ifndef SMTPD_SMTPD_H
+#define SMTPD_SMTPD_H
+
+#include "auth/auth_client.h"
+#include "base/log.h"
+#include "child/child.h"
+#include "dns/dns.h"
+#include "log/spool_writer.h"
+#include "map/map_client.h"
+#include "smtp/address.h"
+#include "smtp/command.h"
+#include "smtp/data.h"
+#include "smtp/esmtp.h"
+#include "smtp/reply.h"
+#include "tls/tls.h"
+
+enum {
+	READ_OCTETS = 64 * 1024, /* one read; the buffer belongs to the process */
+	INPUT_MAX = READ_OCTETS + 2 * SMTP_AUTH_MAX,
+	OUTPUT_MAX = 256 * 1024,
+	ACCEPT_BURST = 16
+};
+
+/* What a command function hands back. */
+enum outcome {
+	R_DONE, /* answered; read the next command */
+	R_MORE, /* the command goes on with what the client sends next (DATA, BDAT, AUTH) */
+	R_WAIT, /* a question is open: read nothing until it is answered */
+	R_CLOSE /* answered; end the connection when the answer is sent */
+};
+
+struct session;
+struct transaction;
+
+/* Restriction lists, in the order of their evaluation. */
+enum stage {
+	STAGE_CLIENT,
+	STAGE_HELO,
+	STAGE_SENDER,
+	STAGE_RELAY,
+	STAGE_RCPT,
+	STAGE_DATA,
+	STAGE_EOD,
+	STAGE_ETRN,
+	STAGE_COUNT
+};
+#define STAGE_BIT(s) (1u << (s))
+
+struct restriction_kind;
+struct restriction {
+	const struct restriction_kind *kind; /* NULL: not known here; 451 4.3.5 when it is reached */
+	struct str word;		     /* as written */
+	struct str arg;			     /* its table, "" */
+};
+struct restriction_list {
+	const struct restriction *item;
+	size_t n;
+};
+
+enum tls_level { LEVEL_NONE, LEVEL_MAY, LEVEL_ENCRYPT };
+enum bare_newline { BARE_NORMALIZE, BARE_REJECT };
+
+/* The parameters of one smtpd row of master.cf, read once. */
+struct service {
+	const struct conf_service *row;
+	const struct conf_view *view;
+	const char *log_name; /* NULL: the process's */
+	const char *hostname, *mail_name, *banner;
+	enum tls_level tls_level;
+	struct tls_ctx *tls; /* NULL: not offered */
+	bool tls_wrapper, tls_auth_only, tls_received;
+	int64_t tls_loglevel;
+	struct auth_client *auth; /* NULL: no AUTH */
+	bool sasl_broken_clients, sasl_header;
+	unsigned mech_refused, mech_required;	      /* enum auth_mech_flag, without TLS */
+	unsigned tls_mech_refused, tls_mech_required; /* under TLS */
+	struct match_list *mynetworks, *sasl_exceptions, *newline_exclusions, *fast_flush_domains;
+	uint64_t size_limit; /* 0: none */
+	unsigned rcpt_limit, hop_limit, soft_errors, hard_errors, junk_limit;
+	uint64_t error_sleep_ms, timeout_ms, starttls_timeout_ms;
+	unsigned extensions; /* bits that may be offered */
+	bool helo_required, delay_reject, vrfy, forbid_pipelining, peername_lookup, strict_envelopes,
+		add_missing_headers;
+	bool reject_unlisted_rcpt, reject_unlisted_sender, strict_utf8;
+	enum bare_newline bare_newline;
+	int bare_newline_code;
+	const char *forbidden_commands, *sender_login_maps, *name_maps, *drop_headers, *origin;
+	struct restriction_list list[STAGE_COUNT];
+};
+
+/* The one open question of a session. Freed by question_end(). */
+enum asked { ASK_MAP, ASK_DNS, ASK_AUTH, ASK_FLUSH, ASK_COMMIT, ASK_SLEEP };
+struct question {
+	struct session *session;
+	enum asked what;
+	enum outcome (*then)(struct session *s); /* runs when the answer is there */
+	union {
+		struct map_request map;
+		struct dns_query dns;
+		struct {
+			uint32_t request;
+			uint16_t code;
+			uint32_t messages;
+		} flush;
+	};
+	enum outcome after_sleep;
+	bool answered;
+};
+
+enum hello { HELLO_NONE, HELLO_HELO, HELLO_EHLO };
+enum mode { MODE_COMMAND, MODE_AUTH, MODE_DATA, MODE_BDAT, MODE_HANDSHAKE, MODE_LINGER };
+enum after_flush { FLUSH_NOTHING, FLUSH_STARTTLS, FLUSH_CLOSE };
+enum end_reason { END_QUIET, END_LOST, END_TIMEOUT };
+
+struct verb_count {
+	uint16_t total, ok;
+};
+
+struct session {
+	struct session *next, **self; /* list of the process */
+	const struct service *service;
+	uv_poll_t poll;
+	uv_timer_t timer;
+	int fd, poll_events;
+	unsigned open_handles;
+	struct tls_conn *tls;
+	struct buf in, out; /* own memory only while octets are pending */
+	enum mode mode;
+	enum after_flush after_flush;
+	struct question *question;
+	struct dns_query *name_query; /* name of the client, under way */
+	struct check *check;	      /* restrictions under evaluation */
+	struct exchange *exchange;    /* AUTH */
+	struct transaction *tx;	      /* between MAIL and its end; made and destroyed in transaction.c only */
+	union {
+		struct sockaddr any;
+		struct sockaddr_in v4;
+		struct sockaddr_in6 v6;
+	} peer;
+	char addr[INET6_ADDRSTRLEN]; /* without "IPv6:" */
+	uint16_t port;
+	char *name; /* "unknown" until it is known */
+	char *helo;
+	char *sasl_username, *sasl_method; /* NULL: not logged in */
+	char *asked_name;		   /* of the VRFY or ETRN under way */
+	enum hello hello;
+	unsigned extensions; /* that the last EHLO announced */
+	struct smtp_line_reader line_reader;
+	uint64_t deadline_ms;
+	unsigned errors, junk;
+	int last_code;
+	enum smtp_verb verb; /* of the command that runs or ran last */
+	bool counted;	     /* it is in count[].ok already */
+	bool trusted;	     /* in mynetworks */
+	bool normalize;	     /* bare LF is taken as CRLF */
+	bool announced;	     /* "connect from" is in the log */
+	bool sent_ahead;     /* broke RFC 2920 sec. 3.1 */
+	bool more_input;     /* input stands behind the command that runs */
+	bool tls_wants_write, waits_for_name;
+	bool after_message; /* the last command was a whole message */
+	bool ending, in_pump;
+	enum smtp_reply bdat_refusal;	     /* of the dispatcher; REPLY_OK: none */
+	uint64_t chunk_left, chunk_octets;   /* of BDAT */
+	bool chunk_last, chunk_skip;	     /* skip: answered already, its octets are dropped */
+	struct verb_count count[VERB_COUNT]; /* VERB_NONE: unknown commands */
+};
+
+/* The only process-wide object. */
+struct smtpd {
+	struct child child;
+	struct service *service;
+	size_t n_service;
+	struct session *sessions;
+	size_t n_sessions;
+	uint64_t n_accepted, n_messages, n_recipients;
+	bool stopping;
+	struct spool_writer *writer;
+	struct map_client *map;
+	struct dns *dns;
+	unsigned intake;    /* enum intake */
+	struct buf scratch; /* wire form on its way to the log */
+	char input[READ_OCTETS];
+};
+extern struct smtpd smtpd;
+
+/* service.c */
+void services_open(void);
+void services_connect(void);
+const struct service *service_find(const struct conf_service *row);
+
+/* listen.c */
+void listen_open(void);
+void listen_stop(void);
+void listen_resume(void);
+
+/* session.c */
+void session_new(const struct service *service, int fd, const struct sockaddr *peer);
+/* Go on with what is in the input, send the replies, watch the socket. */
+void session_pump(struct session *s);
+/* A question is answered: run its continuation. */
+void session_answer(struct session *s);
+void session_end(struct session *s, enum end_reason reason);
+/* Open the question. `then` runs when it is answered. */
+struct question *question_new(struct session *s, enum asked what, enum outcome (*then)(struct session *s));
+void question_end(struct session *s);
+uint64_t now_ms(void);
+void session_deadline(struct session *s, uint64_t ms);
+bool session_is_ours(const struct session *s); /* trusted or logged in */
+void sessions_stop(bool graceful);
+
+/* io.c: octets in and out, plain or TLS */
+enum io { IO_DONE, IO_AGAIN, IO_END };
+enum io session_read(struct session *s, void *p, size_t size, size_t *n);
+enum io session_write(struct session *s);
+void session_starttls(struct session *s);
+enum io session_handshake(struct session *s);
+void session_watch(struct session *s, int events);
+
+/* reply.c */
+void reply(struct session *s, enum smtp_reply r);
+void replyf(struct session *s, int code, const char *enhanced, const char *fmt, ...)
+	__attribute__((format(printf, 4, 5)));
+/* The same with the name of this server in front: "421 4.4.2 host Error: timeout exceeded". */
+void reply_host(struct session *s, int code, const char *enhanced, const char *text);
+void reply_greeting(struct session *s);
+void reply_ehlo(struct session *s);
+/* "reject: …" line and its reply. `text` is all after the enhanced code. */
+void reply_reject(struct session *s, int code, const char *enhanced, const char *text, bool only_warn);
+/* "name[addr]", static. */
+const char *client_text(const struct session *s);
+const char *proto_text(const struct session *s);
+void log_disconnect(struct session *s);
+/* Where a session is, for the log: "CONNECT", "RCPT", "DATA (123 bytes)", "END-OF-MESSAGE". Static. */
+const char *state_name(const struct session *s);
+/* Lines of this session bear its service's name. */
+void log_session(const struct session *s);
+
+/* ask.c: each for a question that was just opened */
+void ask_rcpt(struct question *q, struct str address);
+void ask_map(struct question *q, struct str tables, struct str key, enum map_how how);
+void ask_mx(struct question *q, struct str domain);
+void ask_addr(struct question *q, struct str host);
+
+/* rules.c */
+enum outcome rules_run(struct session *s, struct str line);
+/* May the command of that line run before the client's name is known? */
+bool rules_needs_name(struct str line);
+const char *verb_text(enum smtp_verb v);
+
+/* cmd_*.c */
+enum outcome do_helo(struct session *s, struct str arg);
+enum outcome do_ehlo(struct session *s, struct str arg);
+enum outcome do_mail(struct session *s, struct str arg);
+enum outcome do_rcpt(struct session *s, struct str arg);
+enum outcome do_data(struct session *s, struct str arg);
+enum outcome do_bdat(struct session *s, struct str arg);
+enum outcome do_rset(struct session *s, struct str arg);
+enum outcome do_noop(struct session *s, struct str arg);
+enum outcome do_quit(struct session *s, struct str arg);
+enum outcome do_vrfy(struct session *s, struct str arg);
+enum outcome do_etrn(struct session *s, struct str arg);
+enum outcome do_help(struct session *s, struct str arg);
+enum outcome do_auth(struct session *s, struct str arg);
+enum outcome do_starttls(struct session *s, struct str arg);
+enum outcome do_refused(struct session *s, struct str arg);
+
+/* auth.c */
+/* Mechanisms that this session may use now, "PLAIN LOGIN", into out. */
+void auth_offered(const struct session *s, struct buf *out);
+enum outcome auth_line(struct session *s, struct str line);
+void auth_drop(struct session *s);
+void auth_forget(struct session *s); /* nobody is logged in any more */
+
+/* transaction.c */
+enum bdat_state { BDAT_NONE, BDAT_OPEN, BDAT_FAILED };
+
+struct header_scan {
+	struct buf line; /* of a physical line what is there so far */
+	bool ended;	 /* all that follows is body */
+	bool dropping;	 /* the field at hand is left out */
+	bool in_message_id, has_message_id, has_date, has_from;
+	unsigned hops, lines;
+};
+
+struct transaction {
+	struct session *session; /* NULL: the client is gone, only the commit is awaited */
+	struct arena *mem;
+	struct str sender;
+	struct address sender_parts;
+	struct mail_params params;
+	struct envelope_rcpt *rcpt;
+	size_t n_rcpt, cap_rcpt;
+	size_t n_accepted;	 /* RCPT commands that got 250 */
+	struct str rcpt_arg;	 /* of the RCPT under way, as sent, for restrictions and the log */
+	struct str rcpt_address; /* the same, normalised */
+	struct address rcpt_parts;
+	struct rcpt_params rcpt_params;
+	struct map_request rcpt_answer; /* what mapd said of it */
+	bool rcpt_known;		/* rcpt_answer is there */
+	struct spool_msg msg;
+	char id[ENVELOPE_ID_TEXT]; /* "": none yet */
+	struct data_scan scan;
+	struct header_scan header;
+	struct str message_id;
+	enum bdat_state bdat;
+	int64_t own_octets; /* of header fields that were added less those that were dropped */
+	bool too_big, committing, committed;
+	int commit_error;
+};
+void transaction_begin(struct session *s, struct str sender);
+/* The end on every way out: RSET, EHLO, STARTTLS, errors, end of the session, after the commit. */
+void transaction_end(struct session *s);
+/* One more recipient address into the envelope. */
+void transaction_add_rcpt(struct transaction *t, struct str address, struct str original);
+void transaction_commit(struct session *s, enum outcome (*then)(struct session *s));
+/* Give it its id, once; 0 or -1: no segment at hand. Logs "ID: client=…". */
+int transaction_open(struct session *s);
+
+/* data.c */
+/* The replies to a whole message; ends the transaction. */
+enum outcome message_finish(struct session *s);
+void message_begin(struct session *s);
+/* Wire form from the scanner: header work, then into the log. */
+void message_add(struct session *s, struct str wire);
+/* Octets of DATA; *used of `in`. R_MORE: all taken, more is needed. */
+enum outcome data_input(struct session *s, struct str in, size_t *used);
+/* header.c */
+void header_add(struct session *s, struct transaction *t, struct str *wire);
+void header_finish(struct session *s, struct transaction *t);
+void header_clear(struct header_scan *h);
+
+/* bdat.c */
+enum outcome bdat_input(struct session *s, struct str in, size_t *used);
+
+/* restrict.c */
+struct restriction_list restrictions_parse(
+	const struct conf_view *v, const char *parameter, const char *text, enum stage stage, struct arena *mem);
+bool restrictions_have_guard(const struct restriction_list *l);
+/*
+ * Evaluate the lists of `stages` (STAGE_BIT…). A refusal is answered and logged here. `then` goes on: taken or refused.
+ */
+enum outcome restrict_begin(struct session *s, unsigned stages, enum outcome (*then)(struct session *s, bool taken));
+void restrict_drop(struct session *s);
+
+/* peer.c */
+void peer_open(struct child *c, enum role role, unsigned index, int fd);
+/* Open the question ASK_FLUSH. 0; -1: queued is away, and there is no question. */
+int queue_flush(struct session *s, struct str domain, enum outcome (*then)(struct session *s));
+void writer_open(void);
+
+#endif

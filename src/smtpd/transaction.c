@@ -1,0 +1,138 @@
+/*
+ * The mail transaction (RFC 5321 sec. 3.3): one object, made at MAIL, destroyed here on every way out. Without it there
+ * is no sender, no recipient and no content: the state of the session is derived from its being there.
+ */
+#include "smtpd/smtpd.h"
+
+#include <stdlib.h>
+#include <time.h>
+
+enum { ARENA_OCTETS = 1024 };
+
+void transaction_begin(struct session *s, struct str sender)
+{
+	struct transaction *t = xcalloc(1, sizeof *t);
+
+	require(s->tx == NULL);
+	t->session = s;
+	t->mem = arena_new(ARENA_OCTETS);
+	t->sender = arena_dup(t->mem, sender);
+	t->header.line = BUF_INIT(READ_OCTETS);
+	s->tx = t;
+}
+
+static void transaction_free(struct transaction *t)
+{
+	if (!t->committed)
+		spool_msg_abort(&t->msg);
+	if (t->rcpt_known)
+		map_done(&t->rcpt_answer);
+	header_clear(&t->header);
+	free(t->rcpt);
+	arena_free(&t->mem);
+	free(t);
+}
+
+void transaction_end(struct session *s)
+{
+	struct transaction *t = s->tx;
+
+	if (t == NULL)
+		return;
+	s->tx = NULL;
+	t->session = NULL;
+	if (!t->committing) /* else on_committed() frees it: the message is kept though its client is gone */
+		transaction_free(t);
+}
+
+static bool has_rcpt(const struct transaction *t, struct str address)
+{
+	for (size_t i = 0; i < t->n_rcpt; i++)
+		if (str_eq(t->rcpt[i].address, address))
+			return true;
+	return false;
+}
+
+void transaction_add_rcpt(struct transaction *t, struct str address, struct str original)
+{
+	struct envelope_rcpt *r;
+
+	if (has_rcpt(t, address))
+		return; /* one copy for each, as in Postfix (duplicate_filter_limit) */
+	if (t->n_rcpt == t->cap_rcpt) {
+		t->cap_rcpt = t->cap_rcpt ? t->cap_rcpt * 2 : 4;
+		t->rcpt = xrealloc(t->rcpt, t->cap_rcpt * sizeof *t->rcpt);
+	}
+	r = &t->rcpt[t->n_rcpt];
+	memset(r, 0, sizeof *r);
+	r->index = (uint32_t)t->n_rcpt++;
+	r->notify = t->rcpt_params.notify;
+	r->address = arena_dup(t->mem, address);
+	r->original = original;
+	r->orcpt = t->rcpt_params.orcpt;
+}
+
+int transaction_open(struct session *s)
+{
+	struct transaction *t = s->tx;
+
+	if (t->msg.writer)
+		return 0;
+	if (spool_msg_begin(&t->msg, smtpd.writer) != 0)
+		return -1;
+	envelope_id_text(t->msg.id, t->id);
+	if (s->sasl_username)
+		log_info("%s: client=%s, sasl_method=%s, sasl_username=%s", t->id, client_text(s), s->sasl_method,
+			s->sasl_username);
+	else
+		log_info("%s: client=%s", t->id, client_text(s));
+	return 0;
+}
+
+static void on_committed(struct spool_msg *m, int err)
+{
+	struct transaction *t = container_of(m, struct transaction, msg);
+	struct session *s = t->session;
+
+	t->committing = false;
+	t->committed = true;
+	t->commit_error = err;
+	if (err == 0) {
+		smtpd.n_messages++;
+		smtpd.n_recipients += t->n_rcpt;
+	}
+	if (s)
+		session_answer(s);
+	else
+		transaction_free(t);
+}
+
+static struct str text_or_empty(const char *text)
+{
+	return text ? str_c(text) : STR("");
+}
+
+void transaction_commit(struct session *s, enum outcome (*then)(struct session *s))
+{
+	struct transaction *t = s->tx;
+	struct timespec now;
+	struct envelope e = { .flags = t->params.flags | (t->scan.flaws & DATA_8BIT ? (unsigned)ENV_8BIT : 0u),
+		.size = (uint64_t)((int64_t)t->scan.content + t->own_octets),
+		.sender = t->sender,
+		.envid = t->params.envid,
+		.auth = session_is_ours(s) ? t->params.auth : STR(""), /* RFC 4954 sec. 5: else as <> */
+		.sasl_username = text_or_empty(s->sasl_username),
+		.sasl_method = text_or_empty(s->sasl_method),
+		.client_name = str_c(s->name),
+		.client_addr = str_c(s->addr),
+		.helo = text_or_empty(s->helo),
+		.proto = str_c(proto_text(s)),
+		.rcpt = t->rcpt,
+		.n_rcpt = t->n_rcpt };
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	e.arrival_us = (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+	question_new(s, ASK_COMMIT, then);
+	t->committing = true;
+	spool_msg_commit(&t->msg, &e, on_committed);
+}
