@@ -1,0 +1,504 @@
+#include "auth/password.h"
+
+#include "base/arena.h"
+#include "base/log.h"
+#include "sasl/base64.h"
+
+#include <argon2.h>
+#include <crypt.h>
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+#include <stdlib.h>
+#include <sys/random.h>
+
+enum encoding { ENC_NONE, ENC_HEX, ENC_BASE64, ENC_AUTO /* hex when it has twice the digest's length, else base64 */ };
+enum {
+	DATA_MAX = 8192,
+	SALT_OCTETS = 16,
+	ARGON2_T = 2,
+	ARGON2_M_KIB = 19 * 1024,
+	ARGON2_M_MAX_KIB = 1024 * 1024,
+	ARGON2_T_MAX = 64,
+	BLF_COST = 10,
+	PBKDF2_ROUNDS = 5000,
+	ROUNDS_MAX = 10 * 1000 * 1000
+};
+
+struct scheme {
+	const char *name;
+	enum encoding encoding; /* of what is stored, if no suffix says otherwise */
+	/* `raw` is decoded. Returns as password_verify(). NULL in neither. */
+	int (*verify)(const struct scheme *s, struct str raw, struct str plain);
+	int (*make)(const struct scheme *s, struct str plain, struct buf *raw);
+	const char *detail; /* digest's name, or crypt's prefix */
+	bool weak;
+};
+
+/* ---- digests: hash, or hash and salt ---- */
+
+static size_t digest(const char *name, struct str a, struct str b, unsigned char out[EVP_MAX_MD_SIZE])
+{
+	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+	EVP_MD *md = EVP_MD_fetch(NULL, name, NULL);
+	unsigned n = 0;
+
+	if (ctx == NULL || md == NULL || EVP_DigestInit_ex(ctx, md, NULL) != 1 ||
+		EVP_DigestUpdate(ctx, a.p, a.n) != 1 || EVP_DigestUpdate(ctx, b.p, b.n) != 1 ||
+		EVP_DigestFinal_ex(ctx, out, &n) != 1)
+		n = 0;
+	EVP_MD_free(md);
+	EVP_MD_CTX_free(ctx);
+	return n;
+}
+
+static int digest_verify(const struct scheme *s, struct str raw, struct str plain)
+{
+	unsigned char want[EVP_MAX_MD_SIZE];
+	bool salted = s->name[1] == 'S' || s->name[1] == 'M'; /* SSHA…, SMD5 */
+	size_t n = digest(s->detail, plain, STR(""), want);
+
+	if (n == 0 || raw.n < n || (!salted && raw.n != n))
+		return -PASSWORD_EDATA;
+	if (salted)
+		digest(s->detail, plain, str_from(raw, n), want);
+	return mem_eq_ct(raw.p, want, n);
+}
+
+static void random_octets(void *p, size_t n)
+{
+	if (getrandom(p, n, 0) != (ssize_t)n)
+		panic("the kernel gives no random numbers");
+}
+
+static int digest_make(const struct scheme *s, struct str plain, struct buf *raw)
+{
+	unsigned char out[EVP_MAX_MD_SIZE];
+	char salt[SALT_OCTETS] = { 0 };
+	struct str salted = s->name[1] == 'S' ? str_pn(salt, sizeof salt) : STR("");
+	size_t n;
+
+	random_octets(salt, sizeof salt);
+	n = digest(s->detail, plain, salted, out);
+	if (n == 0)
+		return -PASSWORD_ECANNOT;
+	buf_add(raw, out, n);
+	buf_add_str(raw, salted);
+	return 0;
+}
+
+/* ---- crypt(3) ---- */
+
+static int crypt_verify(const struct scheme *s, struct str raw, struct str plain)
+{
+	struct crypt_data *data = xcalloc(1, sizeof *data);
+	char *setting = xstrndup(raw), *key = xstrndup(plain);
+	const char *got;
+	int r = 0;
+
+	if (s->detail && !str_has_prefix(raw, str_c(s->detail))) {
+		r = -PASSWORD_EDATA;
+	} else if (raw.n) {
+		got = crypt_r(key, setting, data);
+		if (got == NULL || got[0] == '*')
+			r = -PASSWORD_EDATA;
+		else
+			r = strlen(got) == raw.n && mem_eq_ct(got, raw.p, raw.n);
+	}
+	mem_wipe(key, plain.n);
+	mem_wipe(data, sizeof *data);
+	free(key);
+	free(setting);
+	free(data);
+	return r;
+}
+
+static int crypt_make(const struct scheme *s, struct str plain, struct buf *raw)
+{
+	const char *prefix = s->detail ? strcmp(s->detail, "$2") == 0 ? "$2y$" : s->detail : "$6$";
+	struct crypt_data *data = xcalloc(1, sizeof *data);
+	char setting[CRYPT_GENSALT_OUTPUT_SIZE], seed[SALT_OCTETS], *key = xstrndup(plain);
+	const char *got = NULL;
+
+	random_octets(seed, sizeof seed);
+	if (crypt_gensalt_rn(prefix, strcmp(prefix, "$2y$") == 0 ? BLF_COST : 0, seed, sizeof seed, setting,
+		    (int)sizeof setting))
+		got = crypt_r(key, setting, data);
+	if (got && got[0] != '*')
+		buf_add_c(raw, got);
+	mem_wipe(key, plain.n);
+	mem_wipe(data, sizeof *data);
+	free(key);
+	free(data);
+	return raw->n ? 0 : -PASSWORD_ECANNOT;
+}
+
+/* ---- Argon2, RFC 9106, in the PHC string form ---- */
+
+/* The number behind ",m=" or the like; 0: none. */
+static uint64_t argon2_number(struct str raw, const char *key)
+{
+	size_t k = strlen(key), n = 0;
+	uint64_t v;
+
+	for (size_t i = 0; i + k < raw.n; i++) {
+		if (memcmp(raw.p + i, key, k) != 0)
+			continue;
+		while (i + k + n < raw.n && ascii_is_digit(raw.p[i + k + n]))
+			n++;
+		return str_u64(str_sub(raw, i + k, n), &v) ? v : 0;
+	}
+	return 0;
+}
+
+static int argon2_verify_any(const struct scheme *s, struct str raw, struct str plain)
+{
+	bool is_id = strcmp(s->name, "ARGON2I") != 0;
+	char *encoded;
+	int r;
+
+	if (!str_has_prefix(raw, is_id ? STR("$argon2id$") : STR("$argon2i$"))) {
+		/* Dovecot writes both under either name. */
+		is_id = !is_id;
+		if (!str_has_prefix(raw, is_id ? STR("$argon2id$") : STR("$argon2i$")))
+			return -PASSWORD_EDATA;
+	}
+	if (argon2_number(raw, "$m=") > ARGON2_M_MAX_KIB || argon2_number(raw, ",t=") > ARGON2_T_MAX)
+		return -PASSWORD_ECOST;
+	encoded = xstrndup(raw);
+	r = argon2_verify(encoded, plain.p, plain.n, is_id ? Argon2_id : Argon2_i);
+	free(encoded);
+	return r == ARGON2_OK ? 1 : r == ARGON2_VERIFY_MISMATCH ? 0 : -PASSWORD_EDATA;
+}
+
+static int argon2_make(const struct scheme *s, struct str plain, struct buf *raw)
+{
+	char salt[SALT_OCTETS], encoded[256];
+	argon2_type type = strcmp(s->name, "ARGON2I") == 0 ? Argon2_i : Argon2_id;
+	uint32_t t = type == Argon2_i ? 4 : ARGON2_T; /* RFC 9106 sec. 4: Argon2i needs more passes */
+
+	random_octets(salt, sizeof salt);
+	if (argon2_hash(t, ARGON2_M_KIB, 1, plain.p, plain.n, salt, sizeof salt, NULL, 32, encoded, sizeof encoded,
+		    type, ARGON2_VERSION_NUMBER) != ARGON2_OK)
+		return -PASSWORD_ECANNOT;
+	buf_add_c(raw, encoded);
+	return 0;
+}
+
+/* ---- PBKDF2 (RFC 8018 sec. 5.2), "$1$salt$rounds$hex of 20 octets" ---- */
+
+static void add_hex(struct buf *out, const unsigned char *p, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		buf_addf(out, "%02x", p[i]);
+}
+
+static int hex_value(char c)
+{
+	if (ascii_is_digit(c))
+		return c - '0';
+	c = ascii_lower(c);
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+static int decode_hex(struct buf *out, struct str s)
+{
+	if (s.n % 2)
+		return -1;
+	for (size_t i = 0; i < s.n; i += 2) {
+		int hi = hex_value(s.p[i]), lo = hex_value(s.p[i + 1]);
+
+		if (hi < 0 || lo < 0 || buf_add_char(out, (char)(hi * 16 + lo)) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int pbkdf2(const EVP_MD *md, struct str plain, struct str salt, uint64_t rounds, unsigned char *out)
+{
+	if (rounds == 0)
+		return -PASSWORD_EDATA;
+	if (rounds > ROUNDS_MAX)
+		return -PASSWORD_ECOST;
+	if (PKCS5_PBKDF2_HMAC(plain.p, (int)plain.n, (const unsigned char *)salt.p, (int)salt.n, (int)rounds, md,
+		    EVP_MD_get_size(md), out) != 1)
+		return -PASSWORD_ECANNOT;
+	return 0;
+}
+
+static int pbkdf2_verify(const struct scheme *s, struct str raw, struct str plain)
+{
+	struct str rest = raw, empty, one, salt, rounds, hex;
+	unsigned char want[EVP_MAX_MD_SIZE];
+	struct buf have = BUF_INIT(64);
+	uint64_t n;
+	int r;
+
+	(void)s;
+	if (!str_field(&rest, "$", &empty) || empty.n || !str_field(&rest, "$", &one) || !str_eq(one, STR("1")) ||
+		!str_field(&rest, "$", &salt) || !str_field(&rest, "$", &rounds) || !str_u64(rounds, &n) ||
+		!str_field(&rest, "$", &hex) || rest.p != NULL)
+		return -PASSWORD_EDATA;
+	if (decode_hex(&have, hex) < 0 || have.n != 20)
+		r = -PASSWORD_EDATA;
+	else
+		r = pbkdf2(EVP_sha1(), plain, salt, n, want);
+	if (r == 0)
+		r = mem_eq_ct(have.p, want, 20);
+	buf_wipe(&have);
+	return r;
+}
+
+static int pbkdf2_make(const struct scheme *s, struct str plain, struct buf *raw)
+{
+	static const char set[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz./";
+	char salt[SALT_OCTETS];
+	unsigned char key[EVP_MAX_MD_SIZE];
+	int r;
+
+	(void)s;
+	random_octets(salt, sizeof salt);
+	for (size_t i = 0; i < sizeof salt; i++)
+		salt[i] = set[salt[i] & 63];
+	r = pbkdf2(EVP_sha1(), plain, str_pn(salt, sizeof salt), PBKDF2_ROUNDS, key);
+	if (r == 0) {
+		buf_addf(raw, "$1$%.*s$%d$", (int)sizeof salt, salt, PBKDF2_ROUNDS);
+		add_hex(raw, key, 20);
+	}
+	mem_wipe(key, sizeof key);
+	return r;
+}
+
+/* ---- a SCRAM record (RFC 5802 sec. 3): "iterations,salt,StoredKey,ServerKey" ---- */
+
+static int scram_compare(const EVP_MD *md, struct str plain, struct str salt, uint64_t rounds, struct str stored_key)
+{
+	unsigned char salted[EVP_MAX_MD_SIZE], client[EVP_MAX_MD_SIZE], want[EVP_MAX_MD_SIZE];
+	unsigned n = 0;
+	int r = pbkdf2(md, plain, salt, rounds, salted), size = EVP_MD_get_size(md);
+
+	if (r == 0 && (HMAC(md, salted, size, (const unsigned char *)"Client Key", 10, client, &n) == NULL ||
+			      EVP_Digest(client, n, want, &n, md, NULL) != 1))
+		r = -PASSWORD_ECANNOT;
+	if (r == 0)
+		r = stored_key.n == n ? mem_eq_ct(stored_key.p, want, n) : -PASSWORD_EDATA;
+	mem_wipe(salted, sizeof salted);
+	mem_wipe(client, sizeof client);
+	return r;
+}
+
+static int scram_verify(const struct scheme *s, struct str raw, struct str plain)
+{
+	struct str rest = raw, rounds, salt, key;
+	struct buf salt_raw = BUF_INIT(1024), key_raw = BUF_INIT(128);
+	uint64_t n;
+	int r = -PASSWORD_EDATA;
+
+	if (str_field(&rest, ",", &rounds) && str_u64(rounds, &n) && str_field(&rest, ",", &salt) &&
+		str_field(&rest, ",", &key) && base64_decode(&salt_raw, salt) == 0 && base64_decode(&key_raw, key) == 0)
+		r = scram_compare(strcmp(s->detail, "SHA1") == 0 ? EVP_sha1() : EVP_sha256(), plain, buf_str(&salt_raw),
+			n, buf_str(&key_raw));
+	buf_wipe(&salt_raw);
+	buf_wipe(&key_raw);
+	return r;
+}
+
+/* ---- plain text ---- */
+
+static int plain_verify(const struct scheme *s, struct str raw, struct str plain)
+{
+	char a[PASSWORD_MAX] = { 0 }, b[PASSWORD_MAX] = { 0 };
+	bool same;
+
+	(void)s;
+	if (raw.n == 0 || raw.n > PASSWORD_MAX)
+		return 0;
+	memcpy(a, raw.p, raw.n);
+	memcpy(b, plain.p, plain.n);
+	same = mem_eq_ct(a, b, sizeof a) & (raw.n == plain.n);
+	mem_wipe(a, sizeof a);
+	mem_wipe(b, sizeof b);
+	return same;
+}
+
+static int plain_make(const struct scheme *s, struct str plain, struct buf *raw)
+{
+	(void)s;
+	buf_add_str(raw, plain);
+	return 0;
+}
+
+/* MD5 is MD5-CRYPT when it looks like it, else LDAP-MD5. */
+static int md5_verify(const struct scheme *s, struct str raw, struct str plain);
+
+static const struct scheme schemes[] = {
+	{ "ARGON2ID", ENC_NONE, argon2_verify_any, argon2_make, NULL, false },
+	{ "ARGON2I", ENC_NONE, argon2_verify_any, argon2_make, NULL, false },
+	{ "ARGON2", ENC_NONE, argon2_verify_any, argon2_make, NULL, false },
+	{ "BLF-CRYPT", ENC_NONE, crypt_verify, crypt_make, "$2", false },
+	{ "SHA512-CRYPT", ENC_NONE, crypt_verify, crypt_make, "$6$", false },
+	{ "SHA256-CRYPT", ENC_NONE, crypt_verify, crypt_make, "$5$", false },
+	{ "CRYPT", ENC_NONE, crypt_verify, crypt_make, NULL, false },
+	{ "PBKDF2", ENC_NONE, pbkdf2_verify, pbkdf2_make, NULL, false },
+	{ "SCRAM-SHA-1", ENC_NONE, scram_verify, NULL, "SHA1", false },
+	{ "SCRAM-SHA-256", ENC_NONE, scram_verify, NULL, "SHA256", false },
+	{ "SSHA", ENC_AUTO, digest_verify, digest_make, "SHA1", false },
+	{ "SSHA256", ENC_AUTO, digest_verify, digest_make, "SHA256", false },
+	{ "SSHA512", ENC_AUTO, digest_verify, digest_make, "SHA512", false },
+	{ "SHA", ENC_AUTO, digest_verify, digest_make, "SHA1", false },
+	{ "SHA1", ENC_AUTO, digest_verify, digest_make, "SHA1", false },
+	{ "SHA256", ENC_AUTO, digest_verify, digest_make, "SHA256", false },
+	{ "SHA512", ENC_AUTO, digest_verify, digest_make, "SHA512", false },
+	{ "PLAIN", ENC_NONE, plain_verify, plain_make, NULL, false },
+	{ "CLEAR", ENC_NONE, plain_verify, plain_make, NULL, false },
+	{ "CLEARTEXT", ENC_NONE, plain_verify, plain_make, NULL, false },
+	{ "MD5-CRYPT", ENC_NONE, crypt_verify, NULL, "$1$", true },
+	{ "DES-CRYPT", ENC_NONE, crypt_verify, NULL, NULL, true },
+	{ "MD5", ENC_NONE, md5_verify, NULL, NULL, true },
+	{ "LDAP-MD5", ENC_AUTO, digest_verify, NULL, "MD5", true },
+	{ "PLAIN-MD5", ENC_AUTO, digest_verify, NULL, "MD5", true },
+	{ "SMD5", ENC_AUTO, digest_verify, NULL, "MD5", true },
+};
+
+static const struct scheme *scheme_find(struct str name)
+{
+	for (size_t i = 0; i < sizeof schemes / sizeof *schemes; i++)
+		if (str_ieq(name, str_c(schemes[i].name)))
+			return &schemes[i];
+	return NULL;
+}
+
+static int md5_verify(const struct scheme *s, struct str raw, struct str plain)
+{
+	struct buf decoded = BUF_INIT(128);
+	int r = -PASSWORD_EDATA;
+
+	(void)s;
+	if (str_has_prefix(raw, STR("$1$")))
+		return crypt_verify(scheme_find(STR("MD5-CRYPT")), raw, plain);
+	if (base64_decode_loose(&decoded, raw) == 0)
+		r = digest_verify(scheme_find(STR("LDAP-MD5")), buf_str(&decoded), plain);
+	buf_wipe(&decoded);
+	return r;
+}
+
+/* "SSHA256.b64" to the scheme and its encoding. */
+static const struct scheme *scheme_parse(struct str text, enum encoding *encoding)
+{
+	ptrdiff_t dot = str_chr(text, '.');
+	struct str suffix = dot < 0 ? STR("") : str_from(text, (size_t)dot + 1);
+	const struct scheme *s = scheme_find(dot < 0 ? text : str_sub(text, 0, (size_t)dot));
+
+	if (s == NULL)
+		return NULL;
+	*encoding = s->encoding;
+	if (dot < 0)
+		return s;
+	if (str_ieq(suffix, STR("hex")))
+		*encoding = ENC_HEX;
+	else if (str_ieq(suffix, STR("b64")) || str_ieq(suffix, STR("base64")))
+		*encoding = ENC_BASE64;
+	else
+		return NULL;
+	return s;
+}
+
+static int decode(const struct scheme *s, enum encoding encoding, struct str data, struct buf *raw)
+{
+	if (encoding == ENC_AUTO) {
+		const EVP_MD *md = EVP_get_digestbyname(s->detail);
+
+		encoding = md && data.n == (size_t)EVP_MD_get_size(md) * 2 ? ENC_HEX : ENC_BASE64;
+	}
+	if (encoding == ENC_HEX)
+		return decode_hex(raw, data);
+	if (encoding == ENC_BASE64)
+		return base64_decode_loose(raw, data);
+	return buf_add_str(raw, data);
+}
+
+static bool is_plain_good(struct str plain)
+{
+	return plain.n && plain.n <= PASSWORD_MAX && str_chr(plain, '\0') < 0;
+}
+
+int password_verify(struct str stored, struct str default_scheme, struct str plain, bool allow_weak)
+{
+	struct str name = default_scheme, data = stored;
+	struct buf raw = BUF_INIT(DATA_MAX);
+	const struct scheme *s;
+	enum encoding encoding;
+	ptrdiff_t end;
+	int r;
+
+	if (!is_plain_good(plain))
+		return -PASSWORD_ETOOLONG;
+	if (stored.n && stored.p[0] == '{' && (end = str_chr(stored, '}')) > 0) {
+		name = str_sub(stored, 1, (size_t)end - 1);
+		data = str_from(stored, (size_t)end + 1);
+	}
+	s = scheme_parse(name, &encoding);
+	if (s == NULL)
+		return -PASSWORD_ESCHEME;
+	if (s->weak && !allow_weak)
+		return -PASSWORD_EWEAK;
+	r = str_chr(data, '\0') >= 0 || decode(s, encoding, data, &raw) < 0 ? -PASSWORD_EDATA
+									    : s->verify(s, buf_str(&raw), plain);
+	buf_wipe(&raw);
+	return r;
+}
+
+int password_make(struct str scheme, struct str plain, struct buf *out)
+{
+	struct buf raw = BUF_INIT(DATA_MAX);
+	enum encoding encoding;
+	const struct scheme *s = scheme_parse(scheme, &encoding);
+	int r;
+
+	if (s == NULL)
+		return -PASSWORD_ESCHEME;
+	if (s->make == NULL)
+		return s->weak ? -PASSWORD_EWEAK : -PASSWORD_ECANNOT;
+	if (!is_plain_good(plain))
+		return -PASSWORD_ETOOLONG;
+	r = s->make(s, plain, &raw);
+	if (r == 0) {
+		buf_addf(out, "{%.*s}", STR_ARG(scheme));
+		if (encoding == ENC_HEX)
+			add_hex(out, (const unsigned char *)raw.p, raw.n);
+		else if (encoding == ENC_NONE)
+			buf_add_str(out, buf_str(&raw));
+		else
+			base64_encode(out, buf_str(&raw));
+	}
+	buf_wipe(&raw);
+	return r;
+}
+
+int password_scheme_check(struct str scheme, bool allow_weak)
+{
+	enum encoding encoding;
+	const struct scheme *s = scheme_parse(scheme, &encoding);
+
+	if (s == NULL)
+		return -PASSWORD_ESCHEME;
+	return s->weak && !allow_weak ? -PASSWORD_EWEAK : 0;
+}
+
+const char *password_err_text(int err)
+{
+	switch (-err) {
+	case PASSWORD_ESCHEME:
+		return "unknown password scheme";
+	case PASSWORD_EWEAK:
+		return "the password scheme is broken; auth_allow_weak_schemes = yes permits it";
+	case PASSWORD_EDATA:
+		return "the stored password is not in the form of its scheme";
+	case PASSWORD_ECOST:
+		return "the stored password asks for too much memory or time";
+	case PASSWORD_ETOOLONG:
+		return "the password is empty, longer than 512 octets, or has a NUL";
+	case PASSWORD_ECANNOT:
+		return "this password scheme can be checked, but not made";
+	}
+	return "no error";
+}

@@ -1,0 +1,39 @@
+/*
+ * password.h - stored passwords in Dovecot's form "{SCHEME[.encoding]}data", made and checked.
+ *
+ * Pure but for the random salt; every function may be called from any thread. A check may take a second of processor
+ * time (that is the purpose of these schemes): call it from a pool, not from an event loop.
+ */
+#ifndef AUTH_PASSWORD_H
+#define AUTH_PASSWORD_H
+
+#include "base/buf.h"
+
+enum { PASSWORD_MAX = 512 }; /* octets of plain text; a longer one is refused before it is hashed */
+
+enum password_err {	      /* returned negated; text: password_err_text() */
+	PASSWORD_ESCHEME = 1, /* no such scheme */
+	PASSWORD_EWEAK,	      /* a scheme that is broken, and not allowed by the caller */
+	PASSWORD_EDATA,	      /* what is stored is not in the form of its scheme */
+	PASSWORD_ECOST,	      /* what is stored asks for more memory or rounds than is sane */
+	PASSWORD_ETOOLONG,    /* the plain text is longer than 512 octets, empty, or has a NUL */
+	PASSWORD_ECANNOT      /* this scheme can be checked, but not made */
+};
+
+/*
+ * Is `plain` the password that `stored` stands for? Without a {SCHEME} in front, `stored` is of scheme
+ * `default_scheme`. `allow_weak`: also schemes that are broken (MD5 in all forms, DES-CRYPT). The comparison takes
+ * the same time wherever the difference is. Returns 1: yes; 0: no; < 0: -enum password_err.
+ */
+int password_verify(struct str stored, struct str default_scheme, struct str plain, bool allow_weak);
+/*
+ * Append "{SCHEME}data" for `plain` to *out (a secret). ARGON2ID: t=2, m=19 MiB, p=1; BLF-CRYPT: cost 10; SHA crypts:
+ * 5000 rounds; PBKDF2: 5000. Returns 0, or -enum password_err.
+ */
+int password_make(struct str scheme, struct str plain, struct buf *out);
+/* Is there such a scheme (an ".encoding" behind it is allowed)? 0, or -PASSWORD_ESCHEME, -PASSWORD_EWEAK. */
+int password_scheme_check(struct str scheme, bool allow_weak);
+/* English, static. */
+const char *password_err_text(int err);
+
+#endif
