@@ -1,0 +1,130 @@
+/*
+ * authd.h - the state of the authentication service, and what its parts ask of each other.
+ *
+ *	server.c  listeners, connections, octets in and out
+ *	login.c   AUTH, CONT, CANCEL on a client socket: one struct login per request
+ *	check.c   is this name and password right: databases, hashes, delays
+ *	users.c   USER, PASS, LIST … on a userdb or master socket
+ */
+#ifndef AUTHD_AUTHD_H
+#define AUTHD_AUTHD_H
+
+#include "authd/pool.h"
+#include "authd/row_cache.h"
+#include "authd/settings.h"
+#include "authd/source.h"
+#include "authd/verdicts.h"
+#include "child/child.h"
+
+enum {
+	LOGIN_BUCKETS = 64,
+	LOGINS_MAX = 8192,		  /* under way on one connection; one more gets a temporary failure */
+	CLIENT_OUT_MAX = 4 * 1024 * 1024, /* octets that a client may be behind */
+	LIST_CHUNK = 256 * 1024,
+	LOGIN_TIMEOUT_MS = 150 * 1000, /* for the client to answer a challenge */
+	GRACE_MS = 250,		       /* a client that waits for us to speak first gets the rest then */
+	REPLY_GRID_MS = 500,	       /* failures leave on this grid, so that their time tells nothing */
+	HASHES_WAITING = 256,
+	HASH_WAIT_MS = 10 * 1000, /* a client has given up by then */
+	SQL_WAITING = 1024
+};
+
+struct authd;
+struct client;
+struct login;
+struct ask;
+
+struct listener {
+	uv_poll_t poll;
+	struct authd *authd;
+	const struct listener_settings *set;
+	int fd;
+	uid_t uid; /* owner of the socket file */
+	gid_t gid;
+};
+
+struct listing { /* a LIST under way */
+	struct lookup lookup;
+	struct arena *mem;
+	struct client *client; /* NULL: gone, drop the answer */
+	struct sql_row *next;
+	struct str mask;
+	uint32_t id;
+	size_t userdb;
+	bool failed, ready;
+};
+
+struct client { /* one connection */
+	uv_poll_t poll;
+	uv_timer_t grace;
+	unsigned handles; /* to be closed before the memory may go */
+	struct authd *authd;
+	const struct listener *listener;
+	struct client *next, *prev;
+	struct client *next_dirty;
+	int fd;
+	bool is_dirty, has_version, has_cpid, is_greeted, is_ended;
+	bool is_restricted; /* socket of mode 0666 and not its owner's: sees only its own uid */
+	uid_t peer_uid;
+	unsigned minor;
+	uint32_t cuid, cpid;
+	struct buf in, out;
+	struct login *login[LOGIN_BUCKETS];
+	size_t n_logins;
+	struct listing *listing;
+	struct ask *asks; /* USER and PASS under way */
+};
+
+struct authd {
+	struct child child;
+	struct settings *set;
+	struct pool hashes, queries;
+	struct row_cache *cache;
+	struct verdicts *verdicts;
+	struct source passdb[DB_MAX], userdb[DB_MAX];
+	struct str dummy[DB_MAX]; /* what an unknown user's password is compared with */
+	struct listener listener[LISTENERS_MAX];
+	size_t n_listeners;
+	struct client *clients, *dirty;
+	uv_prepare_t flush;
+	uv_timer_t tick;  /* delayed replies */
+	uv_timer_t sweep; /* logins whose client went silent */
+	struct login *delayed, **delayed_last;
+	uint32_t last_cuid;
+	size_t n_clients;
+	bool is_stopping;
+	uint64_t n_ok, n_fail, n_temp, n_verdict_hits;
+};
+
+/* ---- server.c ---- */
+
+/* Bind all listeners (with master's rights); what goes wrong is fatal. */
+void server_bind(struct authd *a);
+/* Accept on them. */
+void server_start(struct authd *a);
+/* Accept no more; the sockets' files stay for the successor. */
+void server_stop(struct authd *a);
+/* c->out has grown: it leaves at the end of this turn of the loop. */
+void client_send_soon(struct client *c);
+/* End a connection. why: for the log, NULL: none. The struct lives on until the loop has let go of it. */
+void client_end(struct client *c, const char *why);
+
+/* ---- login.c ---- */
+
+/* The rest of the greeting: MECH … DONE. */
+void login_greet(struct client *c);
+/* One line of a client socket, after the handshake. Returns 0, or -1: the client broke the protocol, and was ended. */
+int login_line(struct client *c, struct str word, struct str rest);
+/* The client is gone: forget all that it asked. */
+void login_drop_all(struct client *c);
+/* Every few seconds: end what waits for a silent client. */
+void login_sweep(struct client *c);
+
+/* ---- users.c ---- */
+
+int users_line(struct client *c, struct str word, struct str rest);
+/* Goes on with a long LIST as the client takes it. */
+void users_more(struct client *c);
+void users_drop(struct client *c);
+
+#endif

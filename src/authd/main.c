@@ -1,0 +1,217 @@
+/*
+ * authd - the authentication service: Dovecot's auth protocol on UNIX sockets, users in SQL. Manual: man/authd.8.
+ *
+ * uid: auth_owner. chroot: none (the database has its own place). Landlock: reads its configuration, reads and writes
+ * the directory of its database (SQLite's journal). seccomp: no exec, no fork. Peers: master (child.h); whoever the
+ * mode and owner of its sockets let in.
+ */
+#include "authd/authd.h"
+
+#include "auth/password.h"
+#include "base/jail.h"
+#include "base/log.h"
+
+#include <libgen.h>
+#include <stdlib.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+
+enum { QUERY_THREADS = 2, PATHS_MAX = 2 * DB_MAX + 8 };
+
+static struct authd the_authd; /* one per process; zeroed */
+
+static void on_stop(struct child *child, bool graceful)
+{
+	struct authd *a = container_of(child, struct authd, child);
+	bool busy = false;
+
+	server_stop(a);
+	for (const struct client *c = a->clients; c; c = c->next)
+		busy |= c->n_logins > 0;
+	if (!graceful || !busy || a->is_stopping) {
+		child_exit(child);
+		return;
+	}
+	/* Logins under way are answered; each client leaves, or is left, as it has none any more. */
+	a->is_stopping = true;
+	for (struct client *c = a->clients, *next; c; c = next) {
+		next = c->next;
+		if (c->n_logins == 0)
+			client_end(c, NULL);
+	}
+}
+
+static void on_status(struct child *child, struct buf *json)
+{
+	const struct authd *a = container_of(child, struct authd, child);
+	uint64_t lookups = 0, failed = 0;
+
+	for (size_t i = 0; i < a->set->n_passdbs; i++) {
+		lookups += a->passdb[i].n_lookups;
+		failed += a->passdb[i].n_failed;
+	}
+	buf_addf(json, "\"clients\":%zu,\"ok\":%llu,\"failed\":%llu,\"temporary\":%llu,\"remembered\":%llu,",
+		a->n_clients, (unsigned long long)a->n_ok, (unsigned long long)a->n_fail, (unsigned long long)a->n_temp,
+		(unsigned long long)a->n_verdict_hits);
+	buf_addf(json, "\"hashes\":%llu,\"hashes_running\":%u,\"hashes_waiting\":%u,\"hashes_refused\":%llu,",
+		(unsigned long long)a->hashes.n_run, a->hashes.running, a->hashes.waiting,
+		(unsigned long long)(a->hashes.n_refused + a->hashes.n_dropped));
+	buf_addf(json, "\"lookups\":%llu,\"lookups_failed\":%llu", (unsigned long long)lookups,
+		(unsigned long long)failed);
+}
+
+static void say_lines(struct buf *lines, void (*say)(const char *fmt, ...))
+{
+	struct str rest = buf_str(lines), line;
+
+	while (str_field(&rest, "\n", &line))
+		if (line.n)
+			say("%.*s", STR_ARG(line));
+	buf_free(lines);
+}
+
+static void load_settings(struct authd *a)
+{
+	struct buf errors = BUF_INIT(1024 * 1024), warnings = BUF_INIT(1024 * 1024);
+	const char *file = conf_str(a->child.main, "auth_conf_file");
+
+	a->set = settings_load(file, &errors, &warnings);
+	say_lines(&warnings, log_warn);
+	if (a->set == NULL) {
+		say_lines(&errors, log_error);
+		fatal("authd cannot start: %s has errors", file);
+	}
+}
+
+static unsigned processors(void)
+{
+	unsigned n = uv_available_parallelism();
+
+	return n > 64 ? 64 : n ? n : 1;
+}
+
+/* An unknown user's password is hashed too: by the scheme that a known user's would most likely have. */
+static struct str make_dummy(struct authd *a, const char *scheme)
+{
+	struct buf stored = BUF_INIT(8192);
+	char secret[33];
+	unsigned char random[16];
+	struct str result;
+
+	if (getrandom(random, sizeof random, 0) != sizeof random)
+		panic("the kernel gives no random numbers");
+	for (size_t i = 0; i < sizeof random; i++)
+		snprintf(secret + 2 * i, 3, "%02x", random[i]);
+	if (password_make(str_c(scheme), str_c(secret), &stored) < 0)
+		require(password_make(STR("SHA512-CRYPT"), str_c(secret), &stored) == 0);
+	result = arena_dup(a->set->mem, buf_str(&stored));
+	buf_wipe(&stored);
+	mem_wipe(secret, sizeof secret);
+	return result;
+}
+
+static void open_databases(struct authd *a)
+{
+	const struct settings *set = a->set;
+	unsigned index = 0;
+
+	pool_init(&a->hashes, a->child.loop, processors(), HASHES_WAITING, HASH_WAIT_MS);
+	pool_init(&a->queries, a->child.loop, QUERY_THREADS, SQL_WAITING, HASH_WAIT_MS);
+	a->cache = row_cache_new(set->cache_octets, set->cache_ttl_ms, set->cache_negative_ttl_ms);
+	a->verdicts = verdicts_new();
+	for (size_t i = 0; i < set->n_passdbs; i++, index++) {
+		source_init(&a->passdb[i], &set->passdb[i].sql, &a->queries, a->cache, index);
+		a->dummy[i] = make_dummy(a, set->passdb[i].sql.scheme);
+	}
+	for (size_t i = 0; i < set->n_userdbs; i++, index++)
+		if (set->userdb[i].sql.file)
+			source_init(&a->userdb[i], &set->userdb[i].sql, &a->queries, a->cache, index);
+}
+
+/* What will not work is said now, and not at the first login; the service comes up all the same. */
+static void check_databases(struct authd *a)
+{
+	struct arena *mem = arena_new(0);
+
+	for (size_t i = 0; i < a->set->n_passdbs; i++)
+		source_check(&a->passdb[i], "password_query", &a->set->passdb[i].sql.password_query, mem);
+	for (size_t i = 0; i < a->set->n_userdbs; i++)
+		if (a->set->userdb[i].sql.file && !a->userdb[i].is_down) {
+			source_check(&a->userdb[i], "user_query", &a->set->userdb[i].sql.user_query, mem);
+			if (!a->userdb[i].is_down)
+				source_check(&a->userdb[i], "iterate_query", &a->set->userdb[i].sql.iterate_query, mem);
+		}
+	arena_wipe(&mem);
+}
+
+/* ---- the jail ---- */
+
+struct paths {
+	const char *list[PATHS_MAX + 1];
+	size_t n;
+};
+
+static void add_path(struct paths *p, const char *path)
+{
+	if (path && p->n < PATHS_MAX)
+		p->list[p->n++] = path;
+}
+
+/* The directory of a database, or the nearest one above it that is there yet. */
+static void add_database(struct authd *a, struct paths *p, const struct sql_settings *sql)
+{
+	struct stat st;
+	char *dir;
+
+	if (sql->file == NULL || sql->driver->path == NULL)
+		return;
+	dir = arena_cdup(a->set->mem, str_c(sql->driver->path(sql->connect, a->set->mem)));
+	do
+		dir = dirname(dir);
+	while (stat(dir, &st) != 0 && strcmp(dir, "/") != 0 && strcmp(dir, ".") != 0);
+	if (strcmp(dir, "/") != 0)
+		add_path(p, dir);
+}
+
+static const char *enter_jail(struct authd *a)
+{
+	struct paths readable = { 0 }, writable = { 0 };
+	struct jail jail = { .role = JAIL_AUTHD, .root = a->child.root, .uid = a->child.uid, .gid = a->child.gid };
+
+	for (size_t i = 0; i < a->set->n_passdbs; i++)
+		add_database(a, &writable, &a->set->passdb[i].sql);
+	for (size_t i = 0; i < a->set->n_userdbs; i++)
+		add_database(a, &writable, &a->set->userdb[i].sql);
+	/* Names of accounts and services, time zones, random numbers. */
+	add_path(&readable, "/etc/passwd");
+	add_path(&readable, "/etc/group");
+	add_path(&readable, "/etc/nsswitch.conf");
+	add_path(&readable, "/etc/localtime");
+	add_path(&readable, "/usr/share/zoneinfo");
+	add_path(&readable, "/usr/lib");
+	add_path(&readable, "/lib");
+	add_path(&readable, "/dev/urandom");
+	jail.readable = readable.list;
+	jail.writable = writable.list;
+	return jail_enter(&jail);
+}
+
+int main(void)
+{
+	struct authd *a = &the_authd;
+	const char *jail;
+	char threads[16];
+
+	a->child = (struct child){ .role = ROLE_AUTHD, .on_stop = on_stop, .on_status = on_status };
+	child_begin(&a->child);
+	snprintf(threads, sizeof threads, "%u", processors() + QUERY_THREADS);
+	setenv("UV_THREADPOOL_SIZE", threads, 1);
+	load_settings(a);
+	server_bind(a);
+	open_databases(a);
+	jail = enter_jail(a);
+	check_databases(a);
+	server_start(a);
+	child_ready(&a->child, jail);
+	return child_run(&a->child);
+}

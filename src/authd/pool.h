@@ -1,0 +1,45 @@
+/*
+ * pool.h - work that must not block the event loop: on libuv's threads, but with an own bound on what runs at a time,
+ * an own bound on what waits, and fairness.
+ *
+ * Fairness is by start tags: a job's tag is one more than the last tag of its user and of its address, and the lowest
+ * tag runs next. Whoever has many jobs waiting, by one name or from one address, waits behind himself only.
+ */
+#ifndef AUTHD_POOL_H
+#define AUTHD_POOL_H
+
+#include "base/str.h"
+#include <uv.h>
+
+enum { POOL_LANES = 1024 };
+
+struct pool;
+struct job { /* embedded; zeroed, run and done set, before pool_submit() */
+	/* In a thread. Touches nothing but the job's own. Not called when the job was dropped. */
+	void (*run)(struct job *j);
+	/* In the loop, always, never from within pool_submit(). `dropped`: it did not run, having waited too long. */
+	void (*done)(struct job *j, bool dropped);
+	bool cancelled; /* by the owner: no need to run any more; done is still called */
+	/* pool.c's */
+	struct pool *pool;
+	struct job *next;
+	uint64_t tag, since_ms;
+	uv_work_t work;
+};
+
+struct pool {
+	uv_loop_t *loop;
+	unsigned max_running, max_waiting;
+	uint64_t max_wait_ms;
+	unsigned running, waiting;
+	struct job *first;
+	uint64_t clock;		      /* tag of what started last */
+	uint64_t lane[2][POOL_LANES]; /* last tag by hash of user, of address */
+	uint64_t n_run, n_refused, n_dropped;
+};
+
+void pool_init(struct pool *p, uv_loop_t *loop, unsigned max_running, unsigned max_waiting, uint64_t max_wait_ms);
+/* Returns 0, or -1: too many wait already; done is not called. */
+int pool_submit(struct pool *p, struct job *j, struct str user, struct str address);
+
+#endif

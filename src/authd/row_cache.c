@@ -1,0 +1,130 @@
+#include "authd/row_cache.h"
+
+#include <stdlib.h>
+
+enum { BUCKETS = 4096 };
+
+struct entry {
+	struct entry *next_in_bucket;
+	struct entry *older, *newer;
+	struct arena *mem; /* the entry's content */
+	struct str key;
+	struct sql_row *rows;
+	uint64_t expires_ms;
+	size_t octets;
+};
+
+struct row_cache {
+	uint64_t max_octets, octets, ttl_ms, negative_ttl_ms;
+	size_t n;
+	struct entry *oldest, *newest;
+	struct entry *bucket[BUCKETS];
+};
+
+struct row_cache *row_cache_new(uint64_t max_octets, uint64_t ttl_ms, uint64_t negative_ttl_ms)
+{
+	struct row_cache *c;
+
+	if (max_octets == 0)
+		return NULL;
+	c = xcalloc(1, sizeof *c);
+	c->max_octets = max_octets;
+	c->ttl_ms = ttl_ms;
+	c->negative_ttl_ms = negative_ttl_ms;
+	return c;
+}
+
+static struct entry **find(struct row_cache *c, struct str key)
+{
+	struct entry **at = &c->bucket[str_hash(key) % BUCKETS];
+
+	while (*at && !str_eq((*at)->key, key))
+		at = &(*at)->next_in_bucket;
+	return at;
+}
+
+static void drop(struct row_cache *c, struct entry *e)
+{
+	*find(c, e->key) = e->next_in_bucket;
+	*(e->older ? &e->older->newer : &c->oldest) = e->newer;
+	*(e->newer ? &e->newer->older : &c->newest) = e->older;
+	c->octets -= e->octets;
+	c->n--;
+	arena_wipe(&e->mem); /* password hashes */
+	free(e);
+}
+
+static struct sql_row *copy_rows(const struct sql_row *rows, struct arena *mem)
+{
+	struct sql_row *first = NULL, **last = &first;
+
+	for (; rows; rows = rows->next) {
+		struct sql_row *row = arena_alloc(mem, sizeof *row);
+
+		row->n = rows->n;
+		row->field = arena_array(mem, rows->n, sizeof *row->field);
+		for (size_t i = 0; i < rows->n; i++) {
+			row->field[i].name = arena_dup(mem, rows->field[i].name);
+			row->field[i].value = arena_dup(mem, rows->field[i].value);
+			row->field[i].is_null = rows->field[i].is_null;
+		}
+		*last = row;
+		last = &row->next;
+	}
+	return first;
+}
+
+void row_cache_put(struct row_cache *c, struct str key, const struct sql_row *rows, uint64_t now_ms)
+{
+	struct entry *e, **at;
+
+	if (c == NULL)
+		return;
+	e = *find(c, key);
+	if (e)
+		drop(c, e);
+	e = xcalloc(1, sizeof *e);
+	e->mem = arena_new(512);
+	e->key = arena_dup(e->mem, key);
+	e->rows = copy_rows(rows, e->mem);
+	e->expires_ms = now_ms + (rows ? c->ttl_ms : c->negative_ttl_ms);
+	e->octets = arena_octets(e->mem) + sizeof *e;
+	at = find(c, key);
+	e->next_in_bucket = *at;
+	*at = e;
+	e->older = c->newest;
+	*(c->newest ? &c->newest->newer : &c->oldest) = e;
+	c->newest = e;
+	c->octets += e->octets;
+	c->n++;
+	while (c->oldest && c->octets > c->max_octets)
+		drop(c, c->oldest);
+}
+
+bool row_cache_get(
+	struct row_cache *c, struct str key, uint64_t now_ms, bool expired, struct arena *mem, struct sql_row **rows)
+{
+	struct entry *e;
+
+	*rows = NULL;
+	if (c == NULL || (e = *find(c, key)) == NULL || (e->expires_ms <= now_ms && !expired))
+		return false;
+	*rows = copy_rows(e->rows, mem);
+	return true;
+}
+
+size_t row_cache_flush(struct row_cache *c)
+{
+	size_t n = c ? c->n : 0;
+
+	while (c && c->oldest)
+		drop(c, c->oldest);
+	return n;
+}
+
+void row_cache_free(struct row_cache **c)
+{
+	row_cache_flush(*c);
+	free(*c);
+	*c = NULL;
+}

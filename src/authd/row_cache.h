@@ -1,0 +1,22 @@
+/*
+ * row_cache.h - answers of databases, kept for a while (auth_cache_size, auth_cache_ttl, auth_cache_negative_ttl).
+ */
+#ifndef AUTHD_ROW_CACHE_H
+#define AUTHD_ROW_CACHE_H
+
+#include "authd/sql.h"
+
+struct row_cache;
+
+/* max_octets == 0 gives NULL: no cache; all functions take that. Times in milliseconds. */
+struct row_cache *row_cache_new(uint64_t max_octets, uint64_t ttl_ms, uint64_t negative_ttl_ms);
+void row_cache_free(struct row_cache **c);
+/* Keep the rows (copied; NULL: nobody by that name). */
+void row_cache_put(struct row_cache *c, struct str key, const struct sql_row *rows, uint64_t now_ms);
+/* Returns true when there is an answer; *rows is then a copy in mem. `expired`: one that is too old will do as well. */
+bool row_cache_get(
+	struct row_cache *c, struct str key, uint64_t now_ms, bool expired, struct arena *mem, struct sql_row **rows);
+/* Forget all. Returns how many there were. */
+size_t row_cache_flush(struct row_cache *c);
+
+#endif

@@ -1,0 +1,462 @@
+/* Listeners and connections: octets in, lines out of them, octets out. */
+#include "authd/authd.h"
+
+#include "auth/auth_proto.h"
+#include "base/log.h"
+
+#include <errno.h>
+#include <netdb.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+enum { BACKLOG = 511, OUT_MAX = 64 * 1024 * 1024, MINOR_AUTH = 2, MINOR_USERS = 1, ACCEPT_BURST = 16 };
+
+/* ---- binding, with master's rights ---- */
+
+_Noreturn static void cannot(const struct listener_settings *set, const char *name, const char *what, const char *why)
+{
+	fatal("%s, line %u: cannot %s %s: %s", set->file, set->line, what, name, why);
+}
+
+/* Only a socket is ever removed, and only to put our own in its place. */
+static void remove_stale(const struct listener_settings *set, const char *path, const struct sockaddr_un *un)
+{
+	struct stat st;
+	int fd;
+
+	if (lstat(path, &st) != 0)
+		return;
+	if (!S_ISSOCK(st.st_mode))
+		cannot(set, path, "make the socket", "something that is no socket is there already");
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd >= 0 && connect(fd, (const struct sockaddr *)un, sizeof *un) == 0)
+		log_warn("%s is served by another process (Dovecot, perhaps); taking it over", path);
+	if (fd >= 0)
+		close(fd);
+	if (unlink(path) != 0)
+		cannot(set, path, "replace the socket", strerror(errno));
+}
+
+static void set_owner(const struct listener_settings *set, const char *path, bool root)
+{
+	/* Without root a socket stays with the account that runs everything: that is who asks. */
+	if ((set->uid == (uid_t)-1 || set->uid == geteuid()) && (set->gid == (gid_t)-1 || set->gid == getegid()))
+		return;
+	if (chown(path, set->uid, set->gid) != 0 && root)
+		cannot(set, path, "give away the socket", strerror(errno));
+}
+
+static int bind_unix(struct authd *a, const struct listener_settings *set)
+{
+	struct sockaddr_un un = { .sun_family = AF_UNIX };
+	char path[4096];
+	int fd;
+
+	snprintf(path, sizeof path, "%s%s%s", *set->path == '/' ? "" : a->child.queue_directory,
+		*set->path == '/' ? "" : "/", set->path);
+	if (strlen(path) >= sizeof un.sun_path)
+		cannot(set, path, "make the socket", "the path is longer than a socket's may be (107 octets)");
+	memcpy(un.sun_path, path, strlen(path) + 1);
+	remove_stale(set, path, &un);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	/* umask is 077: nobody gets in before the mode is what was asked for. */
+	if (fd < 0 || bind(fd, (const struct sockaddr *)&un, sizeof un) != 0)
+		cannot(set, path, "make the socket", strerror(errno));
+	set_owner(set, path, a->child.root);
+	if (chmod(path, set->mode) != 0)
+		cannot(set, path, "set the mode of", strerror(errno));
+	return fd;
+}
+
+static int bind_inet(const struct listener_settings *set)
+{
+	struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV }, *list = NULL;
+	char port[8], name[300];
+	int fd = -1, one = 1, zero = 0, r;
+
+	snprintf(port, sizeof port, "%u", (unsigned)set->port);
+	snprintf(name, sizeof name, "%s:%s", *set->host ? set->host : "*", port);
+	if (*set->host == '\0')
+		hints.ai_family = AF_INET6;
+	r = getaddrinfo(*set->host ? set->host : NULL, port, &hints, &list);
+	if (r != 0)
+		cannot(set, name, "listen on", gai_strerror(r));
+	fd = socket(list->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd >= 0) {
+		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+		if (list->ai_family == AF_INET6)
+			setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &zero, sizeof zero);
+	}
+	if (fd < 0 || bind(fd, list->ai_addr, list->ai_addrlen) != 0)
+		cannot(set, name, "listen on", strerror(errno));
+	freeaddrinfo(list);
+	return fd;
+}
+
+void server_bind(struct authd *a)
+{
+	for (size_t i = 0; i < a->set->n_listeners; i++) {
+		const struct listener_settings *set = &a->set->listener[i];
+		struct listener *l = &a->listener[a->n_listeners++];
+
+		l->authd = a;
+		l->set = set;
+		l->uid = set->uid == (uid_t)-1 ? geteuid() : set->uid;
+		l->gid = set->gid == (gid_t)-1 ? getegid() : set->gid;
+		l->fd = set->path ? bind_unix(a, set) : bind_inet(set);
+		if (listen(l->fd, BACKLOG) != 0)
+			cannot(set, set->path ? set->path : "a port", "listen on", strerror(errno));
+	}
+}
+
+/* ---- a connection's end ---- */
+
+static void on_handle_closed(struct client *c)
+{
+	if (--c->handles == 0)
+		free(c);
+}
+
+static void on_poll_closed(uv_handle_t *h)
+{
+	on_handle_closed(container_of((uv_poll_t *)(void *)h, struct client, poll));
+}
+
+static void on_grace_closed(uv_handle_t *h)
+{
+	on_handle_closed(container_of((uv_timer_t *)(void *)h, struct client, grace));
+}
+
+static void unlink_dirty(struct client *c)
+{
+	struct client **at = &c->authd->dirty;
+
+	while (*at && *at != c)
+		at = &(*at)->next_dirty;
+	if (*at)
+		*at = c->next_dirty;
+	c->is_dirty = false;
+}
+
+void client_end(struct client *c, const char *why)
+{
+	struct authd *a = c->authd;
+
+	if (c->is_ended)
+		return;
+	c->is_ended = true;
+	if (why)
+		log_warn("auth: client %u (process %u): %s; ending its connection", c->cuid, c->cpid, why);
+	login_drop_all(c);
+	users_drop(c);
+	if (c->is_dirty)
+		unlink_dirty(c);
+	*(c->prev ? &c->prev->next : &a->clients) = c->next;
+	if (c->next)
+		c->next->prev = c->prev;
+	a->n_clients--;
+	uv_poll_stop(&c->poll);
+	close(c->fd);
+	c->fd = -1;
+	buf_wipe(&c->in);
+	buf_wipe(&c->out);
+	uv_close((uv_handle_t *)&c->poll, on_poll_closed);
+	uv_close((uv_handle_t *)&c->grace, on_grace_closed);
+	if (a->is_stopping && a->n_clients == 0)
+		child_exit(&a->child);
+}
+
+/* ---- out ---- */
+
+static void on_poll(uv_poll_t *poll, int status, int events);
+
+static void client_flush(struct client *c)
+{
+	while (c->out.n) {
+		ssize_t n = send(c->fd, c->out.p, c->out.n, MSG_NOSIGNAL);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 && errno != EAGAIN) {
+			client_end(c, NULL);
+			return;
+		}
+		if (n < 0)
+			break;
+		buf_consume(&c->out, (size_t)n);
+	}
+	if (c->out.n > CLIENT_OUT_MAX) {
+		client_end(c, "it does not read its answers");
+		return;
+	}
+	uv_poll_start(&c->poll, c->out.n ? UV_READABLE | UV_WRITABLE : UV_READABLE, on_poll);
+	if (c->out.n == 0)
+		buf_wipe(&c->out);
+}
+
+static void on_flush(uv_prepare_t *p)
+{
+	struct authd *a = container_of(p, struct authd, flush);
+	struct client *c;
+
+	uv_prepare_stop(p);
+	while ((c = a->dirty) != NULL) {
+		a->dirty = c->next_dirty;
+		c->is_dirty = false;
+		client_flush(c);
+		if (c->is_ended)
+			continue;
+		if (c->listing && c->out.n < LIST_CHUNK)
+			users_more(c);
+		else if (a->is_stopping && c->n_logins == 0 && c->out.n == 0)
+			client_end(c, NULL);
+	}
+}
+
+void client_send_soon(struct client *c)
+{
+	struct authd *a = c->authd;
+
+	if (c->is_dirty || c->is_ended)
+		return;
+	c->is_dirty = true;
+	c->next_dirty = a->dirty;
+	a->dirty = c;
+	if (!uv_is_active((uv_handle_t *)&a->flush))
+		uv_prepare_start(&a->flush, on_flush);
+}
+
+/* ---- the handshake ---- */
+
+static bool is_login_socket(const struct client *c)
+{
+	return c->listener->set->type == LISTEN_AUTH || c->listener->set->type == LISTEN_LOGIN;
+}
+
+static void greet(struct client *c)
+{
+	if (c->is_greeted)
+		return;
+	c->is_greeted = true;
+	uv_timer_stop(&c->grace);
+	login_greet(c);
+	client_send_soon(c);
+}
+
+static void on_grace(uv_timer_t *t)
+{
+	greet(container_of(t, struct client, grace));
+}
+
+static int refuse(struct client *c, const char *why)
+{
+	client_end(c, why);
+	return -1;
+}
+
+static int on_version(struct client *c, struct str rest)
+{
+	struct str major = { 0 }, minor = { 0 };
+	uint64_t n;
+
+	auth_field(&rest, &major);
+	auth_field(&rest, &minor);
+	if (!str_eq(major, STR("1")))
+		return refuse(c, "it speaks another major version of the protocol");
+	if (!str_u64(minor, &n) || n > 1000)
+		return refuse(c, "VERSION without a minor number");
+	c->minor = (unsigned)n;
+	c->has_version = true;
+	if (is_login_socket(c))
+		greet(c);
+	return 0;
+}
+
+static int on_cpid(struct client *c, struct str rest)
+{
+	struct str field = { 0 };
+	uint32_t pid;
+
+	auth_field(&rest, &field);
+	if (!auth_id(field, &pid))
+		return refuse(c, "CPID without a process number");
+	if (c->has_cpid && c->listener->set->type == LISTEN_LOGIN)
+		return refuse(c, "CPID twice");
+	c->cpid = pid;
+	c->has_cpid = true;
+	return 0;
+}
+
+/* Returns 0, or -1: the client was ended. */
+static int line_in(struct client *c, struct str line)
+{
+	struct str word;
+
+	if (!auth_field(&line, &word))
+		return 0;
+	if (!c->has_version)
+		return str_eq(word, STR("VERSION")) ? on_version(c, line) : refuse(c, "a command before VERSION");
+	if (str_eq(word, STR("VERSION")))
+		return refuse(c, "VERSION twice");
+	if (!is_login_socket(c))
+		return users_line(c, word, line);
+	if (str_eq(word, STR("CPID")))
+		return on_cpid(c, line);
+	if (!c->has_cpid)
+		return refuse(c, "a command before CPID");
+	return login_line(c, word, line);
+}
+
+/* ---- in ---- */
+
+static void on_readable(struct client *c)
+{
+	char *p = buf_reserve(&c->in, AUTH_MAX_LINE);
+	struct str line;
+	size_t done = 0, used;
+	ssize_t n;
+	int r;
+
+	require(p != NULL);
+	n = recv(c->fd, p, AUTH_MAX_LINE, 0);
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (n <= 0) {
+		client_end(c, NULL);
+		return;
+	}
+	buf_commit(&c->in, (size_t)n);
+	while ((r = auth_line_next(str_from(buf_str(&c->in), done), &used, &line)) == 1) {
+		done += used;
+		if (line_in(c, line) < 0 || c->is_ended)
+			return;
+	}
+	if (r < 0) {
+		client_end(c, "a line is longer than 16384 octets");
+		return;
+	}
+	mem_wipe(c->in.p, done); /* passwords */
+	buf_consume(&c->in, done);
+	if (c->in.n == 0)
+		buf_free(&c->in);
+}
+
+static void on_poll(uv_poll_t *poll, int status, int events)
+{
+	struct client *c = container_of(poll, struct client, poll);
+
+	if (c->is_ended)
+		return;
+	if (status < 0) {
+		client_end(c, NULL);
+		return;
+	}
+	if (events & UV_WRITABLE) {
+		client_flush(c);
+		if (!c->is_ended && c->listing && c->out.n < LIST_CHUNK)
+			users_more(c);
+	}
+	/* Who does not read his answers asks nothing more. */
+	if (!c->is_ended && (events & UV_READABLE))
+		on_readable(c);
+}
+
+/* ---- accept ---- */
+
+static void check_peer(struct client *c)
+{
+	const struct listener *l = c->listener;
+	struct ucred peer;
+	socklen_t size = sizeof peer;
+
+	if (l->set->path == NULL || l->set->mode != 0666 || is_login_socket(c))
+		return;
+	if (getsockopt(c->fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0)
+		peer.uid = (uid_t)-1, peer.gid = (gid_t)-1;
+	c->peer_uid = peer.uid;
+	c->is_restricted = peer.uid != l->uid && peer.gid != l->gid && peer.uid != 0;
+}
+
+static void client_new(struct listener *l, int fd)
+{
+	struct authd *a = l->authd;
+	struct client *c = xcalloc(1, sizeof *c);
+
+	c->authd = a;
+	c->listener = l;
+	c->fd = fd;
+	c->in = BUF_INIT(2 * AUTH_MAX_LINE);
+	c->out = BUF_INIT(OUT_MAX);
+	c->cuid = ++a->last_cuid;
+	c->handles = 2;
+	c->next = a->clients;
+	if (c->next)
+		c->next->prev = c;
+	a->clients = c;
+	a->n_clients++;
+	if (uv_poll_init(a->child.loop, &c->poll, fd) != 0)
+		panic("uv_poll_init: no watcher for a socket");
+	uv_timer_init(a->child.loop, &c->grace);
+	check_peer(c);
+	if (is_login_socket(c)) {
+		buf_addf(&c->out, "VERSION\t%d\t%d\n", AUTH_MAJOR, MINOR_AUTH);
+		uv_timer_start(&c->grace, on_grace, GRACE_MS, 0);
+	} else {
+		buf_addf(&c->out, "VERSION\t%d\t%d\nSPID\t%d\n", AUTH_MAJOR, MINOR_USERS, (int)getpid());
+	}
+	client_flush(c);
+}
+
+static void on_accept(uv_poll_t *poll, int status, int events)
+{
+	struct listener *l = container_of(poll, struct listener, poll);
+
+	(void)status;
+	(void)events;
+	for (int i = 0; i < ACCEPT_BURST; i++) {
+		int fd = accept4(l->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+		if (fd < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOMEM))
+			log_warn("auth: cannot take a connection: %s", strerror(errno));
+		if (fd < 0)
+			return;
+		client_new(l, fd);
+	}
+}
+
+static void on_sweep(uv_timer_t *t)
+{
+	struct authd *a = container_of(t, struct authd, sweep);
+
+	for (struct client *c = a->clients; c; c = c->next)
+		if (c->n_logins)
+			login_sweep(c);
+}
+
+void server_start(struct authd *a)
+{
+	uv_loop_t *loop = a->child.loop;
+
+	a->delayed_last = &a->delayed;
+	uv_prepare_init(loop, &a->flush);
+	uv_timer_init(loop, &a->tick);
+	uv_timer_init(loop, &a->sweep);
+	uv_timer_start(&a->sweep, on_sweep, 5000, 5000);
+	for (size_t i = 0; i < a->n_listeners; i++) {
+		if (uv_poll_init(loop, &a->listener[i].poll, a->listener[i].fd) != 0)
+			panic("uv_poll_init: no watcher for a listener");
+		uv_poll_start(&a->listener[i].poll, UV_READABLE, on_accept);
+	}
+}
+
+void server_stop(struct authd *a)
+{
+	for (size_t i = 0; i < a->n_listeners; i++) {
+		uv_poll_stop(&a->listener[i].poll);
+		close(a->listener[i].fd);
+	}
+	a->n_listeners = 0;
+}

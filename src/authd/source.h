@@ -1,0 +1,59 @@
+/*
+ * source.h - lookups in one database of one passdb or userdb block: which thread does it, what is cached, and what is
+ * said when the database goes away and comes back.
+ */
+#ifndef AUTHD_SOURCE_H
+#define AUTHD_SOURCE_H
+
+#include "authd/pool.h"
+#include "authd/settings.h"
+
+enum { SPARE_CONNS = 8, SQL_WAIT_MS = 2000, SQL_MAX_ROWS = 2 };
+
+struct row_cache;
+
+struct source {
+	const struct sql_settings *set;
+	struct pool *pool;	  /* for what would block */
+	struct sql_conn *in_loop; /* NULL: the driver has none */
+	uv_mutex_t lock;	  /* of spare */
+	struct sql_conn *spare[SPARE_CONNS];
+	size_t n_spare;
+	struct row_cache *cache; /* shared by all sources; NULL: off */
+	unsigned index;		 /* of the source: part of the cache's key */
+	bool is_down;		 /* said so in the log */
+	uint64_t n_lookups, n_failed;
+};
+
+enum lookup_result { LOOKUP_DONE, LOOKUP_FAILED /* the database does not work: a temporary failure */ };
+
+struct lookup { /* embedded; zeroed before lookup_start() */
+	/* Not from within lookup_start(). rows, in mem, may be NULL: nobody by that name. */
+	void (*done)(struct lookup *l);
+	enum lookup_result result;
+	struct sql_row *rows;
+	bool from_cache;
+	/* source.c's */
+	struct source *source;
+	const char *what; /* "password_query" */
+	const struct query *query;
+	struct str *params;
+	size_t max_rows;
+	struct arena *mem;
+	struct str key; /* of the cache */
+	const char *why;
+	struct job job;
+};
+
+void source_init(
+	struct source *s, const struct sql_settings *set, struct pool *pool, struct row_cache *cache, unsigned index);
+/*
+ * Look it up; everything is allocated in mem. `user` and `address` are for fairness. use_cache: a cached answer will
+ * do. Returns 1: l->result is there already; 0: done comes later (mem must live until then).
+ */
+int lookup_start(struct lookup *l, struct source *s, const char *what, const struct query *q, const struct vars *v,
+	struct arena *mem, size_t max_rows, bool use_cache);
+/* Try the query against the tables once, at start, to say early what will not work. */
+void source_check(struct source *s, const char *what, const struct query *q, struct arena *mem);
+
+#endif

@@ -1,0 +1,58 @@
+/*
+ * sql.h - what authd wants of a database, and what a driver (sql_sqlite.c, …) gives. A driver's functions block at most
+ * wait_ms; a connection is used by one thread at a time. Which thread, and what is logged, is source.c's.
+ */
+#ifndef AUTHD_SQL_H
+#define AUTHD_SQL_H
+
+#include "base/arena.h"
+#include "base/buf.h"
+
+enum sql_err {	       /* returned negated */
+	SQL_EBUSY = 1, /* somebody else holds a lock; wait_ms was not enough */
+	SQL_EDOWN      /* not there, not readable, the query does not fit its tables …: *why says it */
+};
+
+struct sql_field {
+	struct str name, value;
+	bool is_null;
+};
+struct sql_row {
+	struct sql_field *field;
+	size_t n;
+	struct sql_row *next;
+};
+
+struct sql_conn; /* a driver's connection; starts with a pointer to its driver */
+
+struct sql_driver {
+	const char *name;
+	/*
+	 * Is a lookup so quick, with wait_ms == 0, that the event loop may make it itself? (A database in a local file:
+	 * yes; one behind a network: no, its lookups go to threads.)
+	 */
+	bool is_local;
+	/* `connect` is borrowed for as long as the connection lives. Does not touch the database yet. */
+	struct sql_conn *(*open)(const char *connect);
+	void (*close)(struct sql_conn **c);
+	/*
+	 * Run a query with bound parameters. `sql` must stay at its address: prepared statements are kept by it.
+	 * *rows is a list in the arena, at most max_rows of them (0: no limit). A connection that broke is made anew by
+	 * the next call. Returns 0, or -enum sql_err with *why (English, in the arena).
+	 */
+	int (*run)(struct sql_conn *c, const char *sql, const struct str *params, size_t n, unsigned wait_ms,
+		size_t max_rows, struct arena *mem, struct sql_row **rows, const char **why);
+	/*
+	 * The path of a local database in `connect` (in the arena), for the jail; NULL: none. May be NULL.
+	 */
+	const char *(*path)(const char *connect, struct arena *mem);
+};
+
+/* "sqlite" … or NULL. */
+const struct sql_driver *sql_driver_find(const char *name);
+/* Value of a column by name, without regard to case; NULL: there is none. */
+const struct sql_field *sql_field_find(const struct sql_row *row, const char *name);
+
+extern const struct sql_driver sql_sqlite;
+
+#endif

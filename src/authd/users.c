@@ -1,0 +1,433 @@
+/*
+ * The userdb and master sockets: who exists, and what is known of him. Lines to the letter of docs/protocol/auth.md
+ * section "userdb and master sockets".
+ */
+#include "authd/authd.h"
+
+#include "auth/auth_proto.h"
+#include "authd/login.h"
+#include "base/log.h"
+
+#include <grp.h>
+#include <pwd.h>
+#include <stdlib.h>
+
+struct ask { /* one USER or PASS */
+	struct lookup lookup;
+	struct authd *authd;
+	struct client *client; /* NULL: gone */
+	struct ask *next;
+	struct arena *mem;
+	struct vars vars;
+	uint32_t id;
+	size_t db;
+	bool is_pass, had_temp;
+};
+
+static void ask_next(struct ask *q);
+
+static void ask_free(struct ask *q)
+{
+	if (q->client) {
+		struct ask **at = &q->client->asks;
+
+		while (*at != q)
+			at = &(*at)->next;
+		*at = q->next;
+	}
+	arena_wipe(&q->mem);
+	free(q);
+}
+
+static void answer(struct ask *q, const char *word, const char *reason)
+{
+	struct client *c = q->client;
+
+	buf_addf(&c->out, "%s\t%u", word, q->id);
+	if (reason)
+		auth_add_field(&c->out, "reason=", str_c(reason));
+	buf_add_char(&c->out, '\n');
+	client_send_soon(c);
+	ask_free(q);
+}
+
+static void add_pair(struct buf *out, struct str key, struct str value)
+{
+	buf_add_char(out, '\t');
+	auth_escape(out, key);
+	buf_add_char(out, '=');
+	auth_escape(out, value);
+}
+
+/* uid and gid go out as numbers, whatever the table says. */
+static struct str numeric(struct ask *q, struct str name, struct str value)
+{
+	uint64_t n;
+	struct passwd *pw;
+	struct group *gr;
+
+	if (str_u64(value, &n))
+		return value;
+	if (str_ieq(name, STR("uid")) && (pw = getpwnam(arena_cdup(q->mem, value))))
+		return str_c(arena_printf(q->mem, "%u", (unsigned)pw->pw_uid));
+	if (str_ieq(name, STR("gid")) && (gr = getgrnam(arena_cdup(q->mem, value))))
+		return str_c(arena_printf(q->mem, "%u", (unsigned)gr->gr_gid));
+	return value;
+}
+
+static bool is_name_column(struct str name)
+{
+	return str_ieq(name, STR("user")) || str_ieq(name, STR("username")) || str_ieq(name, STR("domain"));
+}
+
+static struct str row_user(const struct sql_row *row, struct vars *v, struct arena *mem)
+{
+	const struct sql_field *user = sql_field_find(row, "user"), *name = sql_field_find(row, "username"),
+			       *domain = sql_field_find(row, "domain");
+
+	if (user && user->value.n)
+		return user->value;
+	if (name && name->value.n && domain && domain->value.n)
+		return str_c(arena_printf(mem, "%.*s@%.*s", STR_ARG(name->value), STR_ARG(domain->value)));
+	return name && name->value.n ? name->value : v->user;
+}
+
+static bool may_see(const struct client *c, struct str uid)
+{
+	uint64_t n;
+
+	return !c->is_restricted || (str_u64(uid, &n) && n == c->peer_uid);
+}
+
+static void answer_row(struct ask *q)
+{
+	struct client *c = q->client;
+	const struct sql_row *row = q->lookup.rows;
+	const struct sql_field *uid = sql_field_find(row, "uid");
+
+	if (!q->is_pass && !may_see(c, uid ? numeric(q, uid->name, uid->value) : STR(""))) {
+		answer(q, "NOTFOUND", NULL);
+		return;
+	}
+	if (q->is_pass) {
+		buf_addf(&c->out, "PASS\t%u", q->id);
+		auth_add_field(&c->out, "user=", row_user(row, &q->vars, q->mem));
+	} else {
+		buf_addf(&c->out, "USER\t%u\t", q->id);
+		auth_escape(&c->out, row_user(row, &q->vars, q->mem));
+	}
+	for (size_t i = 0; i < row->n; i++)
+		if (!is_name_column(row->field[i].name) && !row->field[i].is_null)
+			add_pair(&c->out, row->field[i].name, numeric(q, row->field[i].name, row->field[i].value));
+	buf_add_char(&c->out, '\n');
+	client_send_soon(c);
+	ask_free(q);
+}
+
+static void answer_static(struct ask *q, const struct userdb *u)
+{
+	struct client *c = q->client;
+	struct buf b = BUF_INIT(65536);
+	struct str uid = STR("");
+
+	for (size_t i = 0; i < u->n_fields; i++) {
+		struct str key = str_c(u->field[i].key);
+		struct str value = numeric(q, key, template_expand(&u->field[i].value, &q->vars, q->mem));
+
+		if (str_eq(key, STR("uid")))
+			uid = value;
+		add_pair(&b, key, value);
+	}
+	if (!may_see(c, uid)) {
+		buf_free(&b);
+		answer(q, "NOTFOUND", NULL);
+		return;
+	}
+	buf_addf(&c->out, "USER\t%u\t", q->id);
+	auth_escape(&c->out, q->vars.user);
+	buf_add_str(&c->out, buf_str(&b));
+	buf_add_char(&c->out, '\n');
+	client_send_soon(c);
+	buf_free(&b);
+	ask_free(q);
+}
+
+static void on_rows(struct ask *q)
+{
+	if (q->lookup.result == LOOKUP_DONE && q->lookup.rows) {
+		answer_row(q);
+		return;
+	}
+	q->had_temp |= q->lookup.result == LOOKUP_FAILED;
+	q->db++;
+	ask_next(q);
+}
+
+static void on_lookup(struct lookup *l)
+{
+	struct ask *q = container_of(l, struct ask, lookup);
+
+	if (q->client)
+		on_rows(q);
+	else
+		ask_free(q);
+}
+
+static void ask_next(struct ask *q)
+{
+	const struct settings *set = q->authd->set;
+	size_t n = q->is_pass ? set->n_passdbs : set->n_userdbs;
+	const struct sql_settings *sql;
+
+	if (q->db == n) {
+		answer(q, q->had_temp ? "FAIL" : "NOTFOUND", NULL);
+		return;
+	}
+	sql = q->is_pass ? &set->passdb[q->db].sql : &set->userdb[q->db].sql;
+	if (sql->file == NULL) {
+		answer_static(q, &set->userdb[q->db]);
+		return;
+	}
+	q->lookup = (struct lookup){ .done = on_lookup };
+	if (lookup_start(&q->lookup, q->is_pass ? &q->authd->passdb[q->db] : &q->authd->userdb[q->db],
+		    q->is_pass ? "password_query" : "user_query", q->is_pass ? &sql->password_query : &sql->user_query,
+		    &q->vars, q->mem, SQL_MAX_ROWS, true))
+		on_rows(q);
+}
+
+static int refuse(struct client *c, const char *why)
+{
+	client_end(c, why);
+	return -1;
+}
+
+static int on_ask(struct client *c, uint32_t id, struct str rest, bool is_pass)
+{
+	struct ask *q = xcalloc(1, sizeof *q);
+	struct str field, value, name;
+	const char *why;
+
+	q->mem = arena_new(0);
+	q->authd = c->authd;
+	q->client = c;
+	q->next = c->asks;
+	c->asks = q;
+	q->id = id;
+	q->is_pass = is_pass;
+	if (!auth_field(&rest, &name)) {
+		ask_free(q);
+		return refuse(c, "USER or PASS without a user name");
+	}
+	name = auth_unescape(q->mem, name);
+	while (auth_field(&rest, &field)) {
+		if (auth_is_key(field, "service=", &value) || auth_is_key(field, "protocol=", &value))
+			q->vars.service = arena_dup(q->mem, auth_unescape(q->mem, value));
+		else if (auth_is_key(field, "rip=", &value))
+			q->vars.remote_ip = arena_dup(q->mem, auth_unescape(q->mem, value));
+		else if (auth_is_key(field, "lip=", &value))
+			q->vars.local_ip = arena_dup(q->mem, auth_unescape(q->mem, value));
+	}
+	q->vars.orig_user = arena_dup(q->mem, name);
+	if (is_pass && (c->listener->set->type != LISTEN_MASTER || c->is_restricted))
+		answer(q, "FAIL", "PASS is answered on a master socket only");
+	else if (username_normalise(c->authd->set, &q->vars, q->vars.orig_user, q->mem, &why) < 0)
+		answer(q, "NOTFOUND", NULL);
+	else
+		ask_next(q);
+	return 0;
+}
+
+static int on_user(struct client *c, uint32_t id, struct str rest)
+{
+	return on_ask(c, id, rest, false);
+}
+
+static int on_pass(struct client *c, uint32_t id, struct str rest)
+{
+	return on_ask(c, id, rest, true);
+}
+
+/* ---- LIST ---- */
+
+/* "*" and "?" in the mask, without regard to case. */
+static bool matches(struct str mask, struct str s)
+{
+	size_t m = 0, i = 0, star = SIZE_MAX, from = 0;
+
+	while (i < s.n) {
+		if (m < mask.n && mask.p[m] == '*') {
+			star = m++;
+			from = i;
+		} else if (m < mask.n && (mask.p[m] == '?' || ascii_lower(mask.p[m]) == ascii_lower(s.p[i]))) {
+			m++;
+			i++;
+		} else if (star != SIZE_MAX) {
+			m = star + 1;
+			i = ++from;
+		} else {
+			return false;
+		}
+	}
+	while (m < mask.n && mask.p[m] == '*')
+		m++;
+	return m == mask.n;
+}
+
+static void listing_free(struct listing *g)
+{
+	if (g->client)
+		g->client->listing = NULL;
+	arena_wipe(&g->mem);
+	free(g);
+}
+
+static void list_next_db(struct listing *g);
+
+void users_more(struct client *c)
+{
+	struct listing *g = c->listing;
+	struct vars none = { 0 };
+
+	if (g == NULL || !g->ready)
+		return;
+	while (g->next && c->out.n < LIST_CHUNK) {
+		struct str user = row_user(g->next, &none, g->mem);
+
+		if (user.n && (g->mask.n == 0 || matches(g->mask, user))) {
+			buf_addf(&c->out, "LIST\t%u\t", g->id);
+			auth_escape(&c->out, user);
+			buf_add_char(&c->out, '\n');
+		}
+		g->next = g->next->next;
+	}
+	client_send_soon(c);
+	if (g->next == NULL) {
+		g->ready = false;
+		g->userdb++;
+		list_next_db(g);
+	}
+}
+
+static void on_list(struct lookup *l)
+{
+	struct listing *g = container_of(l, struct listing, lookup);
+
+	if (g->client == NULL) {
+		listing_free(g);
+		return;
+	}
+	g->failed |= l->result == LOOKUP_FAILED;
+	g->next = l->rows;
+	g->ready = true;
+	users_more(g->client);
+}
+
+static void list_next_db(struct listing *g)
+{
+	struct authd *a = g->client->authd;
+	struct vars v = { 0 };
+
+	while (g->userdb < a->set->n_userdbs && a->set->userdb[g->userdb].sql.iterate_query.sql == NULL)
+		g->userdb++;
+	if (g->userdb < a->set->n_userdbs) {
+		g->lookup = (struct lookup){ .done = on_list };
+		if (lookup_start(&g->lookup, &a->userdb[g->userdb], "iterate_query",
+			    &a->set->userdb[g->userdb].sql.iterate_query, &v, g->mem, 0, false))
+			on_list(&g->lookup);
+		return;
+	}
+	buf_addf(&g->client->out, "DONE\t%u\t%s\n", g->id, g->failed ? "fail" : "");
+	client_send_soon(g->client);
+	listing_free(g);
+}
+
+static int on_list_request(struct client *c, uint32_t id, struct str rest)
+{
+	struct listing *g;
+	struct str field, value;
+
+	if (c->listing || c->is_restricted) {
+		buf_addf(&c->out, "DONE\t%u\tfail\n", id);
+		client_send_soon(c);
+		return 0;
+	}
+	g = xcalloc(1, sizeof *g);
+	g->mem = arena_new(0);
+	g->client = c;
+	g->id = id;
+	while (auth_field(&rest, &field))
+		if (auth_is_key(field, "user=", &value))
+			g->mask = arena_dup(g->mem, auth_unescape(g->mem, value));
+	c->listing = g;
+	list_next_db(g);
+	return 0;
+}
+
+void users_drop(struct client *c)
+{
+	struct ask *q;
+
+	while ((q = c->asks) != NULL) {
+		c->asks = q->next;
+		q->client = NULL; /* freed when its answer comes */
+		q->lookup.job.cancelled = true;
+	}
+	if (c->listing == NULL)
+		return;
+	c->listing->client = NULL;
+	if (c->listing->ready)
+		listing_free(c->listing);
+	c->listing = NULL;
+}
+
+/* ---- the rest ---- */
+
+static int on_cache_flush(struct client *c, uint32_t id, struct str rest)
+{
+	(void)rest; /* a mask: flushing more than was asked for is only slower */
+	verdicts_flush(c->authd->verdicts);
+	buf_addf(&c->out, "OK\t%u\t%zu\n", id, row_cache_flush(c->authd->cache));
+	client_send_soon(c);
+	return 0;
+}
+
+/* A login is handed on to another service only where a login process asked for it: here none does ("nologin"). */
+static int on_request(struct client *c, uint32_t id, struct str rest)
+{
+	(void)rest;
+	buf_addf(&c->out, "NOTFOUND\t%u\n", id);
+	client_send_soon(c);
+	return 0;
+}
+
+static const struct {
+	const char *word;
+	bool on_master_only;
+	int (*run)(struct client *c, uint32_t id, struct str rest);
+} commands[] = {
+	{ "USER", false, on_user },
+	{ "PASS", false, on_pass },
+	{ "LIST", false, on_list_request },
+	{ "REQUEST", true, on_request },
+	{ "CACHE-FLUSH", true, on_cache_flush },
+};
+
+int users_line(struct client *c, struct str word, struct str rest)
+{
+	struct str field = { 0 };
+	uint32_t id;
+
+	for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
+		if (!str_eq(word, str_c(commands[i].word)))
+			continue;
+		if (commands[i].on_master_only && c->listener->set->type != LISTEN_MASTER)
+			break;
+		auth_field(&rest, &field);
+		if (!auth_id(field, &id))
+			return refuse(c, "a command without a valid number");
+		return commands[i].run(c, id, rest);
+	}
+	if (str_eq(word, STR("CPID")))
+		return refuse(c, "an authentication client on a userdb or master socket; it wants another one");
+	return refuse(c, "an unknown command");
+}
