@@ -50,6 +50,8 @@ static void test_lines(void **state)
 		{ I("0123456789abcdefghijklmnopqrstuvwxyz0123456789\r\nQUIT\r\n"), false, "-1|QUIT|" },
 		{ I("0123456789abcdefghijklmno\rpq\0rstuvwxyz0123456789\nQUIT\r\n"), false, "-1|QUIT|" },
 		{ I("0123456789abcdefghijklmnopqrstuvwxyz0123456789"), false, "-1|" },
+		{ I("0123456789abcdef"), false, "-1|" }, /* at once: the caller's buffer is full */
+		{ I("0123456789abcde"), false, "" },
 #undef I
 	};
 	struct buf got = BUF_INIT(4096);
