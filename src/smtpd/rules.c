@@ -89,12 +89,7 @@ bool rules_needs_name(struct str line)
 /* A web browser or a worm, not a mail client: nothing that it says is worth an answer. */
 static bool is_forbidden(const struct session *s, struct str word)
 {
-	struct str rest = str_c(s->service->forbidden_commands), w;
-
-	while (str_word(&rest, ", \t\r\n", &w))
-		if (str_ieq(w, word))
-			return true;
-	return false;
+	return match_list_host(s->service->forbidden_commands, word);
 }
 
 static enum outcome unknown_command(struct session *s, const struct smtp_command *cmd, struct str line)
