@@ -99,7 +99,7 @@ bool domain_is_valid(struct str domain, bool utf8)
 
 	if (!str_is_8bit(domain))
 		return ldh_is_valid(domain);
-	valid = utf8 && domain_to_ascii(domain, &ascii) == 0 && ldh_is_valid(buf_str(&ascii));
+	valid = utf8 && domain_to_ascii(domain, &ascii) == 0;
 	buf_free(&ascii);
 	return valid;
 }
@@ -217,7 +217,8 @@ int domain_to_ascii(struct str domain, struct buf *out)
 	text[domain.n] = '\0';
 	if (idn2_lookup_u8((uint8_t *)text, &ascii, IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL) != IDN2_OK)
 		return -1;
-	r = buf_add_c(out, (char *)ascii);
+	/* UTS #46 maps some characters to punctuation, such as "a/c". */
+	r = ldh_is_valid(str_c((char *)ascii)) ? buf_add_c(out, (char *)ascii) : -1;
 	idn2_free(ascii);
 	return r;
 }

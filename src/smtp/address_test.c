@@ -167,6 +167,8 @@ static void test_idn(void **state)
 			"xn--strae-oqa.example" },
 		{ "\xE4\xBE\x8B\xE3\x81\x88.\xE3\x83\x86\xE3\x82\xB9\xE3\x83\x88", "xn--r8jz45g.xn--zckzah" },
 		{ "\xC3", NULL },
+		{ "\xE2\x84\x80.example", NULL },	       /* U+2100 is mapped to "a/c" */
+		{ "\xC3\xBC\xE3\x80\x82\xE3\x80\x82x", NULL }, /* U+3002 is mapped to "." */
 		{ "a\xE2\x80\x8B.-\xC3\xBC", NULL },
 	};
 	struct buf out = BUF_INIT(255);
