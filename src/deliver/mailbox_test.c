@@ -39,6 +39,19 @@ static void set_content(struct fixture *f, struct str wire, unsigned extents)
 	f->m.segments = f->segments;
 }
 
+/* A message that begins well and cannot be read to its end. */
+static void set_broken(struct fixture *f)
+{
+	struct buf wire = BUF_INIT(1000000);
+
+	buf_add_c(&wire, "A: b\r\n\r\n");
+	while (wire.n < 2 * CONTENT_CHUNK)
+		buf_add_c(&wire, "a line of the body\r\n");
+	set_content(f, buf_str(&wire), 2);
+	f->extent[1].generation = 8; /* not there */
+	buf_free(&wire);
+}
+
 static void fixture_begin(struct fixture *f, const char *path)
 {
 	memset(f, 0, sizeof *f);
@@ -265,9 +278,10 @@ static void test_mbox(void **state)
 	check_str(str_c(r.dsn), "5.2.2");
 	/* the message cannot be read to its end: what was written is cut off again */
 	f.m.limit = 0;
-	f.extent[0].octets += 1000;
+	set_broken(&f);
 	mailbox_deliver(&f.m, &r);
 	check_int(r.status, RCPT_DEFERRED);
+	check(strstr(r.text, "append to") != NULL);
 	check_int(files_in(&f, "spool", &text), 1);
 	check_int(text.n, 2 * once);
 	snprintf(path, sizeof path, "%s/spool/john.lock", f.dir);
@@ -293,6 +307,10 @@ static void test_failures(void **state)
 	f.extent[0].octets = 5000; /* the segment ends before */
 	mailbox_deliver(&f.m, &r);
 	check_int(r.status, RCPT_DEFERRED);
+	set_broken(&f);
+	mailbox_deliver(&f.m, &r);
+	check_int(r.status, RCPT_DEFERRED);
+	check(strstr(r.text, "copy the message from the queue") != NULL);
 	check_int(files_in(&f, "john/tmp", &text), 0);
 	check_int(files_in(&f, "john/new", &text), 0);
 	f.m.base = "/nowhere/at/all";
