@@ -280,6 +280,8 @@ int log_scan_next(struct log_scan *s, uint64_t limit, struct record *r)
 				remember_data(s, at + RECORD_HEADER_OCTETS, (uint32_t)r->payload.n);
 			return 1;
 		}
+		if (s->no_skip)
+			return 0;
 		at += 8;
 		found = find_candidate(s, limit, &at);
 		if (found < 0)

@@ -62,6 +62,7 @@ struct log_scan {
 	uint64_t skipped;  /* octets that were no record, with a good record behind them */
 	struct buf window; /* octets of the file from window_at on */
 	uint64_t window_at;
+	bool no_skip;	       /* stop at a bad record: its writer may still be at it */
 	struct log_data *data; /* DATA records seen, in order */
 	size_t n_data, cap_data;
 };

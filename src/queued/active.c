@@ -1,0 +1,295 @@
+/* active.c - a message whose turn has come: envelope into memory, recipients routed, one unit for each destination. */
+#include "queued/queued.h"
+#include "base/log.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+enum { MESSAGES_A_TURN = 256 };
+
+struct active *active_new(struct queued *q, struct message *m, struct arena *mem, const struct envelope *e)
+{
+	struct active *a = arena_alloc(mem, sizeof *a);
+	struct rcpt_ref *refs = message_rcpts(m);
+	uint32_t ref = 0;
+
+	(void)q;
+	a->message = m;
+	a->mem = mem;
+	a->env = *e;
+	a->rcpt = arena_array(mem, m->n_rcpt, sizeof *a->rcpt);
+	for (size_t i = 0; i < e->n_rcpt && ref < m->n_rcpt; i++) {
+		struct active_rcpt *r = &a->rcpt[a->n];
+
+		if (e->rcpt[i].index != refs[ref].index) /* done before; both are in the same order */
+			continue;
+		r->active = a;
+		r->rcpt = &e->rcpt[i];
+		r->ref = refs[ref++];
+		a->n++;
+	}
+	m->active = a;
+	return a;
+}
+
+void active_rcpt_end(struct active_rcpt *r, enum rcpt_status status, const char *dsn, struct str text)
+{
+	struct arena *mem = r->active->mem;
+
+	r->outcome = (uint8_t)status;
+	r->dsn = arena_dup(mem, str_c(dsn));
+	r->text = arena_dup(mem, text);
+}
+
+/* "5.1.1 text" or "text", as in transport_maps "error:5.1.1 text": code of the right class, and what is behind it. */
+static struct str split_dsn(struct str text, char class, char dsn[16], const char *otherwise)
+{
+	struct str rest = text, code;
+
+	memcpy(dsn, otherwise, strlen(otherwise) + 1);
+	if (!str_word(&rest, " ", &code) || code.n < 5 || code.n > 11 || code.p[0] != class || code.p[1] != '.')
+		return text;
+	for (size_t i = 0; i < code.n; i++)
+		if (!ascii_is_digit(code.p[i]) && code.p[i] != '.')
+			return text;
+	memcpy(dsn, code.p, code.n);
+	dsn[code.n] = '\0';
+	return str_trim(rest);
+}
+
+/* Services that need no agent. */
+static bool ends_here(struct queued *q, struct active_rcpt *r, const struct service *s, struct str nexthop)
+{
+	char dsn[16];
+	struct str text;
+
+	switch (s->kind) {
+	case SERVICE_ERROR:
+		text = split_dsn(nexthop, '5', dsn, "5.0.0");
+		active_rcpt_end(r, RCPT_BOUNCED, dsn, text);
+		log_rcpt(q, r, "bounced");
+		return true;
+	case SERVICE_RETRY:
+		text = split_dsn(nexthop, '4', dsn, "4.3.0");
+		active_rcpt_end(r, RCPT_DEFERRED, dsn, text);
+		log_rcpt(q, r, "deferred");
+		return true;
+	case SERVICE_DISCARD:
+		active_rcpt_end(r, RCPT_SENT, "2.0.0", nexthop.n ? nexthop : STR("discarded"));
+		log_rcpt(q, r, "sent");
+		return true;
+	case SERVICE_RELAY:
+	case SERVICE_DELIVER:
+		break;
+	}
+	return false;
+}
+
+static bool suspended(struct queued *q, struct active_rcpt *r, const struct dest *d)
+{
+	char text[512];
+	int n;
+
+	if (!dest_is_dead(q, d))
+		return false;
+	n = snprintf(text, sizeof text, "delivery temporarily suspended: %s", d->why ? d->why : "");
+	active_rcpt_end(r, RCPT_DEFERRED, d->why_dsn, str_pn(text, n < (int)sizeof text ? (size_t)n : sizeof text - 1));
+	log_rcpt(q, r, "deferred");
+	return true;
+}
+
+static struct unit *unit_for(struct active *a, struct dest *d, struct unit *units)
+{
+	struct unit *u;
+
+	for (u = units; u; u = u->next)
+		if (u->dest == d && u->n < d->service->rcpts_limit)
+			return u;
+	u = xcalloc(1, sizeof *u);
+	u->active = a;
+	u->dest = d;
+	return u;
+}
+
+static bool is_full(size_t n)
+{
+	return n == 0 || (n & (n - 1)) == 0;
+}
+
+static void add_rcpt(struct unit *u, struct active_rcpt *r)
+{
+	if (is_full(u->n))
+		u->rcpt = xrealloc(u->rcpt, (u->n ? u->n * 2 : 1) * sizeof(struct active_rcpt *));
+	u->rcpt[u->n++] = r;
+}
+
+/* All recipients are routed: those without an outcome become units. */
+static void dispatch(struct queued *q, struct active *a)
+{
+	struct unit *units = NULL, *next;
+	struct dest *only = NULL;
+	bool many = false;
+
+	for (size_t i = 0; i < a->n; i++) {
+		struct active_rcpt *r = &a->rcpt[i];
+		struct service *s;
+		struct dest *d;
+		struct unit *u;
+
+		if (r->outcome)
+			continue;
+		s = service_get(q, r->route.service);
+		if (ends_here(q, r, s, r->route.nexthop))
+			continue;
+		d = dest_get(q, s, r->route.nexthop);
+		many |= only && only != d;
+		only = d;
+		if (suspended(q, r, d))
+			continue;
+		u = unit_for(a, d, units);
+		if (u->n == 0) {
+			u->next = units;
+			units = u;
+			a->units++;
+		}
+		add_rcpt(u, r);
+	}
+	a->message->dest = only && !many ? only->number : 0;
+	for (size_t i = 0; i < a->n; i++)
+		map_done(&a->rcpt[i].route);
+	if (a->units == 0) {
+		round_end(q, a);
+		return;
+	}
+	for (struct unit *u = units; u; u = next) {
+		next = u->next;
+		u->next = NULL;
+		dest_push(q, u, false);
+	}
+}
+
+static struct queued *the_queue; /* answers of mapd have no other way to it; a process has one */
+
+static void on_route(struct map_request *request)
+{
+	struct active_rcpt *r = container_of(request, struct active_rcpt, route);
+	struct active *a = r->active;
+
+	r->is_routing = false;
+	if (request->status != MAP_FOUND) {
+		active_rcpt_end(
+			r, RCPT_DEFERRED, "4.3.0", request->why.n ? request->why : STR("address lookup failed"));
+		log_rcpt(the_queue, r, "deferred");
+	}
+	if (--a->routing == 0) {
+		dispatch(the_queue, a);
+		take_wake(the_queue);
+	}
+}
+
+static void route(struct queued *q, struct active *a)
+{
+	the_queue = q;
+	a->routing = a->n;
+	for (size_t i = 0; i < a->n; i++) {
+		struct active_rcpt *r = &a->rcpt[i];
+
+		r->is_routing = true;
+		r->route.on_answer = on_route;
+		map_route(q->map, &r->route, r->rcpt->address, a->env.sender);
+	}
+}
+
+static bool is_old(const struct queued *q, const struct message *m)
+{
+	uint64_t now = queue_now_us(q), age_s = now > m->arrival_us ? (now - m->arrival_us) / 1000000 : 0;
+
+	return age_s >= q->lifetime_s || age_s >= q->bounce_lifetime_s ||
+	       (q->delay_warning_s > 0 && age_s >= q->delay_warning_s && !(m->flags & MF_WARNED));
+}
+
+/* Its only destination is dead: back it goes, without so much as a look at its envelope. */
+static bool waits_for_dead(struct queued *q, struct message *m)
+{
+	const struct dest *d = m->dest ? dest_by_number(q, m->dest) : NULL;
+
+	if (d == NULL || !dest_is_dead(q, d) || is_old(q, m))
+		return false;
+	message_wait(q, m, q->min_backoff_s + (m->id % (q->min_backoff_s + 1)));
+	return true;
+}
+
+static void activate(struct queued *q, struct message *m)
+{
+	struct active *a = m->active;
+	char id[ENVELOPE_ID_TEXT];
+
+	if (a == NULL) {
+		struct arena *mem = arena_new(2048);
+		struct envelope e;
+		int err = message_envelope(q, m, mem, &e);
+
+		if (err != 0) {
+			log_error("%s: its envelope cannot be read: %s; tried again later", envelope_id_text(m->id, id),
+				strerror(-err));
+			arena_free(&mem);
+			message_wait(q, m, q->max_backoff_s);
+			return;
+		}
+		a = active_new(q, m, mem, &e);
+	}
+	message_unlink(q, m);
+	m->state = MSG_ACTIVE;
+	q->n_active++;
+	a->active_us = queue_now_us(q);
+	log_info("%s: from=<%.*s>, size=%llu, nrcpt=%zu (queue active)", envelope_id_text(m->id, id),
+		STR_ARG(a->env.sender), (unsigned long long)a->env.size, a->n);
+	if (a->n == 0) { /* nothing is left to be done */
+		round_end(q, a);
+		return;
+	}
+	route(q, a);
+}
+
+void active_pump(struct queued *q)
+{
+	unsigned n = 0;
+
+	/* Fresh mail and mail that is tried again take turns: neither starves the other. */
+	while (n++ < MESSAGES_A_TURN && q->n_active < q->active_limit && (q->fresh.n || q->due.n)) {
+		struct message *m;
+
+		q->take_due = !q->take_due;
+		m = (q->take_due && q->due.n) || q->fresh.n == 0 ? q->due.first : q->fresh.first;
+		if ((m->flags & MF_FRESH) == 0 && waits_for_dead(q, m))
+			continue;
+		activate(q, m);
+	}
+}
+
+static void free_unit(struct unit *u)
+{
+	free(u->generation);
+	free(u->rcpt);
+	free(u);
+}
+
+void unit_done(struct queued *q, struct unit *u)
+{
+	struct active *a = u->active;
+	uint32_t *index = arena_array(a->mem, u->n, sizeof *index), n = 0;
+
+	a->units--;
+	/* The last unit's results go with those of the whole message. */
+	for (size_t i = 0; i < u->n && (a->units > 0 || a->routing > 0); i++) {
+		if (u->rcpt[i]->outcome != RCPT_SENT)
+			continue;
+		index[n++] = u->rcpt[i]->ref.index;
+		u->rcpt[i]->is_recorded = true;
+	}
+	if (n > 0)
+		result_done(q, a->message, index, n);
+	free_unit(u);
+	if (a->units == 0 && a->routing == 0)
+		round_end(q, a);
+}

@@ -1,0 +1,179 @@
+/* finish.c - the end of a round: reports, DONE and DEFER, when to try again, when to give up. */
+#include "queued/queued.h"
+#include "base/log.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+static double seconds(uint64_t from_us, uint64_t to_us)
+{
+	return to_us > from_us ? (double)(to_us - from_us) / 1e6 : 0;
+}
+
+/* As Postfix shows a delay: two significant digits below ten, none behind the point from there on. */
+static void put_delay(char *out, size_t n, double s)
+{
+	if (s >= 10)
+		snprintf(out, n, "%.0f", s);
+	else if (s >= 1)
+		snprintf(out, n, "%.1f", s);
+	else
+		snprintf(out, n, "%.2g", s < 0.005 ? 0 : s);
+}
+
+void log_rcpt(struct queued *q, const struct active_rcpt *r, const char *status)
+{
+	const struct active *a = r->active;
+	char id[ENVELOPE_ID_TEXT], all[24], before[24], inside[24], orig[600] = "";
+	uint64_t now = queue_now_us(q);
+
+	put_delay(all, sizeof all, seconds(a->message->arrival_us, now));
+	put_delay(before, sizeof before, seconds(a->message->arrival_us, a->active_us));
+	put_delay(inside, sizeof inside, seconds(a->active_us, now));
+	if (r->rcpt->original.n)
+		snprintf(orig, sizeof orig, "orig_to=<%.*s>, ", STR_ARG(r->rcpt->original));
+	log_info("%s: to=<%.*s>, %srelay=none, delay=%s, delays=%s/%s/0/0, dsn=%.*s, status=%s (%.*s)",
+		envelope_id_text(a->message->id, id), STR_ARG(r->rcpt->address), orig, all, before, inside,
+		STR_ARG(r->dsn), status, STR_ARG(r->text));
+}
+
+static uint64_t backoff(const struct queued *q, unsigned attempts)
+{
+	uint64_t s = q->min_backoff_s;
+
+	for (unsigned i = 1; i < attempts && s < q->max_backoff_s; i++)
+		s *= 2;
+	return s < q->max_backoff_s ? s : q->max_backoff_s;
+}
+
+/*
+ * Too old? By the clock that does not jump; and one that was wrong when the machine started alone ends no message:
+ * it takes a second attempt, a back-off later.
+ */
+static bool is_expired(const struct queued *q, const struct active *a)
+{
+	const struct message *m = a->message;
+	uint64_t now = queue_now_us(q), age_s = now > m->arrival_us ? (now - m->arrival_us) / 1000000 : 0;
+	uint64_t life_s = a->env.sender.n == 0 ? q->bounce_lifetime_s : q->lifetime_s;
+
+	return age_s >= life_s && (m->attempts >= 1 || life_s == 0);
+}
+
+static void expire(struct queued *q, struct active *a)
+{
+	char id[ENVELOPE_ID_TEXT];
+	bool any = false;
+
+	for (size_t i = 0; i < a->n; i++) {
+		struct active_rcpt *r = &a->rcpt[i];
+
+		if (r->outcome != RCPT_DEFERRED)
+			continue;
+		any = true;
+		r->outcome = RCPT_BOUNCED;
+		r->text = str_c(arena_printf(a->mem, "delivery time expired; last attempt: %.*s", STR_ARG(r->text)));
+		r->dsn = STR("4.4.7"); /* RFC 3463 sec. 3.5: delivery time expired */
+		log_rcpt(q, r, "bounced");
+	}
+	if (any)
+		log_info("%s: from=<%.*s>, status=expired, returned to sender", envelope_id_text(a->message->id, id),
+			STR_ARG(a->env.sender));
+}
+
+void active_free(struct queued *q, struct active *a)
+{
+	struct arena *mem = a->mem;
+
+	a->message->active = NULL;
+	q->n_active--;
+	arena_free(&mem);
+}
+
+/* What is over and not written down yet. */
+static void record_ended(struct queued *q, struct active *a)
+{
+	uint32_t *index = arena_array(a->mem, a->n + 1, sizeof *index), n = 0;
+
+	for (size_t i = 0; i < a->n; i++)
+		if (a->rcpt[i].outcome != RCPT_DEFERRED && !a->rcpt[i].is_recorded)
+			index[n++] = a->rcpt[i].ref.index;
+	if (n > 0)
+		result_done(q, a->message, index, n);
+}
+
+static void removed(struct queued *q, struct active *a)
+{
+	struct message *m = a->message;
+	char id[ENVELOPE_ID_TEXT];
+
+	result_done(q, m, NULL, 0);
+	log_info("%s: removed", envelope_id_text(m->id, id));
+	active_free(q, a);
+	message_free(q, m);
+}
+
+static void wait_again(struct queued *q, struct active *a, struct rcpt_ref *refs, uint32_t n)
+{
+	struct message *m = a->message;
+	uint8_t flags = m->flags;
+
+	record_ended(q, a);
+	message_set_rcpts(q, m, refs, n);
+	if (m->attempts < 255)
+		m->attempts++;
+	active_free(q, a);
+	message_wait(q, m, backoff(q, m->attempts));
+	result_defer(q, m);
+	if (flags & MF_HELD) {
+		m->flags &= (uint8_t)~MF_HELD;
+		message_hold(q, m);
+		result_hold(q, m);
+	}
+}
+
+static void conclude(struct queued *q, struct active *a)
+{
+	struct rcpt_ref *refs = arena_array(a->mem, a->n + 1, sizeof *refs);
+	bool deleted = a->message->flags & MF_DELETED;
+	uint32_t n = 0;
+
+	for (size_t i = 0; i < a->n; i++) {
+		struct active_rcpt *r = &a->rcpt[i];
+
+		q->n_sent += r->outcome == RCPT_SENT;
+		q->n_deferred += r->outcome == RCPT_DEFERRED;
+		q->n_bounced += r->outcome == RCPT_BOUNCED;
+		if (r->outcome != RCPT_DEFERRED)
+			continue;
+		refs[n] = r->ref;
+		refs[n++].reason = reason_get(r->dsn, r->text);
+	}
+	if (n == 0 || deleted)
+		removed(q, a);
+	else
+		wait_again(q, a, refs, n);
+	for (uint32_t i = 0; i < n && !deleted; i++)
+		;
+	take_wake(q);
+}
+
+void round_end(struct queued *q, struct active *a)
+{
+	if (is_expired(q, a))
+		expire(q, a);
+	report_begin(q, a);
+}
+
+void reports_done(struct queued *q, struct active *a, int err)
+{
+	/* A failure that could not be reported did not happen: it will again. */
+	for (size_t i = 0; i < a->n && err != 0; i++) {
+		if (a->rcpt[i].outcome != RCPT_BOUNCED)
+			continue;
+		a->rcpt[i].outcome = RCPT_DEFERRED;
+		a->rcpt[i].dsn = STR("4.3.0");
+		a->rcpt[i].text = str_c(arena_printf(
+			a->mem, "the delivery report cannot be stored now; it says: %.*s", STR_ARG(a->rcpt[i].text)));
+	}
+	conclude(q, a);
+}

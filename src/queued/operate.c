@@ -1,0 +1,129 @@
+/* operate.c - flush, delete, hold, release, requeue: by ETRN, postqueue(1), postsuper(1). */
+#include "queued/queued.h"
+#include "base/log.h"
+
+static void revive_dests(struct queued *q)
+{
+	for (size_t i = 1; i < q->n_dests; i++)
+		if (q->dests[i])
+			q->dests[i]->dead_until_ms = 0;
+}
+
+bool operate_flush(struct queued *q, struct message *m)
+{
+	if (m->state != MSG_WAITING)
+		return false;
+	m->dest = 0; /* tried even where the destination was dead a moment ago */
+	message_ready(q, m);
+	return true;
+}
+
+size_t operate_flush_all(struct queued *q)
+{
+	struct message *m;
+	size_t at = 0, n = 0;
+
+	revive_dests(q);
+	while ((m = message_walk(q, &at)) != NULL)
+		n += operate_flush(q, m);
+	return n;
+}
+
+/* fast_flush_domains matches a domain and those below it (parent_domain_matches_subdomains has it by default). */
+bool site_is_covered(const struct queued *q, struct str domain)
+{
+	for (size_t i = 0; i < q->n_flush_domain; i++) {
+		struct str d = q->flush_domain[i];
+
+		if (str_ieq(d, domain))
+			return true;
+		if (domain.n > d.n + 1 && str_has_isuffix(domain, d) && domain.p[domain.n - d.n - 1] == '.')
+			return true;
+	}
+	return false;
+}
+
+size_t operate_flush_site(struct queued *q, struct str domain)
+{
+	uint32_t hash = (uint32_t)str_ihash(domain);
+	struct message *m;
+	size_t at = 0, n = 0;
+
+	revive_dests(q);
+	while ((m = message_walk(q, &at)) != NULL) {
+		const struct rcpt_ref *refs = message_rcpts(m);
+
+		for (uint32_t i = 0; i < m->n_rcpt; i++) {
+			if (refs[i].domain != hash)
+				continue;
+			n += operate_flush(q, m);
+			break;
+		}
+	}
+	return n;
+}
+
+bool operate_delete(struct queued *q, struct message *m)
+{
+	char id[ENVELOPE_ID_TEXT];
+
+	if (m->state == MSG_ACTIVE) { /* an agent has it: what it does not finish now is dropped */
+		m->flags |= MF_DELETED;
+		return true;
+	}
+	result_done(q, m, NULL, 0);
+	log_info("%s: removed", envelope_id_text(m->id, id));
+	if (m->active) { /* decoded ahead of its turn */
+		struct arena *mem = m->active->mem;
+
+		m->active = NULL;
+		arena_free(&mem);
+	}
+	message_free(q, m);
+	return true;
+}
+
+bool operate_hold(struct queued *q, struct message *m)
+{
+	char id[ENVELOPE_ID_TEXT];
+
+	if (m->state == MSG_HELD || (m->flags & MF_HELD))
+		return false;
+	if (m->state == MSG_ACTIVE)
+		m->flags |= MF_HELD;
+	else
+		message_hold(q, m);
+	result_hold(q, m);
+	log_info("%s: placed on hold", envelope_id_text(m->id, id));
+	return true;
+}
+
+bool operate_release(struct queued *q, struct message *m)
+{
+	char id[ENVELOPE_ID_TEXT];
+
+	if (m->flags & MF_HELD)
+		m->flags &= (uint8_t)~MF_HELD;
+	else if (m->state == MSG_HELD)
+		message_ready(q, m);
+	else
+		return false;
+	result_hold(q, m);
+	log_info("%s: released from hold", envelope_id_text(m->id, id));
+	return true;
+}
+
+bool operate_requeue(struct queued *q, struct message *m)
+{
+	char id[ENVELOPE_ID_TEXT];
+
+	if (m->state == MSG_ACTIVE)
+		return false;
+	if (m->state == MSG_HELD)
+		operate_release(q, m);
+	else if (m->state == MSG_WAITING)
+		operate_flush(q, m);
+	m->attempts = 0;
+	log_info("%s: requeued", envelope_id_text(m->id, id));
+	return true;
+}

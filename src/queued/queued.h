@@ -1,0 +1,402 @@
+/*
+ * queued.h - the state of queued: segments, messages, destinations, agents. One of it per process.
+ *
+ * A message is waiting (in the timing wheel), ready (fresh or due, in a FIFO), active (its envelope is in memory, its
+ * recipients are routed and in the FIFOs of their destinations or with an agent) or held. What an idle message costs is
+ * struct message; all else is read from the log when it is needed.
+ */
+#ifndef QUEUED_QUEUED_H
+#define QUEUED_QUEUED_H
+
+#include "base/ipc.h"
+#include "child/child.h"
+#include "log/envelope.h"
+#include "log/record.h"
+#include "log/spool_reader.h"
+#include "log/spool_writer.h"
+#include "map/map_client.h"
+#include "msg/job_msg.h"
+
+enum {
+	WHEEL_SLOTS = 4096,	 /* seconds; what is due later goes round again */
+	RCPTS_PER_JOB_MAX = 100, /* a result must fit into one message of ipc.h */
+	SEGMENT_OCTETS = 64 * 1024 * 1024,
+	SMALL_SEGMENT_OCTETS = 16 * 1024 * 1024,
+	SMALL_SEGMENTS = 8, /* the first ones, so that a small instance stays small; and all of results */
+	SPARES_KEPT = 2,
+	SPARES_MAX = 8,
+	AGENTS_MAX = 256
+};
+
+struct queued;
+struct message;
+struct active;
+struct dest;
+struct agent;
+
+/* segment.c */
+enum segment_state {
+	SEG_FREE,    /* spare */
+	SEG_LENT,    /* to an smtpd or to our own writer: read as far as it says */
+	SEG_FOREIGN, /* found at start, and somebody still writes to it */
+	SEG_CLOSED,  /* nobody writes any more; to be read to known, or to its end */
+	SEG_CURRENT, /* where our own results go */
+	SEG_BAD	     /* cannot be read or written any more: left alone */
+};
+struct segment {
+	struct segment *next;
+	unsigned number; /* of its file */
+	int fd;		 /* ours, read-write */
+	int agent_fd;	 /* read-only, holds the readers' lock; -1: not open */
+	struct segment_head head;
+	enum segment_state state;
+	struct log_scan scan;
+	uint64_t known;	   /* committed up to here; size: read to the end */
+	bool in_recovery;  /* what it holds may have been ended by an earlier result */
+	bool was_read;	   /* closed, and read to its end */
+	uint64_t borrower; /* smtpd.serial; 0: our own writer */
+	unsigned live;	   /* messages that are not done with COMMIT or content in it */
+	uint64_t live_octets;
+	uint64_t last_result; /* generation of the last result segment that says something about it */
+	uint64_t *about;      /* result segment: the generations that it says something about */
+	size_t n_about, cap_about;
+	uint64_t closed_ms;
+};
+
+/* index.c */
+struct rcpt_ref {
+	uint32_t index;	 /* envelope_rcpt.index */
+	uint32_t domain; /* hash of its domain, for ETRN */
+	uint32_t reason; /* why it was deferred: reason.c */
+};
+enum message_state { MSG_WAITING, MSG_READY, MSG_ACTIVE, MSG_HELD };
+enum message_flag {
+	MF_WARNED = 1,	 /* a delay report was sent */
+	MF_MOVED = 2,	 /* has been copied forward */
+	MF_SPANS = 4,	 /* has content in other segments than its COMMIT's */
+	MF_HELD = 8,	 /* hold it when its round ends */
+	MF_DELETED = 16, /* forget it when its round ends */
+	MF_FRESH = 32,	 /* never tried in this process */
+	MF_MOVING = 64
+};
+struct message {
+	uint64_t id;
+	uint64_t arrival_us; /* by queue_now_us() */
+	struct message *hash_next;
+	struct message *next, **prev; /* in the list that its state says */
+	struct segment *seg;	      /* where its COMMIT is */
+	struct active *active;
+	union {
+		struct rcpt_ref one;
+		struct rcpt_ref *many;
+	};
+	uint32_t n_rcpt;    /* not done */
+	uint32_t commit_at; /* offset of the COMMIT record, divided by 8 */
+	uint32_t size;	    /* octets, at most UINT32_MAX */
+	uint32_t due_s;	    /* on the loop's clock */
+	uint32_t dest;	    /* number of the only destination of the last round, or 0 */
+	uint8_t state, flags, attempts;
+};
+struct message_list {
+	struct message *first, **last;
+	size_t n;
+};
+
+/* dest.c */
+enum service_kind { SERVICE_RELAY, SERVICE_DELIVER, SERVICE_ERROR, SERVICE_RETRY, SERVICE_DISCARD };
+struct service {
+	struct service *next;
+	char *name;
+	enum service_kind kind;
+	unsigned window_first, window_limit, rcpts_limit, cohort_limit;
+};
+struct unit { /* the recipients of one message for one destination */
+	struct unit *next;
+	struct active *active;
+	struct dest *dest;
+	struct agent *agent; /* while it is a job */
+	struct unit *agent_next, **agent_prev;
+	uint32_t job;
+	uint64_t *generation; /* segments that it reads */
+	size_t n_generation;
+	struct active_rcpt **rcpt;
+	size_t n;
+};
+struct dest {
+	struct dest *hash_next;
+	struct dest *ring_next;
+	struct service *service;
+	struct str nexthop;
+	uint32_t number;
+	bool in_ring;
+	struct unit *first, **last;
+	unsigned queued, busy;
+	double window;		/* how many jobs at a time */
+	double failures;	/* cohorts that failed in a row */
+	uint64_t dead_until_ms; /* 0: alive */
+	char *why;		/* what it said last when it died */
+	char why_dsn[16];
+	uint64_t used_ms;
+	char key[];
+};
+
+/* active.c */
+struct active_rcpt {
+	struct map_request route;
+	struct active *active;
+	const struct envelope_rcpt *rcpt;
+	struct rcpt_ref ref;
+	bool is_routing, is_recorded, relayed, diagnostic_is_smtp;
+	uint8_t outcome; /* enum rcpt_status; 0: none yet */
+	struct str dsn, remote_mta, diagnostic, text;
+};
+struct active {
+	struct message *message;
+	struct arena *mem;
+	struct envelope env;
+	struct active_rcpt *rcpt;
+	size_t n;
+	size_t routing;
+	size_t units; /* queued or with an agent */
+	uint64_t active_us;
+	struct active_report *report;
+};
+
+/* agent.c */
+struct agent {
+	struct ipc ipc;
+	struct queued *q;
+	enum role role;
+	unsigned index;
+	uint32_t capacity, busy;
+	struct unit *jobs;
+	uint64_t *open; /* generations that it has, and how many of its jobs need each */
+	unsigned *open_jobs;
+	size_t n_open, cap_open;
+	bool gone;
+};
+
+/* smtpd.c */
+struct smtpd {
+	struct ipc ipc;
+	struct queued *q;
+	uint64_t serial; /* of the channel: a successor has another one */
+	unsigned index;
+	unsigned wants;
+};
+
+struct queued {
+	struct child child;
+	uv_timer_t tick; /* each second */
+	uv_check_t check;
+	uv_prepare_t prepare;
+	uv_idle_t busy;	   /* runs while there is reading or recovery to be done */
+	uint64_t start_us; /* wall clock and loop clock at the start: see queue_now_us() */
+	uint64_t start_ms;
+	bool stopping;
+
+	/* parameters */
+	uint64_t min_backoff_s, max_backoff_s, lifetime_s, bounce_lifetime_s, delay_warning_s;
+	uint64_t min_free, message_limit, bounce_size_limit;
+	size_t active_limit;
+	struct str myhostname, mail_name;
+	struct str *flush_domain;
+	size_t n_flush_domain;
+
+	/* segments */
+	int dir; /* of the log */
+	struct segment *segments;
+	uint64_t next_generation;
+	unsigned next_number;
+	struct segment *current; /* for results */
+	struct buf results;
+	bool results_dirty, flushing_results;
+	uv_work_t results_flush;
+	int results_flush_fd;
+	struct create *creating;
+	uint64_t create_again_ms; /* not before */
+	bool create_failed;
+	unsigned own_wants;
+	bool recycle_due;
+	uint8_t intake;
+	uint64_t unread;
+
+	/* recovery */
+	struct past *past;
+	bool recovering;
+	uint64_t recovered, skipped, damaged;
+	uint64_t recovery_began_ms;
+
+	/* messages */
+	struct message **hash;
+	size_t n_hash, n_messages;
+	struct message_chunk *chunks;
+	struct message *unused;
+	struct message_list wheel[WHEEL_SLOTS], fresh, due, held;
+	uint32_t wheel_at;
+	size_t n_active, n_rcpts, n_waiting;
+	bool take_due; /* fresh and due take turns */
+
+	/* destinations */
+	struct service *services;
+	struct dest **dests;
+	size_t n_dests, cap_dests;
+	struct dest *dest_hash[4096];
+	struct dest *ring[2], **ring_last[2]; /* by service_kind: relay, deliver */
+	struct unit **jobs;
+	uint32_t *job_serial;
+	uint32_t n_jobs, cap_jobs, unused_job;
+	uint64_t n_peers;
+
+	/* peers */
+	struct agent *agent[AGENTS_MAX];
+	struct smtpd *smtpd[AGENTS_MAX];
+	struct map_client *map;
+	struct spool_writer *writer;
+	struct control *control;
+	size_t n_reports;
+
+	/* counted since the start */
+	uint64_t n_accepted, n_sent, n_deferred, n_bounced;
+};
+
+/*
+ * Microseconds since 1970 by a clock that never jumps: the wall clock at our start and what has gone by since. Ages of
+ * messages are measured by it, so that a changed wall clock makes no mail expire.
+ */
+uint64_t queue_now_us(const struct queued *q);
+/* Seconds of the loop's clock. */
+uint32_t loop_now_s(const struct queued *q);
+
+/* segment.c: the files. */
+void segments_open(struct queued *q);  /* before the jail */
+void segments_start(struct queued *q); /* create what is missing; take up the results */
+struct segment *segment_find(const struct queued *q, uint64_t generation);
+/* A spare becomes a segment of that class. NULL: none at hand (more are being made). */
+struct segment *segment_take(struct queued *q, enum segment_class class);
+/* A descriptor for its writer, holding the writer's lock. -1: see errno. */
+int segment_writer_fd(struct queued *q, const struct segment *s);
+/* The read-only descriptor for agents; stays ours. -1: see errno. */
+int segment_agent_fd(struct queued *q, struct segment *s);
+/* Does a writer still have it open? */
+bool segment_has_writer(const struct segment *s);
+void segment_close(struct queued *q, struct segment *s, uint64_t known);
+void segments_recycle(struct queued *q);
+void segments_tick(struct queued *q);
+void segment_unref(struct queued *q, struct segment *s, uint64_t octets);
+
+/* take.c: COMMIT records become messages. */
+/* Read what is there to be read, a bounded part of it. True: there is more. */
+bool take_some(struct queued *q);
+void take_wake(struct queued *q);
+
+/* past.c: what results of before the start say. */
+void past_begin(struct queued *q);
+/* Is that recipient done, or the whole message (index UINT32_MAX)? */
+struct past_entry *past_find(const struct queued *q, uint64_t id, uint64_t generation);
+bool past_is_done(const struct queued *q, uint64_t id, uint64_t generation);
+bool past_rcpt_is_done(const struct past_entry *e, uint32_t index);
+/* Set attempts, flags, due time, reasons of a message that was just made. */
+void past_apply(struct queued *q, const struct past_entry *e, struct message *m);
+void past_end(struct queued *q);
+
+/* result.c: DONE, DEFER, HOLD. */
+void result_done(struct queued *q, const struct message *m, const uint32_t *index, uint32_t n);
+void result_done_commit(struct queued *q, uint64_t id, struct segment *s);
+void result_defer(struct queued *q, const struct message *m);
+void result_hold(struct queued *q, const struct message *m);
+void result_write(struct queued *q);
+void result_flush(struct queued *q, bool now);
+void result_compact(struct queued *q);
+
+/* index.c */
+struct message *message_find(const struct queued *q, uint64_t id);
+struct message *message_new(struct queued *q, uint64_t id);
+/* It is done: forget it. Its segments may be recycled. */
+void message_free(struct queued *q, struct message *m);
+struct rcpt_ref *message_rcpts(struct message *m);
+void message_set_rcpts(struct queued *q, struct message *m, const struct rcpt_ref *refs, uint32_t n);
+void message_unlink(struct queued *q, struct message *m);
+void message_wait(struct queued *q, struct message *m, uint64_t seconds);
+void message_ready(struct queued *q, struct message *m);
+void message_hold(struct queued *q, struct message *m);
+void wheel_turn(struct queued *q);
+/* The message at that place of a walk over all; *at starts with 0. NULL: the end. */
+struct message *message_walk(const struct queued *q, size_t *at);
+/* The envelope from the log, checked. 0, or negative errno. Slices point into the arena. */
+int message_envelope(struct queued *q, const struct message *m, struct arena *mem, struct envelope *e);
+uint32_t domain_hash(struct str address);
+/* The segment of each extent loses or gains a message. */
+void message_ref_segments(struct queued *q, const struct message *m, const struct envelope *e);
+
+/* reason.c: texts that many messages share. */
+uint32_t reason_get(struct str dsn, struct str text);
+void reason_put(uint32_t reason);
+struct str reason_dsn(uint32_t reason);
+struct str reason_text(uint32_t reason);
+
+/* active.c */
+/* The envelope of a message is in memory. Takes: mem. */
+struct active *active_new(struct queued *q, struct message *m, struct arena *mem, const struct envelope *e);
+void active_pump(struct queued *q);
+/* A unit came back with an outcome for each of its recipients. Frees the unit. */
+void unit_done(struct queued *q, struct unit *u);
+void active_rcpt_end(struct active_rcpt *r, enum rcpt_status status, const char *dsn, struct str text);
+
+/* finish.c: the end of a round. */
+void round_end(struct queued *q, struct active *a);
+void active_free(struct queued *q, struct active *a);
+void log_rcpt(struct queued *q, const struct active_rcpt *r, const char *status);
+
+/* report.c: delivery reports. Calls report_done() when there is none to make or it is kept, err != 0: it is not. */
+void report_begin(struct queued *q, struct active *a);
+void reports_done(struct queued *q, struct active *a, int err);
+/* Does this recipient want a report of that sort? */
+bool wants_report(const struct active *a, const struct active_rcpt *r, unsigned notify);
+
+/* dest.c */
+struct service *service_get(struct queued *q, struct str name);
+struct dest *dest_get(struct queued *q, struct service *s, struct str nexthop);
+struct dest *dest_by_number(const struct queued *q, uint32_t number);
+void dest_push(struct queued *q, struct unit *u, bool front);
+void dest_result(struct queued *q, struct dest *d, bool dead, struct str dsn, struct str why);
+bool dest_is_dead(const struct queued *q, const struct dest *d);
+void dests_tick(struct queued *q);
+void schedule(struct queued *q);
+
+/* agent.c */
+void agent_peer(struct queued *q, enum role role, unsigned index, int fd);
+struct agent *agent_pick(struct queued *q, enum role role, const struct dest *d);
+/* -1: the job could not be made (its message's segments are gone). */
+int agent_send(struct queued *q, struct agent *g, struct unit *u);
+void agents_drop_segment(struct queued *q, uint64_t generation);
+struct unit *job_find(const struct queued *q, uint32_t job);
+
+/* smtpd.c */
+void smtpd_peer(struct queued *q, unsigned index, int fd);
+void smtpds_serve(struct queued *q);
+void smtpds_intake(struct queued *q);
+
+/* own.c: our own writer, for reports and survivors. */
+void own_open(struct queued *q);
+void own_serve(struct queued *q);
+void survivors_move(struct queued *q);
+
+/* space.c */
+void space_check(struct queued *q);
+
+/* operate.c: what operators ask for. Each returns how many messages it changed. */
+size_t operate_flush_all(struct queued *q);
+size_t operate_flush_site(struct queued *q, struct str domain);
+bool site_is_covered(const struct queued *q, struct str domain);
+bool operate_flush(struct queued *q, struct message *m);
+bool operate_delete(struct queued *q, struct message *m);
+bool operate_hold(struct queued *q, struct message *m);
+bool operate_release(struct queued *q, struct message *m);
+bool operate_requeue(struct queued *q, struct message *m);
+
+/* control.c: public/queue. */
+void control_open(struct queued *q); /* before the jail */
+void control_start(struct queued *q);
+
+#endif

@@ -1,0 +1,208 @@
+#include "queued/queued.h"
+#include "base/log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+/* Payloads are described in docs/protocol/log.md; past.c reads them. */
+
+static void remember_about(struct queued *q, struct segment *s)
+{
+	struct segment *r = q->current;
+
+	if (r == NULL || s->last_result == r->head.generation)
+		return;
+	s->last_result = r->head.generation;
+	if (r->n_about == r->cap_about) {
+		r->cap_about = r->cap_about ? r->cap_about * 2 : 16;
+		r->about = xrealloc(r->about, r->cap_about * sizeof *r->about);
+	}
+	r->about[r->n_about++] = s->head.generation;
+}
+
+/* A new segment for results; the old one is closed and read: we wrote it ourselves. */
+static bool next_current(struct queued *q)
+{
+	struct segment *s = segment_take(q, SEG_RESULT);
+
+	if (s == NULL)
+		return false;
+	result_flush(q, false);
+	if (q->current) {
+		q->current->was_read = true;
+		segment_close(q, q->current, q->current->known);
+	}
+	s->state = SEG_CURRENT;
+	q->current = s;
+	return true;
+}
+
+static void put(struct queued *q, enum record_type type, struct segment *about, struct str payload)
+{
+	size_t octets = record_octets(payload.n);
+
+	if (q->current && q->current->head.size - q->current->known - q->results.n < octets) {
+		result_write(q);
+		next_current(q);
+	}
+	if (q->current == NULL || q->current->head.size - q->current->known - q->results.n < octets) {
+		/* No place for it: after a crash the message comes twice, which is the lesser evil. */
+		log_warn("a result could not be written down: no segment is at hand");
+		return;
+	}
+	remember_about(q, about);
+	record_put(&q->results, &q->current->head, type, payload);
+}
+
+void result_write(struct queued *q)
+{
+	int err;
+
+	if (q->results.n == 0)
+		return;
+	err = pwrite_all(q->current->fd, q->results.p, q->results.n, q->current->known, false);
+	if (err != 0)
+		log_error("results: segment file %08x: %s", q->current->number, strerror(-err));
+	q->current->known += q->results.n;
+	q->results_dirty = true;
+	buf_reset(&q->results);
+	if (err != 0)
+		next_current(q);
+}
+
+static void flush_results(uv_work_t *work)
+{
+	struct queued *q = container_of(work, struct queued, results_flush);
+
+	fdatasync(q->results_flush_fd); /* what it fails to keep may be delivered twice: not an error of the mail's */
+}
+
+static void on_results_flushed(uv_work_t *work, int status)
+{
+	struct queued *q = container_of(work, struct queued, results_flush);
+
+	(void)status;
+	close(q->results_flush_fd);
+	q->flushing_results = false;
+}
+
+void result_flush(struct queued *q, bool now)
+{
+	result_write(q);
+	if (!q->results_dirty || q->current == NULL || (q->flushing_results && !now))
+		return;
+	q->results_dirty = false;
+	if (now) {
+		fdatasync(q->current->fd);
+		return;
+	}
+	q->results_flush_fd = fcntl(q->current->fd, F_DUPFD_CLOEXEC, 0);
+	if (q->results_flush_fd < 0)
+		return;
+	q->flushing_results = true;
+	if (uv_queue_work(q->child.loop, &q->results_flush, flush_results, on_results_flushed) != 0)
+		panic("uv_queue_work");
+}
+
+static void put_done(struct queued *q, uint64_t id, struct segment *s, const uint32_t *index, uint32_t n)
+{
+	struct buf b = BUF_INIT(RECORD_MAX_OCTETS);
+
+	ipc_put_u64(&b, id);
+	ipc_put_u64(&b, s->head.generation);
+	ipc_put_u32(&b, n);
+	for (uint32_t i = 0; i < n; i++)
+		ipc_put_u32(&b, index[i]);
+	put(q, RECORD_DONE, s, buf_str(&b));
+	buf_free(&b);
+}
+
+void result_done(struct queued *q, const struct message *m, const uint32_t *index, uint32_t n)
+{
+	put_done(q, m->id, m->seg, index, n);
+}
+
+void result_done_commit(struct queued *q, uint64_t id, struct segment *s)
+{
+	put_done(q, id, s, NULL, 0);
+}
+
+void result_defer(struct queued *q, const struct message *m)
+{
+	struct buf b = BUF_INIT(RECORD_MAX_OCTETS);
+	const struct rcpt_ref *refs = m->n_rcpt == 1 ? &m->one : m->many;
+	uint32_t now = loop_now_s(q);
+
+	ipc_put_u64(&b, m->id);
+	ipc_put_u64(&b, m->seg->head.generation);
+	ipc_put_u64(&b, queue_now_us(q) + (m->due_s > now ? (uint64_t)(m->due_s - now) * 1000000 : 0));
+	ipc_put_u32(&b, m->attempts);
+	ipc_put_u8(&b, m->flags & (MF_WARNED | MF_MOVED));
+	ipc_put_u32(&b, m->n_rcpt);
+	for (uint32_t i = 0; i < m->n_rcpt; i++) {
+		ipc_put_u32(&b, refs[i].index);
+		ipc_put_str(&b, reason_dsn(refs[i].reason));
+		ipc_put_str(&b, reason_text(refs[i].reason));
+	}
+	put(q, RECORD_DEFER, m->seg, buf_str(&b));
+	buf_free(&b);
+}
+
+void result_hold(struct queued *q, const struct message *m)
+{
+	struct buf b = BUF_INIT(64);
+
+	ipc_put_u64(&b, m->id);
+	ipc_put_u64(&b, m->seg->head.generation);
+	ipc_put_u8(&b, m->state == MSG_HELD || (m->flags & MF_HELD));
+	put(q, RECORD_HOLD, m->seg, buf_str(&b));
+	buf_free(&b);
+}
+
+/*
+ * Result segments that segments full of old mail keep alive: what still matters of the oldest one goes forward, then
+ * nothing refers to it. A DEFER is superseded by the state that is in memory.
+ */
+static void carry_forward(struct queued *q, const struct record *r)
+{
+	struct ipc_in in = { r->payload, false };
+	uint64_t id = ipc_get_u64(&in), generation = ipc_get_u64(&in);
+	struct segment *s = segment_find(q, generation);
+	struct message *m = message_find(q, id);
+
+	if (s == NULL)
+		return;
+	if (r->type == RECORD_DONE)
+		put(q, RECORD_DONE, s, r->payload);
+	else if (m && m->seg == s && r->type == RECORD_DEFER && m->attempts > 0)
+		result_defer(q, m);
+	else if (m && m->seg == s && r->type == RECORD_HOLD && (m->state == MSG_HELD || (m->flags & MF_HELD)))
+		result_hold(q, m);
+}
+
+void result_compact(struct queued *q)
+{
+	enum { RESULT_SEGMENTS_KEPT = 6 };
+	struct segment *oldest = NULL;
+	struct log_scan scan;
+	struct record r;
+	unsigned n = 0;
+
+	for (struct segment *s = q->segments; s; s = s->next) {
+		if (s->head.class != SEG_RESULT || s->state != SEG_CLOSED)
+			continue;
+		n++;
+		if (oldest == NULL || s->head.generation < oldest->head.generation)
+			oldest = s;
+	}
+	if (n <= RESULT_SEGMENTS_KEPT || q->recovering || !oldest->was_read)
+		return;
+	log_scan_begin(&scan, oldest->fd, &oldest->head);
+	while (log_scan_next(&scan, oldest->known, &r) == 1)
+		carry_forward(q, &r);
+	log_scan_rest(&scan);
+	result_flush(q, true);
+	oldest->n_about = 0;
+	q->recycle_due = true;
+}

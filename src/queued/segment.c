@@ -1,0 +1,457 @@
+#include "queued/queued.h"
+#include "base/log.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+/*
+ * Two octets of each file carry locks of the open file description, which the kernel drops with its last descriptor,
+ * whoever was killed how: the writer has octet 0, readers share octet 1. So a queued that was started again knows
+ * whether an smtpd still writes, and an agent still reads, without a word from either.
+ */
+enum { WRITER_LOCK = 0, READER_LOCK = 1 };
+
+struct create { /* a new file, made in a thread */
+	uv_work_t work;
+	struct queued *q;
+	unsigned number;
+	uint64_t size;
+	int dir, fd, err;
+};
+
+static void file_name(unsigned number, char name[16])
+{
+	snprintf(name, 16, "%08x.seg", number);
+}
+
+static int lock(int fd, short type, int from, int octets)
+{
+	struct flock l = { .l_type = type, .l_whence = SEEK_SET, .l_start = from, .l_len = octets };
+
+	return fcntl(fd, F_OFD_SETLK, &l);
+}
+
+static bool is_locked(int fd, int from, int octets)
+{
+	struct flock l = { .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = from, .l_len = octets };
+
+	return fcntl(fd, F_OFD_GETLK, &l) != 0 || l.l_type != F_UNLCK;
+}
+
+bool segment_has_writer(const struct segment *s)
+{
+	return is_locked(s->fd, WRITER_LOCK, 1);
+}
+
+struct segment *segment_find(const struct queued *q, uint64_t generation)
+{
+	for (struct segment *s = q->segments; s; s = s->next)
+		if (s->head.generation == generation && s->state != SEG_FREE)
+			return s;
+	return NULL;
+}
+
+static int open_again(const struct queued *q, const struct segment *s, int flags)
+{
+	char name[16];
+
+	file_name(s->number, name);
+	return openat(q->dir, name, flags | O_CLOEXEC | O_NOFOLLOW);
+}
+
+int segment_writer_fd(struct queued *q, const struct segment *s)
+{
+	int fd = open_again(q, s, O_RDWR);
+
+	if (fd >= 0 && lock(fd, F_WRLCK, WRITER_LOCK, 1) != 0) {
+		close(fd);
+		return -1;
+	}
+	return fd;
+}
+
+int segment_agent_fd(struct queued *q, struct segment *s)
+{
+	if (s->agent_fd >= 0)
+		return s->agent_fd;
+	s->agent_fd = open_again(q, s, O_RDONLY);
+	if (s->agent_fd >= 0 && lock(s->agent_fd, F_RDLCK, READER_LOCK, 1) != 0)
+		log_warn("segment file %08x: lock: %s", s->number, strerror(errno));
+	return s->agent_fd;
+}
+
+static struct segment *add(struct queued *q, unsigned number, int fd)
+{
+	struct segment *s = xcalloc(1, sizeof *s);
+
+	s->number = number;
+	s->fd = fd;
+	s->agent_fd = -1;
+	s->borrower = 0;
+	s->next = q->segments;
+	q->segments = s;
+	if (number >= q->next_number)
+		q->next_number = number + 1;
+	return s;
+}
+
+/* A file of the directory. What it holds is read later: see take.c. */
+static void open_file(struct queued *q, const char *name)
+{
+	unsigned number;
+	struct segment *s;
+	struct stat st;
+	char end;
+	int fd, r;
+
+	if (sscanf(name, "%8x.se%c", &number, &end) != 2 || strlen(name) != 12 || end != 'g')
+		return;
+	fd = openat(q->dir, name, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+	if (fd < 0 || fstat(fd, &st) != 0)
+		fatal("log/%s: %s", name, strerror(errno));
+	if (!S_ISREG(st.st_mode) || st.st_nlink != 1)
+		fatal("log/%s: no plain file with one name; not touched", name);
+	s = add(q, number, fd);
+	r = segment_head_read(fd, &s->head);
+	if (r == 0 || r == -EIO) { /* creation was interrupted */
+		log_info("log/%s: was never finished; removed", name);
+		unlinkat(q->dir, name, 0);
+		q->segments = s->next;
+		close(fd);
+		free(s);
+		return;
+	}
+	if (r != 1 || (uint64_t)st.st_size < s->head.size) {
+		log_error("log/%s: its header is damaged; left alone", name);
+		s->state = SEG_BAD;
+		return;
+	}
+	if (s->head.generation >= q->next_generation)
+		q->next_generation = s->head.generation + 1;
+	s->state = SEG_FREE;
+	if (s->head.class == SEG_SPARE)
+		return;
+	s->in_recovery = true;
+	s->state = segment_has_writer(s) ? SEG_FOREIGN : SEG_CLOSED;
+	s->known = s->head.size;
+	log_scan_begin(&s->scan, fd, &s->head);
+	s->scan.no_skip = s->state == SEG_FOREIGN;
+}
+
+void segments_open(struct queued *q)
+{
+	struct stat st;
+	DIR *list;
+
+	if (mkdir("log", 0700) == 0 && q->child.root && chown("log", q->child.uid, q->child.gid) != 0)
+		fatal("%s/log: chown: %s", q->child.queue_directory, strerror(errno));
+	q->dir = open("log", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	if (q->dir < 0 || fstat(q->dir, &st) != 0)
+		fatal("%s/log: %s", q->child.queue_directory, strerror(errno));
+	if (st.st_uid != (q->child.root ? q->child.uid : geteuid()) || (st.st_mode & 077) != 0)
+		fatal("%s/log must belong to the queue's owner and be closed to all others (mode 0700)",
+			q->child.queue_directory);
+	if (lock(q->dir, F_WRLCK, 0, 1) != 0 && errno == EAGAIN)
+		fatal("%s/log: another queued is at work there", q->child.queue_directory);
+	q->next_generation = (uint64_t)q->start_us / 1000000;
+	list = fdopendir(dup(q->dir));
+	if (list == NULL)
+		fatal("%s/log: %s", q->child.queue_directory, strerror(errno));
+	for (struct dirent *e = readdir(list); e; e = readdir(list))
+		open_file(q, e->d_name);
+	closedir(list);
+	for (struct segment *s = q->segments; s; s = s->next)
+		q->recovering |= s->in_recovery;
+}
+
+/* Zeros are written, not only allocated: a flush then never has to convert blocks. */
+static int write_zeros(int fd, uint64_t size)
+{
+	static const char zeros[1 << 20];
+
+	for (uint64_t at = 0; at < size; at += sizeof zeros) {
+		int err = pwrite_all(fd, zeros, sizeof zeros, at, false);
+
+		if (err != 0)
+			return err;
+	}
+	return 0;
+}
+
+static void create_file(uv_work_t *work)
+{
+	struct create *c = container_of(work, struct create, work);
+	struct segment_head h = { 1, c->size, SEG_SPARE, 0 };
+	char name[16];
+
+	file_name(c->number, name);
+	c->fd = openat(c->dir, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (c->fd < 0) {
+		c->err = -errno;
+		return;
+	}
+	c->err = write_zeros(c->fd, c->size);
+	if (c->err == 0)
+		c->err = segment_head_write(c->fd, &h);
+	if (c->err == 0 && (fsync(c->fd) != 0 || fsync(c->dir) != 0)) /* the file, and its name */
+		c->err = -errno;
+	if (c->err != 0) {
+		close(c->fd);
+		unlinkat(c->dir, name, 0);
+	}
+}
+
+static void serve_all(struct queued *q)
+{
+	if (q->current == NULL) {
+		q->current = segment_take(q, SEG_RESULT);
+		if (q->current)
+			q->current->state = SEG_CURRENT;
+	}
+	own_serve(q);
+	smtpds_serve(q);
+}
+
+static void create_if_needed(struct queued *q);
+
+static void on_created(uv_work_t *work, int status)
+{
+	struct create *c = container_of(work, struct create, work);
+	struct queued *q = c->q;
+
+	(void)status;
+	q->creating = NULL;
+	if (c->err != 0) {
+		if (!q->create_failed)
+			log_warn("no new segment of %llu octets in log: %s", (unsigned long long)c->size,
+				strerror(-c->err));
+		q->create_failed = true;
+		q->create_again_ms = uv_now(q->child.loop) + 5000;
+	} else {
+		struct segment *s = add(q, c->number, c->fd);
+
+		q->create_failed = false;
+		s->head = (struct segment_head){ 1, c->size, SEG_SPARE, 0 };
+		s->state = SEG_FREE;
+	}
+	free(c);
+	space_check(q);
+	serve_all(q);
+	create_if_needed(q);
+}
+
+static unsigned count(const struct queued *q, enum segment_state state)
+{
+	unsigned n = 0;
+
+	for (const struct segment *s = q->segments; s; s = s->next)
+		n += s->state == state;
+	return n;
+}
+
+static uint64_t size_of_new(const struct queued *q)
+{
+	uint64_t size = SEGMENT_OCTETS, free_octets;
+	struct statvfs fs;
+	unsigned n = 0;
+
+	for (const struct segment *s = q->segments; s; s = s->next)
+		n++;
+	if (n < SMALL_SEGMENTS)
+		size = SMALL_SEGMENT_OCTETS;
+	if (fstatvfs(q->dir, &fs) != 0)
+		return size;
+	free_octets = (uint64_t)fs.f_bavail * fs.f_frsize;
+	while (size > 4 * 1024 * 1024 && size > free_octets / 16)
+		size /= 2;
+	return size;
+}
+
+static void create_if_needed(struct queued *q)
+{
+	struct create *c;
+
+	if (q->creating || count(q, SEG_FREE) >= SPARES_KEPT ||
+		(q->create_failed && uv_now(q->child.loop) < q->create_again_ms))
+		return;
+	c = q->creating = xcalloc(1, sizeof *c);
+	c->q = q;
+	c->dir = q->dir;
+	c->number = q->next_number++;
+	c->size = size_of_new(q);
+	if (uv_queue_work(q->child.loop, &c->work, create_file, on_created) != 0)
+		panic("uv_queue_work");
+}
+
+struct segment *segment_take(struct queued *q, enum segment_class class)
+{
+	struct segment *best = NULL;
+	struct segment_head h = { .generation = q->next_generation, .class = class };
+	int err;
+
+	for (struct segment *s = q->segments; s; s = s->next) {
+		if (s->state != SEG_FREE)
+			continue;
+		/* Small ones serve the results, large ones the mail. */
+		if (best == NULL || (s->head.size > best->head.size) == (class == SEG_MAIL))
+			best = s;
+	}
+	create_if_needed(q);
+	if (best == NULL)
+		return NULL;
+	h.size = best->head.size;
+	if (getrandom(&h.salt, sizeof h.salt, 0) != sizeof h.salt)
+		panic("getrandom: %s", strerror(errno));
+	q->next_generation++;
+	err = segment_head_write(best->fd, &h);
+	if (err != 0) {
+		log_error("segment file %08x: header: %s; left alone", best->number, strerror(-err));
+		best->state = SEG_BAD;
+		return segment_take(q, class);
+	}
+	best->head = h;
+	best->state = SEG_LENT;
+	best->known = SEG_HEADER_OCTETS;
+	best->in_recovery = best->was_read = false;
+	best->last_result = 0;
+	best->live = 0;
+	best->live_octets = 0;
+	best->n_about = 0;
+	best->borrower = 0;
+	log_scan_begin(&best->scan, best->fd, &h);
+	create_if_needed(q);
+	return best;
+}
+
+void segments_start(struct queued *q)
+{
+	serve_all(q);
+	create_if_needed(q);
+}
+
+void segment_close(struct queued *q, struct segment *s, uint64_t known)
+{
+	s->state = SEG_CLOSED;
+	s->known = known;
+	s->closed_ms = uv_now(q->child.loop);
+	take_wake(q);
+	q->recycle_due = true;
+}
+
+void segment_unref(struct queued *q, struct segment *s, uint64_t octets)
+{
+	require(s->live > 0);
+	s->live--;
+	s->live_octets -= octets < s->live_octets ? octets : s->live_octets;
+	if (s->live == 0 && s->state == SEG_CLOSED)
+		q->recycle_due = true;
+}
+
+/* A result segment may go when no segment that it speaks of is there any more: a DONE outlives its COMMIT. */
+static bool results_are_history(const struct queued *q, struct segment *r)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < r->n_about; i++)
+		if (segment_find(q, r->about[i]))
+			r->about[n++] = r->about[i];
+	r->n_about = n;
+	return n == 0;
+}
+
+static bool may_recycle(const struct queued *q, struct segment *s)
+{
+	if (s->state != SEG_CLOSED || !s->was_read || s->live > 0 || q->recovering)
+		return false;
+	/* What its writer said last may still be on its way to us. */
+	if (uv_now(q->child.loop) - s->closed_ms < 1000 && s->head.class == SEG_MAIL)
+		return false;
+	return s->head.class == SEG_MAIL || results_are_history(q, s);
+}
+
+static void make_spare(struct queued *q, struct segment *s)
+{
+	struct segment_head h = s->head;
+	char name[16];
+	int err;
+
+	agents_drop_segment(q, s->head.generation);
+	if (s->agent_fd >= 0)
+		close(s->agent_fd);
+	s->agent_fd = -1;
+	if (is_locked(s->fd, WRITER_LOCK, 2)) /* an agent has not closed it yet; the next tick tries again */
+		return;
+	log_scan_rest(&s->scan);
+	h.class = SEG_SPARE;
+	err = segment_head_write(s->fd, &h);
+	if (err != 0) {
+		log_error("segment file %08x: header: %s; left alone", s->number, strerror(-err));
+		s->state = SEG_BAD;
+		return;
+	}
+	s->head = h;
+	s->state = SEG_FREE;
+	file_name(s->number, name);
+	if (count(q, SEG_FREE) > SPARES_MAX && unlinkat(q->dir, name, 0) == 0) {
+		s->state = SEG_BAD; /* and no file: dropped below */
+		s->head.size = 0;
+	}
+}
+
+static void drop_unlinked(struct queued *q)
+{
+	for (struct segment **at = &q->segments; *at;) {
+		struct segment *s = *at;
+
+		if (s->state == SEG_BAD && s->head.size == 0) {
+			*at = s->next;
+			close(s->fd);
+			free(s->about);
+			free(s);
+		} else {
+			at = &s->next;
+		}
+	}
+}
+
+void segments_recycle(struct queued *q)
+{
+	bool flushed = false;
+
+	for (struct segment *s = q->segments; s; s = s->next) {
+		if (!may_recycle(q, s))
+			continue;
+		/* A message that was moved away from here must not rise again from a second COMMIT elsewhere. */
+		if (!flushed && s->head.class == SEG_MAIL)
+			result_flush(q, true);
+		flushed = true;
+		make_spare(q, s);
+	}
+	drop_unlinked(q);
+	serve_all(q);
+}
+
+static void look_after_foreign(struct queued *q, struct segment *s)
+{
+	if (!segment_has_writer(s)) {
+		s->scan.no_skip = false;
+		segment_close(q, s, s->head.size);
+	}
+	take_wake(q); /* there may be more in it meanwhile */
+}
+
+void segments_tick(struct queued *q)
+{
+	for (struct segment *s = q->segments; s; s = s->next)
+		if (s->state == SEG_FOREIGN)
+			look_after_foreign(q, s);
+	create_if_needed(q);
+	segments_recycle(q);
+}

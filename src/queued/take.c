@@ -1,0 +1,250 @@
+/* take.c - COMMIT records become messages: of segments that are being written, and of those that were found at start. */
+#include "queued/queued.h"
+#include "base/log.h"
+
+#include <errno.h>
+#include <inttypes.h>
+
+enum { RECORDS_A_TURN = 512, DECODED_AHEAD = 2000 };
+
+void take_wake(struct queued *q)
+{
+	(void)q;
+	if (!uv_is_active((uv_handle_t *)&q->busy))
+		uv_idle_start(&q->busy, q->busy.idle_cb);
+}
+
+static bool content_is_there(struct queued *q, struct segment *s, const struct envelope *e, bool *spans)
+{
+	*spans = false;
+	for (size_t i = 0; i < e->n_extent; i++) {
+		const struct extent *x = &e->extent[i];
+		struct segment *other;
+
+		if (x->generation == s->head.generation) {
+			if (log_scan_has_data(&s->scan, x->offset, x->octets))
+				continue;
+			return false;
+		}
+		*spans = true;
+		other = segment_find(q, x->generation);
+		if (other == NULL || record_check_data(other->fd, &other->head, x->offset, x->octets) != 1)
+			return false;
+	}
+	return true;
+}
+
+/* The recipients that are not done. Returns their number. */
+static uint32_t pending_rcpts(const struct envelope *e, const struct past_entry *past, struct rcpt_ref *refs)
+{
+	uint32_t n = 0;
+
+	for (size_t i = 0; i < e->n_rcpt; i++)
+		if (!past_rcpt_is_done(past, e->rcpt[i].index))
+			refs[n++] = (struct rcpt_ref){ e->rcpt[i].index, domain_hash(e->rcpt[i].address), 0 };
+	return n;
+}
+
+static void place(struct message *m, struct segment *s, const struct record *r, const struct envelope *e, bool spans)
+{
+	m->seg = s;
+	m->commit_at = (uint32_t)(r->offset / 8);
+	m->size = e->size < UINT32_MAX ? (uint32_t)e->size : UINT32_MAX;
+	m->flags |= spans ? MF_SPANS : 0;
+}
+
+/* A message that we copied forward: from now on it is there. */
+static void relocate(
+	struct queued *q, struct message *m, struct segment *s, const struct record *r, const struct envelope *e)
+{
+	struct segment *old = m->seg;
+	bool spans = false;
+
+	if (!content_is_there(q, s, e, &spans))
+		return;
+	result_done_commit(q, m->id, old);
+	if (m->flags & MF_SPANS) {
+		struct arena *mem = arena_new(0);
+		struct envelope before;
+		uint64_t last = 0;
+
+		if (message_envelope(q, m, mem, &before) == 0) {
+			for (size_t i = 0; i < before.n_extent; i++) {
+				struct segment *x = segment_find(q, before.extent[i].generation);
+
+				if (x && x != old && x->head.generation != last)
+					segment_unref(q, x, before.extent[i].octets);
+				last = before.extent[i].generation;
+			}
+		}
+		arena_free(&mem);
+	}
+	segment_unref(q, old, m->size);
+	m->flags = (uint8_t)((m->flags & ~(MF_SPANS | MF_MOVING)) | MF_MOVED);
+	place(m, s, r, e, spans);
+	message_ref_segments(q, m, e);
+	if (m->attempts > 0)
+		result_defer(q, m);
+	if (m->state == MSG_HELD)
+		result_hold(q, m);
+}
+
+static void seen_again(
+	struct queued *q, struct message *m, struct segment *s, const struct record *r, const struct envelope *e)
+{
+	if (m->flags & MF_MOVING)
+		relocate(q, m, s, r, e);
+	else if (m->seg != s) /* recovery reads the newest copy first: this one is older */
+		result_done_commit(q, m->id, s);
+}
+
+static void admit(struct queued *q, struct segment *s, const struct record *r, struct arena **mem, struct envelope *e)
+{
+	struct past_entry *past = s->in_recovery ? past_find(q, e->id, s->head.generation) : NULL;
+	struct rcpt_ref *refs = arena_array(*mem, e->n_rcpt, sizeof *refs);
+	uint32_t n = pending_rcpts(e, past, refs);
+	struct message *m;
+	bool spans;
+
+	if (n == 0)
+		return;
+	if (!content_is_there(q, s, e, &spans)) {
+		char id[ENVELOPE_ID_TEXT];
+
+		q->damaged++;
+		log_error("%s: from=<%.*s>: its content is damaged in segment file %08x; left where it is",
+			envelope_id_text(e->id, id), STR_ARG(e->sender), s->number);
+		return;
+	}
+	m = message_new(q, e->id);
+	m->arrival_us = s->in_recovery ? e->arrival_us : queue_now_us(q);
+	m->flags = MF_FRESH;
+	place(m, s, r, e, spans);
+	message_set_rcpts(q, m, refs, n);
+	message_ref_segments(q, m, e);
+	if (s->in_recovery)
+		q->recovered++;
+	else
+		q->n_accepted++;
+	m->state = MSG_READY;
+	past_apply(q, past, m);
+	if (m->state != MSG_READY)
+		return;
+	message_ready(q, m);
+	if (s->in_recovery || q->n_active + q->fresh.n > DECODED_AHEAD)
+		return;
+	active_new(q, m, *mem, e); /* takes the arena */
+	*mem = NULL;
+}
+
+static void take_commit(struct queued *q, struct segment *s, const struct record *r)
+{
+	struct arena *mem = arena_new(2048);
+	struct envelope e;
+	struct message *m;
+
+	if (envelope_decode(arena_dup(mem, r->payload), mem, &e) != 0) {
+		log_error("segment file %08x: a COMMIT at %" PRIu64 " cannot be understood; left where it is",
+			s->number, r->offset);
+		q->damaged++;
+	} else if (!s->in_recovery || !past_is_done(q, e.id, s->head.generation)) {
+		m = message_find(q, e.id);
+		if (m)
+			seen_again(q, m, s, r, &e);
+		else
+			admit(q, s, r, &mem, &e);
+	}
+	arena_free(&mem);
+}
+
+static void read_to_end(struct queued *q, struct segment *s)
+{
+	if (s->scan.skipped > 0)
+		log_warn("segment file %08x: %" PRIu64 " octets are damaged and were passed over", s->number,
+			s->scan.skipped);
+	q->skipped += s->scan.skipped;
+	log_scan_rest(&s->scan);
+	s->was_read = true;
+	q->recycle_due = true;
+}
+
+/* Up to `budget` records. Returns how many were read. */
+static unsigned read_segment(struct queued *q, struct segment *s, unsigned budget)
+{
+	unsigned n = 0;
+	struct record r;
+	int got = 1;
+
+	while (n < budget && (got = log_scan_next(&s->scan, s->known, &r)) == 1) {
+		n++;
+		if (r.type == RECORD_COMMIT)
+			take_commit(q, s, &r);
+	}
+	if (got < 0) {
+		log_error("segment file %08x: %s", s->number, strerror(-got));
+		s->known = s->scan.offset;
+		s->state = SEG_BAD;
+	} else if (got == 0 && s->state == SEG_CLOSED) {
+		read_to_end(q, s);
+	} else if (got == 0 && s->state == SEG_LENT && s->scan.offset < s->known) {
+		s->scan.offset = s->known; /* nothing good between: a write that failed */
+	}
+	return n;
+}
+
+static bool is_unread(const struct segment *s)
+{
+	if (s->head.class != SEG_MAIL || s->was_read)
+		return false;
+	return s->state == SEG_CLOSED || (s->state == SEG_LENT && s->scan.offset < s->known);
+}
+
+static struct segment *next_recovered(struct queued *q)
+{
+	struct segment *best = NULL;
+
+	for (struct segment *s = q->segments; s; s = s->next)
+		if (s->in_recovery && is_unread(s) && (best == NULL || s->head.generation > best->head.generation))
+			best = s;
+	return best;
+}
+
+static void end_recovery(struct queued *q)
+{
+	for (const struct segment *s = q->segments; s; s = s->next)
+		if (s->in_recovery && s->head.class == SEG_MAIL && !s->was_read &&
+			(s->state == SEG_CLOSED || s->state == SEG_FOREIGN))
+			return; /* its writer is still at it */
+	q->recovering = false;
+	past_end(q);
+	q->recycle_due = true;
+	log_info("recovery: %llu messages in %llu ms, %llu damaged", (unsigned long long)q->recovered,
+		(unsigned long long)(uv_now(q->child.loop) - q->recovery_began_ms), (unsigned long long)q->damaged);
+}
+
+bool take_some(struct queued *q)
+{
+	unsigned budget = RECORDS_A_TURN;
+	struct segment *old;
+
+	for (struct segment *s = q->segments; s && budget > 0; s = s->next)
+		if (!s->in_recovery && is_unread(s))
+			budget -= read_segment(q, s, budget);
+	q->unread = 0;
+	for (struct segment *s = q->segments; s; s = s->next)
+		if (!s->in_recovery && s->state == SEG_LENT)
+			q->unread += s->known - s->scan.offset;
+	if (q->recovering && q->past == NULL)
+		past_begin(q);
+	for (struct segment *s = q->segments; s; s = s->next)
+		if (s->state == SEG_FOREIGN && s->head.class == SEG_MAIL)
+			read_segment(q, s, RECORDS_A_TURN);
+	if (!q->recovering)
+		return q->unread > 0 || budget == 0;
+	old = next_recovered(q);
+	if (old)
+		read_segment(q, old, RECORDS_A_TURN * 4);
+	else
+		end_recovery(q);
+	return old != NULL || q->unread > 0 || budget == 0;
+}
