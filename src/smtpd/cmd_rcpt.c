@@ -59,6 +59,8 @@ static enum outcome rcpt_known(struct session *s)
 		rcpt_end(s);
 		return R_DONE;
 	}
+	if (t->rcpt_parts.domain.n == 0 && str_ieq(t->rcpt_parts.local, STR("postmaster")))
+		return rcpt_checked(s, true); /* sec. 4.5.1: always */
 	if (s->service->delay_reject)
 		stages |= STAGE_BIT(STAGE_CLIENT) | STAGE_BIT(STAGE_HELO) | STAGE_BIT(STAGE_SENDER);
 	return restrict_begin(s, stages, rcpt_checked);

@@ -131,13 +131,13 @@ enum outcome message_finish(struct session *s)
 	enum outcome r;
 
 	s->mode = MODE_COMMAND;
-	s->after_message = true;
 	if (!s->tx->too_big)
 		header_finish(s, s->tx);
 	if (refuse_content(s, &r)) {
 		transaction_end(s);
 		return r;
 	}
+	s->after_message = true;
 	return restrict_begin(s, STAGE_BIT(STAGE_EOD), message_checked);
 }
 

@@ -51,7 +51,7 @@ static void header_end(struct session *s, struct transaction *t)
 {
 	t->header.ended = true;
 	add_missing(s, t);
-	log_info("%s: message-id=%.*s", t->id, STR_ARG(t->message_id));
+	log_info("%s: message-id=%.*s", t->id, STR_ARG(t->message_id.n ? t->message_id : STR("<>")));
 	buf_free(&t->header.line);
 }
 

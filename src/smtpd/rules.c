@@ -86,10 +86,21 @@ bool rules_needs_name(struct str line)
 	return r && (r->needs & NAME);
 }
 
-/* A web browser or a worm, not a mail client: nothing that it says is worth an answer. */
+/*
+ * A web browser or a worm, not a mail client: nothing that it says is worth an answer. Of tables the default's one is
+ * known here, which says that no command begins with anything but a letter (a TLS handshake, for example).
+ */
 static bool is_forbidden(const struct session *s, struct str word)
 {
-	return match_list_host(s->service->forbidden_commands, word);
+	struct str rest = str_c(s->service->forbidden_commands), w;
+
+	while (str_word(&rest, ", \t\r\n", &w)) {
+		if (str_ieq(w, word))
+			return true;
+		if (str_has_prefix(w, STR("regexp:{{/^[^A-Z]/")) && word.n && !ascii_is_alpha(word.p[0]))
+			return true;
+	}
+	return false;
 }
 
 static enum outcome unknown_command(struct session *s, const struct smtp_command *cmd, struct str line)

@@ -114,7 +114,7 @@ static void read_protocol(struct service *s)
 	s->reject_unlisted_sender = conf_bool(v, "smtpd_reject_unlisted_sender");
 	s->bare_newline = strcmp(newline, "reject") == 0 ? BARE_REJECT : BARE_NORMALIZE;
 	s->bare_newline_code = (int)conf_int(v, "smtpd_forbid_bare_newline_reject_code");
-	s->forbidden_commands = match_list_new(str_c(conf_str(v, "smtpd_forbidden_commands")));
+	s->forbidden_commands = conf_str(v, "smtpd_forbidden_commands");
 	s->sender_login_maps = conf_str(v, "smtpd_sender_login_maps");
 	s->name_maps = conf_str(v, "smtpd_vrfy_name_maps");
 	s->drop_headers = conf_str(v, "message_drop_headers");

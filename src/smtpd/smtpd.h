@@ -81,7 +81,7 @@ struct service {
 	bool sasl_broken_clients, sasl_header;
 	unsigned mech_refused, mech_required;	      /* enum auth_mech_flag, without TLS */
 	unsigned tls_mech_refused, tls_mech_required; /* under TLS */
-	struct match_list *mynetworks, *sasl_exceptions, *newline_exclusions, *fast_flush_domains, *forbidden_commands;
+	struct match_list *mynetworks, *sasl_exceptions, *newline_exclusions, *fast_flush_domains;
 	uint64_t size_limit; /* 0: none */
 	unsigned rcpt_limit, hop_limit, soft_errors, hard_errors, junk_limit;
 	uint64_t error_sleep_ms, timeout_ms, starttls_timeout_ms;
@@ -91,7 +91,7 @@ struct service {
 	bool reject_unlisted_rcpt, reject_unlisted_sender, strict_utf8;
 	enum bare_newline bare_newline;
 	int bare_newline_code;
-	const char *sender_login_maps, *name_maps, *drop_headers, *origin;
+	const char *forbidden_commands, *sender_login_maps, *name_maps, *drop_headers, *origin;
 	struct restriction_list list[STAGE_COUNT];
 };
 
