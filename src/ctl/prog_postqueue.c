@@ -1,0 +1,160 @@
+/* postqueue, mailq - show the queue, flush it. postqueue(1) */
+#include "ctl/queue_client.h"
+
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+#include <time.h>
+#include <unistd.h>
+
+static const char *program = "postqueue";
+
+static void usage(void)
+{
+	fprintf(stderr, "usage: postqueue -f | postqueue -i queueid | postqueue -j | postqueue -p | postqueue -s site\n"
+			"       each with -c config_directory, -v\n");
+	exit(EX_USAGE);
+}
+
+static const char *text(const json_t *object, const char *key)
+{
+	const char *s = json_string_value(json_object_get(object, key));
+
+	return s ? s : "";
+}
+
+static void print_reason(const char *reason)
+{
+	char line[4096];
+	int n = snprintf(line, sizeof line, "(%s)", reason);
+
+	if (n > 0 && n < 76)
+		printf("%76s\n", line);
+	else
+		printf("(%s)\n", reason);
+}
+
+/* Recipients that wait for the same reason stand below it together, as postqueue has always shown them. */
+static void print_rcpts(const json_t *rcpts)
+{
+	const char *before = "";
+
+	for (size_t i = 0; i < json_array_size(rcpts); i++) {
+		const json_t *r = json_array_get(rcpts, i);
+		const char *reason = text(r, "delay_reason");
+
+		if (*reason && strcmp(reason, before) != 0)
+			print_reason(reason);
+		before = reason;
+		printf("%-17s %10s %19s %s\n", "", "", "", text(r, "address"));
+	}
+}
+
+static void print_message(const json_t *m)
+{
+	time_t arrival = (time_t)json_integer_value(json_object_get(m, "arrival_time"));
+	const char *queue = text(m, "queue_name");
+	char when[64], id[64];
+	struct tm tm;
+
+	localtime_r(&arrival, &tm);
+	strftime(when, sizeof when, "%a %b %d %H:%M:%S", &tm);
+	snprintf(id, sizeof id, "%s%s", text(m, "queue_id"),
+		strcmp(queue, "active") == 0 ? "*"
+		: strcmp(queue, "hold") == 0 ? "!"
+					     : "");
+	printf("%-17s %8lld %19s  %s\n", id, (long long)json_integer_value(json_object_get(m, "message_size")), when,
+		text(m, "sender"));
+	print_rcpts(json_object_get(m, "recipients"));
+	printf("\n");
+}
+
+static int print_columns(FILE *f)
+{
+	char *line = NULL;
+	size_t cap = 0;
+	unsigned long n = 0;
+	double octets = 0;
+
+	while (getline(&line, &cap, f) > 0) {
+		json_t *m = json_loads(line, 0, NULL);
+
+		if (m == NULL)
+			continue;
+		if (n++ == 0)
+			printf("%-17s %8s %-19s %s\n", "-Queue ID-", "--Size--", " ---Arrival Time----",
+				"-Sender/Recipient-------");
+		octets += (double)json_integer_value(json_object_get(m, "message_size"));
+		print_message(m);
+		json_decref(m);
+		if (ferror(stdout))
+			break;
+	}
+	free(line);
+	if (n == 0)
+		printf("Mail queue is empty\n");
+	else
+		printf("-- %.0f Kbytes in %lu Request%s.\n", octets / 1024, n, n == 1 ? "" : "s");
+	return fflush(stdout) == 0 ? 0 : 1;
+}
+
+static int print_json(FILE *f)
+{
+	char block[65536];
+	size_t n;
+
+	while ((n = fread(block, 1, sizeof block, f)) > 0)
+		if (fwrite(block, 1, n, stdout) != n)
+			return 1;
+	return fflush(stdout) == 0 ? 0 : 1;
+}
+
+static int flush_site(const struct conf *conf, const char *site)
+{
+	char *arg = xcalloc(1, strlen(site) + 6);
+
+	strcpy(arg, "site ");
+	memcpy(arg + 5, site, strlen(site) + 1);
+	return queue_ask_count(program, conf, "flush", arg) < 0;
+}
+
+static int flush_id(const struct conf *conf, const char *id)
+{
+	if (queue_ask_count(program, conf, "flush", id) > 0)
+		return 0;
+	fprintf(stderr, "%s: %s: no such message that waits\n", program, id);
+	return 1;
+}
+
+int main(int argc, char **argv)
+{
+	const char *dir = NULL, *value = NULL, *name = strrchr(argv[0], '/');
+	bool as_mailq = strcmp(name ? name + 1 : argv[0], "mailq") == 0;
+	int mode = as_mailq ? 'p' : 0, opt;
+	struct conf *conf;
+
+	while ((opt = getopt(argc, argv, "c:fi:jps:v")) != -1) {
+		if (opt == 'c')
+			dir = optarg;
+		else if (opt == '?' || (opt != 'v' && mode && !as_mailq))
+			usage();
+		else if (opt != 'v')
+			mode = opt, value = optarg;
+	}
+	if (mode == 0 || optind < argc)
+		usage();
+	conf = queue_conf(program, dir);
+	switch (mode) {
+	case 'p':
+		return print_columns(queue_ask(program, conf, "list"));
+	case 'j':
+		return print_json(queue_ask(program, conf, "list"));
+	case 'f':
+		return queue_ask_count(program, conf, "flush", "all") < 0;
+	case 's':
+		return flush_site(conf, value);
+	default:
+		return flush_id(conf, value);
+	}
+}

@@ -1,0 +1,84 @@
+#include "ctl/queue_client.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+struct conf *queue_conf(const char *program, const char *dir)
+{
+	struct buf errors = BUF_INIT(65536);
+	const char *from = dir ? dir : getenv("MAIL_CONFIG");
+	struct conf *conf = conf_load(from ? from : "/etc/postfix", &errors, NULL);
+
+	if (conf == NULL) {
+		fprintf(stderr, "%s: fatal: %s", program, errors.p ? errors.p : "no configuration\n");
+		exit(1);
+	}
+	buf_free(&errors);
+	return conf;
+}
+
+static int dial(const char *program, const struct conf *conf)
+{
+	const char *dir = conf_str(conf_main(conf), "queue_directory");
+	struct sockaddr_un sa = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	if (chdir(dir) != 0) { /* a long queue_directory does not fit into an address */
+		fprintf(stderr, "%s: fatal: %s: %s\n", program, dir, strerror(errno));
+		exit(EX_UNAVAILABLE);
+	}
+	memcpy(sa.sun_path, "public/queue", sizeof "public/queue");
+	if (fd < 0 || connect(fd, (struct sockaddr *)&sa, sizeof sa) != 0) {
+		fprintf(stderr, "%s: fatal: Queue report unavailable - mail system is down (%s/public/queue: %s)\n",
+			program, dir, strerror(errno));
+		exit(EX_UNAVAILABLE);
+	}
+	return fd;
+}
+
+FILE *queue_ask(const char *program, const struct conf *conf, const char *fmt, ...)
+{
+	int fd = dial(program, conf);
+	va_list ap;
+	FILE *f;
+
+	va_start(ap, fmt);
+	vdprintf(fd, fmt, ap);
+	va_end(ap);
+	dprintf(fd, "\n");
+	f = fdopen(fd, "r");
+	if (f == NULL) {
+		fprintf(stderr, "%s: fatal: %s\n", program, strerror(errno));
+		exit(1);
+	}
+	return f;
+}
+
+long queue_ask_count(const char *program, const struct conf *conf, const char *word, const char *arg)
+{
+	FILE *f = queue_ask(program, conf, "%s %s", word, arg);
+	char line[4096] = "";
+	json_t *answer;
+	const char *error;
+	long n;
+
+	if (fgets(line, sizeof line, f) == NULL) {
+		fprintf(stderr, "%s: fatal: no permission, or queued ended\n", program);
+		exit(EX_NOPERM);
+	}
+	fclose(f);
+	answer = json_loads(line, 0, NULL);
+	error = json_string_value(json_object_get(answer, "error"));
+	n = answer && !error ? (long)json_integer_value(json_object_get(answer, "count")) : -1;
+	if (error)
+		fprintf(stderr, "%s: %s: %s\n", program, arg, error);
+	json_decref(answer);
+	return n;
+}
