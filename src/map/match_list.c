@@ -38,11 +38,12 @@ static struct entry *add(struct match_list *m, enum entry_kind kind, bool negate
 static void add_file(struct match_list *m, struct str path, bool negate, unsigned depth)
 {
 	struct buf text = BUF_INIT(TABLE_FILE_MAX), why = BUF_INIT(TABLE_WHY_MAX);
-	struct table probe = { .set = m->set, .spec = arena_cdup(m->mem, path) };
+	char list[] = "match list", *name = arena_cdup(m->mem, path);
+	struct table probe = { .set = m->set, .spec = list };
 	struct map_lines lines;
 	struct str line;
 
-	if (depth < FILE_DEPTH_MAX && table_read_file(&probe, probe.spec, &text, &why)) {
+	if (depth < FILE_DEPTH_MAX && table_read_file(&probe, name, &text, &why)) {
 		map_lines_begin(&lines, buf_str(&text));
 		while (map_lines_next(&lines, &line))
 			add_text(m, line, negate, depth + 1);
@@ -77,12 +78,12 @@ static void add_word(struct match_list *m, struct str word, bool negate, unsigne
 	if (e == 0) {
 		add(m, ENTRY_NET, negate)->net = net;
 	} else if (e == -NET_EHOST || looks_like_net(word)) {
-		char meant[64] = "such as 192.0.2.0/24 or [2001:db8::]/32";
+		char meant[64] = "like 192.0.2.0/24 or [2001:db8::]/32";
 
 		if (e == -NET_EHOST)
 			net_text(&net, meant);
 		add(m, ENTRY_BROKEN, negate)->name =
-			str_c(arena_printf(m->mem, "\"%.*s\" is no network; it must be %s", STR_ARG(word), meant));
+			str_c(arena_printf(m->mem, "\"%.*s\" is no network; write it %s", STR_ARG(word), meant));
 	} else if (word.n && word.p[0] == '/') {
 		add_file(m, word, negate, depth);
 	} else if (table_is_spec(word)) {

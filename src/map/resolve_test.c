@@ -28,15 +28,17 @@ static const struct resolve_settings base = {
 			      "{self1@alias.example = self2@alias.example, self1@alias.example},"
 			      "{self2@alias.example = self1@alias.example}"
 			      "}",
-	.alias_maps = "inline:{ {root = admin@box.example}, {ops = root, joe}, {pipe = |/bin/cat}, {file = /var/x},"
-		      "{inc = :include:/x}, {quoted = \"|/bin/cat x\"}, {stop = \\stop}, {loop1 = loop2}, {loop2 = loop1} }",
+	.alias_maps =
+		"inline:{ {root = admin@box.example}, {ops = root, joe}, {pipe = |/bin/cat}, {file = /var/x},"
+		"{inc = :include:/x}, {quoted = \"|/bin/cat x\"}, {stop = \\stop}, {loop1 = loop2}, {loop2 = loop1} }",
 	.local_recipient_maps = "inline:{ joe=x, root=x, ops=x, pipe=x, file=x, inc=x, quoted=x, stop=x, loop1=x }",
 	.virtual_mailbox_maps = "inline:{ {a@box.example=a/}, {b@box.example=b/}, {@box2.example=all/} }",
 	.relay_recipient_maps = "",
 	.transport_maps = "inline:{ {t1.example=smtp:[10.0.0.1]:2525}, {.t1.example=:[10.0.0.2]}, {t2.example=relay:},"
 			  "{t3.example=:}, {user@t1.example=lmtp:unix:private/x}, {t4.example=error:closed},"
 			  "{t5.example=error:} }",
-	.sender_dependent_relayhost_maps = "inline:{ {s@send.example=[10.1.1.1]:587}, {@dunno.example=DUNNO}, {<>=[10.9.9.9]} }",
+	.sender_dependent_relayhost_maps =
+		"inline:{ {s@send.example=[10.1.1.1]:587}, {@dunno.example=DUNNO}, {<>=[10.9.9.9]} }",
 	.sender_dependent_default_transport_maps = "inline:{ {@slow.example=slow:}, {@fix.example=smtp:[10.2.2.2]} }",
 	.local_transport = "local:$myhostname",
 	.virtual_transport = "lmtp:unix:private/dovecot-lmtp",
@@ -87,7 +89,10 @@ static struct str rcpt_text(struct fixture *f, const char *address)
 	resolve_rcpt(f->r, str_c(address), f->mem, &a);
 	if (a.status != MAP_FOUND)
 		return str_c(arena_printf(f->mem, "status %d: %.*s", (int)a.status, STR_ARG(a.why)));
-	text = arena_printf(f->mem, "%s %s", class[a.class], a.alias_loop ? "loop" : a.exists ? "yes" : map_unknown_text(a.class));
+	text = arena_printf(f->mem, "%s %s", class[a.class],
+		a.alias_loop ? "loop"
+		: a.exists   ? "yes"
+			     : map_unknown_text(a.class));
 	for (size_t i = 0; i < a.n_expanded && !a.alias_loop && a.exists; i++)
 		text = arena_printf(f->mem, "%s%s%.*s", text, i ? "," : " ", STR_ARG(a.expanded[i]));
 	return str_c(text);
@@ -155,18 +160,18 @@ static void test_rcpt(void **state)
 		{ "stop@example.net", "local yes stop@example.net" },
 		{ "loop1@example.net", "local loop" },
 		{ "root@relay.example", "relay yes root@relay.example" },
-		{ "pipe@example.net",
-			"status 2: alias_maps: \"pipe\" leads to \"|/bin/cat\"; commands, files and :include: are not supported "
-			"in aliases; use addresses only" },
-		{ "file@example.net",
-			"status 2: alias_maps: \"file\" leads to \"/var/x\"; commands, files and :include: are not supported in "
-			"aliases; use addresses only" },
-		{ "inc@example.net",
-			"status 2: alias_maps: \"inc\" leads to \":include:/x\"; commands, files and :include: are not supported "
-			"in aliases; use addresses only" },
-		{ "quoted@example.net",
-			"status 2: alias_maps: \"quoted\" leads to \"\"|/bin/cat x\"\"; commands, files and :include: are not "
-			"supported in aliases; use addresses only" },
+		{ "pipe@example.net", "status 2: alias_maps: \"pipe\" leads to \"|/bin/cat\"; commands, files and "
+				      ":include: are not supported "
+				      "in aliases; use addresses only" },
+		{ "file@example.net", "status 2: alias_maps: \"file\" leads to \"/var/x\"; commands, files and "
+				      ":include: are not supported in "
+				      "aliases; use addresses only" },
+		{ "inc@example.net", "status 2: alias_maps: \"inc\" leads to \":include:/x\"; commands, files and "
+				     ":include: are not supported "
+				     "in aliases; use addresses only" },
+		{ "quoted@example.net", "status 2: alias_maps: \"quoted\" leads to \"\"|/bin/cat x\"\"; commands, "
+					"files and :include: are not "
+					"supported in aliases; use addresses only" },
 		/* odd ones: an answer, and no crash */
 		{ "", "local User unknown in local recipient table" },
 		{ "@", "default yes @" },

@@ -1,0 +1,150 @@
+#include "map/map_text.h"
+#include "base/arena.h"
+#include "base/test.h"
+#include "map/sql_text.h"
+
+/* All logical lines, "line:text|". */
+static struct str lines_of(struct arena *mem, struct str text)
+{
+	struct buf out = BUF_INIT(65536);
+	struct map_lines l;
+	struct str line, copy;
+
+	map_lines_begin(&l, text);
+	while (map_lines_next(&l, &line))
+		buf_addf(&out, "%u:%.*s|", l.line, STR_ARG(line));
+	map_lines_end(&l);
+	copy = arena_dup(mem, buf_str(&out));
+	buf_free(&out);
+	return copy;
+}
+
+static void test_lines(void **state)
+{
+	struct arena *mem = arena_new(0);
+
+	(void)state;
+	check_str(lines_of(mem, STR("")), "");
+	check_str(lines_of(mem, STR("\n\n# c\n  # d\n")), "");
+	check_str(lines_of(mem, STR("a b")), "1:a b|");
+	check_str(lines_of(mem, STR("a b  \r\nc d\n")), "1:a b|2:c d|");
+	check_str(lines_of(mem, STR("a\n b\n# c\n\n\tc\nd e\n f")), "1:a b\tc|6:d e f|");
+	check_str(lines_of(mem, STR("  a b\nc d")), "1:  a b|2:c d|");
+	arena_free(&mem);
+}
+
+static void test_entries(void **state)
+{
+	static const struct {
+		const char *line;
+		bool aliases;
+		enum map_entry want;
+		const char *key, *value;
+	} cases[] = {
+		{ "a b", false, MAP_ENTRY, "a", "b" },
+		{ "a \t b c ", false, MAP_ENTRY, "a", "b c" },
+		{ "\"a b\"@c d", false, MAP_ENTRY, "\"a b\"@c", "d" },
+		{ "a\\ b c", false, MAP_ENTRY, "a\\ b", "c" },
+		{ "a\\", false, MAP_ENTRY_EMPTY, NULL, NULL },
+		{ "a", false, MAP_ENTRY_EMPTY, NULL, NULL },
+		{ "\"a b", false, MAP_ENTRY_QUOTE, NULL, NULL },
+		{ "a: b", false, MAP_ENTRY_COLON, "a", "b" },
+		{ "a : b", false, MAP_ENTRY_COLON, "a", "b" },
+		{ "a :b", false, MAP_ENTRY, "a", ":b" },
+		{ "a:b c", false, MAP_ENTRY, "a:b", "c" },
+		{ "a: b, c", true, MAP_ENTRY_COLON, "a", "b, c" },
+		{ "a:b", true, MAP_ENTRY_COLON, "a", "b" },
+		{ "a : b", true, MAP_ENTRY_COLON, "a", "b" },
+		{ "\"a b\": c", true, MAP_ENTRY_COLON, "a b", "c" },
+		{ "\"a:\\\"b\": c", true, MAP_ENTRY_COLON, "a:\"b", "c" },
+		{ "a b", true, MAP_ENTRY_EMPTY, NULL, NULL },
+		{ "a: :include:/x", true, MAP_ENTRY_COLON, "a", ":include:/x" },
+	};
+	struct buf scratch = BUF_INIT(1024);
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct str key, value;
+		enum map_entry got = map_entry_parse(str_c(cases[i].line), cases[i].aliases, &scratch, &key, &value);
+
+		check_int(got, cases[i].want);
+		if (cases[i].key) {
+			check_str(key, cases[i].key);
+			check_str(value, cases[i].value);
+		}
+	}
+	buf_free(&scratch);
+}
+
+static struct str joined(struct arena *mem, const char *text, bool (*next)(struct str *, struct str *))
+{
+	struct str rest = str_c(text), word;
+	char *out = arena_cdup(mem, STR(""));
+
+	while (next(&rest, &word))
+		out = arena_printf(mem, "%s%.*s|", out, STR_ARG(word));
+	return str_c(out);
+}
+
+static void test_words(void **state)
+{
+	struct arena *mem = arena_new(0);
+
+	(void)state;
+	check_str(joined(mem, " a,b  c ", map_word), "a|b|c|");
+	check_str(joined(mem, "inline:{ a = b, c }, d", map_word), "inline:{ a = b, c }|d|");
+	check_str(joined(mem, "{ a { b } } } c", map_word), "{ a { b } }|}|c|");
+	check_str(joined(mem, "{ a b", map_word), "{ a b|");
+	check_str(map_unbrace(STR("{ a b }")), "a b");
+	check_str(map_unbrace(STR("a")), "a");
+	check_str(joined(mem, "a@b, c@d e", map_address_next), "a@b|c@d|e|");
+	check_str(joined(mem, "\"x, y\"@z,w", map_address_next), "\"x, y\"@z|w|");
+	check_str(joined(mem, "Joe Doe <a@b>, <c>,<>,d", map_address_next), "a@b|c|d|");
+	check_str(joined(mem, "\"Doe, Joe\" <a@b>", map_address_next), "a@b|");
+	check_str(joined(mem, "\"open, a", map_address_next), "\"open, a|");
+	check_str(joined(mem, ",, ,", map_address_next), "");
+	arena_free(&mem);
+}
+
+static void test_sql(void **state)
+{
+	static const struct {
+		const char *query, *text, *letters;
+	} cases[] = {
+		{ "SELECT 1", "SELECT 1", "" },
+		{ "a = '%s'", "a = (?1)", "s" },
+		{ "a = %s OR b = '%u'", "a = ?1 OR b = (?2)", "su" },
+		{ "'%u@%d' '%u'", "(?1||'@'||?2) (?1)", "ud" },
+		{ "'x%%' '' 'it''s' %%", "('x%') ('') ('it''s') %", "" },
+		{ "'a%sb'", "('a'||?1||'b')", "s" },
+		{ "'%1.%9'", "(?1||'.'||?2)", "19" },
+		{ "'%x'", NULL, NULL },
+		{ "%", NULL, NULL },
+		{ "'open", NULL, NULL },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct buf why = BUF_INIT(256);
+		struct sql_query q;
+		int r = sql_query_parse(str_c(cases[i].query), &q, &why);
+
+		check_int(r, cases[i].text ? 0 : -1);
+		if (cases[i].text) {
+			check_str(buf_str(&q.text), cases[i].text);
+			check_str(str_pn(q.letter, q.n), cases[i].letters);
+		} else {
+			check(why.n > 0);
+		}
+		buf_free(&q.text);
+		buf_free(&why);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_lines), cmocka_unit_test(test_entries),
+		cmocka_unit_test(test_words), cmocka_unit_test(test_sql) };
+
+	return test_run(tests);
+}
