@@ -52,8 +52,8 @@ static void main_file(struct buf *out, const char *etc_dir, const char *spool_di
 		"  # smtpd_sasl_path = private/auth:\n",
 		spool_dir);
 	add_listener(out, "private/auth", user, group);
-	buf_add_c(out, "  # For lookups of users, without passwords:\n");
-	add_listener(out, "private/auth-userdb", user, group);
+	buf_add_c(out, "  # For lookups of users, without passwords, by mapd (map_owner):\n");
+	add_listener(out, "private/auth-userdb", user ? "gatepost-map" : NULL, group);
 	buf_add_c(out, "}\n");
 }
 
