@@ -283,8 +283,8 @@ void session_pump(struct session *s)
 	} while (s->question == NULL && s->after_flush == FLUSH_NOTHING && s->out.n > OUTPUT_MAX / 2 &&
 		 session_write(s) == IO_DONE);
 	s->in_pump = false;
-	if (s->question && s->question->what == ASK_SLEEP) {
-		session_watch(s, 0);
+	if (s->question && (s->question->what == ASK_SLEEP || s->question->what == ASK_MAP)) {
+		session_watch(s, 0); /* a lookup is answered soon: its reply leaves with those before it */
 		return;
 	}
 	if (!flush(s))
