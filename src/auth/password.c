@@ -330,6 +330,7 @@ static int plain_make(const struct scheme *s, struct str plain, struct buf *raw)
 /* MD5 is MD5-CRYPT when it looks like it, else LDAP-MD5. */
 static int md5_verify(const struct scheme *s, struct str raw, struct str plain);
 
+/* Salted hashes have no fixed length, so that hexadecimal ones need the suffix. */
 static const struct scheme schemes[] = {
 	{ "ARGON2ID", ENC_NONE, argon2_verify_any, argon2_make, NULL, false },
 	{ "ARGON2I", ENC_NONE, argon2_verify_any, argon2_make, NULL, false },
@@ -341,9 +342,9 @@ static const struct scheme schemes[] = {
 	{ "PBKDF2", ENC_NONE, pbkdf2_verify, pbkdf2_make, NULL, false },
 	{ "SCRAM-SHA-1", ENC_NONE, scram_verify, NULL, "SHA1", false },
 	{ "SCRAM-SHA-256", ENC_NONE, scram_verify, NULL, "SHA256", false },
-	{ "SSHA", ENC_AUTO, digest_verify, digest_make, "SHA1", false },
-	{ "SSHA256", ENC_AUTO, digest_verify, digest_make, "SHA256", false },
-	{ "SSHA512", ENC_AUTO, digest_verify, digest_make, "SHA512", false },
+	{ "SSHA", ENC_BASE64, digest_verify, digest_make, "SHA1", false },
+	{ "SSHA256", ENC_BASE64, digest_verify, digest_make, "SHA256", false },
+	{ "SSHA512", ENC_BASE64, digest_verify, digest_make, "SHA512", false },
 	{ "SHA", ENC_AUTO, digest_verify, digest_make, "SHA1", false },
 	{ "SHA1", ENC_AUTO, digest_verify, digest_make, "SHA1", false },
 	{ "SHA256", ENC_AUTO, digest_verify, digest_make, "SHA256", false },
@@ -356,7 +357,7 @@ static const struct scheme schemes[] = {
 	{ "MD5", ENC_NONE, md5_verify, NULL, NULL, true },
 	{ "LDAP-MD5", ENC_AUTO, digest_verify, NULL, "MD5", true },
 	{ "PLAIN-MD5", ENC_AUTO, digest_verify, NULL, "MD5", true },
-	{ "SMD5", ENC_AUTO, digest_verify, NULL, "MD5", true },
+	{ "SMD5", ENC_BASE64, digest_verify, NULL, "MD5", true },
 };
 
 static const struct scheme *scheme_find(struct str name)

@@ -268,10 +268,25 @@ static void statement(struct reader *r, struct str s)
 	add_node(r, key)->value = arena_cdup(r->conf->mem, read_value(r, str_trim(str_from(s, (size_t)eq + 1))));
 }
 
-/* Position of the first of `set` outside of quotes, or -1. */
+/* Octets of the %{variable} (with modifiers in between) at the start of s; 0: there is none. */
+static size_t variable_length(struct str s)
+{
+	size_t i = 1;
+	ptrdiff_t end;
+
+	while (i < s.n && ascii_is_alnum(s.p[i]))
+		i++;
+	if (s.p[0] != '%' || i == s.n || s.p[i] != '{')
+		return 0;
+	end = str_chr(s, '}');
+	return end < 0 ? 0 : (size_t)end + 1;
+}
+
+/* Position of the first of `set` outside of quotes and %{variables}, or -1. */
 static ptrdiff_t find_bare(struct str s, const char *set)
 {
 	char quote = 0;
+	size_t skip;
 
 	for (size_t i = 0; i < s.n; i++) {
 		char c = s.p[i];
@@ -284,6 +299,8 @@ static ptrdiff_t find_bare(struct str s, const char *set)
 			return (ptrdiff_t)i;
 		else if (c == '"')
 			quote = c;
+		else if (c == '%' && (skip = variable_length(str_from(s, i))) > 0)
+			i += skip - 1;
 	}
 	return -1;
 }
@@ -315,7 +332,6 @@ static void logical_line(struct reader *r, struct str s)
 		return;
 	while (!r->flat && (s = str_trim(s)).n) {
 		ptrdiff_t eq = str_chr(s, '='), brace = find_bare(s, "{}");
-		bool variable = brace > 0 && (s.p[brace - 1] == '%' || s.p[brace - 1] == '$');
 
 		if (brace >= 0 && (eq < 0 || brace < eq)) {
 			if (s.p[brace] == '{')
@@ -327,9 +343,8 @@ static void logical_line(struct reader *r, struct str s)
 			s = str_from(s, (size_t)brace + 1);
 			continue;
 		}
-		/* "key = value }": only the brace that closes, alone, and not one of a %{variable}. */
-		if (brace >= 0 && !variable && s.p[brace] == '}' && r->level &&
-			(s.p[brace - 1] == ' ' || s.p[brace - 1] == '\t')) {
+		/* "key = value }": only a brace that stands alone closes. */
+		if (brace >= 0 && s.p[brace] == '}' && r->level && (s.p[brace - 1] == ' ' || s.p[brace - 1] == '\t')) {
 			statement(r, str_sub(s, 0, (size_t)brace));
 			close_section(r);
 			s = str_from(s, (size_t)brace + 1);

@@ -1,0 +1,142 @@
+#include "auth/password.h"
+#include "base/test.h"
+
+#include <stdlib.h>
+
+static void test_known(void **state)
+{
+	static const struct {
+		const char *stored, *scheme, *plain;
+		int want;
+	} cases[] = {
+		{ "{PLAIN}SecurePass", "CRYPT", "SecurePass", 1 },
+		{ "{plain}SecurePass", "CRYPT", "SecurePass", 1 },
+		{ "{PLAIN}SecurePass", "CRYPT", "SecurePas", 0 },
+		{ "{PLAIN}SecurePass", "CRYPT", "SecurePassX", 0 },
+		{ "{PLAIN}", "CRYPT", "x", 0 },
+		{ "SecurePass", "PLAIN", "SecurePass", 1 },
+		{ "{PLAIN.b64}U2VjdXJlUGFzcw==", "CRYPT", "SecurePass", 1 },
+		{ "{PLAIN.HEX}536563757265", "CRYPT", "Secure", 1 },
+		{ "{PLAIN.rot13}x", "CRYPT", "x", -PASSWORD_ESCHEME },
+		{ "{INVALID}x", "CRYPT", "x", -PASSWORD_ESCHEME },
+		{ "{SHA1}qUqP5cyxm6YcTAhz05Hph5gvu9M=", "CRYPT", "test", 1 },
+		{ "{SHA}a94a8fe5ccb19ba61c4c0873d391e987982fbbd3", "CRYPT", "test", 1 },
+		{ "{SHA256.hex}9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08", "CRYPT", "test", 1 },
+		{ "{SHA256}n4bQgYhMfWWaL+qgxVrQFaO/TxsrC4Is0V1sFbDwCgg=", "CRYPT", "test2", 0 },
+		{ "{SSHA}H/zrDv8FXUu1JmwvVYijfrYEF34jVZcO", "CRYPT", "test", 1 },
+		{ "{SSHA}AAAA", "CRYPT", "test", -PASSWORD_EDATA },
+		{ "{SHA256}!!", "CRYPT", "test", -PASSWORD_EDATA },
+		{ "{BLF-CRYPT}$2y$05$11ipvo5dR6CwkzwmhwM26OXgzXwhV2PyPuLV.Qi31ILcRcThQpEiW", "CRYPT", "test", 1 },
+		{ "$2y$05$11ipvo5dR6CwkzwmhwM26OXgzXwhV2PyPuLV.Qi31ILcRcThQpEiW", "CRYPT", "test", 1 },
+		{ "{SHA512-CRYPT}$2y$05$11ipvo5dR6CwkzwmhwM26OXgzXwhV2PyPuLV.Qi31ILcRcThQpEiW", "CRYPT", "test",
+			-PASSWORD_EDATA },
+		{ "{CRYPT}", "CRYPT", "test", 0 },
+		{ "{CRYPT}*", "CRYPT", "test", -PASSWORD_EDATA },
+		{ "{MD5-CRYPT}$1$GgvxyNz8$OjZhLh4P.gF1lxYEbLZ3e/", "CRYPT", "test", -PASSWORD_EWEAK },
+		{ "{PBKDF2}$1$bUnT4Pl7yFtYX0KU$5000$50a83cafdc517b9f46519415e53c6a858908680a", "CRYPT", "test", 1 },
+		{ "{PBKDF2}$1$bUnT4Pl7yFtYX0KU$99999999$50a83cafdc517b9f46519415e53c6a858908680a", "CRYPT", "test",
+			-PASSWORD_ECOST },
+		{ "{PBKDF2}$1$x", "CRYPT", "test", -PASSWORD_EDATA },
+		{ "{ARGON2ID}$argon2id$v=19$m=99999999,t=3,p=1$vBb99oJ12p3WAdYlaMHz1A$jtFOtbo", "CRYPT", "test",
+			-PASSWORD_ECOST },
+		{ "{ARGON2ID}x", "CRYPT", "test", -PASSWORD_EDATA },
+		{ "{PLAIN}x", "CRYPT", "", -PASSWORD_ETOOLONG },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		int got = password_verify(str_c(cases[i].stored), str_c(cases[i].scheme), str_c(cases[i].plain), false);
+
+		if (got != cases[i].want)
+			print_message("case %zu: %s\n", i, cases[i].stored);
+		check_int(got, cases[i].want);
+	}
+	check_int(
+		password_verify(STR("{MD5-CRYPT}$1$GgvxyNz8$OjZhLh4P.gF1lxYEbLZ3e/"), STR("PLAIN"), STR("test"), true),
+		1);
+	check_int(password_verify(STR("{MD5}$1$wmyrgRuV$kImF6.9MAFQNHe23kq5vI/"), STR("PLAIN"), STR("test"), true), 1);
+	check_int(password_verify(STR("{LDAP-MD5}CY9rzUYh03PK3k6DJie09g=="), STR("PLAIN"), STR("test"), true), 1);
+}
+
+static void test_length(void **state)
+{
+	char long_one[PASSWORD_MAX + 1];
+
+	(void)state;
+	memset(long_one, 'x', sizeof long_one);
+	check_int(password_verify(STR("{PLAIN}x"), STR("PLAIN"), str_pn(long_one, PASSWORD_MAX), false), 0);
+	check_int(password_verify(STR("{PLAIN}x"), STR("PLAIN"), str_pn(long_one, PASSWORD_MAX + 1), false),
+		-PASSWORD_ETOOLONG);
+	check_int(password_verify(STR("{PLAIN}x"), STR("PLAIN"), STR("x\0y"), false), -PASSWORD_ETOOLONG);
+}
+
+static void test_make(void **state)
+{
+	static const char *const schemes[] = { "ARGON2ID", "ARGON2I", "BLF-CRYPT", "SHA512-CRYPT", "SHA256-CRYPT",
+		"CRYPT", "PBKDF2", "SSHA", "SSHA256", "SSHA512", "SHA", "SHA1", "SHA256", "SHA512", "PLAIN",
+		"CLEARTEXT", "SSHA256.HEX", "PLAIN.b64" };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof schemes / sizeof *schemes; i++) {
+		struct buf a = BUF_INIT(8192);
+
+		check_int(password_make(str_c(schemes[i]), STR("SecurePass"), &a), 0);
+		check_int(password_verify(buf_str(&a), STR("nothing"), STR("SecurePass"), false), 1);
+		check_int(password_verify(buf_str(&a), STR("nothing"), STR("SecurePasT"), false), 0);
+		buf_wipe(&a);
+		check_int(password_scheme_check(str_c(schemes[i]), false), 0);
+	}
+	check_int(password_scheme_check(STR("MD5"), false), -PASSWORD_EWEAK);
+	check_int(password_scheme_check(STR("MD5"), true), 0);
+	check_int(password_scheme_check(STR("ROT13"), true), -PASSWORD_ESCHEME);
+}
+
+/* Schemes of that list which are no stored form of a password, or which nobody may have any more. */
+static bool is_out(struct str scheme)
+{
+	static const char *const out[] = { "PLAIN-MD4", "CRAM-MD5", "DIGEST-MD5" };
+
+	for (size_t i = 0; i < sizeof out / sizeof *out; i++)
+		if (str_eq(scheme, str_c(out[i])))
+			return true;
+	return false;
+}
+
+static void test_corpus(void **state)
+{
+	const char *dir = getenv("GATEPOST_SHARED");
+	char path[4096], line[4096], stored[4096];
+	FILE *f;
+
+	(void)state;
+	snprintf(path, sizeof path, "%s/corpora/passwd/dovecot-schemes.tsv", dir ? dir : "../shared");
+	f = fopen(path, "r");
+	if (f == NULL) {
+		printf("skipped: no %s\n", path);
+		check(true);
+		return;
+	}
+	while (fgets(line, sizeof line, f)) {
+		struct str rest = str_c(line), scheme, data, plain;
+		int want;
+
+		if (*line == '#' || !str_field(&rest, "\t", &scheme) || !str_field(&rest, "\t", &data) ||
+			!str_field(&rest, "\t", &plain))
+			continue;
+		snprintf(stored, sizeof stored, "{%.*s}%.*s", STR_ARG(scheme), STR_ARG(data));
+		want = is_out(scheme) ? -PASSWORD_ESCHEME : 1;
+		if (password_verify(str_c(stored), STR("PLAIN"), plain, true) != want)
+			print_message("%s\n", stored);
+		check_int(password_verify(str_c(stored), STR("PLAIN"), plain, true), want);
+		check(password_verify(str_c(stored), STR("PLAIN"), STR("another"), true) != 1);
+	}
+	fclose(f);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_known), cmocka_unit_test(test_length),
+		cmocka_unit_test(test_make), cmocka_unit_test(test_corpus) };
+
+	return test_run(tests);
+}

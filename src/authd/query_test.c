@@ -1,0 +1,146 @@
+#include "authd/query.h"
+#include "authd/row_cache.h"
+#include "authd/verdicts.h"
+#include "base/test.h"
+
+static struct vars example(void)
+{
+	struct vars v = { .service = STR("smtp"), .remote_ip = STR("192.0.2.1"), .mechanism = STR("PLAIN") };
+
+	vars_set_user(&v, STR("User1@Example1.com"));
+	return v;
+}
+
+static void test_queries(void **state)
+{
+	static const struct {
+		const char *text, *sql, *params; /* parameters, each with "|" behind it */
+	} cases[] = {
+		{ "SELECT 1", "SELECT 1", "" },
+		{ "WHERE email = '%u'", "WHERE email = ?", "User1@Example1.com|" },
+		{ "WHERE email = %u", "WHERE email = ?", "User1@Example1.com|" },
+		{ "WHERE email = '%Lu'", "WHERE email = ?", "user1@example1.com|" },
+		{ "WHERE e = '%n@%d' AND s = '%s'", "WHERE e = ? AND s = ?", "User1@Example1.com|smtp|" },
+		{ "'/var/vmail/%d/%n' AS home", "? AS home", "/var/vmail/Example1.com/User1|" },
+		{ "WHERE n='%{username}' AND d='%{domain}'", "WHERE n=? AND d=?", "User1|Example1.com|" },
+		{ "'%{user|lower}' '%{user | username | upper}'", "? ?", "user1@example1.com|USER1|" },
+		{ "LIKE '%%x'", "LIKE '%x'", "" },
+		{ "'it''s %n'", "?", "it's User1|" },
+		{ "'it''s'", "'it''s'", "" },
+		{ "\"%u\"", "?", "User1@Example1.com|" },
+		{ "a = 'b?c'", "a = 'b?c'", "" },
+		{ "(%u,%d)", "(?,?)", "User1@Example1.com|Example1.com|" },
+		{ "a = '%Q'", NULL, "" },
+		{ "a = '%{nosuch}'", NULL, "" },
+		{ "a = '%{user", NULL, "" },
+		{ "a = '%u", NULL, "" },
+		{ "`enable%Ls`=1", NULL, "" },
+		{ "enable%s=1", NULL, "" },
+		{ "%sx=1", NULL, "" },
+		{ "a = ?", NULL, "" },
+		{ "a = %", NULL, "" },
+	};
+	struct vars v = example();
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct arena *mem = arena_new(0);
+		struct buf got = BUF_INIT(4096);
+		const char *why = NULL;
+		struct query q;
+		int r = query_compile(str_c(cases[i].text), mem, &q, &why);
+
+		check_int(r, cases[i].sql ? 0 : -1);
+		check((why != NULL) == (r < 0));
+		check_str(str_c(q.sql), cases[i].sql ? cases[i].sql : "");
+		if (r == 0) {
+			struct str *p = query_params(&q, &v, mem);
+
+			for (size_t k = 0; k < q.n_params; k++)
+				buf_addf(&got, "%.*s|", STR_ARG(p[k]));
+			check_str(buf_str(&got), cases[i].params);
+		}
+		buf_free(&got);
+		arena_free(&mem);
+	}
+}
+
+/* Whatever a user is called, the text of the query stays the same. */
+static void test_injection(void **state)
+{
+	static const char *const names[] = { "' OR 1=1--", "\\'", "%u", "%{user}", ";", "\xbf\x27", "a'b" };
+	struct arena *mem = arena_new(0);
+	const char *why;
+	struct query q;
+
+	(void)state;
+	check_int(query_compile(STR("SELECT x FROM t WHERE e = '%u'"), mem, &q, &why), 0);
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+		struct vars v = { 0 };
+
+		vars_set_user(&v, str_c(names[i]));
+		check_str(query_params(&q, &v, mem)[0], names[i]);
+		check_str(str_c(q.sql), "SELECT x FROM t WHERE e = ?");
+	}
+	arena_free(&mem);
+}
+
+static void test_cache(void **state)
+{
+	struct row_cache *c = row_cache_new(10000, 1000, 100);
+	struct sql_field f = { STR("password"), STR("x"), false };
+	struct sql_row row = { &f, 1, NULL }, *got;
+	struct arena *mem = arena_new(0);
+
+	(void)state;
+	check(row_cache_new(0, 1, 1) == NULL);
+	check(!row_cache_get(NULL, STR("a"), 0, false, mem, &got));
+	row_cache_put(c, STR("a"), &row, 0);
+	row_cache_put(c, STR("b"), NULL, 0);
+	check(row_cache_get(c, STR("a"), 999, false, mem, &got) && got);
+	check_str(sql_field_find(got, "PASSWORD")->value, "x");
+	check(row_cache_get(c, STR("b"), 99, false, mem, &got) && got == NULL);
+	check(!row_cache_get(c, STR("b"), 100, false, mem, &got));
+	check(!row_cache_get(c, STR("a"), 1000, false, mem, &got));
+	check(row_cache_get(c, STR("a"), 1000, true, mem, &got) && got);
+	check(!row_cache_get(c, STR("c"), 0, true, mem, &got));
+	for (int i = 0; i < 100; i++)
+		row_cache_put(c, str_c(arena_printf(mem, "k%d", i)), &row, 0);
+	check(row_cache_get(c, STR("k99"), 1, false, mem, &got));
+	check(!row_cache_get(c, STR("a"), 1, true, mem, &got)); /* pushed out */
+	check(row_cache_flush(c) < 50);
+	row_cache_free(&c);
+	arena_free(&mem);
+}
+
+static void test_verdicts(void **state)
+{
+	struct verdicts *v = verdicts_new();
+	struct verdict_key a, b;
+
+	(void)state;
+	verdict_key(v, STR("user"), STR("pass"), STR("stored"), &a);
+	check_int(verdict_get(v, &a, 1), -1);
+	verdict_put(v, &a, true, 1);
+	check_int(verdict_get(v, &a, 2), 1);
+	check_int(verdict_get(v, &a, 3600 * 1000 + 1), -1);
+	/* Each part counts, and where one ends and the next begins. */
+	verdict_key(v, STR("userp"), STR("ass"), STR("stored"), &b);
+	check_int(verdict_get(v, &b, 2), -1);
+	verdict_key(v, STR("user"), STR("pass"), STR("changed"), &b);
+	check_int(verdict_get(v, &b, 2), -1);
+	verdict_put(v, &b, false, 2);
+	check_int(verdict_get(v, &b, 3), 0);
+	check_int(verdict_get(v, &b, 6000), -1);
+	verdicts_flush(v);
+	check_int(verdict_get(v, &a, 3), -1);
+	verdicts_free(&v);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_queries), cmocka_unit_test(test_injection),
+		cmocka_unit_test(test_cache), cmocka_unit_test(test_verdicts) };
+
+	return test_run(tests);
+}

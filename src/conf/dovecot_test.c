@@ -1,0 +1,164 @@
+#include "base/test.h"
+#include "conf/dovecot.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+static void show(const struct dovecot_node *n, struct buf *out)
+{
+	for (; n; n = n->next) {
+		if (n->name) {
+			buf_addf(out, "%s[%s]{", n->key, n->name);
+			show(n->child, out);
+			buf_add_char(out, '}');
+		} else {
+			buf_addf(out, "%s=%s;", n->key, n->value);
+		}
+	}
+}
+
+static void test_syntax(void **state)
+{
+	static const struct {
+		const char *text, *want, *errors;
+	} cases[] = {
+		{ "a = b\n", "a=b;", "" },
+		{ "a=b", "a=b;", "" },
+		{ "a =\n", "a=;", "" },
+		{ "# c\n  # d\na = b # e\nc = d#e\n", "a=b;c=d#e;", "" },
+		{ "a = \"b # c\"\n", "a=b # c;", "" },
+		{ "a = 'b'\n", "a=b;", "" },
+		{ "a = \"b \\\" c\"\n", "a=b \" c;", "" },
+		{ "a = b \\\n   c \\\n d\n", "a=b  c  d;", "" },
+		{ "a = b\r\nc = d\r\n", "a=b;c=d;", "" },
+		{ "passdb {\n driver = sql\n args = /x\n}\n", "passdb[]{driver=sql;args=/x;}", "" },
+		{ "service auth {\n unix_listener private/auth {\n mode = 0660\n }\n}\n",
+			"service[auth]{unix_listener[private/auth]{mode=0660;}}", "" },
+		{ "passdb { driver = sql }\n", "passdb[]{driver=sql;}", "" },
+		{ "a { b { c = d } }\n", "a[]{b[]{c=d;}}", "" },
+		{ "x = %{user}\n", "x=%{user};", "" },
+		{ "p { q = %{user|lower} }\n", "p[]{q=%{user|lower};}", "" },
+		{ "p \"a b\" {\n}\n", "p[a b]{}", "" },
+		{ "a = plain\na = $a login\n", "a=plain;a=plain login;", "" },
+		{ "a = $1$abc$def\n", "a=$1$abc$def;", "" },
+		{ "a = b\n}\nc\n\"\nd = e\n", "a=b;d=e;",
+			"f, line 2: \"}\" closes nothing; a section begins with \"name {\"\n"
+			"f, line 3: \"c\" is no setting; it should be \"name = value\" or \"section {\"\n"
+			"f, line 4: \"\"\" is no setting; it should be \"name = value\" or \"section {\"\n" },
+		{ "a {\nb = c\n", "a[]{b=c;}",
+			"f, line 2: the section \"a\" of line 1 is not closed; \"}\" is missing\n" },
+		{ "!exclude x\n", "", "f, line 1: \"!exclude\" is unknown; there are !include and !include_try\n" },
+		{ "!include /no/such/file\n!include_try /no/such/file\n!include_try /no/such/*.conf\n", "",
+			"f, line 1: cannot read /no/such/file: No such file or directory\n" },
+		{ "{\n}\n", "?[]{}", "f, line 1: \"{\" without the name of a section\n" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct buf errors = BUF_INIT(65536), out = BUF_INIT(65536);
+		struct dovecot_conf *c = dovecot_parse("f", str_c(cases[i].text), &errors);
+
+		show(c->first, &out);
+		check_str(buf_str(&out), cases[i].want);
+		check_str(buf_str(&errors), cases[i].errors);
+		dovecot_free(&c);
+		buf_free(&errors);
+		buf_free(&out);
+	}
+}
+
+static void test_flat(void **state)
+{
+	static const char text[] = "driver = sqlite\n"
+				   "connect = host=x password=a$b{c}#d\n"
+				   "password_query = SELECT email AS user, password \\\n"
+				   "  FROM users WHERE email = '%u'\n"
+				   "#x = y\n";
+	struct buf errors = BUF_INIT(65536);
+	struct dovecot_conf *c = dovecot_parse_flat("f", str_c(text), &errors);
+
+	(void)state;
+	check_int(errors.n, 0);
+	check_str(str_c(dovecot_value(c->first, "connect", "")), "host=x password=a$b{c}#d");
+	check_str(str_c(dovecot_value(c->first, "password_query", "")),
+		"SELECT email AS user, password  FROM users WHERE email = '%u'");
+	check(dovecot_get(c->first, "x") == NULL);
+	check_int(dovecot_get(c->first, "password_query")->line, 3);
+	dovecot_free(&c);
+}
+
+static void write_to(const char *path, const char *text)
+{
+	FILE *f = fopen(path, "w");
+
+	assert_non_null(f);
+	fputs(text, f);
+	fclose(f);
+}
+
+static void test_include(void **state)
+{
+	char dir[] = "/tmp/dovecot_testXXXXXX", path[256];
+	struct buf errors = BUF_INIT(65536), out = BUF_INIT(65536);
+	struct dovecot_conf *c;
+
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	snprintf(path, sizeof path, "%s/1.inc", dir);
+	write_to(path, "auth_mechanisms = $auth_mechanisms login\nbad\n");
+	snprintf(path, sizeof path, "%s/2.inc", dir);
+	write_to(path, "x = <secret\n");
+	snprintf(path, sizeof path, "%s/secret", dir);
+	write_to(path, "s3cret");
+	snprintf(path, sizeof path, "%s/loop.conf", dir);
+	write_to(path, "!include loop.conf\n");
+	snprintf(path, sizeof path, "%s/main.conf", dir);
+	write_to(path, "auth_mechanisms = plain\n!include *.inc\nlast = y\n");
+	c = dovecot_load(path, &errors);
+	show(c->first, &out);
+	check_str(buf_str(&out), "auth_mechanisms=plain;auth_mechanisms=plain login;x=s3cret;last=y;");
+	check(strstr(errors.p, "1.inc, line 2: \"bad\" is no setting") != NULL);
+	dovecot_free(&c);
+	buf_free(&errors);
+	snprintf(path, sizeof path, "%s/loop.conf", dir);
+	c = dovecot_load(path, &errors);
+	check(strstr(errors.p, "does a file include itself?") != NULL);
+	dovecot_free(&c);
+	buf_free(&errors);
+	buf_free(&out);
+	snprintf(path, sizeof path, "rm -r '%s'", dir);
+	check_int(system(path), 0);
+}
+
+static void test_values(void **state)
+{
+	static const struct {
+		const char *text;
+		int r;
+		uint64_t ms;
+	} times[] = { { "2 secs", 0, 2000 }, { "2", 0, 2000 }, { "500ms", 0, 500 }, { "10 mins", 0, 600000 },
+		{ "1 hour", 0, 3600000 }, { "x", -1, 0 }, { "2 parsecs", -1, 0 }, { "", -1, 0 } };
+	uint64_t n;
+	bool b;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof times / sizeof *times; i++) {
+		check_int(dovecot_time_ms(times[i].text, &n), times[i].r);
+		check_int(n, times[i].ms);
+	}
+	check(dovecot_size("10M", &n) == 0 && n == 10485760);
+	check(dovecot_size("512 kB", &n) == 0 && n == 524288);
+	check(dovecot_size("many", &n) == -1);
+	check(dovecot_bool("yes", &b) == 0 && b);
+	check(dovecot_bool("no", &b) == 0 && !b);
+	check(dovecot_bool("perhaps", &b) == -1);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_syntax), cmocka_unit_test(test_flat),
+		cmocka_unit_test(test_include), cmocka_unit_test(test_values) };
+
+	return test_run(tests);
+}
