@@ -98,6 +98,6 @@ void conf_check(struct conf *c)
 		if (c->services[i].view->own->n)
 			check_all(c, c->services[i].view, "master.cf", c->services[i].line, mem);
 	names_unused(&names, &unused.report);
-	names_undefined(&names, &undefined.report);
+	names_undefined(&names, &undefined.report, false);
 	arena_free(&mem);
 }

@@ -154,6 +154,7 @@ void conf_compute(struct conf *c)
 {
 	const char *style;
 
+	*c->main_view.cache = (struct dict){ .mem = c->mem };
 	set(c, "config_directory", c->dir);
 	set(c, "process_name", program_invocation_short_name);
 	set(c, "process_id", arena_printf(c->mem, "%ld", (long)getpid()));
@@ -161,4 +162,6 @@ void conf_compute(struct conf *c)
 	compute_names(c);
 	style = conf_lookup(&c->main_view, "mynetworks_style");
 	set(c, "mynetworks", own_networks(c->mem, str_c(style ? style : "host")));
+	/* What was asked for on the way saw only a part of the defaults. */
+	*c->main_view.cache = (struct dict){ .mem = c->mem };
 }

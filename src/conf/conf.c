@@ -8,6 +8,8 @@
 
 static void report(const struct conf *c, struct buf *to, const char *file, unsigned line, const char *fmt, va_list ap)
 {
+	size_t start = to ? to->n : 0;
+
 	if (!to)
 		return;
 	if (line)
@@ -15,6 +17,10 @@ static void report(const struct conf *c, struct buf *to, const char *file, unsig
 	else
 		buf_addf(to, "%s/%s: ", c->dir, file);
 	buf_vaddf(to, fmt, ap);
+	/* One message is one line, whatever the files hold. */
+	for (; start < to->n; start++)
+		if ((unsigned char)to->p[start] < ' ' || to->p[start] == 127)
+			to->p[start] = '?';
 	buf_add_char(to, '\n');
 }
 
@@ -74,8 +80,6 @@ static void parse_both(struct conf *c, struct str main_cf, struct str master_cf,
 	main_cf_parse(c, main_cf);
 	apply_overrides(c, overrides);
 	conf_compute(c);
-	/* What was asked for on the way saw only a part of the defaults. */
-	*c->main_view.cache = (struct dict){ .mem = c->mem };
 	master_cf_parse(c, master_cf);
 	master_cf_resolve(c);
 	c->errors = c->warnings = NULL;

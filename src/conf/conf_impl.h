@@ -121,7 +121,8 @@ struct names_report {
 	void (*each)(struct names_report *r, const char *file, unsigned line, struct str name, struct str value);
 };
 void names_unused(const struct names *n, struct names_report *r);
-void names_undefined(const struct names *n, struct names_report *r);
+/* tests: report those too that are only asked for, as in ${name?text}. */
+void names_undefined(const struct names *n, struct names_report *r, bool tests);
 
 /* computed.c: myhostname, mydomain, mynetworks, directories, process_id. */
 void conf_compute(struct conf *c);

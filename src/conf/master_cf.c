@@ -19,14 +19,14 @@ static struct str trim_left(struct str s)
 	return s;
 }
 
-/* The next word; "{ … }" with what follows up to a blank is one. False at the end. */
+/* The next word; blanks between braces do not end it. False at the end of the row. */
 static bool cut_word(struct str *rest, struct str *word)
 {
 	size_t level = 0, n = 0;
 
 	*rest = trim_left(*rest);
 	while (n < rest->n && (level || !strchr(" \t\r\n", rest->p[n]))) {
-		if (rest->p[n] == '{' && (level || n == 0))
+		if (rest->p[n] == '{')
 			level++;
 		else if (rest->p[n] == '}' && level)
 			level--;

@@ -142,13 +142,14 @@ struct undefined {
 	const char *file;
 	unsigned line;
 	struct dict *told;
+	bool tests;
 };
 
 static void look_undefined(struct name_seer *s, struct str name, bool is_test)
 {
 	struct undefined *u = container_of(s, struct undefined, seer);
 
-	if (is_test || names_is_defined(u->names, u->view, name) || dict_find(u->told, name))
+	if ((is_test && !u->tests) || names_is_defined(u->names, u->view, name) || dict_find(u->told, name))
 		return;
 	dict_set(u->told, arena_dup(u->names->mem, name), STR(""), 0);
 	u->report->each(u->report, u->file, u->line, name, STR(""));
@@ -164,10 +165,10 @@ static void scan_dict(struct undefined *u, const struct dict *d)
 	}
 }
 
-void names_undefined(const struct names *n, struct names_report *r)
+void names_undefined(const struct names *n, struct names_report *r, bool tests)
 {
 	struct dict told = { .mem = n->mem };
-	struct undefined u = { { look_undefined }, n, &n->c->main_view, r, "main.cf", 0, &told };
+	struct undefined u = { { look_undefined }, n, &n->c->main_view, r, "main.cf", 0, &told, tests };
 
 	scan_dict(&u, &n->c->main);
 	u.file = "master.cf";

@@ -137,7 +137,7 @@ static const struct param rows[] = {
 		"How long to wait before a service whose process failed is started again"),
 	P_STRING("setgid_group", "postdrop", KNOWN, "Group of programs that local users submit mail with"),
 	P_STRING("shlib_directory", "no", KNOWN, "Where shared libraries are"),
-	P_BOOL("show_user_unknown_table_name", "yes", KNOWN, "Name the table in \"User unknown in … table\""),
+	P_BOOL("show_user_unknown_table_name", "yes", KNOWN, "Name the table in \"User unknown in TABLE\""),
 	P_STRING("showq_service_name", "showq", KNOWN, "Service that lists the queue"),
 	P_INT("socketmap_max_query_size", "10000", 1, 0, KNOWN, "Longest query to a socketmap"),
 	P_INT("socketmap_max_reply_size", "100000", 1, 0, KNOWN, "Longest reply of a socketmap"),

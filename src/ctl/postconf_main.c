@@ -49,15 +49,17 @@ void postconf_load(struct postconf *p)
 	}
 	if (!p->conf->has_master)
 		postconf_warn("open %s/master.cf: %s", p->dir, strerror(errno));
-	if (p->defaults)
+	if (p->defaults) {
 		p->conf->main = (struct dict){ .mem = p->conf->mem };
-	else
+		conf_compute(p->conf);
+	} else {
 		tell(&warnings, "warning");
+	}
 	if (p->dir_given && !p->defaults)
 		dict_set(&p->conf->main, STR("config_directory"), str_c(p->dir), 0);
 	names_collect(&p->names, p->conf, p->mem);
 	if (!p->defaults)
-		names_undefined(&p->names, &undefined.report);
+		names_undefined(&p->names, &undefined.report, true);
 	buf_free(&errors);
 	buf_free(&warnings);
 }
