@@ -157,7 +157,7 @@ static void main_cf(const struct plan *p, struct buf *b)
 		"virtual_mailbox_domains = %s\n"
 		"# Who exists there, is known by the authentication service (authd, or Dovecot's auth-userdb).\n"
 		"virtual_mailbox_maps = userdb:private/auth-userdb\n"
-		"smtpd_vrfy_name_maps = userdb:private/auth-userdb,field=name\n"
+		"smtpd_vrfy_name_maps = userdb:private/auth-userdb?name\n"
 		"virtual_mailbox_base = %s/mail\n",
 		domain, p->dir);
 	if (p->root)
@@ -170,7 +170,7 @@ static void main_cf(const struct plan *p, struct buf *b)
 		"smtpd_sasl_type = dovecot\nsmtpd_sasl_path = private/auth\nsmtpd_sasl_auth_enable = yes\n\n"
 		"# Self-signed: put the files of a real certificate here.\n"
 		"smtpd_tls_cert_file = %s/tls/cert.pem\nsmtpd_tls_key_file = %s/tls/key.pem\n"
-		"smtpd_tls_security_level = may\nsmtpd_tls_auth_only = yes\nsmtp_tls_security_level = may\n",
+		"smtpd_tls_security_level = may\nsmtpd_tls_auth_only = yes\nsmtpd_tls_received_header = yes\nsmtp_tls_security_level = may\n",
 		p->dir, p->dir);
 }
 

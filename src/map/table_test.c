@@ -337,8 +337,8 @@ static void test_userdb(void **state)
 	pthread_join(thread, NULL);
 	set = table_set_new(TABLES_ALL, dir);
 	check_int(pthread_create(&thread, NULL, serve_userdb, &listener), 0);
-	check_str(find(set, STR("userdb:sock,field=home"), "known@x.example"), "/v/a\tb");
-	check_str(find(set, STR("userdb:sock,field=home"), "none@x.example"), "-");
+	check_str(find(set, STR("userdb:sock?home"), "known@x.example"), "/v/a\tb");
+	check_str(find(set, STR("userdb:sock?home"), "none@x.example"), "-");
 	table_set_free(&set);
 	pthread_join(thread, NULL);
 	close(listener);

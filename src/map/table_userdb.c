@@ -1,6 +1,6 @@
 /*
- * userdb:SOCKET[,field=NAME]: asks Dovecot's authentication service for a user, over its userdb protocol. The value is
- * the field NAME of the answer, or the user's name.
+ * userdb:SOCKET[?FIELD]: asks Dovecot's authentication service for a user, over its userdb protocol. The value is
+ * the field FIELD of the answer, or the user's name.
  *
  * One connection is kept; an answer must come within five seconds. After a failure the next second's lookups fail
  * without another try, so that a service that is away does not hold up all others.
@@ -68,21 +68,13 @@ static void split_name(struct userdb_table *u)
 	struct str rest = str_c(u->table.name), word;
 	struct buf path = BUF_INIT(4096);
 
-	u->field = xstrdup("user");
-	str_field(&rest, ",", &word);
+	/* "?" and not ",": a comma separates the tables of a list. */
+	str_field(&rest, "?", &word);
+	u->field = rest.n ? xstrndup(rest) : xstrdup("user");
 	if (word.n && word.p[0] != '/' && *table_set_queue_directory(u->table.set))
 		buf_addf(&path, "%s/", table_set_queue_directory(u->table.set));
 	buf_add_str(&path, word);
 	u->path = path.p ? path.p : xstrdup("");
-	while (str_field(&rest, ",", &word)) {
-		if (str_has_prefix(word, STR("field="))) {
-			free(u->field);
-			u->field = xstrndup(str_from(word, 6));
-		} else {
-			table_notice(&u->table, "%s: \"%.*s\" is not field=NAME; it is ignored", u->table.spec,
-				STR_ARG(word));
-		}
-	}
 }
 
 static bool fault(struct userdb_table *u, const char *what, const char *reason)
