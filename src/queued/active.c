@@ -261,6 +261,10 @@ void active_pump(struct queued *q)
 
 		q->take_due = !q->take_due;
 		m = (q->take_due && q->due.n) || q->fresh.n == 0 ? q->due.first : q->fresh.first;
+		if (m->flags & MF_MOVING) { /* its new place is not known yet */
+			message_wait(q, m, 1);
+			continue;
+		}
 		if ((m->flags & MF_FRESH) == 0 && waits_for_dead(q, m))
 			continue;
 		activate(q, m);

@@ -87,17 +87,16 @@ static struct dest **slot_of(struct queued *q, struct str key)
 
 static uint32_t new_number(struct queued *q, struct dest *d)
 {
-	for (size_t i = 1; i < q->n_dests; i++) {
-		if (q->dests[i] == NULL && q->n_dests > 65536) {
-			q->dests[i] = d;
-			return (uint32_t)i;
-		}
-		if (q->n_dests <= 65536)
-			break;
+	if (q->n_unused_dests > 0) {
+		uint32_t number = q->unused_dests[--q->n_unused_dests];
+
+		q->dests[number] = d;
+		return number;
 	}
 	if (q->n_dests + 1 >= q->cap_dests) {
 		q->cap_dests = q->cap_dests ? q->cap_dests * 2 : 64;
 		q->dests = xrealloc(q->dests, q->cap_dests * sizeof(struct dest *));
+		q->unused_dests = xrealloc(q->unused_dests, q->cap_dests * sizeof *q->unused_dests);
 	}
 	if (q->n_dests == 0)
 		q->dests[q->n_dests++] = NULL; /* 0 is "none" */
@@ -212,6 +211,14 @@ static void end_unit(struct queued *q, struct unit *u, const char *dsn, const ch
 	unit_done(q, u);
 }
 
+/* An operator was faster than its destination. */
+static void withdraw(struct queued *q, struct unit *u)
+{
+	for (size_t i = 0; i < u->n; i++)
+		active_rcpt_end(u->rcpt[i], RCPT_DEFERRED, "4.3.0", STR("withdrawn by the operator"));
+	unit_done(q, u);
+}
+
 static void die(struct queued *q, struct dest *d, struct str dsn, struct str why)
 {
 	d->dead_until_ms = uv_now(q->child.loop) + q->min_backoff_s * 1000;
@@ -261,6 +268,11 @@ void schedule(struct queued *q)
 			if (d->first == NULL)
 				continue;
 			u = pop(d);
+			if (u->active->message->flags & (MF_DELETED | MF_HELD)) {
+				withdraw(q, u);
+				enter_ring(q, d);
+				continue;
+			}
 			d->busy++;
 			if (agent_send(q, g, u) != 0) {
 				d->busy--;
@@ -289,6 +301,7 @@ void dests_tick(struct queued *q)
 			}
 			*at = d->hash_next;
 			q->dests[d->number] = NULL;
+			q->unused_dests[q->n_unused_dests++] = d->number;
 			free(d->why);
 			free(d);
 		}

@@ -119,6 +119,8 @@ static void wait_again(struct queued *q, struct active *a, struct rcpt_ref *refs
 
 	record_ended(q, a);
 	message_set_rcpts(q, m, refs, n);
+	for (uint32_t i = 0; i < n; i++)
+		reason_put(refs[i].reason);
 	if (m->attempts < 255)
 		m->attempts++;
 	active_free(q, a);
@@ -143,22 +145,24 @@ static void conclude(struct queued *q, struct active *a)
 		q->n_sent += r->outcome == RCPT_SENT;
 		q->n_deferred += r->outcome == RCPT_DEFERRED;
 		q->n_bounced += r->outcome == RCPT_BOUNCED;
-		if (r->outcome != RCPT_DEFERRED)
+		if (r->outcome != RCPT_DEFERRED || deleted)
 			continue;
 		refs[n] = r->ref;
-		refs[n++].reason = reason_get(r->dsn, r->text);
+		refs[n++].reason = reason_get(r->dsn, r->text); /* let go again by wait_again() */
 	}
 	if (n == 0 || deleted)
 		removed(q, a);
 	else
 		wait_again(q, a, refs, n);
-	for (uint32_t i = 0; i < n && !deleted; i++)
-		;
 	take_wake(q);
 }
 
 void round_end(struct queued *q, struct active *a)
 {
+	if (a->message->flags & MF_DELETED) {
+		conclude(q, a);
+		return;
+	}
 	if (is_expired(q, a))
 		expire(q, a);
 	report_begin(q, a);

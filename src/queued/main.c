@@ -72,16 +72,20 @@ static void on_tick(uv_timer_t *timer)
 {
 	struct queued *q = container_of(timer, struct queued, tick);
 	uint32_t now = loop_now_s(q);
+	bool foreign = segments_tick(q);
 
+	uv_timer_start(timer, on_tick, foreign ? 50 : 1000, 0);
+	if (now == q->ticked_s)
+		return;
 	wheel_turn(q);
 	result_flush(q, false);
-	segments_tick(q);
 	space_check(q);
-	if (now % 10 == 0) {
+	if (now / 10 != q->ticked_s / 10) {
 		dests_tick(q);
 		survivors_move(q);
 		result_compact(q);
 	}
+	q->ticked_s = now;
 }
 
 static void on_busy(uv_idle_t *idle)
@@ -151,7 +155,7 @@ static void start_handles(struct queued *q)
 	uv_idle_init(loop, &q->busy);
 	uv_idle_start(&q->busy, on_busy);
 	uv_timer_init(loop, &q->tick);
-	uv_timer_start(&q->tick, on_tick, 1000, 1000);
+	uv_timer_start(&q->tick, on_tick, 50, 0);
 	q->wheel_at = loop_now_s(q);
 }
 

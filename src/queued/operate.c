@@ -67,7 +67,7 @@ bool operate_delete(struct queued *q, struct message *m)
 {
 	char id[ENVELOPE_ID_TEXT];
 
-	if (m->state == MSG_ACTIVE) { /* an agent has it: what it does not finish now is dropped */
+	if (m->state == MSG_ACTIVE || (m->flags & MF_MOVING)) { /* an agent has it, or its copy is on its way */
 		m->flags |= MF_DELETED;
 		return true;
 	}

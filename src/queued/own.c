@@ -76,6 +76,8 @@ static void on_moved(struct spool_msg *msg, int err)
 
 	if (m)
 		m->flags &= (uint8_t)~MF_MOVING;
+	if (m && (m->flags & MF_DELETED))
+		operate_delete(the_queue, m);
 	free(v); /* take.c finds the new COMMIT and lets the old one go */
 }
 

@@ -187,13 +187,13 @@ struct smtpd {
 
 struct queued {
 	struct child child;
-	uv_timer_t tick; /* each second */
+	uv_timer_t tick; /* each second; more often while a segment is foreign */
+	uint32_t ticked_s;
 	uv_check_t check;
 	uv_prepare_t prepare;
 	uv_idle_t busy;	   /* runs while there is reading or recovery to be done */
 	uint64_t start_us; /* wall clock and loop clock at the start: see queue_now_us() */
 	uint64_t start_ms;
-	bool stopping;
 
 	/* parameters */
 	uint64_t min_backoff_s, max_backoff_s, lifetime_s, bounce_lifetime_s, delay_warning_s;
@@ -241,6 +241,8 @@ struct queued {
 	struct service *services;
 	struct dest **dests;
 	size_t n_dests, cap_dests;
+	uint32_t *unused_dests; /* numbers */
+	size_t n_unused_dests;
 	struct dest *dest_hash[4096];
 	struct dest *ring[2], **ring_last[2]; /* by service_kind: relay, deliver */
 	struct unit **jobs;
@@ -282,7 +284,8 @@ int segment_agent_fd(struct queued *q, struct segment *s);
 bool segment_has_writer(const struct segment *s);
 void segment_close(struct queued *q, struct segment *s, uint64_t known);
 void segments_recycle(struct queued *q);
-void segments_tick(struct queued *q);
+/* True: somebody still writes to a segment that nobody was lent by us. */
+bool segments_tick(struct queued *q);
 void segment_unref(struct queued *q, struct segment *s, uint64_t octets);
 
 /* take.c: COMMIT records become messages. */

@@ -447,11 +447,17 @@ static void look_after_foreign(struct queued *q, struct segment *s)
 	take_wake(q); /* there may be more in it meanwhile */
 }
 
-void segments_tick(struct queued *q)
+bool segments_tick(struct queued *q)
 {
-	for (struct segment *s = q->segments; s; s = s->next)
-		if (s->state == SEG_FOREIGN)
-			look_after_foreign(q, s);
+	bool foreign = false;
+
+	for (struct segment *s = q->segments; s; s = s->next) {
+		if (s->state != SEG_FOREIGN)
+			continue;
+		look_after_foreign(q, s);
+		foreign |= s->state == SEG_FOREIGN;
+	}
 	create_if_needed(q);
 	segments_recycle(q);
+	return foreign;
 }

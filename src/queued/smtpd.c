@@ -167,13 +167,14 @@ static void on_end(struct ipc *c, enum ipc_end how)
 		if (s->state != SEG_LENT || s->borrower != p->serial)
 			continue;
 		s->state = SEG_FOREIGN;
+		s->known = s->head.size;
 		s->scan.no_skip = true;
 	}
 	for (unsigned i = 0; i < AGENTS_MAX; i++)
 		if (q->smtpd[i] == p)
 			q->smtpd[i] = NULL;
 	ipc_close(c, on_closed);
-	segments_tick(q);
+	uv_timer_start(&q->tick, q->tick.timer_cb, 1, 0);
 }
 
 static void send_intake(struct smtpd *p)

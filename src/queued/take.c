@@ -87,6 +87,8 @@ static void relocate(
 		result_defer(q, m);
 	if (m->state == MSG_HELD)
 		result_hold(q, m);
+	if (m->flags & MF_DELETED)
+		operate_delete(q, m);
 }
 
 static void seen_again(
