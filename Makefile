@@ -88,7 +88,7 @@ unit_sources = $(wildcard src/*/*_test.c)
 unit_tests = $(patsubst src/%_test.c,$(O)/test/%_test,$(unit_sources))
 .PRECIOUS: $(O)/obj/%.o
 .SECONDEXPANSION:
-$(O)/test/%_test: $(O)/obj/%_test.o $(call archives,$(LIBS)) $$(if $$(filter $(DAEMONS),$$(*D)),$$(filter-out %/main.o,$$(call objects,$$(*D))))
+$(O)/test/%_test: $(O)/obj/%_test.o $(call archives,$(LIBS)) $$(if $$(filter $(DAEMONS),$$(*D)),$$(filter-out $(O)/obj/$$(*D)/main.o,$$(call objects,$$(*D))))
 	@mkdir -p $(@D)
 	@echo "LD $@"
 	@$(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group \
