@@ -18,11 +18,9 @@ static enum verdict ask(struct check *c, const struct restriction *r)
 	enum map_how how = MAP_ACCESS;
 
 	switch ((enum access_key)r->kind->variant) {
-	case KEY_CLIENT: /* the name, then the address */
+	case KEY_CLIENT:
+		key = arena_dup(c->mem, str_c(client_text(s)));
 		how = MAP_CLIENT;
-		if (c->step == 0 && strcmp(s->name, "unknown") == 0)
-			c->step++;
-		key = c->step == 0 ? str_c(s->name) : str_c(s->addr);
 		break;
 	case KEY_HELO:
 		key = str_c(s->helo);
@@ -123,10 +121,5 @@ enum verdict run_access(struct check *c, const struct restriction *r)
 	if (status == MAP_TEMPORARY)
 		return check_refuse(
 			c, 451, "4.3.0", about_of((enum access_key)r->kind->variant), "Temporary lookup failure");
-	if (status == MAP_FOUND)
-		return act(c, r, arena_dup(c->mem, str_trim(m->value)));
-	question_end(s);
-	if (r->kind->variant == KEY_CLIENT && c->step == 1)
-		return ask(c, r);
-	return V_DUNNO;
+	return status == MAP_FOUND ? act(c, r, arena_dup(c->mem, str_trim(m->value))) : V_DUNNO;
 }

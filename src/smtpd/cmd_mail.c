@@ -22,6 +22,7 @@ static bool read_params(struct session *s, struct str params)
 	struct str bad = { NULL, 0 };
 	uint64_t limit = s->service->size_limit;
 
+	params = arena_dup(s->tx->mem, params); /* ENVID outlives the command line */
 	switch (mail_params_parse(params, offered, s->tx->mem, &s->tx->params, &bad)) {
 	case 0:
 		break;

@@ -12,7 +12,6 @@
 
 #include <sys/resource.h>
 
-struct smtpd smtpd;
 static uv_timer_t ticket_timer;
 enum { TICKET_CHECK_MS = 60 * 1000 };
 

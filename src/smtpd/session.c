@@ -15,6 +15,8 @@ enum {
 	READS_PER_TURN = 4
 };
 
+struct smtpd smtpd;
+
 static void on_socket(uv_poll_t *poll, int status, int events);
 static void on_timer(uv_timer_t *timer);
 static void on_readable(struct session *s);

@@ -1,0 +1,183 @@
+#include "smtpd/test_rig.h"
+#include "base/test.h"
+
+/* What a client says, and the codes of all answers to it. */
+struct talk {
+	const char *from;
+	const char *said;
+	const char *codes;
+};
+
+#define HI   "EHLO c.example\r\n"
+#define FROM "MAIL FROM:<a@far.example>\r\n"
+#define TO   "RCPT TO:<user@example.com>\r\n"
+#define OURS "10.1.1.1"
+#define THEM "192.0.2.1"
+
+static const struct talk talks[] = {
+	{ THEM, "QUIT\r\n", "220 221" },
+	{ THEM, HI "QUIT\r\n", "220 250 221" },
+	{ THEM, "HELO c.example\r\n" FROM TO "QUIT\r\n", "220 250 250 250 221" },
+	/* the order of commands: RFC 5321 sec. 4.1.4 */
+	{ THEM, HI TO "DATA\r\nBDAT 1\r\nx", "220 250 503 503 503" },
+	{ THEM, HI FROM FROM "DATA\r\n" TO "RSET\r\n" TO "DATA\r\n", "220 250 250 503 554 250 250 503 503" },
+	{ THEM, HI FROM TO HI "DATA\r\n", "220 250 250 250 250 503" },
+	{ THEM, HI FROM TO "DATA\r\nSubject: x\r\n\r\n.\r\nDATA\r\n" TO, "220 250 250 250 354 250 503 503" },
+	{ THEM, HI FROM TO "DATA now\r\nRSET now\r\nQUIT now\r\n", "220 250 250 250 501 501 221" },
+	{ THEM, "AUTH PLAIN\r\nSTARTTLS\r\n" HI "STARTTLS\r\nAUTH PLAIN x\r\n", "220 503 503 250 502 503" },
+	/* arguments */
+	{ THEM, "EHLO\r\nEHLO a b\r\nEHLO <x>\r\nHELO\r\n", "220 501 501 501 501" },
+	{ THEM, HI "MAIL\r\nMAIL FROM\r\nMAIL FROM:<a@>\r\nMAIL FROM:<a@b@c>\r\n", "220 250 501 501 501 501" },
+	{ THEM, HI "MAIL FROM:<> SIZE=1 SIZE=1\r\nMAIL FROM:<> X=1\r\nMAIL FROM:<> SIZE=99999999\r\n",
+		"220 250 501 555 552" },
+	{ THEM, HI "MAIL FROM:<\xC3\xA4@x.example>\r\nMAIL FROM:<\xC3\xA4@x.example> SMTPUTF8\r\n", "220 250 553 250" },
+	{ THEM, "HELO c\r\nMAIL FROM:<a@b.c> SIZE=1\r\n", "220 250 555" },
+	{ THEM, HI FROM "RCPT TO:<>\r\nRCPT\r\nRCPT TO:<user@example.com> X=1\r\n", "220 250 250 501 501 555" },
+	{ THEM, "FOO\r\n\r\nEXPN x\r\nHELP\r\nNOOP x\r\n", "220 500 500 502 214 250" },
+	/* who may write to whom */
+	{ THEM, HI FROM "RCPT TO:<x@far.example>\r\nRCPT TO:<nobody@example.com>\r\n" TO, "220 250 250 454 550 250" },
+	{ OURS, HI FROM "RCPT TO:<x@far.example>\r\nRCPT TO:<nobody@example.com>\r\n" TO, "220 250 250 250 550 250" },
+	{ THEM, HI FROM "RCPT TO:<postmaster>\r\nRCPT TO:<user>\r\nRCPT TO:<user@EXAMPLE.com>\r\n",
+		"220 250 250 250 250 250" },
+	{ THEM, HI FROM "RCPT TO:<user%far.example@example.com>\r\n", "220 250 250 550" },
+	{ THEM, HI "VRFY user@example.com\r\nVRFY nobody@example.com\r\nVRFY\r\n", "220 250 252 252 501" },
+	{ OURS, HI "VRFY user@example.com\r\nVRFY nobody@example.com\r\nVRFY x@far.example\r\n",
+		"220 250 250 550 252" },
+	{ THEM, HI "ETRN far.example\r\nETRN\r\nETRN a b\r\n", "220 250 459 500 500" },
+	/* content */
+	{ THEM, HI FROM TO "DATA\r\n..\r\n.\r\nNOOP\r\n", "220 250 250 250 354 250 250" },
+	{ THEM, HI FROM TO "DATA\r\n.\r\nNOOP\r\n", "220 250 250 250 354 250 250" },
+	{ THEM, HI FROM TO "DATA\r\na\n.\nb\r\n.\r\nNOOP\r\n", "220 250 250 250 354 550" },
+	{ THEM, HI FROM TO "DATA\r\na\r.\rb\r\n.\r\nNOOP\r\n", "220 250 250 250 354 550" },
+	{ THEM, HI FROM TO "BDAT 3\r\nabcBDAT 0\r\nBDAT 2 LAST\r\n\r\nNOOP\r\n", "220 250 250 250 250 250 250 250" },
+	{ THEM, HI FROM TO "BDAT 3\r\nabcDATA\r\n" TO "VRFY x\r\nRSET\r\nDATA\r\n",
+		"220 250 250 250 250 503 503 503 250 503" },
+	{ THEM, HI FROM TO "BDAT 99999999\r\n", "220 250 250 250 552" },
+	{ THEM, HI FROM TO "BDAT 3 LASTX\r\nNOOP\r\n", "220 250 250 250 521" },
+	{ THEM, HI FROM TO "BDAT -1\r\nNOOP\r\n", "220 250 250 250 521" },
+	{ THEM, HI FROM "BDAT 4 LAST\r\nNOOPNOOP\r\n" TO "BDAT 4 LAST\r\n\r\n\r\n", "220 250 250 554 250 250 250" },
+	{ THEM,
+		HI FROM TO "DATA\r\n"
+			   "Received: x\r\nReceived: x\r\nReceived: x\r\nReceived: x\r\n\r\n.\r\n",
+		"220 250 250 250 354 554" },
+	/* framing: RFC 5321 sec. 2.3.8 */
+	{ THEM, "NOOP\rRSET\r\nNOOP\nRSET\r\nQUIT\r\n", "220 500 500 250 221" },
+	{ THEM, "GET / HTTP/1.0\r\nNOOP\r\n", "220 221" },
+	{ THEM, "\x16\x03\x01 a\r\nNOOP\r\n", "220 221" },
+};
+
+static void add_codes(struct buf *codes, struct str said)
+{
+	struct str line;
+
+	while (str_field(&said, "\n", &line)) {
+		if (line.n < 4 || line.p[3] != ' ')
+			continue; /* "250-…", or the end */
+		buf_addf(codes, "%s%.3s", codes->n ? " " : "", line.p);
+	}
+}
+
+static void hold(const struct service *service, const struct talk *t, size_t step)
+{
+	struct buf said = BUF_INIT(1 << 20), codes = BUF_INIT(4096);
+	int fd = rig_connect(service, t->from);
+	size_t n = strlen(t->said);
+
+	rig_run(fd, &said);
+	for (size_t at = 0; at < n; at += step) {
+		send(fd, t->said + at, n - at < step ? n - at : step, MSG_NOSIGNAL);
+		rig_run(fd, &said);
+	}
+	add_codes(&codes, buf_str(&said));
+	if (!str_eq(buf_str(&codes), str_c(t->codes)))
+		printf("said: %s\nstep %zu, answers: %s\n", t->said, step, said.p);
+	check_str(buf_str(&codes), t->codes);
+	rig_close(fd);
+	check_int(smtpd.n_sessions, 0);
+	buf_free(&said);
+	buf_free(&codes);
+}
+
+static const struct service *service;
+
+static void test_talks(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof talks / sizeof *talks; i++) {
+		hold(service, &talks[i], 1 << 20);
+		hold(service, &talks[i], 1);
+		hold(service, &talks[i], 7);
+	}
+}
+
+static void test_recipient_limit(void **state)
+{
+	struct buf said = BUF_INIT(1 << 20), codes = BUF_INIT(4096);
+	int fd = rig_connect(service, OURS);
+	char line[64];
+
+	(void)state;
+	send(fd, HI FROM, strlen(HI FROM), MSG_NOSIGNAL);
+	for (int i = 0; i < 7; i++) {
+		snprintf(line, sizeof line, "RCPT TO:<u%d@far.example>\r\n", i);
+		send(fd, line, strlen(line), MSG_NOSIGNAL);
+	}
+	rig_run(fd, &said);
+	add_codes(&codes, buf_str(&said));
+	check_str(buf_str(&codes), "220 250 250 250 250 250 250 250 452 452");
+	rig_close(fd);
+	buf_free(&said);
+	buf_free(&codes);
+}
+
+static void test_content_over_the_limit(void **state)
+{
+	struct buf said = BUF_INIT(1 << 20), codes = BUF_INIT(4096);
+	int fd = rig_connect(service, THEM);
+	char line[1000];
+
+	(void)state;
+	memset(line, 'x', sizeof line);
+	memcpy(line + sizeof line - 2, "\r\n", 2);
+	send(fd, HI FROM TO "DATA\r\n", strlen(HI FROM TO "DATA\r\n"), MSG_NOSIGNAL);
+	for (int i = 0; i < 120; i++) {
+		send(fd, line, sizeof line, MSG_NOSIGNAL);
+		rig_run(fd, &said);
+	}
+	send(fd, ".\r\n" FROM, strlen(".\r\n" FROM), MSG_NOSIGNAL);
+	rig_run(fd, &said);
+	add_codes(&codes, buf_str(&said));
+	check_str(buf_str(&codes), "220 250 250 250 354 552 250");
+	rig_close(fd);
+	buf_free(&said);
+	buf_free(&codes);
+}
+
+/* A client that vanishes at any octet leaves nothing behind. */
+static void test_hang_up_anywhere(void **state)
+{
+	static const char text[] =
+		HI FROM TO "DATA\r\nSubject: x\r\n\r\nbody\r\n.\r\n" FROM TO "BDAT 5\r\nabcdeBDAT 3 LAST\r\nabc";
+	struct buf said = BUF_INIT(1 << 20);
+
+	(void)state;
+	for (size_t n = 0; n < sizeof text; n++) {
+		int fd = rig_connect(service, THEM);
+
+		send(fd, text, n, MSG_NOSIGNAL);
+		rig_run(fd, &said);
+		rig_close(fd);
+		check_int(smtpd.n_sessions, 0);
+		buf_reset(&said);
+	}
+	buf_free(&said);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_talks), cmocka_unit_test(test_recipient_limit),
+		cmocka_unit_test(test_content_over_the_limit), cmocka_unit_test(test_hang_up_anywhere) };
+
+	service = rig_open("smtpd_recipient_limit = 5\nhopcount_limit = 3\nmessage_size_limit = 100000\n");
+	return test_run(tests);
+}
