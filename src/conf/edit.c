@@ -74,7 +74,7 @@ int edit_main_cf(struct str text, enum edit_kind kind, struct edit *edits, size_
 
 	while (!failed && cut_line(&rest, &line)) {
 		struct str content = str_trim(line);
-		bool continued = line.n && (line.p[0] == ' ' || line.p[0] == '\t');
+		bool continued = line.n && strchr(" \t\r", line.p[0]) && line.p[0];
 
 		if (content.n == 0 || content.p[0] == '#') {
 			failed = add_line(out, "", line);
