@@ -466,37 +466,54 @@ void dns_done(struct dns_query *q)
 	q->why = "";
 }
 
-static struct ub_ctx *unbound_new(void)
+/*
+ * Options before the first question. The name server is often on this host or speaks for a private network: both must
+ * be asked like any other. Nothing is logged past our own log, and no file is read later.
+ */
+static void set_options(struct ub_ctx *ub)
+{
+	static const char *const options[][2] = { { "do-not-query-localhost:", "no" }, { "unblock-lan-zones:", "yes" },
+		{ "insecure-lan-zones:", "yes" }, { "use-syslog:", "no" }, { "logfile:", "" }, { "verbosity:", "0" },
+		{ "num-queries-per-thread:", "1024" } };
+
+	for (size_t i = 0; i < sizeof options / sizeof *options; i++)
+		if (ub_ctx_set_option(ub, options[i][0], options[i][1]) != 0)
+			log_debug("libunbound does not know the option %s", options[i][0]);
+	ub_ctx_debuglevel(ub, 0);
+}
+
+static struct ub_ctx *unbound_new(const char *server)
 {
 	struct ub_ctx *ub = ub_ctx_create();
 
 	if (ub == NULL)
 		return NULL;
+	set_options(ub);
 	/* Without the file: the resolver on this host, as resolv.conf(5) says. */
-	if (ub_ctx_resolvconf(ub, NULL) != 0 && ub_ctx_set_fwd(ub, "127.0.0.1") != 0)
+	if (server ? ub_ctx_set_fwd(ub, server) != 0
+		   : ub_ctx_resolvconf(ub, NULL) != 0 && ub_ctx_set_fwd(ub, "127.0.0.1") != 0)
 		log_warn("no name server could be set; every DNS question will fail");
 	ub_ctx_async(ub, 1); /* a thread, no process */
-	/* No file is read or written later, and nothing is logged past our own log. */
-	ub_ctx_set_option(ub, "use-syslog:", "no");
-	ub_ctx_set_option(ub, "logfile:", "");
-	ub_ctx_set_option(ub, "verbosity:", "0");
-	ub_ctx_set_option(ub, "num-queries-per-thread:", "1024");
-	ub_ctx_debuglevel(ub, 0);
 	return ub;
 }
 
 struct dns *dns_new(uv_loop_t *loop, unsigned timeout_s)
+{
+	return dns_new_at(loop, timeout_s, NULL, NULL);
+}
+
+struct dns *dns_new_at(uv_loop_t *loop, unsigned timeout_s, const char *server, const char *hosts_path)
 {
 	struct dns *d = xcalloc(1, sizeof *d);
 
 	d->loop = loop;
 	d->timeout_ms = (uint64_t)timeout_s * 1000;
 	d->last = &d->first;
-	d->hosts = hosts_read("/etc/hosts");
+	d->hosts = hosts_read(hosts_path ? hosts_path : "/etc/hosts");
 	uv_timer_init(loop, &d->timer);
 	uv_unref((uv_handle_t *)&d->timer);
 	d->open_handles = 1;
-	d->ub = unbound_new();
+	d->ub = unbound_new(server);
 	if (d->ub == NULL) {
 		log_warn("libunbound cannot be set up; every DNS question will fail");
 		return d;

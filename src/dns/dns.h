@@ -19,6 +19,8 @@ enum dns_status {
 
 /* `timeout_s`: longest wait for one question. Never NULL; without any server each question ends DNS_TEMPORARY. */
 struct dns *dns_new(uv_loop_t *loop, unsigned timeout_s);
+/* The same with this server ("127.0.0.1@5353") and this file in the place of /etc/hosts. NULL: as dns_new(). */
+struct dns *dns_new_at(uv_loop_t *loop, unsigned timeout_s, const char *server, const char *hosts_path);
 void dns_free(struct dns **d);
 
 struct dns_mx {

@@ -32,8 +32,8 @@ int dns_wire_name(struct str data, struct arena *mem, struct str *name)
 			return -1;
 		if (n > 0)
 			text[n++] = '.';
-		memcpy(text + n, label.p, label.n);
-		n += label.n;
+		for (size_t i = 0; i < label.n; i++) /* an answer may have the case of the question */
+			text[n++] = ascii_lower(label.p[i]);
 		data = str_from(data, octets + 1);
 	}
 	return -1; /* no root label */
