@@ -87,37 +87,51 @@ static void make_base(const struct child *c)
 		log_info("made virtual_mailbox_base %s", base);
 }
 
-static bool uses_local(const struct child *c)
+enum { PATHS_MAX = 64 };
+
+static void add_path(const char **list, size_t *n, const char *path)
+{
+	if (*path != '/')
+		return;
+	for (size_t i = 0; i < *n; i++)
+		if (strcmp(list[i], path) == 0)
+			return;
+	if (*n == PATHS_MAX - 1)
+		fatal("master.cf: more than %d directories that services deliver to", PATHS_MAX - 1);
+	list[(*n)++] = path;
+}
+
+/* Where the services of master.cf write, each with its own "-o" options. */
+static void add_service_paths(const struct child *c, const char **list, size_t *n)
 {
 	const struct conf_service *s;
-	size_t n = conf_services(c->conf, &s);
+	size_t n_services = conf_services(c->conf, &s);
 
-	for (size_t i = 0; i < n; i++)
-		if (strcmp(s[i].command, "local") == 0)
-			return true;
-	return false;
+	for (size_t i = 0; i < n_services; i++) {
+		if (strcmp(s[i].command, "virtual") == 0)
+			add_path(list, n, conf_str(s[i].view, "virtual_mailbox_base"));
+		if (strcmp(s[i].command, "local") != 0)
+			continue;
+		if (*conf_str(s[i].view, "home_mailbox") == '\0') {
+			add_path(list, n, conf_str(s[i].view, "mail_spool_directory"));
+			continue;
+		}
+		add_path(list, n, "/home");
+		add_path(list, n, "/root");
+	}
 }
 
 static const char *enter_jail(const struct child *c)
 {
 	static const char *readable[] = { "/etc", "/lib", "/usr/lib", "/lib64", "/usr/share/zoneinfo", "/run/systemd",
 		"/run/nscd", "/proc/self", "/dev/null", "/dev/urandom", NULL };
-	const char *writable[6] = { NULL };
+	const char *writable[PATHS_MAX] = { NULL };
 	size_t n = 0;
 	char private_dir[4096];
-	const char *base = conf_str(c->main, "virtual_mailbox_base");
 
 	snprintf(private_dir, sizeof private_dir, "%s/private", c->queue_directory);
-	writable[n++] = private_dir;
-	if (*base == '/')
-		writable[n++] = base;
-	if (uses_local(c)) {
-		writable[n++] = conf_str(c->main, "mail_spool_directory");
-		if (*conf_str(c->main, "home_mailbox") != '\0') {
-			writable[n++] = "/home";
-			writable[n++] = "/root";
-		}
-	}
+	add_path(writable, &n, private_dir);
+	add_service_paths(c, writable, &n);
 	getpwnam("root"); /* loads what the look-up of users needs */
 	return jail_enter(&(struct jail){ .role = JAIL_DELIVER,
 		.root = c->root,

@@ -129,6 +129,8 @@ static void begin(struct fixture *f, const char *extra)
 	check(mkdtemp(f->dir) != NULL && chmod(f->dir, 0755) == 0);
 	snprintf(path, sizeof path, "%s/private", f->dir);
 	check(mkdir(path, 0755) == 0);
+	snprintf(path, sizeof path, "%s/spool", f->dir);
+	check(mkdir(path, 0777) == 0 && chmod(path, 01777) == 0);
 	check_int(ipc_pair(pair), 0);
 	f->pid = fork();
 	if (f->pid == 0) {
@@ -309,6 +311,30 @@ static void test_virtual(void **state)
 	end(&f);
 }
 
+static void test_local(void **state)
+{
+	static const char *const to[] = { "Daemon+x@mail.example.org", "daemon@mail.example.org", "no-such-user@x" };
+	struct str wire = STR("Subject: x\r\n\r\nFrom here\r\n");
+	struct fixture f;
+	struct stat st;
+
+	(void)state;
+	NEEDS_PROGRAM
+	begin(&f, "recipient_delimiter = +\n");
+	send_segment(&f, 1, wire);
+	send_job(&f, 1, "local", "mail.example.org", to, 3, 1, wire.n);
+	struct rcpt_result *r = take_result(&f, 1, 3);
+	check_str(r[0].text, "delivered to mailbox");
+	check_int(r[0].status, RCPT_SENT);
+	check_int(r[1].status, RCPT_SENT);
+	check_int(r[2].status, RCPT_BOUNCED);
+	check_str(r[2].dsn, "5.1.1");
+	check_str(r[2].text, "unknown user: \"no-such-user\"");
+	check_int(files_in(&f, "spool", &st), 1);
+	check_int(st.st_uid, geteuid() == 0 ? 1 : (int)geteuid());
+	end(&f);
+}
+
 static void test_base(void **state)
 {
 	static const char *const to[] = { "john@example.org" };
@@ -466,8 +492,8 @@ static void test_lmtp(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(test_virtual), cmocka_unit_test(test_base),
-		cmocka_unit_test(test_queued_dies), cmocka_unit_test(test_lmtp) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_virtual), cmocka_unit_test(test_local),
+		cmocka_unit_test(test_base), cmocka_unit_test(test_queued_dies), cmocka_unit_test(test_lmtp) };
 
 	signal(SIGPIPE, SIG_IGN);
 	return test_run(tests);
