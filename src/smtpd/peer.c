@@ -95,6 +95,7 @@ static void queued_lost(void)
 	if (lost == NULL)
 		return;
 	queued = NULL;
+	log_name(NULL);
 	ipc_close(&lost->ipc, on_channel_closed);
 	spool_writer_peer_lost(smtpd.writer);
 	fail_flushes();

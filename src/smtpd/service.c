@@ -67,9 +67,9 @@ static void read_tls(struct service *s)
 	if (!use)
 		return;
 	s->tls = tls_server_ctx(s->view, s->row->name, &error);
-	if (s->tls == NULL && must)
-		fatal("service %s: TLS is required, but: %s", s->row->name, error.p);
-	if (s->tls == NULL)
+	if (s->tls == NULL && must) /* the other services go on; this one takes no mail */
+		log_error("service %s: TLS is required, so it takes no mail: %s", s->row->name, error.p);
+	else if (s->tls == NULL)
 		log_warn("service %s: no TLS is offered: %s", s->row->name, error.p);
 	buf_free(&error);
 }
@@ -147,11 +147,14 @@ static const char *const list_names[STAGE_COUNT] = {
 
 static void read_restrictions(struct service *s)
 {
-	struct arena *mem = arena_new(4096); /* lives as long as the process */
+	s->mem = arena_new(4096); /* lives as long as the process */
+	for (enum stage stage = 0; stage < STAGE_COUNT; stage++) {
+		const char *text = conf_str(s->view, list_names[stage]);
+		bool seen = s != smtpd.service && strcmp(text, conf_str(smtpd.service->view, list_names[stage])) == 0;
 
-	for (enum stage stage = 0; stage < STAGE_COUNT; stage++)
-		s->list[stage] = restrictions_parse(
-			s->view, list_names[stage], conf_str(s->view, list_names[stage]), stage, mem);
+		/* What is wrong with a list is said once, not for each service that shares it. */
+		s->list[stage] = restrictions_parse(s->view, seen ? NULL : list_names[stage], text, stage, s->mem);
+	}
 	/* An open relay must be impossible by mistake: one of the two lists has to end what is not ours. */
 	if (!restrictions_have_guard(&s->list[STAGE_RELAY]) && !restrictions_have_guard(&s->list[STAGE_RCPT]))
 		fatal("service %s: in parameter smtpd_relay_restrictions or smtpd_recipient_restrictions, specify at "

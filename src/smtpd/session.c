@@ -563,6 +563,11 @@ void session_new(const struct service *service, int fd, const struct sockaddr *p
 	set_peer(s, peer);
 	log_session(s);
 	ask_name(s);
+	if (service->tls_wrapper && service->tls == NULL) {
+		log_warn("%s: no TLS for service %s; hanging up", client_text(s), service->row->name);
+		session_end(s, END_QUIET);
+		return;
+	}
 	if (service->tls_wrapper) {
 		session_starttls(s);
 		session_watch(s, UV_READABLE);

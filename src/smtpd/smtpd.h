@@ -93,6 +93,7 @@ struct service {
 	int bare_newline_code;
 	const char *forbidden_commands, *sender_login_maps, *name_maps, *drop_headers, *origin;
 	struct restriction_list list[STAGE_COUNT];
+	struct arena *mem; /* holds the lists */
 };
 
 /* The one open question of a session. Freed by question_end(). */
