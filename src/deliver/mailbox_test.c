@@ -55,7 +55,7 @@ static void set_broken(struct fixture *f)
 static void fixture_begin(struct fixture *f, const char *path)
 {
 	memset(f, 0, sizeof *f);
-	strcpy(f->dir, "/tmp/mailbox_test.XXXXXX");
+	snprintf(f->dir, sizeof f->dir, "/tmp/mailbox_test.XXXXXX");
 	check(mkdtemp(f->dir) != NULL);
 	f->m = (struct mailbox){ .base = f->dir,
 		.base_name = "virtual_mailbox_base",

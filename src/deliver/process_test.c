@@ -125,7 +125,7 @@ static void begin(struct fixture *f, const char *extra)
 
 	memset(f, 0, sizeof *f);
 	f->mem = arena_new(0);
-	strcpy(f->dir, "/tmp/process_test.XXXXXX");
+	snprintf(f->dir, sizeof f->dir, "/tmp/process_test.XXXXXX");
 	check(mkdtemp(f->dir) != NULL && chmod(f->dir, 0755) == 0);
 	snprintf(path, sizeof path, "%s/private", f->dir);
 	check(mkdir(path, 0755) == 0);
