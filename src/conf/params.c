@@ -49,6 +49,7 @@ static void add_twin(const struct param *p)
 	*twin = *p;
 	twin->name = name;
 	twin->initial = twin_text(p->initial);
+	twin->acts = p->acts & LMTP_ACTS ? ACTS : KNOWN;
 	sorted[n_sorted++] = twin;
 }
 

@@ -27,15 +27,15 @@ struct param {
 	const char *words;   /* ENUM: "|none|may|encrypt", an empty alternative allows the empty value */
 	int64_t min, max;    /* max 0: no limit */
 	char unit;	     /* TIME: unit of a number without one */
-	bool acts;	     /* Gatepost acts on it; else it is only known */
+	unsigned char acts;  /* ACTS: Gatepost acts on it; else it is only known */
 	bool twin;	     /* an smtp_ parameter that exists as lmtp_ too, with the same meaning */
 	const char *meaning; /* one line, no full stop */
 };
 
-enum { ACTS = 1, KNOWN = 0 };
+enum { KNOWN = 0, ACTS = 1, LMTP_ACTS = 2 }; /* the last: the lmtp_ twin acts too */
 enum { TWIN = 1, SINGLE = 0 };
 
-/* Rows of the table. `a` is ACTS or KNOWN. */
+/* Rows of the table. `a` is ACTS or KNOWN, and LMTP_ACTS. */
 #define P_STRING(name, initial, a, meaning)                                    \
 	{                                                                      \
 		name, PARAM_STRING, initial, NULL, 0, 0, 0, a, SINGLE, meaning \

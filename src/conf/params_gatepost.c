@@ -11,8 +11,6 @@ static const struct param rows[] = {
 	P_INT("relay_processes", "0", 0, 1024, ACTS, "Processes that send mail on; 0 means one per processor core"),
 	P_INT("smtpd_processes", "0", 0, 1024, ACTS,
 		"Processes that serve SMTP sessions; 0 means one per processor core"),
-	P_TIME("smtpd_sasl_timeout", "10s", 's', 1, 0, ACTS,
-		"Time to wait for an answer of the authentication service"),
 	P_LIST("smtpd_vrfy_name_maps", "", ACTS,
 		"Tables that give the full name of an address, for the answer to VRFY"),
 };

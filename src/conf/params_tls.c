@@ -15,7 +15,7 @@ static const struct param rows[] = {
 		"{.${domain_to_ascii{$mydomain}}=opportunistic}, {localhost=opportunistic}}, cidr:{{0.0.0.0/0 "
 		"opportunistic}, {::/0 opportunistic}}, enforce",
 		KNOWN, "Where REQUIRETLS is insisted on"),
-	T_TIME("smtp_starttls_timeout", "300s", 's', 1, 0, KNOWN, "How long a TLS handshake may take"),
+	T_TIME("smtp_starttls_timeout", "300s", 's', 1, 0, ACTS, "How long a TLS handshake may take"),
 	T_STRING("smtp_tls_CAfile", "", ACTS, "Certificates that servers are trusted by"),
 	T_STRING("smtp_tls_CApath", "", ACTS, "Directory of such certificates"),
 	T_BOOL("smtp_tls_block_early_mail_reply", "no", KNOWN,
@@ -71,8 +71,7 @@ static const struct param rows[] = {
 	T_STRING("smtp_tlsrpt_socket_name", "", KNOWN, "Socket of that reporter"),
 	T_BOOL("smtp_use_tls", "no", KNOWN, "Old way to say smtp_tls_security_level = may"),
 	P_BOOL("smtpd_enforce_tls", "no", ACTS, "Old way to say smtpd_tls_security_level = encrypt"),
-	P_TIME("smtpd_starttls_timeout", "${stress?{10}:{300}}s", 's', 1, 0, KNOWN,
-		"How long a TLS handshake may take"),
+	P_TIME("smtpd_starttls_timeout", "${stress?{10}:{300}}s", 's', 1, 0, ACTS, "How long a TLS handshake may take"),
 	P_STRING("smtpd_tls_CAfile", "", KNOWN, "Certificates that clients are trusted by"),
 	P_STRING("smtpd_tls_CApath", "", KNOWN, "Directory of such certificates"),
 	P_BOOL("smtpd_tls_always_issue_session_ids", "yes", KNOWN, "Give a session identifier even without a cache"),

@@ -53,12 +53,36 @@ static void put_words(const struct param *p)
 	putchar('.');
 }
 
+/* Defaults that are found out at run time (conf/computed.c). */
+static const char *default_text(const struct param *p)
+{
+	static const struct {
+		const char *name, *text;
+	} computed[] = {
+		{ "command_directory", "where this program is" },
+		{ "config_directory", "/etc/gatepost, or the directory that was given" },
+		{ "daemon_directory", "../libexec/gatepost beside command_directory, or command_directory" },
+		{ "mail_version", "that of the program" },
+		{ "mydomain", "what follows the first dot of myhostname" },
+		{ "myhostname", "the name of the machine, .localdomain appended if it has no dot" },
+		{ "mynetworks", "this machine's addresses or networks, as mynetworks_style says" },
+		{ "process_id", "that number" },
+		{ "process_name", "that name" },
+		{ "service_name", "the first column of its row in master.cf" },
+	};
+
+	for (size_t i = 0; i < sizeof(computed) / sizeof(computed[0]); i++)
+		if (strcmp(computed[i].name, p->name) == 0)
+			return computed[i].text;
+	return p->initial[0] ? p->initial : "empty";
+}
+
 static void put_param(const struct param *p)
 {
 	fputs(".TP\n\\fB", stdout);
 	put_text(p->name);
 	fputs("\\fR (default: ", stdout);
-	put_text(p->initial[0] ? p->initial : "empty");
+	put_text(default_text(p));
 	fputs(")\n", stdout);
 	put_text(p->meaning);
 	printf("; %s.", type_text(p));
@@ -78,13 +102,13 @@ void postconf_manual(void)
 
 	puts(".SH PARAMETERS THAT GATEPOST ACTS ON");
 	for (size_t i = 0; i < n; i++)
-		if (rows[i]->acts)
+		if (rows[i]->acts & ACTS)
 			put_param(rows[i]);
 	puts(".SH PARAMETERS OF POSTFIX THAT ARE KNOWN ONLY\nThey may stand in main.cf, are checked and shown, and "
 	     "change "
 	     "nothing.");
 	for (size_t i = 0; i < n; i++)
-		if (!rows[i]->acts)
+		if (!(rows[i]->acts & ACTS))
 			put_param(rows[i]);
 	puts(".SH PARAMETERS PER DELIVERY SERVICE\nEach of these exists once for every delivery service of master.cf, "
 	     "with "
