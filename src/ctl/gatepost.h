@@ -15,6 +15,12 @@ int ctl_reload(const char *config_directory);
 int ctl_status(const char *config_directory, int argc, char **argv);
 int ctl_check(const char *config_directory);
 
+/*
+ * The domain of a new user becomes one of virtual_mailbox_domains, when it is in no list of ours yet and no table decides
+ * there; a running instance takes it up. Returns an exit code.
+ */
+int ctl_add_domain(const struct conf *conf, struct str user);
+
 /* Read the configuration; says all faults and warnings on stderr. NULL: there were faults. */
 struct conf *ctl_conf(const char *config_directory);
 /* All faults of the configuration that can be found without starting, a line each. Returns their number. */

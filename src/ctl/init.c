@@ -167,10 +167,13 @@ static void main_cf(const struct plan *p, struct buf *b)
 		p->relayhost ? ", but by way of this one." : "; or by way of one, for example [smtp.example.com]:587",
 		p->relayhost ? " " : "", p->relayhost ? p->relayhost : "");
 	buf_addf(b,
+		"# Who may send to domains that are not ours.\n"
+		"smtpd_relay_restrictions = permit_mynetworks, permit_sasl_authenticated, reject_unauth_destination\n\n"
 		"smtpd_sasl_type = dovecot\nsmtpd_sasl_path = private/auth\nsmtpd_sasl_auth_enable = yes\n\n"
 		"# Self-signed: put the files of a real certificate here.\n"
 		"smtpd_tls_cert_file = %s/tls/cert.pem\nsmtpd_tls_key_file = %s/tls/key.pem\n"
-		"smtpd_tls_security_level = may\nsmtpd_tls_auth_only = yes\nsmtpd_tls_received_header = yes\nsmtp_tls_security_level = may\n",
+		"smtpd_tls_security_level = may\nsmtpd_tls_auth_only = yes\nsmtpd_tls_received_header = "
+		"yes\nsmtp_tls_security_level = may\n",
 		p->dir, p->dir);
 }
 

@@ -43,6 +43,17 @@ static int with_conf(const char *dir, int (*run)(const struct conf *conf, int ar
 	return r;
 }
 
+static int user_command(const struct conf *conf, int argc, char **argv)
+{
+	int r = ctl_user(conf, argc, argv);
+
+	if (r == 0 && argc > 1 && strcmp(argv[0], "add") == 0)
+		for (int i = 1; i < argc; i++)
+			if (strchr(argv[i], '@') && strncmp(argv[i - 1], "--", 2) != 0)
+				return ctl_add_domain(conf, str_c(argv[i]));
+	return r;
+}
+
 static int dispatch(const char *dir, int argc, char **argv)
 {
 	const char *word = argv[0];
@@ -60,7 +71,7 @@ static int dispatch(const char *dir, int argc, char **argv)
 	if (strcmp(word, "check") == 0)
 		return ctl_check(dir);
 	if (strcmp(word, "user") == 0 && argc > 1)
-		return with_conf(dir, ctl_user, argc - 1, argv + 1);
+		return with_conf(dir, user_command, argc - 1, argv + 1);
 	if (strcmp(word, "auth") == 0 && argc > 1)
 		return with_conf(dir, ctl_auth, argc - 1, argv + 1);
 	if (strcmp(word, "user") == 0 || strcmp(word, "auth") == 0)

@@ -218,17 +218,58 @@ static bool is_running(const struct conf *conf)
 	return fd >= 0;
 }
 
+/* 0 when a start makes sense; else says why not. */
+static int may_start(const char *dir)
+{
+	struct buf lines = BUF_INIT(1 << 20), warnings = BUF_INIT(1 << 20);
+	unsigned faults;
+
+	if (ctl_daemon_directory() == NULL) {
+		fprintf(stderr, "gatepost: the program master is not in %s\n", ctl_program_directory());
+		return 1;
+	}
+	faults = ctl_faults(dir, &lines, &warnings);
+	if (warnings.n)
+		fputs(warnings.p, stderr);
+	if (faults)
+		fprintf(stderr, "%snothing was started\n", lines.p ? lines.p : "");
+	buf_free(&lines);
+	buf_free(&warnings);
+	return faults ? 1 : 0;
+}
+
+static int start_instance(const char *dir, bool foreground)
+{
+	struct conf *conf;
+	int r = may_start(dir);
+
+	if (r != 0)
+		return r;
+	conf = ctl_conf(dir);
+	if (conf == NULL)
+		return 1;
+	if (is_running(conf)) {
+		fprintf(stderr, "gatepost: it is running already (queue %s)\n",
+			conf_str(conf_main(conf), "queue_directory"));
+		r = 1;
+	} else {
+		r = foreground ? guard(dir, true) : start_in_background(conf, dir);
+	}
+	conf_free(&conf);
+	return r;
+}
+
 int ctl_start(const char *config_directory, int argc, char **argv)
 {
 	bool foreground = argc > 1 && strcmp(argv[1], "-f") == 0;
-	struct buf lines = BUF_INIT(1 << 20), warnings = BUF_INIT(1 << 20);
-	char *dir = realpath(config_directory, NULL);
-	struct conf *conf;
+	char *dir;
+	int r;
 
 	if (argc > (foreground ? 2 : 1)) {
 		fprintf(stderr, "gatepost: start takes -f only\n");
 		return 2;
 	}
+	dir = realpath(config_directory, NULL);
 	if (dir == NULL) {
 		fprintf(stderr,
 			"gatepost: %s: %s; make a new instance with `gatepost init DIR`, or name its etc folder "
@@ -236,59 +277,50 @@ int ctl_start(const char *config_directory, int argc, char **argv)
 			config_directory, strerror(errno));
 		return 1;
 	}
-	if (ctl_daemon_directory() == NULL) {
-		fprintf(stderr, "gatepost: the program master is not in %s\n", ctl_program_directory());
-		return 1;
-	}
-	if (ctl_faults(dir, &lines, &warnings) > 0) {
-		fprintf(stderr, "%s%snothing was started\n", warnings.p ? warnings.p : "", lines.p ? lines.p : "");
-		return 1;
-	}
-	if (warnings.n)
-		fputs(warnings.p, stderr);
-	conf = ctl_conf(dir);
-	if (conf == NULL)
-		return 1;
-	if (is_running(conf)) {
-		fprintf(stderr, "gatepost: it is running already (queue %s)\n",
-			conf_str(conf_main(conf), "queue_directory"));
-		return 1;
-	}
-	return foreground ? guard(dir, true) : start_in_background(conf, dir);
+	r = start_instance(dir, foreground);
+	free(dir);
+	return r;
+}
+
+/* Ask, and say why when there is no answer. 0: *answer is there. */
+static int ask_or_say(const struct conf *conf, const char *word, struct buf *answer)
+{
+	if (ctl_ask_master(conf, word, answer) == 0)
+		return 0;
+	if (errno == EACCES)
+		fprintf(stderr, "gatepost: only root and the account that started it may ask for %s\n", word);
+	else
+		fprintf(stderr, "gatepost: it is not running (%s/public/control: %s)\n",
+			conf_str(conf_main(conf), "queue_directory"), strerror(errno));
+	return 1;
 }
 
 int ctl_stop(const char *config_directory)
 {
 	struct conf *conf = ctl_conf(config_directory);
 	struct buf answer = BUF_INIT(4096);
+	int r;
 
 	if (conf == NULL)
 		return 1;
-	if (ctl_ask_master(conf, "stop", &answer) != 0) {
-		if (errno == EACCES)
-			fprintf(stderr, "gatepost: only root and the account that started it may stop it\n");
-		else
-			fprintf(stderr, "gatepost: it is not running (%s/public/control: %s)\n",
-				conf_str(conf_main(conf), "queue_directory"), strerror(errno));
-		return 1;
-	}
-	for (int waited = 0; waited < STOP_WAIT_MS && is_running(conf); waited += 20)
+	r = ask_or_say(conf, "stop", &answer);
+	for (int waited = 0; r == 0 && waited < STOP_WAIT_MS && is_running(conf); waited += 20)
 		sleep_ms(20);
-	return 0;
+	buf_free(&answer);
+	conf_free(&conf);
+	return r;
 }
 
 int ctl_reload(const char *config_directory)
 {
 	struct conf *conf = ctl_conf(config_directory);
 	struct buf answer = BUF_INIT(1 << 20);
-	int r = 0;
+	int r;
 
 	if (conf == NULL)
 		return 1;
-	if (ctl_ask_master(conf, "reload", &answer) != 0) {
-		fprintf(stderr, "gatepost: it is not running (%s)\n", strerror(errno));
-		r = 1;
-	} else if (!str_eq(buf_str(&answer), STR("ok\n"))) {
+	r = ask_or_say(conf, "reload", &answer);
+	if (r == 0 && !str_eq(buf_str(&answer), STR("ok\n"))) {
 		fprintf(stderr, "%sthe configuration was not taken up; the one before goes on\n", answer.p);
 		r = 1;
 	}
