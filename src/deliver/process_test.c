@@ -15,9 +15,11 @@
 #include <fcntl.h>
 #include <ftw.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -116,6 +118,29 @@ static void connect_queued(struct fixture *f)
 	buf_free(&out);
 }
 
+static bool small_disk; /* virtual_mailbox_base is a file system of 64 KiB that only the process sees */
+
+static void mount_small_disk(const struct fixture *f)
+{
+	char path[128];
+
+	snprintf(path, sizeof path, "%s/mail", f->dir);
+	if (unshare(CLONE_NEWNS) != 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
+		mount("tmpfs", path, "tmpfs", 0, "size=64k,mode=777") != 0)
+		_exit(126);
+}
+
+static bool may_mount(void)
+{
+	int how = -1;
+	pid_t pid = fork();
+
+	if (pid == 0)
+		_exit(unshare(CLONE_NEWNS) == 0 && mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 ? 0 : 1);
+	waitpid(pid, &how, 0);
+	return how == 0;
+}
+
 static void begin(struct fixture *f, const char *extra)
 {
 	static char payload[IPC_MAX_OCTETS];
@@ -131,9 +156,13 @@ static void begin(struct fixture *f, const char *extra)
 	check(mkdir(path, 0755) == 0);
 	snprintf(path, sizeof path, "%s/spool", f->dir);
 	check(mkdir(path, 0777) == 0 && chmod(path, 01777) == 0);
+	snprintf(path, sizeof path, "%s/mail", f->dir);
+	check(!small_disk || mkdir(path, 0755) == 0);
 	check_int(ipc_pair(pair), 0);
 	f->pid = fork();
 	if (f->pid == 0) {
+		if (small_disk)
+			mount_small_disk(f);
 		int high = fcntl(pair[1], F_DUPFD, 10); /* it may be 3 already, with close-on-exec */
 		dup2(high, 3);
 		close(high);
@@ -308,6 +337,44 @@ static void test_virtual(void **state)
 	check(log_has(&f, "]: ABCDEF0123: to=<john@example.org>, relay=virtual, delay="));
 	check(log_has(&f, "dsn=2.0.0, status=sent (delivered to maildir)"));
 	check(log_has(&f, "postfix/virtual["));
+	end(&f);
+}
+
+static void test_full_disk(void **state)
+{
+	static const char *const to[] = { "john@example.org", "box@example.org" };
+	struct str wire = STR("A: b\r\n\r\nx\r\n");
+	struct buf large = BUF_INIT(300000);
+	struct fixture f;
+
+	(void)state;
+	NEEDS_PROGRAM
+	if (!may_mount()) {
+		printf("skipped: a small file system needs the right to mount\n");
+		check(true);
+		return;
+	}
+	small_disk = true;
+	begin(&f, "");
+	small_disk = false;
+	buf_add_c(&large, "A: b\r\n\r\n");
+	while (large.n < 200000)
+		buf_add_c(&large, "a line that takes room\r\n");
+	send_segment(&f, 1, buf_str(&large));
+	send_segment(&f, 2, wire);
+	send_job(&f, 1, "virtual", "example.org", to, 2, 1, large.n);
+	const struct rcpt_result *r = take_result(&f, 1, 2);
+	for (size_t i = 0; i < 2; i++) {
+		check_int(r[i].status, RCPT_DEFERRED);
+		check_str(r[i].dsn, "4.3.1");
+		check(str_has_suffix(r[i].text, STR(": No space left on device")));
+	}
+	/* what was written of it is gone again: a small one finds room */
+	send_job(&f, 2, "virtual", "example.org", to, 2, 2, wire.n);
+	r = take_result(&f, 2, 2);
+	check_int(r[0].status, RCPT_SENT);
+	check_int(r[1].status, RCPT_SENT);
+	buf_free(&large);
 	end(&f);
 }
 
@@ -490,10 +557,36 @@ static void test_lmtp(void **state)
 	end(&f);
 }
 
+/* A server that takes the connection and says nothing. */
+static void test_lmtp_silent(void **state)
+{
+	static const char *const to[] = { "ok@example.org" };
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	struct fixture f;
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	(void)state;
+	NEEDS_PROGRAM
+	begin(&f, "lmtp_lhlo_timeout = 1s\n");
+	snprintf(addr.sun_path, sizeof addr.sun_path, "%s/private/lmtp", f.dir);
+	check(bind(fd, (const struct sockaddr *)&addr, sizeof addr) == 0 && listen(fd, 10) == 0);
+	check(chmod(addr.sun_path, 0666) == 0);
+	send_segment(&f, 1, STR("A: b\r\n"));
+	send_job(&f, 1, "lmtp", "unix:private/lmtp", to, 1, 1, 6);
+	const struct rcpt_result *r = take_result(&f, 1, 1);
+	check_int(r[0].status, RCPT_DEFERRED);
+	check_int(r[0].nexthop_dead, 1);
+	check_str(r[0].dsn, "4.4.2");
+	check(str_has_prefix(r[0].text, STR("conversation timed out with mail.example.org[private/lmtp] while ")));
+	close(fd);
+	end(&f);
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(test_virtual), cmocka_unit_test(test_local),
-		cmocka_unit_test(test_base), cmocka_unit_test(test_queued_dies), cmocka_unit_test(test_lmtp) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_virtual), cmocka_unit_test(test_full_disk),
+		cmocka_unit_test(test_local), cmocka_unit_test(test_base), cmocka_unit_test(test_queued_dies),
+		cmocka_unit_test(test_lmtp), cmocka_unit_test(test_lmtp_silent) };
 
 	signal(SIGPIPE, SIG_IGN);
 	return test_run(tests);
