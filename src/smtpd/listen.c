@@ -2,6 +2,8 @@
 #include "smtpd/smtpd.h"
 
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -81,6 +83,8 @@ static void on_connection(uv_poll_t *poll, int status, int events)
 
 void listen_open(void)
 {
+	int on = 1;
+
 	listeners = xcalloc(smtpd.child.n_listener ? smtpd.child.n_listener : 1, sizeof *listeners);
 	uv_timer_init(smtpd.child.loop, &pause_timer);
 	for (size_t i = 0; i < smtpd.child.n_listener; i++) {
@@ -88,6 +92,7 @@ void listen_open(void)
 
 		l->fd = smtpd.child.listener[i].fd;
 		l->address = smtpd.child.listener[i].address;
+		setsockopt(l->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on); /* what is accepted inherits it */
 		l->service = service_find(smtpd.child.listener[i].service);
 		if (uv_poll_init(smtpd.child.loop, &l->poll, l->fd) != 0)
 			fatal("cannot watch the listener %s", l->address);

@@ -3,7 +3,6 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -29,6 +28,12 @@ uint64_t now_ms(void)
 bool session_is_ours(const struct session *s)
 {
 	return s->trusted || s->sasl_username;
+}
+
+/* No input is looked at until something is answered. */
+static bool is_waiting(const struct session *s)
+{
+	return s->question || s->waits_for_name;
 }
 
 /* The timer is moved only when it fires too early: most deadlines are replaced long before. */
@@ -270,8 +275,13 @@ static void handle_octets(struct session *s, struct str fresh)
 
 static void watch_for_more(struct session *s)
 {
-	if (s->mode != MODE_HANDSHAKE && s->mode != MODE_LINGER)
-		session_watch(s, s->question || s->waits_for_name ? 0 : UV_READABLE);
+	if (s->mode == MODE_HANDSHAKE || s->mode == MODE_LINGER)
+		return;
+	/* While a question is open nothing is read; on_socket() stops watching when something comes. Most answers are
+	 * faster than the client, and each change costs a system call. */
+	if (is_waiting(s) && s->poll_events == UV_READABLE)
+		return;
+	session_watch(s, is_waiting(s) ? 0 : UV_READABLE);
 }
 
 void session_pump(struct session *s)
@@ -286,8 +296,7 @@ void session_pump(struct session *s)
 		 session_write(s) == IO_DONE);
 	s->in_pump = false;
 	if (s->question && (s->question->what == ASK_SLEEP || s->question->what == ASK_MAP)) {
-		session_watch(s, 0); /* a lookup is answered soon: its reply leaves with those before it */
-		return;
+		return; /* a lookup is answered soon: its reply leaves with those before it */
 	}
 	if (!flush(s))
 		return;
@@ -298,7 +307,7 @@ void session_pump(struct session *s)
 /* What OpenSSL decrypted already is not told by the socket. */
 static void read_decrypted(struct session *s)
 {
-	if (!s->ending && s->tls && s->mode != MODE_HANDSHAKE && s->poll_events == UV_READABLE &&
+	if (!s->ending && s->tls && s->mode != MODE_HANDSHAKE && !is_waiting(s) && s->poll_events == UV_READABLE &&
 		tls_has_pending(s->tls))
 		on_readable(s);
 }
@@ -355,7 +364,7 @@ static void on_readable(struct session *s)
 		handle_octets(s, str_pn(smtpd.input, n));
 		s->in_pump = false;
 		session_pump(s);
-		if (s->poll_events != UV_READABLE || n < sizeof smtpd.input)
+		if (s->poll_events != UV_READABLE || is_waiting(s) || n < sizeof smtpd.input)
 			return;
 	}
 }
@@ -415,6 +424,10 @@ static void on_socket(uv_poll_t *poll, int status, int events)
 	}
 	if (s->mode == MODE_HANDSHAKE) {
 		on_handshake(s);
+		return;
+	}
+	if (is_waiting(s) && s->poll_events == UV_READABLE) {
+		session_watch(s, 0);
 		return;
 	}
 	if (s->out.n || (events & UV_WRITABLE)) {
@@ -548,14 +561,12 @@ static void link_session(struct session *s)
 void session_new(const struct service *service, int fd, const struct sockaddr *peer)
 {
 	struct session *s = xcalloc(1, sizeof *s);
-	int on = 1;
 
 	s->service = service;
 	s->fd = fd;
 	s->in = BUF_INIT(INPUT_MAX);
 	s->out = BUF_INIT(OUTPUT_MAX);
 	s->name = xstrdup("unknown");
-	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
 	uv_timer_init(smtpd.child.loop, &s->timer);
 	uv_poll_init(smtpd.child.loop, &s->poll, fd);
 	s->open_handles = 2;
