@@ -49,7 +49,9 @@ struct auth_client {
 	int fd;
 	uint64_t retry_ms, tried_ms, handshake_ms; /* uv_now() */
 	unsigned failures;			   /* connections in a row that came to nothing */
-	bool said;				   /* "cannot connect" is in the log, "is back" not yet */
+	const char *what, *hint;		   /* of the last failure: "cannot connect to" why hint */
+	char why[128];
+	bool said; /* "cannot connect" is in the log, "is back" not yet */
 	struct buf in, out;
 	struct arena *mech_mem, *new_mem;
 	struct auth_mech mechs[MECHS_MAX], new_mechs[MECHS_MAX];
@@ -170,12 +172,12 @@ static const char *advice(int error)
 	return "";
 }
 
-static void say_down(struct auth_client *c, const char *what, const char *why, const char *hint)
+static void say_down(struct auth_client *c)
 {
 	if (c->said)
 		return;
 	c->said = true;
-	log_warn("%s %s: %s%s", what, c->path, why, hint);
+	log_warn("%s %s: %s%s", c->what, c->path, c->why, c->hint);
 }
 
 /*
@@ -188,8 +190,11 @@ static void link_failed(struct auth_client *c, const char *what, const char *why
 
 	link_close(c);
 	c->failures = was_up ? 0 : c->failures + 1;
+	c->what = what;
+	c->hint = hint;
+	snprintf(c->why, sizeof c->why, "%s", why);
 	if (c->n_requests || c->failures >= 2)
-		say_down(c, what, why, hint);
+		say_down(c);
 	end_all_later(c);
 	c->retry_ms = uv_now(c->loop) + (was_up ? 0 : RETRY_MS);
 	arm(c, was_up ? 0 : RETRY_MS);
@@ -716,8 +721,7 @@ void auth_start(struct auth_client *c, struct auth_request *r)
 	if (c->state == LINK_DOWN && uv_now(c->loop) >= c->tried_ms + 100)
 		try_connect(c);
 	if (c->state == LINK_DOWN) {
-		if (c->failures)
-			say_down(c, "cannot connect to", "it failed a moment ago", advice(ENOENT));
+		say_down(c);
 		end_later(c, &c->temp, r);
 		return;
 	}

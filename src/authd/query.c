@@ -158,7 +158,7 @@ struct compiler {
 	const char *why;
 };
 
-static void bind(struct compiler *c, const struct template *t)
+static void bind_value(struct compiler *c, const struct template *t)
 {
 	struct template *own = arena_alloc(c->mem, sizeof *own);
 
@@ -216,7 +216,7 @@ static size_t take_quoted(struct compiler *c, struct str s)
 		return 0;
 	}
 	if (vars)
-		bind(c, &t);
+		bind_value(c, &t);
 	else
 		for (size_t i = 0; i < n; i++) {
 			buf_add_char(&c->sql, s.p[i]);
@@ -250,7 +250,7 @@ static size_t take_bare(struct compiler *c, struct str s, char before)
 		return 0;
 	}
 	t.first = p;
-	bind(c, &t);
+	bind_value(c, &t);
 	return n;
 }
 

@@ -3,6 +3,7 @@
  * once, and never with OK unless the input names a user.
  */
 #include "auth/auth_client.h"
+#include "base/arena.h"
 #include "base/log.h"
 
 #include <fcntl.h>
