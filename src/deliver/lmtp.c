@@ -3,19 +3,15 @@
 #include "base/log.h"
 
 #include <errno.h>
-#include <netdb.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 enum { READ_AT_ONCE = 65536 };
 
 static void go_on(struct lmtp_conn *c);
-static void connect_run(struct run *r);
 
-static void on_closed(uv_handle_t *h)
+void lmtp_on_closed(uv_handle_t *h)
 {
 	struct lmtp_conn *c = h->data;
 
@@ -27,7 +23,7 @@ static void on_closed(uv_handle_t *h)
 	free(c);
 }
 
-static void close_conn(struct lmtp_conn *c)
+void lmtp_close(struct lmtp_conn *c)
 {
 	struct lmtp_conn **at = &c->deliver->lmtp;
 
@@ -41,11 +37,11 @@ static void close_conn(struct lmtp_conn *c)
 	if (c->state == LMTP_RESOLVING)
 		uv_cancel((uv_req_t *)&c->resolve);
 	else if (c->fd >= 0)
-		uv_close((uv_handle_t *)&c->poll, on_closed);
+		uv_close((uv_handle_t *)&c->poll, lmtp_on_closed);
 	if (c->fd >= 0)
 		close(c->fd);
 	c->fd = -1;
-	uv_close((uv_handle_t *)&c->timer, on_closed);
+	uv_close((uv_handle_t *)&c->timer, lmtp_on_closed);
 }
 
 /* Seconds that the step under way may take (lmtp_*_timeout). */
@@ -77,11 +73,11 @@ static int64_t time_limit(const struct lmtp_conn *c)
 	return s < CLIENT_STEP_OVER ? conf_seconds(c->view, names[s]) : 1;
 }
 
-static void fail_and_close(struct lmtp_conn *c, const char *dsn, const char *why)
+void lmtp_fail_and_close(struct lmtp_conn *c, const char *dsn, const char *why)
 {
 	if (c->run)
 		lmtp_run_failed(c, true, dsn, "connect to %s: %s", c->relay, why);
-	close_conn(c);
+	lmtp_close(c);
 }
 
 /* The connection is gone, in whatever state. A job on a connection kept from before gets a fresh one. */
@@ -93,14 +89,14 @@ static void lost(struct lmtp_conn *c, const char *why)
 	smtp_client_lost(&c->client);
 	if (r && c->used && step < CLIENT_STEP_BODY) {
 		c->run = NULL;
-		close_conn(c);
-		connect_run(r);
+		lmtp_close(c);
+		lmtp_connect(r);
 		return;
 	}
 	if (r)
 		lmtp_run_failed(
 			c, step < CLIENT_STEP_IDLE, "4.4.2", "%s %s while %s", why, c->relay, client_step_doing(step));
-	close_conn(c);
+	lmtp_close(c);
 }
 
 static void on_timer(uv_timer_t *timer)
@@ -108,7 +104,7 @@ static void on_timer(uv_timer_t *timer)
 	struct lmtp_conn *c = timer->data;
 
 	if (c->state == LMTP_RESOLVING || c->state == LMTP_CONNECTING) {
-		fail_and_close(c, "4.4.1", strerror(ETIMEDOUT));
+		lmtp_fail_and_close(c, "4.4.1", strerror(ETIMEDOUT));
 	} else if (c->state == LMTP_IDLE) {
 		c->state = LMTP_QUITTING;
 		smtp_client_quit(&c->client);
@@ -118,7 +114,7 @@ static void on_timer(uv_timer_t *timer)
 	}
 }
 
-static void restart_timer(struct lmtp_conn *c)
+void lmtp_restart_timer(struct lmtp_conn *c)
 {
 	uv_timer_start(&c->timer, on_timer, (uint64_t)time_limit(c) * 1000 + 1, 0);
 }
@@ -186,13 +182,13 @@ static int do_event(struct lmtp_conn *c, enum client_event event)
 		if (c->run)
 			lmtp_run_failed(c, true, "4.3.2", "host %s refused to talk to me: %.*s", c->relay,
 				STR_ARG(buf_str(&c->client.failure.text)));
-		close_conn(c);
+		lmtp_close(c);
 		return -1;
 	case CLIENT_ENDED:
 		if (c->run)
 			lost(c, "lost connection with");
 		else
-			close_conn(c);
+			lmtp_close(c);
 		return -1;
 	case CLIENT_MORE:
 		return 0;
@@ -203,8 +199,6 @@ static int do_event(struct lmtp_conn *c, enum client_event event)
 	}
 	panic("lmtp: event %d was never asked for", (int)event);
 }
-
-static void on_socket(uv_poll_t *poll, int status, int events);
 
 /* Write what the engine has. Then wait for what comes next. */
 static void go_on(struct lmtp_conn *c)
@@ -229,15 +223,15 @@ static void go_on(struct lmtp_conn *c)
 	}
 	if (more < 0) {
 		lmtp_run_failed(c, false, "4.3.0", "cannot read the message from the queue");
-		close_conn(c);
+		lmtp_close(c);
 		return;
 	}
 	if (c->state == LMTP_QUITTING && !blocked) {
-		close_conn(c);
+		lmtp_close(c);
 		return;
 	}
-	uv_poll_start(&c->poll, UV_READABLE | (blocked ? UV_WRITABLE : 0), on_socket);
-	restart_timer(c);
+	uv_poll_start(&c->poll, UV_READABLE | (blocked ? UV_WRITABLE : 0), lmtp_on_socket);
+	lmtp_restart_timer(c);
 }
 
 static void read_socket(struct lmtp_conn *c)
@@ -263,7 +257,7 @@ static void on_connected(struct lmtp_conn *c)
 	if (getsockopt(c->fd, SOL_SOCKET, SO_ERROR, &err, &n) != 0)
 		err = errno;
 	if (err != 0) {
-		fail_and_close(c, "4.4.1", strerror(err));
+		lmtp_fail_and_close(c, "4.4.1", strerror(err));
 		return;
 	}
 	c->state = LMTP_SESSION;
@@ -271,7 +265,7 @@ static void on_connected(struct lmtp_conn *c)
 	go_on(c);
 }
 
-static void on_socket(uv_poll_t *poll, int status, int events)
+void lmtp_on_socket(uv_poll_t *poll, int status, int events)
 {
 	struct lmtp_conn *c = poll->data;
 
@@ -285,116 +279,6 @@ static void on_socket(uv_poll_t *poll, int status, int events)
 		go_on(c);
 }
 
-static void connect_to(struct lmtp_conn *c, const struct sockaddr *addr, socklen_t n)
-{
-	c->state = LMTP_CONNECTING;
-	c->fd = socket(addr->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (c->fd < 0) {
-		fail_and_close(c, "4.4.1", strerror(errno));
-		return;
-	}
-	uv_poll_init(c->deliver->child.loop, &c->poll, c->fd);
-	c->poll.data = c;
-	c->open_handles++;
-	/* EAGAIN: the backlog of a UNIX socket is full; it never becomes writable then. */
-	if (connect(c->fd, addr, n) != 0 && errno != EINPROGRESS) {
-		fail_and_close(c, "4.4.1", strerror(errno));
-		return;
-	}
-	uv_poll_start(&c->poll, UV_WRITABLE, on_socket);
-	restart_timer(c);
-}
-
-static void connect_unix(struct lmtp_conn *c)
-{
-	struct sockaddr_un addr = { .sun_family = AF_UNIX };
-
-	snprintf(addr.sun_path, sizeof addr.sun_path, "%s", c->dest.path);
-	connect_to(c, (const struct sockaddr *)&addr, sizeof addr);
-}
-
-static void on_resolved(uv_getaddrinfo_t *q, int status, struct addrinfo *res)
-{
-	struct lmtp_conn *c = q->data;
-	char address[64] = "";
-
-	if (c->closing) {
-		uv_freeaddrinfo(res);
-		on_closed((uv_handle_t *)&c->timer);
-		return;
-	}
-	c->open_handles--;
-	c->state = LMTP_CONNECTING;
-	if (status != 0 || res == NULL) {
-		fail_and_close(c, "4.4.3", status ? uv_strerror(status) : "no address");
-		uv_freeaddrinfo(res);
-		return;
-	}
-	getnameinfo(res->ai_addr, res->ai_addrlen, address, sizeof address, NULL, 0, NI_NUMERICHOST);
-	snprintf(c->relay, sizeof c->relay, "%s[%s]:%s", c->host, address, c->dest.port);
-	connect_to(c, res->ai_addr, res->ai_addrlen);
-	uv_freeaddrinfo(res);
-}
-
-static void resolve(struct lmtp_conn *c)
-{
-	struct addrinfo hints = { .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM };
-	int err;
-
-	c->state = LMTP_RESOLVING;
-	c->resolve.data = c;
-	err = uv_getaddrinfo(c->deliver->child.loop, &c->resolve, on_resolved, c->dest.host, c->dest.port, &hints);
-	if (err != 0) {
-		c->state = LMTP_CONNECTING;
-		fail_and_close(c, "4.4.3", uv_strerror(err));
-		return;
-	}
-	c->open_handles++;
-	restart_timer(c);
-}
-
-static struct lmtp_conn *new_conn(struct run *r)
-{
-	struct deliver *d = r->deliver;
-	struct lmtp_conn *c = xcalloc(1, sizeof *c);
-	struct client_options options = { .lmtp = true, .helo = conf_str(r->view, "lmtp_lhlo_name") };
-
-	c->deliver = d;
-	c->nexthop = xstrndup(r->job.nexthop);
-	c->service = xstrndup(r->job.service);
-	c->view = r->view;
-	c->run = r;
-	c->fd = -1;
-	c->state = LMTP_CONNECTING;
-	smtp_client_init(&c->client, &options);
-	uv_timer_init(d->child.loop, &c->timer);
-	c->timer.data = c;
-	c->open_handles = 1;
-	c->next = d->lmtp;
-	d->lmtp = c;
-	return c;
-}
-
-static void connect_run(struct run *r)
-{
-	struct lmtp_conn *c = new_conn(r);
-	const char *fault = lmtp_dest_parse(&c->dest, r->job.nexthop, conf_str(r->view, "lmtp_tcp_port"));
-
-	if (fault) {
-		snprintf(c->relay, sizeof c->relay, "none");
-		lmtp_run_failed(c, true, "4.3.5", "nexthop \"%s\" %s", c->nexthop, fault);
-		close_conn(c);
-	} else if (c->dest.is_unix) {
-		snprintf(c->host, sizeof c->host, "%s", conf_str(r->view, "myhostname"));
-		snprintf(c->relay, sizeof c->relay, "%s[%s]", c->host, c->dest.path);
-		connect_unix(c);
-	} else {
-		snprintf(c->host, sizeof c->host, "%s", c->dest.host);
-		snprintf(c->relay, sizeof c->relay, "%s[%s]:%s", c->host, c->host, c->dest.port);
-		resolve(c);
-	}
-}
-
 void lmtp_begin(struct run *r)
 {
 	for (struct lmtp_conn *c = r->deliver->lmtp; c; c = c->next) {
@@ -406,7 +290,7 @@ void lmtp_begin(struct run *r)
 		go_on(c);
 		return;
 	}
-	connect_run(r);
+	lmtp_connect(r);
 }
 
 void lmtp_stop(struct deliver *d)

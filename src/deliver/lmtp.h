@@ -36,6 +36,20 @@ struct lmtp_conn {
 	bool closing;
 };
 
+/* lmtp_connect.c: a new connection for the run; what fails ends it. */
+void lmtp_connect(struct run *r);
+
+/* lmtp.c */
+void lmtp_on_socket(uv_poll_t *poll, int status, int events);
+/* One handle (or request) of the connection less; the last one frees it. h->data is the connection. */
+void lmtp_on_closed(uv_handle_t *h);
+/* Wait as long as the step under way may take. */
+void lmtp_restart_timer(struct lmtp_conn *c);
+/* End it; c->run is NULL by then. */
+void lmtp_close(struct lmtp_conn *c);
+/* There is no connection to be had: the run (if any) is deferred. */
+void lmtp_fail_and_close(struct lmtp_conn *c, const char *dsn, const char *why);
+
 /* lmtp_end.c: the outcomes of the engine as results; the run is gone afterwards. */
 void lmtp_run_sent(struct lmtp_conn *c);
 /* No session, or it was lost: recipients without an outcome are deferred with this. `dead`: nothing goes there now. */
