@@ -245,7 +245,7 @@ static void test_alone_and_together(void **state)
 
 static void test_peer_lost(void **state)
 {
-	struct spool_msg m = { 0 }, n = { 0 };
+	struct spool_msg m = { 0 }, n = { 0 }, late = { 0 };
 	uint64_t skipped = 0;
 
 	(void)state;
@@ -253,15 +253,25 @@ static void test_peer_lost(void **state)
 	check_int(spool_msg_begin(&m, t.w), 0);
 	add(&m, 300000, 1);
 	spool_writer_peer_lost(t.w);
-	check(!spool_writer_is_ready(t.w));
-	check_int(spool_msg_begin(&n, t.w), -1);
-	commit(&m, 1);
+	check(spool_writer_is_ready(t.w)); /* mail is taken while there is no queued */
+	check_int(spool_msg_begin(&n, t.w), 0);
+	add(&n, 100, 2);
+	commit(&n, 2);
 	run_until(1);
 	check_int(t.result[0], 0);
-	check_int(recover(true, &skipped), 1);
+	check_int(t.committed[0], 0); /* there is nobody to tell */
+	t.wanted = 0;
 	lend();
-	check_int(spool_msg_begin(&n, t.w), 0);
-	spool_msg_abort(&n);
+	check_int(t.wanted, 1);
+	check_int(spool_msg_begin(&late, t.w), 0);
+	check_int(late.id >> 20, 1002);
+	spool_msg_abort(&late);
+	commit(&m, 1); /* begun before, its first part in an orphan, ended in the new one */
+	run_until(2);
+	check_int(t.result[1], 0);
+	check(t.committed[2] > 0);
+	check_int(t.ended, 0);
+	check_int(recover(true, &skipped), 2);
 	stop();
 }
 

@@ -57,13 +57,13 @@ struct spool_writer {
 	struct wseg *segs;		 /* in the order they came */
 	struct spool_msg *first, **last; /* to be committed */
 	struct flight flight;
-	bool flying, freed;
+	bool flying, peer_lost;
 	unsigned wanted;
 };
 
 static bool is_usable(const struct wseg *s)
 {
-	return !s->closed && !s->orphan;
+	return !s->closed;
 }
 
 static struct wseg *find_seg(const struct spool_writer *w, uint64_t generation)
@@ -78,6 +78,8 @@ static void ask_ahead(struct spool_writer *w)
 {
 	unsigned usable = 0;
 
+	if (w->peer_lost)
+		return;
 	for (const struct wseg *s = w->segs; s; s = s->next)
 		usable += is_usable(s);
 	while (usable + w->wanted < 1 + SPARES) {
@@ -103,7 +105,7 @@ static void end_seg_if_idle(struct spool_writer *w, struct wseg *s)
 {
 	struct wseg copy = *s;
 
-	if (s->refs > 0 || !(s->closed || s->orphan))
+	if (s->refs > 0 || !s->closed)
 		return;
 	drop_seg(w, s);
 	if (!copy.orphan)
@@ -114,31 +116,26 @@ static void close_seg(struct spool_writer *w, struct wseg *s, bool failed)
 {
 	s->closed = true;
 	s->failed |= failed;
-	if (!s->orphan)
-		ask_ahead(w);
+	ask_ahead(w);
 }
 
 /* The segment that takes `need` more octets, or NULL. Segments that are too full for it are ended on the way. */
 static struct wseg *seg_for(struct spool_writer *w, size_t need)
 {
-	struct wseg *next, *orphan = NULL;
+	struct wseg *next;
 
 	for (struct wseg *s = w->segs; s; s = next) {
 		next = s->next;
 		if (s->closed)
 			continue;
-		if (s->head.size - s->offset >= need) {
-			if (!s->orphan)
-				return s;
-			orphan = orphan ? orphan : s;
-			continue;
-		}
-		if (s->orphan || need > s->head.size - SEG_HEADER_OCTETS)
+		if (s->head.size - s->offset >= need)
+			return s;
+		if (need > s->head.size - SEG_HEADER_OCTETS)
 			continue;
 		close_seg(w, s, false);
 		end_seg_if_idle(w, s);
 	}
-	return orphan;
+	return NULL;
 }
 
 /* The chunk is at that place of the segment: it is part of the message from now on. */
@@ -592,6 +589,19 @@ void spool_writer_free(struct spool_writer **writer)
 	}
 }
 
+static void end_orphans(struct spool_writer *w)
+{
+	struct wseg *next;
+
+	w->peer_lost = false;
+	w->wanted = 0;
+	for (struct wseg *s = w->segs; s; s = next) {
+		next = s->next;
+		s->closed |= s->orphan;
+		end_seg_if_idle(w, s);
+	}
+}
+
 void spool_writer_lend(struct spool_writer *w, uint64_t generation, uint64_t octets, int fd)
 {
 	struct wseg *s = xcalloc(1, sizeof *s), **at = &w->segs;
@@ -608,6 +618,8 @@ void spool_writer_lend(struct spool_writer *w, uint64_t generation, uint64_t oct
 	}
 	s->fd = fd;
 	s->offset = SEG_HEADER_OCTETS;
+	if (w->peer_lost)
+		end_orphans(w);
 	while (*at)
 		at = &(*at)->next;
 	*at = s;
@@ -616,14 +628,10 @@ void spool_writer_lend(struct spool_writer *w, uint64_t generation, uint64_t oct
 
 void spool_writer_peer_lost(struct spool_writer *w)
 {
-	struct wseg *next;
-
 	w->wanted = 0;
-	for (struct wseg *s = w->segs; s; s = next) {
-		next = s->next;
+	w->peer_lost = true;
+	for (struct wseg *s = w->segs; s; s = s->next)
 		s->orphan = true;
-		end_seg_if_idle(w, s);
-	}
 }
 
 bool spool_writer_is_ready(const struct spool_writer *w)

@@ -31,8 +31,11 @@ void spool_writer_free(struct spool_writer **w);
  * must say the same. Takes: fd. queued lends the first one unasked; from then on `want` asks ahead of need.
  */
 void spool_writer_lend(struct spool_writer *w, uint64_t generation, uint64_t octets, int fd);
-/* queued is gone: segments at hand are ended without a word (its successor reads them to their end) once nothing is
- * pending; new ones come after the next lend. */
+/*
+ * queued is gone. Mail is still taken into the segments at hand; when its successor lends the first one they are ended
+ * without a word, as soon as nothing is open in them. The successor reads them to their end: it sees by the writer's lock
+ * (docs/protocol/log.md) how long there is somebody to wait for.
+ */
 void spool_writer_peer_lost(struct spool_writer *w);
 /* Can a message be begun now? */
 bool spool_writer_is_ready(const struct spool_writer *w);

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/file.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
@@ -158,7 +159,7 @@ void segments_open(struct queued *q)
 	if (st.st_uid != (q->child.root ? q->child.uid : geteuid()) || (st.st_mode & 077) != 0)
 		fatal("%s/log must belong to the queue's owner and be closed to all others (mode 0700)",
 			q->child.queue_directory);
-	if (lock(q->dir, F_WRLCK, 0, 1) != 0 && errno == EAGAIN)
+	if (flock(q->dir, LOCK_EX | LOCK_NB) != 0)
 		fatal("%s/log: another queued is at work there", q->child.queue_directory);
 	q->next_generation = (uint64_t)q->start_us / 1000000;
 	list = fdopendir(dup(q->dir));

@@ -211,14 +211,18 @@ static struct segment *next_recovered(struct queued *q)
 	return best;
 }
 
-static void end_recovery(struct queued *q)
+/* Does somebody still write to a segment of before the start? Then what is known of the past is still needed. */
+static bool is_awaited(const struct queued *q)
 {
 	for (const struct segment *s = q->segments; s; s = s->next)
-		if (s->in_recovery && s->head.class == SEG_MAIL && !s->was_read &&
-			(s->state == SEG_CLOSED || s->state == SEG_FOREIGN))
-			return; /* its writer is still at it */
+		if (s->in_recovery && s->state == SEG_FOREIGN && s->head.class == SEG_MAIL)
+			return true;
+	return false;
+}
+
+static void end_recovery(struct queued *q)
+{
 	q->recovering = false;
-	past_end(q);
 	q->recycle_due = true;
 	log_info("recovery: %llu messages in %llu ms, %llu damaged", (unsigned long long)q->recovered,
 		(unsigned long long)(uv_now(q->child.loop) - q->recovery_began_ms), (unsigned long long)q->damaged);
@@ -241,12 +245,12 @@ bool take_some(struct queued *q)
 	for (struct segment *s = q->segments; s; s = s->next)
 		if (s->state == SEG_FOREIGN && s->head.class == SEG_MAIL)
 			read_segment(q, s, RECORDS_A_TURN);
-	if (!q->recovering)
-		return q->unread > 0 || budget == 0;
 	old = next_recovered(q);
 	if (old)
 		read_segment(q, old, RECORDS_A_TURN * 4);
-	else
+	else if (q->recovering)
 		end_recovery(q);
+	else if (q->past && !is_awaited(q))
+		past_end(q);
 	return old != NULL || q->unread > 0 || budget == 0;
 }
