@@ -15,8 +15,7 @@ void delivery_free(struct delivery *d)
 	relay.n_delivery--;
 	if (d->dns.under_way)
 		dns_cancel(&d->dns);
-	if (d->map.client)
-		map_cancel(&d->map);
+	map_done(&d->map);
 	if (d->conn)
 		conn_close(d->conn);
 	arena_wipe(&d->secret);
