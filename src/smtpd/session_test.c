@@ -178,6 +178,9 @@ int main(void)
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_talks), cmocka_unit_test(test_recipient_limit),
 		cmocka_unit_test(test_content_over_the_limit), cmocka_unit_test(test_hang_up_anywhere) };
 
-	service = rig_open("smtpd_recipient_limit = 5\nhopcount_limit = 3\nmessage_size_limit = 100000\n");
+	static const char *const option[] = { "" };
+
+	rig_open("smtpd_recipient_limit = 5\nhopcount_limit = 3\nmessage_size_limit = 100000\n", option, 1);
+	service = &smtpd.service[0];
 	return test_run(tests);
 }

@@ -29,8 +29,8 @@ static inline void rig_lend(void)
 	spool_writer_lend(smtpd.writer, generation, RIG_SEGMENT_OCTETS, fd);
 }
 
-/* Once per process. `text` is added to main.cf. */
-static inline const struct service *rig_open(const char *text)
+/* Once per process. `text` is added to main.cf; each `option` is an own service, "name=value" or "", that overrides it. */
+static inline void rig_open(const char *text, const char *const *option, size_t n_option)
 {
 	static const char base[] =
 		"myhostname = mx.example\nmyorigin = example.com\nmydestination =\n"
@@ -41,27 +41,34 @@ static inline const struct service *rig_open(const char *text)
 		"mynetworks = 10.0.0.0/8\nsmtpd_peername_lookup = no\nsmtpd_banner = mx.example ESMTP\n"
 		"smtpd_error_sleep_time = 0\nsmtpd_forbid_unauth_pipelining = no\n"
 		"smtpd_hard_error_limit = 1000\nsmtpd_forbid_bare_newline_exclusions =\n";
-	struct buf main_cf = BUF_INIT(65536), errors = BUF_INIT(65536);
+	struct buf main_cf = BUF_INIT(65536), master_cf = BUF_INIT(65536), errors = BUF_INIT(65536);
 	struct child *c = &smtpd.child;
+	const struct conf_service *row;
 
 	buf_addf(&main_cf, "%s%s", base, text);
-	c->conf = conf_parse("/nonexistent", buf_str(&main_cf), STR("smtp inet n - n - - smtpd\n"), &errors, NULL);
+	for (size_t i = 0; i < n_option; i++) {
+		buf_addf(&master_cf, "%zu inet n - n - - smtpd\n", 2600 + i);
+		if (*option[i])
+			buf_addf(&master_cf, "  -o { %s }\n", option[i]);
+	}
+	c->conf = conf_parse("/nonexistent", buf_str(&main_cf), buf_str(&master_cf), &errors, NULL);
 	if (c->conf == NULL)
 		panic("rig: %s", errors.p);
 	c->loop = uv_default_loop();
 	c->main = conf_main(c->conf);
 	c->queue_directory = "/nonexistent";
-	c->n_listener = 1;
-	c->listener = xcalloc(1, sizeof *c->listener);
-	c->listener[0].service = conf_service_find(c->conf, STR("smtp"), "inet");
+	c->n_listener = conf_services(c->conf, &row);
+	c->listener = xcalloc(n_option, sizeof *c->listener);
+	for (size_t i = 0; i < n_option; i++)
+		c->listener[i].service = &row[i];
 	smtpd.scratch = BUF_INIT(4 * READ_OCTETS + 64);
 	smtpd.map = map_client_new(c->loop, c->conf);
 	services_open();
 	writer_open();
 	rig_lend();
 	buf_free(&main_cf);
+	buf_free(&master_cf);
 	buf_free(&errors);
-	return service_find(c->listener[0].service);
 }
 
 /* A client from that address; its end of the connection, nonblocking. */

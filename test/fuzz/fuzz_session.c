@@ -24,6 +24,7 @@ static void check_replies(struct str said)
 
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 {
+	static const char *const option[] = { "" };
 	static const struct service *service;
 	struct buf said = BUF_INIT(16 << 20);
 	size_t step = 1, at = 1;
@@ -35,7 +36,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 			rig_open("message_size_limit = 20000\nsmtpd_recipient_limit = 20\nhopcount_limit = 10\n"
 				 "smtpd_sender_restrictions = check_sender_access inline:{ a@x.example=REJECT, "
 				 "b@x.example=450 4.7.1 later, c@x.example=reject_unlisted_sender }\n"
-				 "smtpd_data_restrictions = reject_unauth_pipelining, reject_multi_recipient_bounce\n");
+				 "smtpd_data_restrictions = reject_unauth_pipelining, reject_multi_recipient_bounce\n",
+				option, 1);
+		service = &smtpd.service[0];
 	}
 	if (n < 1)
 		return 0;
