@@ -1,0 +1,314 @@
+#include "tls/impl.h"
+#include "base/test.h"
+
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+#include <openssl/x509.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static char dir[] = "/tmp/tls-test-XXXXXX";
+
+static const char *in_dir(const char *name)
+{
+	static char path[4][64];
+	static unsigned at;
+
+	at = (at + 1) % 4;
+	snprintf(path[at], sizeof path[at], "%s/%s", dir, name);
+	return path[at];
+}
+
+static void make_cert(const char *cert_name, const char *key_name, const char *all_name, EVP_PKEY *key)
+{
+	X509 *cert = X509_new();
+	const unsigned char *cn = (const unsigned char *)"mx.example";
+	FILE *f;
+
+	ASN1_INTEGER_set(X509_get_serialNumber(cert), 1);
+	X509_gmtime_adj(X509_getm_notBefore(cert), -60);
+	X509_gmtime_adj(X509_getm_notAfter(cert), 3600);
+	X509_set_pubkey(cert, key);
+	X509_NAME_add_entry_by_txt(X509_get_subject_name(cert), "CN", MBSTRING_ASC, cn, -1, -1, 0);
+	X509_set_issuer_name(cert, X509_get_subject_name(cert));
+	check(X509_sign(cert, key, EVP_sha256()) > 0);
+	f = fopen(in_dir(cert_name), "we");
+	PEM_write_X509(f, cert);
+	fclose(f);
+	f = fopen(in_dir(key_name), "we");
+	PEM_write_PrivateKey(f, key, NULL, NULL, 0, NULL, NULL);
+	fclose(f);
+	f = fopen(in_dir(all_name), "we");
+	PEM_write_PrivateKey(f, key, NULL, NULL, 0, NULL, NULL);
+	PEM_write_X509(f, cert);
+	fclose(f);
+	X509_free(cert);
+}
+
+static void make_certs(void)
+{
+	EVP_PKEY *ec = EVP_EC_gen("P-256"), *rsa = EVP_RSA_gen(2048);
+	FILE *f = fopen(in_dir("text"), "we");
+
+	fputs("no certificate\n", f);
+	fclose(f);
+	make_cert("ec.pem", "ec.key", "ec.all", ec);
+	make_cert("rsa.pem", "rsa.key", "rsa.all", rsa);
+	EVP_PKEY_free(ec);
+	EVP_PKEY_free(rsa);
+}
+
+/* A server context of main.cf with this text, in which %s is the folder. */
+static struct tls_ctx *server(const char *fmt, const char *service, struct buf *error)
+{
+	struct buf text = BUF_INIT(8192), errors = BUF_INIT(8192);
+	struct tls_ctx *ctx;
+	struct conf *conf;
+
+	for (const char *p = fmt; *p; p++)
+		if (p[0] == '@')
+			buf_add_c(&text, dir);
+		else
+			buf_add_char(&text, *p);
+	conf = conf_parse("/nonexistent", buf_str(&text), STR(""), &errors, NULL);
+	if (conf == NULL)
+		fail_msg("%s", errors.p);
+	ctx = tls_server_ctx(conf_main(conf), service, error);
+	conf_free(&conf);
+	buf_free(&text);
+	buf_free(&errors);
+	return ctx;
+}
+
+#define EC "smtpd_tls_cert_file = @/ec.pem\nsmtpd_tls_key_file = @/ec.key\n"
+
+static void test_faults(void **state)
+{
+	static const struct {
+		const char *text, *said; /* NULL: no fault */
+	} cases[] = {
+		{ EC, NULL },
+		{ "smtpd_tls_chain_files = @/ec.all, @/rsa.all\n", NULL },
+		{ "smtpd_tls_cert_file = @/rsa.all\n", NULL },
+		{ EC "smtpd_tls_protocols = !SSLv2, !SSLv3, !TLSv1, !TLSv1.1\n", NULL },
+		{ EC "smtpd_tls_protocols = TLSv1.3\n", NULL },
+		{ EC "smtpd_tls_protocols = >=TLSv1\n", NULL },
+		{ EC "smtpd_tls_protocols = <=TLSv1.1\n", "leaves none" },
+		{ EC "smtpd_tls_protocols = !TLSv1.2, !TLSv1.3\n", "leave none" },
+		{ EC "smtpd_tls_protocols = TLSv9\n", "unknown TLS protocol \"TLSv9\"" },
+		{ EC "smtpd_tls_exclude_ciphers = HIGH, MEDIUM, LOW, ALL\n", "leave none" },
+		{ "", "no TLS certificate: set" },
+		{ "smtpd_tls_cert_file = @/none.pem\n", "cannot read the TLS certificate" },
+		{ "smtpd_tls_cert_file = @/ec.pem\nsmtpd_tls_key_file = @/none.key\n", "cannot read the TLS key" },
+		{ "smtpd_tls_cert_file = @/ec.pem\nsmtpd_tls_key_file = @/rsa.key\n", "belong" },
+		{ "smtpd_tls_cert_file = @/text\n", "no certificate in PEM form" },
+		{ "smtpd_tls_chain_files = @/text\n", "no private key" },
+		{ "smtpd_tls_chain_files = @/ec.pem\n", "in front of its own certificate chain" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct buf error = BUF_INIT(8192);
+		struct tls_ctx *ctx = server(cases[i].text, "smtp", &error);
+
+		if ((ctx != NULL) != (cases[i].said == NULL) || (cases[i].said && !strstr(error.p, cases[i].said)))
+			printf("%s: %s\n", cases[i].text, error.p ? error.p : "no fault");
+		check((ctx != NULL) == (cases[i].said == NULL));
+		check(cases[i].said == NULL || strstr(error.p, cases[i].said));
+		tls_ctx_free(&ctx);
+		buf_free(&error);
+	}
+}
+
+/* A client of OpenSSL's own over a socket pair; both sides go on in turn until the handshake is done or fails. */
+static bool shake(struct tls_conn *server_side, SSL *client)
+{
+	enum tls_result s = TLS_WANT_READ;
+	int c = 0;
+
+	for (int i = 0; i < 20 && (c != 1 || s != TLS_DONE); i++) {
+		if (c != 1)
+			c = SSL_do_handshake(client);
+		if (s != TLS_DONE)
+			s = tls_handshake(server_side);
+		if (s == TLS_ERROR || s == TLS_END)
+			return false;
+	}
+	return c == 1 && s == TLS_DONE;
+}
+
+struct pair {
+	int fd[2];
+	struct tls_conn *conn;
+	SSL *client;
+	bool up;
+};
+
+static void pair_open(struct pair *p, struct tls_ctx *ctx, SSL_CTX *client_ctx, SSL_SESSION *session)
+{
+	check_int(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, p->fd), 0);
+	p->conn = tls_accept(ctx, p->fd[0]);
+	p->client = SSL_new(client_ctx);
+	SSL_set_fd(p->client, p->fd[1]);
+	SSL_set_connect_state(p->client);
+	if (session)
+		SSL_set_session(p->client, session);
+	p->up = shake(p->conn, p->client);
+}
+
+static void pair_close(struct pair *p)
+{
+	tls_free(&p->conn);
+	SSL_set_shutdown(p->client, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN); /* else its session counts as bad */
+	SSL_free(p->client);
+	close(p->fd[0]);
+	close(p->fd[1]);
+}
+
+static void test_octets_and_end(void **state)
+{
+	struct buf error = BUF_INIT(8192);
+	struct tls_ctx *ctx = server(EC, "smtp", &error);
+	SSL_CTX *client = SSL_CTX_new(TLS_client_method());
+	struct tls_info info;
+	struct pair p;
+	char text[100];
+	size_t n;
+
+	(void)state;
+	pair_open(&p, ctx, client, NULL);
+	check(p.up);
+	tls_info(p.conn, &info);
+	check_str(str_c(info.protocol), "TLSv1.3");
+	check_str(str_c(info.key_exchange), "X25519");
+	check_str(str_c(info.server_signature), "ECDSA (P-256)");
+	check_str(str_c(info.server_digest), "SHA256");
+	check(!info.resumed);
+	check_int(tls_read(p.conn, text, sizeof text, &n), TLS_WANT_READ);
+	check_int(SSL_write(p.client, "hello", 5), 5);
+	check_int(tls_read(p.conn, text, 2, &n), TLS_DONE);
+	check_int(n, 2);
+	check(tls_has_pending(p.conn));
+	check_int(tls_read(p.conn, text, sizeof text, &n), TLS_DONE);
+	check_str(str_pn(text, n), "llo");
+	check_int(tls_write(p.conn, "answer", 6, &n), TLS_DONE);
+	check_int(SSL_read(p.client, text, sizeof text), 6);
+	/* After the end nothing is read any more, whatever comes in the clear. */
+	SSL_shutdown(p.client);
+	check_int(write(p.fd[1], "QUIT\r\n", 6), 6);
+	check_int(tls_read(p.conn, text, sizeof text, &n), TLS_END);
+	check_int(tls_read(p.conn, text, sizeof text, &n), TLS_END);
+	check_int(tls_write(p.conn, "x", 1, &n), TLS_END);
+	pair_close(&p);
+	SSL_CTX_free(client);
+	tls_ctx_free(&ctx);
+	buf_free(&error);
+}
+
+static SSL_SESSION *kept;
+static int keep_session(SSL *ssl, SSL_SESSION *session)
+{
+	(void)ssl;
+	SSL_SESSION_free(kept);
+	kept = session;
+	return 1;
+}
+
+static bool resumes(struct tls_ctx *ctx, SSL_CTX *client, SSL_SESSION *session)
+{
+	struct tls_info info = { .resumed = false };
+	SSL_SESSION *copy = SSL_SESSION_dup(session); /* a client uses one once */
+	struct pair p;
+
+	pair_open(&p, ctx, client, copy);
+	check(p.up);
+	tls_info(p.conn, &info);
+	pair_close(&p);
+	SSL_SESSION_free(copy);
+	return info.resumed;
+}
+
+static void test_tickets(void **state)
+{
+	static const unsigned char seed[32] = "a", other_seed[32] = "b";
+	struct buf error = BUF_INIT(8192);
+	SSL_CTX *client = SSL_CTX_new(TLS_client_method());
+	struct tls_ctx *smtp, *same, *other;
+	struct pair p;
+	char text[8];
+
+	(void)state;
+	SSL_CTX_set_session_cache_mode(client, SSL_SESS_CACHE_CLIENT);
+	SSL_CTX_sess_set_new_cb(client, keep_session);
+	tls_tickets_seed(seed);
+	smtp = server(EC, "smtp", &error);
+	same = server(EC, "smtp", &error); /* another process of this start */
+	other = server(EC, "submission", &error);
+	pair_open(&p, smtp, client, NULL);
+	check(p.up);
+	SSL_read(p.client, text, sizeof text); /* takes the ticket */
+	pair_close(&p);
+	check(kept != NULL);
+	check(resumes(smtp, client, kept));
+	check(resumes(same, client, kept));
+	check(!resumes(other, client, kept));
+	tls_tickets_seed(other_seed);
+	check(!resumes(smtp, client, kept));
+	SSL_SESSION_free(kept);
+	SSL_CTX_free(client);
+	tls_ctx_free(&smtp);
+	tls_ctx_free(&same);
+	tls_ctx_free(&other);
+	buf_free(&error);
+}
+
+static void test_old_protocols_and_alpn(void **state)
+{
+	struct buf error = BUF_INIT(8192);
+	struct tls_ctx *ctx = server(EC, "smtp", &error);
+	SSL_CTX *client = SSL_CTX_new(TLS_client_method());
+	struct pair p;
+
+	(void)state;
+	SSL_CTX_set_security_level(client, 0);
+	SSL_CTX_set_min_proto_version(client, TLS1_VERSION);
+	SSL_CTX_set_max_proto_version(client, TLS1_1_VERSION);
+	pair_open(&p, ctx, client, NULL);
+	check(!p.up);
+	check(strstr(tls_error_text(p.conn), "unsupported protocol"));
+	pair_close(&p);
+	SSL_CTX_set_max_proto_version(client, TLS1_2_VERSION);
+	pair_open(&p, ctx, client, NULL);
+	check(p.up);
+	pair_close(&p);
+	SSL_CTX_set_alpn_protos(client, (const unsigned char *)"\x02h2\x08http/1.1", 12);
+	pair_open(&p, ctx, client, NULL);
+	check(!p.up); /* a browser that was led here (ALPACA) */
+	pair_close(&p);
+	SSL_CTX_set_alpn_protos(client, (const unsigned char *)"\x02h2\x04smtp", 8);
+	pair_open(&p, ctx, client, NULL);
+	check(p.up);
+	pair_close(&p);
+	SSL_CTX_free(client);
+	tls_ctx_free(&ctx);
+	buf_free(&error);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_faults), cmocka_unit_test(test_octets_and_end),
+		cmocka_unit_test(test_tickets), cmocka_unit_test(test_old_protocols_and_alpn) };
+	static const char *const files[] = { "ec.pem", "ec.key", "ec.all", "rsa.pem", "rsa.key", "rsa.all", "text" };
+	int r;
+
+	if (mkdtemp(dir) == NULL)
+		return 1;
+	make_certs();
+	r = test_run(tests);
+	for (size_t i = 0; i < sizeof files / sizeof *files; i++)
+		unlink(in_dir(files[i]));
+	rmdir(dir);
+	return r;
+}
