@@ -262,7 +262,7 @@ static int find_candidate(struct log_scan *s, uint64_t limit, uint64_t *at)
 	return 0;
 }
 
-int log_scan_next(struct log_scan *s, uint64_t limit, struct record *r)
+static int scan_next(struct log_scan *s, uint64_t limit, struct record *r)
 {
 	uint64_t at = s->offset;
 
@@ -288,6 +288,15 @@ int log_scan_next(struct log_scan *s, uint64_t limit, struct record *r)
 			return found;
 	}
 	return 0;
+}
+
+int log_scan_next(struct log_scan *s, uint64_t limit, struct record *r)
+{
+	int found = scan_next(s, limit, r);
+
+	if (found != 1)
+		buf_reset(&s->window); /* what is not there now may be there the next time: read it anew */
+	return found;
 }
 
 bool log_scan_has_data(const struct log_scan *s, uint64_t offset, uint32_t octets)

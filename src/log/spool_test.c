@@ -361,6 +361,36 @@ static void test_damage(void **state)
 	stop();
 }
 
+/* Who follows a writer that it cannot ask sees each message as soon as it is there, and misses none. */
+static void test_follow(void **state)
+{
+	struct spool_msg m[20];
+	struct log_scan s;
+	struct record r;
+	unsigned found = 0;
+
+	(void)state;
+	begin(1024 * 1024);
+	memset(m, 0, sizeof m);
+	log_scan_begin(&s, t.fd[0], &t.head[0]);
+	s.no_skip = true;
+	for (unsigned i = 0; i < 20; i++) {
+		check_int(log_scan_next(&s, t.size, &r), 0);
+		check_int(spool_msg_begin(&m[i], t.w), 0);
+		add(&m[i], 900, i);
+		commit(&m[i], i);
+		run_until(i + 1);
+		while (log_scan_next(&s, t.size, &r) == 1)
+			found += r.type == RECORD_COMMIT;
+		check_int(found, i + 1);
+	}
+	s.no_skip = false;
+	check_int(log_scan_next(&s, t.size, &r), 0);
+	check_int(s.skipped, 0);
+	log_scan_rest(&s);
+	stop();
+}
+
 /* A recycled segment holds good records of its earlier life: none of them counts. */
 static void test_recycled(void **state)
 {
@@ -417,6 +447,7 @@ int main(void)
 		cmocka_unit_test(test_peer_lost),
 		cmocka_unit_test(test_write_fails),
 		cmocka_unit_test(test_damage),
+		cmocka_unit_test(test_follow),
 		cmocka_unit_test(test_recycled),
 		cmocka_unit_test(test_header),
 	};
