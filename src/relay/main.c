@@ -76,7 +76,7 @@ int main(void)
 	relay.segments = segment_set_new();
 	relay.maps = map_client_new(c->loop, c->conf);
 	relay.dns = dns_new(c->loop, DNS_TIMEOUT_S);
-	route_init();
+	route_init(c->main);
 	directory = make_empty_directory(c);
 	child_ready(c,
 		jail_enter(&(struct jail){

@@ -167,7 +167,8 @@ void delivery_conn_no_tls(struct delivery *d);
 
 /* route.c */
 void route_find(struct delivery *d);
-void route_init(void);
+/* Before the jail: which addresses are ours. */
+void route_init(const struct conf_view *v);
 
 /* policy.c: smtp_tls_policy_maps and smtp_sasl_password_maps. Each calls back exactly once. */
 void policy_find(struct delivery *d, void (*then)(struct delivery *d));

@@ -589,7 +589,7 @@ static void set_up(void)
 	relay.segments = segment_set_new();
 	relay.maps = map_client_new(relay.child.loop, relay.child.conf);
 	relay.dns = dns_new(relay.child.loop, 5);
-	route_init();
+	route_init(conf_main(relay.child.conf));
 	require(ipc_pair(pair) == 0);
 	ipc_open(&queued.ipc, relay.child.loop, pair[0], rules, 2, on_end);
 	peer_open(pair[1]);

@@ -12,13 +12,55 @@
 
 enum { TARGETS_MAX = 200 };
 
-static uv_interface_address_t *own;
-static int n_own;
+/* Addresses at which we receive mail: inet_interfaces and proxy_interfaces. */
+static struct sockaddr_storage *own;
+static size_t n_own;
 
-void route_init(void)
+static void add_own(const struct sockaddr_storage *a)
 {
-	if (uv_interface_addresses(&own, &n_own) != 0)
-		n_own = 0;
+	own = xrealloc(own, (n_own + 1) * sizeof *own);
+	own[n_own++] = *a;
+}
+
+static void add_interfaces(bool loopback_only)
+{
+	uv_interface_address_t *list;
+	struct sockaddr_storage a;
+	int n;
+
+	if (uv_interface_addresses(&list, &n) != 0)
+		return;
+	for (int i = 0; i < n; i++) {
+		if (loopback_only && !list[i].is_internal)
+			continue;
+		memset(&a, 0, sizeof a);
+		memcpy(&a, &list[i].address, sizeof list[i].address);
+		add_own(&a);
+	}
+	uv_free_interface_addresses(list, n);
+}
+
+/* A host name among them is not resolved here: it is compared by name, as myhostname is. */
+static void add_words(const struct conf_view *v, const char *name)
+{
+	struct arena *mem = arena_new(0);
+	struct sockaddr_storage a;
+	struct str *word;
+	size_t n = conf_list(v, name, mem, &word);
+
+	for (size_t i = 0; i < n; i++) {
+		if (str_ieq(word[i], STR("all")) || str_ieq(word[i], STR("loopback-only")))
+			add_interfaces(str_ieq(word[i], STR("loopback-only")));
+		else if (addr_parse(word[i], &a))
+			add_own(&a);
+	}
+	arena_free(&mem);
+}
+
+void route_init(const struct conf_view *v)
+{
+	add_words(v, "inet_interfaces");
+	add_words(v, "proxy_interfaces");
 }
 
 static void give_up(struct delivery *d, const char *dsn, const char *text, bool permanent)
@@ -76,8 +118,8 @@ static void add_target(struct delivery *d, struct str host, const struct dns_add
 
 static bool is_own(const struct target *t)
 {
-	for (int i = 0; i < n_own; i++)
-		if (addr_eq((const struct sockaddr *)(const void *)&own[i].address,
+	for (size_t i = 0; i < n_own; i++)
+		if (addr_eq((const struct sockaddr *)(const void *)&own[i],
 			    (const struct sockaddr *)(const void *)&t->addr))
 			return true;
 	return false;
