@@ -16,6 +16,7 @@ enum {
 	BUCKETS = 256,
 	OUT_MAX = 4 * 1024 * 1024, /* octets that the service may be behind before a request counts as unanswered */
 	RETRY_MS = 1000,
+	RETRY_FIRST_MS = 150, /* a service that starts together with us needs about that long */
 	TICK_MS = 250,
 	HANDSHAKE_MS = 10000,
 	MECHS_MAX = 64
@@ -187,6 +188,7 @@ static void say_down(struct auth_client *c)
 static void link_failed(struct auth_client *c, const char *what, const char *why, const char *hint)
 {
 	bool was_up = c->state == LINK_UP;
+	uint64_t wait_ms;
 
 	link_close(c);
 	c->failures = was_up ? 0 : c->failures + 1;
@@ -196,8 +198,9 @@ static void link_failed(struct auth_client *c, const char *what, const char *why
 	if (c->n_requests || c->failures >= 2)
 		say_down(c);
 	end_all_later(c);
-	c->retry_ms = uv_now(c->loop) + (was_up ? 0 : RETRY_MS);
-	arm(c, was_up ? 0 : RETRY_MS);
+	wait_ms = was_up ? 0 : c->failures == 1 ? RETRY_FIRST_MS : RETRY_MS;
+	c->retry_ms = uv_now(c->loop) + wait_ms;
+	arm(c, wait_ms);
 }
 
 static void on_poll(uv_poll_t *poll, int status, int events);
