@@ -4,8 +4,8 @@
 
 static struct conf *parse(const char *main_cf, struct buf *errors, struct buf *warnings)
 {
-	return conf_parse(
-		"/etc/x", str_c(main_cf), STR("smtp unix - - - - - smtp\nvm unix - - - - - pipe\n"), errors, warnings);
+	return conf_parse("/etc/x", str_c(main_cf),
+		STR("smtp unix - - - - - smtp\nvm unix - - - - - pipe\nout unix - - - - - smtp\n"), errors, warnings);
 }
 
 static void test_lines(void **state)
@@ -50,6 +50,7 @@ static void test_defaults(void **state)
 	check(!conf_bool(v, "append_dot_mydomain"));
 	check_str(str_c(conf_str(v, "mynetworks_style")), "host");
 	check(str_has_prefix(str_c(conf_str(v, "mynetworks")), STR("127.0.0.0/8")));
+	check(strstr(conf_str(v, "mynetworks"), "127.0.0.1") == NULL); /* it is in the first already */
 	check(strchr(conf_str(v, "myhostname"), '.') != NULL);
 	check_str(str_c(conf_str(v, "mail_name")), "Gatepost");
 	check_str(str_c(conf_str(v, "mail_version")), GATEPOST_VERSION);
@@ -96,6 +97,31 @@ static void test_all_errors(void **state)
 	buf_free(&errors);
 }
 
+/* A default that follows a name of which nothing else knows the type; and one cause is one error. */
+static void test_defaults_errors(void **state)
+{
+	static const struct {
+		const char *main_cf, *error;
+	} cases[] = {
+		{ "smtpd_per_record_deadline = maybe\n", "/etc/x/main.cf: smtpd_per_request_deadline = "
+							 "${smtpd_per_record_deadline?{$smtpd_per_record_deadline}:{${"
+							 "stress?{yes}:{no}}}} (its default): "
+							 "not a boolean; write yes or no\n" },
+		{ "compatibility_level = new\n",
+			"/etc/x/main.cf, line 1: compatibility_level = new: not a compatibility "
+			"level; write for example 3.6\n" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct buf errors = BUF_INIT(65536);
+
+		check(parse(cases[i].main_cf, &errors, NULL) == NULL);
+		check_str(buf_str(&errors), cases[i].error);
+		buf_free(&errors);
+	}
+}
+
 /* A value of main.cf that is good there, but not with what a service puts below it. */
 static void test_service_view(void **state)
 {
@@ -127,6 +153,8 @@ static void test_warnings(void **state)
 		{ "virtual_maps = x\n", "" },
 		{ "vm_destination_recipient_limit = 1\nvm_time_limit = 5\nsmtp_time_limit = 5\n",
 			"/etc/x/main.cf, line 3: unused parameter: smtp_time_limit=5\n" },
+		{ "out_destination_recipient_limit = 1\nout_time_limit = 5\n",
+			"/etc/x/main.cf, line 2: unused parameter: out_time_limit=5\n" },
 		{ "nn_destination_recipient_limit = 1\n",
 			"/etc/x/main.cf, line 1: unused parameter: nn_destination_recipient_limit=1\n" },
 		{ "virtual_alias_maps = mysql:old\nold_user = x\nolder_user = y\n",
@@ -221,6 +249,7 @@ int main(void)
 		cmocka_unit_test(test_lines),
 		cmocka_unit_test(test_defaults),
 		cmocka_unit_test(test_all_errors),
+		cmocka_unit_test(test_defaults_errors),
 		cmocka_unit_test(test_service_view),
 		cmocka_unit_test(test_warnings),
 		cmocka_unit_test(test_lists),

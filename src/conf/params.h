@@ -17,6 +17,7 @@ enum param_type {
 	PARAM_INT,    /* min..max */
 	PARAM_OCTETS, /* an integer that counts octets */
 	PARAM_TIME,   /* number with s, m, h, d or w; min..max in seconds */
+	PARAM_LEVEL,  /* one to three numbers with points: 3.6 */
 	PARAM_ENUM    /* one of the words, without regard to case; conf_str() gives it in lower case */
 };
 

@@ -139,6 +139,8 @@ const char *value_check(const struct param *p, const char *value, struct arena *
 			return arena_printf(mem, "not a time; write a number and s, m, h, d or w, for example %s",
 				example(p, "300s"));
 		return check_range(p, n, "s", mem);
+	case PARAM_LEVEL:
+		return level_compare(s, s) == -2 ? "not a compatibility level; write for example 3.6" : NULL;
 	case PARAM_ENUM:
 		return check_words(p, s, mem);
 	default:

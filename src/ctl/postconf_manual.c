@@ -32,6 +32,8 @@ static const char *type_text(const struct param *p)
 		return "list";
 	case PARAM_ENUM:
 		return "word";
+	case PARAM_LEVEL:
+		return "compatibility level";
 	case PARAM_RAW:
 		return "text, not expanded";
 	default:
