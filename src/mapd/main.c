@@ -43,18 +43,6 @@ static void on_status(struct child *c, struct buf *json)
 		m->under_way);
 }
 
-void mapd_log_notices(struct mapd *m)
-{
-	struct buf lines = BUF_INIT(1 << 20);
-	struct str rest, line;
-
-	table_set_notices(m->tables, &lines);
-	rest = buf_str(&lines);
-	while (str_word(&rest, "\n", &line))
-		log_warn("%.*s", STR_ARG(line));
-	buf_free(&lines);
-}
-
 /* What the C library would open when it is first needed: after this, the files alone are enough. */
 static void load_name_service(void)
 {

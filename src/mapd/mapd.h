@@ -22,7 +22,5 @@ const char *const *tables_paths(const struct table_set *set, const char *queue_d
 
 /* A process that may ask. Takes: fd. */
 void peer_open(struct mapd *m, enum role role, unsigned index, int fd);
-/* Warnings of the tables, to the log. */
-void mapd_log_notices(struct mapd *m);
 
 #endif

@@ -45,24 +45,38 @@ static void on_work(uv_work_t *work)
 		resolve_route(r, q->a, q->b, q->mem, &q->answer);
 }
 
+/* Warnings of the tables: the threads leave them here, the log belongs to the loop. */
+static void log_notices(struct mapd *m)
+{
+	struct buf lines = BUF_INIT(1 << 20);
+	struct str rest, line;
+
+	table_set_notices(m->tables, &lines);
+	rest = buf_str(&lines);
+	while (str_word(&rest, "\n", &line))
+		log_warn("%.*s", STR_ARG(line));
+	buf_free(&lines);
+}
+
 static void on_done(uv_work_t *work, int status)
 {
 	struct question *q = container_of(work, struct question, work);
 	struct peer *p = q->peer;
 	struct mapd *m = p->mapd;
+	struct arena *mem = q->mem; /* q itself is in it */
 	struct buf out = IPC_BUF;
 
 	(void)status;
 	m->under_way--;
 	m->questions++;
 	m->temporary += q->answer.status == MAP_TEMPORARY;
-	mapd_log_notices(m);
+	log_notices(m);
 	if (p->open) {
 		map_answer_encode(&out, q->request, &q->answer);
 		ipc_send(&p->ipc, MSG_MAP_ANSWER, buf_str(&out), NULL, 0);
 		buf_free(&out);
 	}
-	arena_free(&q->mem);
+	arena_free(&mem);
 	release(p);
 	if (m->stopping && m->under_way == 0)
 		child_exit(&m->child);
