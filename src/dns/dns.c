@@ -135,7 +135,7 @@ static void on_time(uv_timer_t *t)
 		if (!s->ready && s->deadline_ms > now)
 			continue;
 		if (!s->ready)
-			fail_temporary(s, s->part[0].type);
+			fail_temporary(s, s->part[0].type ? s->part[0].type : TYPE_AAAA);
 		tell(s); /* may change the list: begin again at the next turn */
 		break;
 	}
@@ -338,7 +338,7 @@ static void on_part(void *arg, int err, struct ub_result *r)
 		else if (s->kind == ASK_NAME)
 			end_name(s, r, no_name);
 		else
-			end_addresses(s, p->type, no_name);
+			end_addresses(s, s->part[0].type ? s->part[0].type : p->type, no_name);
 	}
 	ub_resolve_free(r);
 }

@@ -205,6 +205,7 @@ struct mail {
 	uint64_t generation;
 	uint32_t octets;
 	uint32_t flags;
+	const char *host; /* NULL: 127.0.0.1 */
 };
 
 static void put_job(const struct mail *m)
@@ -215,7 +216,7 @@ static void put_job(const struct mail *m)
 	struct buf out = IPC_BUF;
 	char nexthop[64];
 
-	snprintf(nexthop, sizeof nexthop, "[127.0.0.1]:%u", m->port);
+	snprintf(nexthop, sizeof nexthop, "[%s]:%u", m->host ? m->host : "127.0.0.1", m->port);
 	j.nexthop = str_c(nexthop);
 	j.env = (struct envelope){ .id = 0x12345678,
 		.arrival_us = j.active_us,
@@ -263,7 +264,7 @@ static const struct rcpt_result *deliver(const struct mail *m)
 
 static const char content[] = "Subject: x\r\n\r\n..dot\r\nbody\r\n";
 #define MAIL(service_name, s, ...) \
-	(&(struct mail){ (service_name), (s)->port, { __VA_ARGS__ }, 1, sizeof content - 1, 0 })
+	(&(struct mail){ (service_name), (s)->port, { __VA_ARGS__ }, 1, sizeof content - 1, 0, NULL })
 #define HELLO	    "S 220 peer ESMTP\nC EHLO me.test\nS 250-peer\nS 250-PIPELINING\nS 250 8BITMIME\n"
 #define TRANSACTION "C MAIL FROM:<s@x.org>\nC RCPT TO:<a@y.org>\nC DATA\n"
 
@@ -468,6 +469,54 @@ static void test_refused(void **state)
 	check_int(r[1].nexthop_dead, 1);
 }
 
+/* Two addresses: the first does not answer; then both do, and the first has no time; then both fail. */
+static void test_next_address(void **state)
+{
+	static const struct {
+		const char *host, *script;
+		int status;
+		const char *text;
+	} cases[] = {
+		{ "first-dead.test", HELLO SENT "C QUIT\n", RCPT_SENT, "250 2.0.0 done" },
+		{ "twice.test", "S 421 busy\nX\n" HELLO SENT "C QUIT\n", RCPT_SENT, "250 2.0.0 done" },
+		{ "twice.test",
+			HELLO TRANSACTION
+			"S 250 ok\nS 450 4.2.1 grey\nS 554 no\nC RSET\nS 250 ok\nC QUIT\nX\n" HELLO SENT "C QUIT\n",
+			RCPT_SENT, "250 2.0.0 done" },
+		{ "twice.test", HELLO TRANSACTION "S 250 ok\nS 550 5.1.1 no\nS 554 no\nC RSET\nS 250 ok\nC QUIT\n",
+			RCPT_BOUNCED, "host twice.test[127.0.0.1] said: 550 5.1.1 no (in reply to RCPT TO command)" },
+		{ "twice.test", "S 421 a\nX\nS 421 b\nX", RCPT_DEFERRED,
+			"host twice.test[127.0.0.1] refused to talk to me: 421 b" },
+		{ "nowhere.invalid", NULL, RCPT_BOUNCED,
+			"Host or domain name not found. Name service error for name=nowhere.invalid type=A: Host not "
+			"found" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct mail m = { "smtp", 25, { "a@y.org" }, 1, sizeof content - 1, 0, cases[i].host };
+		const struct rcpt_result *r;
+		struct server s;
+
+		if (cases[i].script) {
+			server_start(&s, cases[i].script);
+			m.port = s.port;
+		}
+		r = deliver(&m);
+		cache_close_all();
+		uv_run(relay.child.loop, UV_RUN_NOWAIT);
+		check_str(r->text, cases[i].text);
+		check_int(r->status, cases[i].status);
+		if (cases[i].script) {
+			pthread_join(s.thread, NULL);
+			check_str(str_c(s.wrong), "");
+			close(s.listener);
+			buf_free(&s.seen);
+			buf_free(&s.body);
+		}
+	}
+}
+
 static void test_mixed_recipients(void **state)
 {
 	struct server s;
@@ -495,7 +544,7 @@ static void test_unreadable(void **state)
 {
 	struct server s;
 	const struct rcpt_result *r;
-	struct mail m = { "smtp", 0, { "a@y.org" }, 99, 100, 0 };
+	struct mail m = { "smtp", 0, { "a@y.org" }, 99, 100, 0, NULL };
 
 	(void)state;
 	server_start(&s, HELLO TRANSACTION "S 250 ok\nS 250 ok\nS 354 go\n");
@@ -510,7 +559,7 @@ static void test_unreadable(void **state)
 static void test_large(void **state)
 {
 	struct buf big = BUF_INIT(16 * 1024 * 1024);
-	struct mail m = { "smtp", 0, { "a@y.org" }, 7, 0, 0 };
+	struct mail m = { "smtp", 0, { "a@y.org" }, 7, 0, 0, NULL };
 	struct server s;
 	const struct rcpt_result *r;
 
@@ -541,7 +590,7 @@ static void test_speed(void **state)
 	unsigned port, messages, concurrency, begun = 0;
 	struct timespec a, b;
 	struct buf body = BUF_INIT(65536);
-	struct mail m = { "smtp", 0, { "a@y.org" }, 8, 0, 0 };
+	struct mail m = { "smtp", 0, { "a@y.org" }, 8, 0, 0, NULL };
 
 	(void)state;
 	if (what == NULL || sscanf(what, "%u %u %u", &port, &messages, &concurrency) != 3)
@@ -567,6 +616,19 @@ static void test_speed(void **state)
 	check_int(queued.result->status, RCPT_SENT);
 }
 
+static char hosts_file_path[] = "/tmp/gatepost-hosts.XXXXXX";
+
+static const char *hosts_file(void)
+{
+	static const char text[] = "127.0.0.2 first-dead.test\n127.0.0.1 first-dead.test\n127.0.0.1 twice.test\n"
+				   "127.0.0.1 twice.test\n";
+	int fd = mkstemp(hosts_file_path);
+
+	require(write(fd, text, sizeof text - 1) == sizeof text - 1);
+	close(fd);
+	return hosts_file_path;
+}
+
 static void set_up(void)
 {
 	static const char main_cf[] = "myhostname = me.test\nsmtp_helo_timeout = 5s\nsmtp_tls_security_level = none\n"
@@ -588,7 +650,8 @@ static void set_up(void)
 	services_load(relay.child.conf);
 	relay.segments = segment_set_new();
 	relay.maps = map_client_new(relay.child.loop, relay.child.conf);
-	relay.dns = dns_new(relay.child.loop, 5);
+	relay.dns = dns_new_at(relay.child.loop, 5, "127.0.0.1@1", hosts_file());
+	unlink(hosts_file_path);
 	route_init(conf_main(relay.child.conf));
 	require(ipc_pair(pair) == 0);
 	ipc_open(&queued.ipc, relay.child.loop, pair[0], rules, 2, on_end);
@@ -600,8 +663,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_sent), cmocka_unit_test(test_failing),
 		cmocka_unit_test(test_mending), cmocka_unit_test(test_closed_in_cache), cmocka_unit_test(test_refused),
-		cmocka_unit_test(test_mixed_recipients), cmocka_unit_test(test_unreadable),
-		cmocka_unit_test(test_large), cmocka_unit_test(test_speed) };
+		cmocka_unit_test(test_next_address), cmocka_unit_test(test_mixed_recipients),
+		cmocka_unit_test(test_unreadable), cmocka_unit_test(test_large), cmocka_unit_test(test_speed) };
 
 	signal(SIGPIPE, SIG_IGN);
 	log_open(LOG_TO_STDERR, "postfix/smtp", -1, 0);
