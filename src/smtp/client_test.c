@@ -392,6 +392,9 @@ static void test_bad(void **state)
 		check_str(str_c(out.events), bad[i].events);
 		check_str(str_c(out.rcpts), bad[i].rcpts);
 		check_str(str_c(m.rcpt[1].dsn), bad[i].dsn);
+		/* A message that nobody is to get is not sent at all. */
+		check(out.rcpts[0] == 'D' || memmem(p.seen.p ? p.seen.p : "", p.seen.n, "hi\r\n", 4) == NULL ||
+			bad[i].at == CLIENT_STEP_DOT);
 		peer_free(&p);
 		arena_free(&m.message.mem);
 	}
