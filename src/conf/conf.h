@@ -22,8 +22,8 @@ struct conf_view;
  */
 struct conf *conf_load(const char *dir, struct buf *errors, struct buf *warnings);
 /* The same from text that was read before (a process that may not open files). `dir` is config_directory. */
-struct conf *conf_parse(const char *dir, struct str main_cf, struct str master_cf, struct buf *errors,
-	struct buf *warnings);
+struct conf *conf_parse(
+	const char *dir, struct str main_cf, struct str master_cf, struct buf *errors, struct buf *warnings);
 void conf_free(struct conf **c);
 /* config_directory */
 const char *conf_dir(const struct conf *c);
@@ -33,14 +33,14 @@ const struct conf_view *conf_main(const struct conf *c);
 
 /* One row of master.cf. */
 struct conf_service {
-	const char *name;	/* first column: "smtp", "2525", "127.0.0.1:2587", "[::1]:25", "private-name" */
-	const char *type;	/* inet, unix, fifo, pass, unix-dgram */
+	const char *name; /* first column: "smtp", "2525", "127.0.0.1:2587", "[::1]:25", "private-name" */
+	const char *type; /* inet, unix, fifo, pass, unix-dgram */
 	bool is_private, unpriv, chroot; /* with "-" resolved */
-	const char *wakeup;	/* as written */
-	int maxproc;		/* "-" resolved to default_process_limit; 0: no limit */
-	const char *command;	/* first word: "smtpd", "smtp", "lmtp", "virtual", "pipe" … */
-	const char *const *argv;/* all words after it that are no option -o; NULL-ended */
-	const struct conf_view *view; /* its parameters: main.cf with its -o on top */
+	const char *wakeup;		 /* as written */
+	int maxproc;			 /* "-" resolved to default_process_limit; 0: no limit */
+	const char *command;		 /* first word: "smtpd", "smtp", "lmtp", "virtual", "pipe" … */
+	const char *const *argv;	 /* all words after it that are no option -o; NULL-ended */
+	const struct conf_view *view;	 /* its parameters: main.cf with its -o on top */
 	unsigned line;
 };
 size_t conf_services(const struct conf *c, const struct conf_service **first);

@@ -3,9 +3,9 @@
 #include "base/arena.h"
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -157,33 +157,91 @@ static int fill(int fd, const struct stat *old, struct str text)
 	return fsync(fd);
 }
 
+/* Is the file that fd is open on the one at the path still? */
+static bool is_at(int fd, const char *path)
+{
+	struct stat a, b;
+
+	return fstat(fd, &a) == 0 && lstat(path, &b) == 0 && a.st_ino == b.st_ino && a.st_dev == b.st_dev;
+}
+
+/* Open and lock it; who held the lock before may have renamed or removed it meanwhile. */
+static int open_locked(const char *path)
+{
+	for (;;) {
+		int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600), saved;
+
+		if (fd < 0)
+			return -1;
+		while (flock(fd, LOCK_EX) && errno == EINTR)
+			;
+		if (is_at(fd, path)) {
+			if (ftruncate(fd, 0) == 0)
+				return fd;
+			saved = errno;
+			close(fd);
+			errno = saved;
+			return -1;
+		}
+		close(fd);
+	}
+}
+
+static void end(struct edit_file *f)
+{
+	int saved = errno;
+
+	close(f->fd);
+	free(f->path);
+	free(f->temporary);
+	*f = (struct edit_file){ NULL, NULL, -1 };
+	errno = saved;
+}
+
+int edit_begin(const char *path, struct edit_file *f)
+{
+	*f = (struct edit_file){ NULL, NULL, -1 };
+	f->path = realpath(path, NULL);
+	if (!f->path)
+		return -1;
+	f->temporary = xcalloc(strlen(f->path) + sizeof(".tmp"), 1);
+	memcpy(f->temporary, f->path, strlen(f->path));
+	memcpy(f->temporary + strlen(f->path), ".tmp", sizeof(".tmp"));
+	f->fd = open_locked(f->temporary);
+	if (f->fd >= 0)
+		return 0;
+	end(f);
+	return -1;
+}
+
+void edit_cancel(struct edit_file *f)
+{
+	int saved = errno;
+
+	if (!f->path)
+		return;
+	unlink(f->temporary);
+	errno = saved;
+	end(f);
+}
+
+int edit_commit(struct edit_file *f, struct str text)
+{
+	struct stat old;
+	int r;
+
+	if (stat(f->path, &old) || fill(f->fd, &old, text) || rename(f->temporary, f->path)) {
+		edit_cancel(f);
+		return -1;
+	}
+	r = flush_directory(f->path);
+	end(f);
+	return r;
+}
+
 int edit_replace_file(const char *path, struct str text)
 {
-	char real[PATH_MAX], temporary[PATH_MAX];
-	struct stat old;
-	int fd, n, saved;
+	struct edit_file f;
 
-	if (!realpath(path, real) || stat(real, &old))
-		return -1;
-	n = snprintf(temporary, sizeof(temporary), "%s.XXXXXX", real);
-	if (n < 0 || (size_t)n >= sizeof(temporary)) {
-		errno = ENAMETOOLONG;
-		return -1;
-	}
-	fd = mkostemp(temporary, O_CLOEXEC);
-	if (fd < 0)
-		return -1;
-	n = fill(fd, &old, text);
-	saved = errno;
-	if (close(fd) && n == 0) {
-		n = -1;
-		saved = errno;
-	}
-	errno = saved;
-	if (n == 0 && rename(temporary, real) == 0)
-		return flush_directory(real);
-	saved = errno;
-	unlink(temporary);
-	errno = saved;
-	return -1;
+	return edit_begin(path, &f) ? -1 : edit_commit(&f, text);
 }

@@ -24,10 +24,23 @@ struct edit {
 int edit_main_cf(struct str text, enum edit_kind kind, struct edit *edits, size_t n, struct buf *out);
 
 /*
- * Put text in the place of the file: a new file beside it with the same owner and mode, flushed, renamed over it, and
- * the directory flushed; at no time is there half a file. A symbolic link is followed. 0, or -1 (errno) and the file
- * is as it was.
+ * Putting a new text in the place of a file. The new file, PATH.tmp, is also the lock: who edits the same file at the
+ * same time waits for it, so that no edit is lost. A symbolic link is followed.
  */
+struct edit_file {
+	char *path, *temporary; /* NULL: not begun */
+	int fd;
+};
+/* Wait for the others, then hold the lock. 0, or -1 (errno). Read the old text after it, not before. */
+int edit_begin(const char *path, struct edit_file *f);
+/*
+ * Write the text, with the owner and mode of the old file, flush it, rename it over the old one, and flush the
+ * directory; at no time is there half a file. 0, or -1 (errno) and the file is as it was. Ends the edit.
+ */
+int edit_commit(struct edit_file *f, struct str text);
+/* End it without a change. Nothing happens when it was not begun, or has ended. */
+void edit_cancel(struct edit_file *f);
+/* All three in one. 0, or -1 (errno). */
 int edit_replace_file(const char *path, struct str text);
 /* The text of a file. 0, or -1 (errno). */
 int edit_read_file(const char *path, struct buf *out);

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static const char text[] = "# head\na = 1\n\nb = 2,\n   # inside\n   3\n#a = 9\na=4\nc = 5";
@@ -80,12 +81,69 @@ static void test_replace(void **state)
 	buf_free(&got);
 }
 
+/* Twenty processes that add a line each at the same time: none is lost. */
+static void test_concurrent(void **state)
+{
+	char dir[] = "/tmp/gatepost-edit-XXXXXX", path[64];
+	struct buf got = BUF_INIT(1024 * 1024);
+	size_t lines = 0;
+
+	(void)state;
+	check(mkdtemp(dir) != NULL);
+	snprintf(path, sizeof(path), "%s/main.cf", dir);
+	FILE *f = fopen(path, "w");
+	check(f != NULL && fclose(f) == 0);
+	for (int i = 0; i < 20; i++) {
+		if (fork() == 0) {
+			struct edit_file e;
+			struct buf old = BUF_INIT(1024 * 1024);
+
+			if (edit_begin(path, &e) || edit_read_file(path, &old) || buf_add_c(&old, "x\n"))
+				_exit(1);
+			_exit(edit_commit(&e, buf_str(&old)) != 0);
+		}
+	}
+	for (int i = 0; i < 20; i++) {
+		int status;
+
+		check(wait(&status) > 0 && status == 0);
+	}
+	check_int(edit_read_file(path, &got), 0);
+	for (size_t i = 0; i < got.n; i++)
+		lines += got.p[i] == '\n';
+	check_int(lines, 20);
+	buf_free(&got);
+	check_int(unlink(path), 0);
+	check_int(rmdir(dir), 0);
+}
+
+static void test_cancel(void **state)
+{
+	char dir[] = "/tmp/gatepost-edit-XXXXXX", path[64];
+	struct edit_file e;
+	struct stat st;
+
+	(void)state;
+	check(mkdtemp(dir) != NULL);
+	snprintf(path, sizeof(path), "%s/main.cf", dir);
+	FILE *f = fopen(path, "w");
+	check(f != NULL && fputs("old", f) >= 0 && fclose(f) == 0);
+	check_int(edit_begin(path, &e), 0);
+	edit_cancel(&e);
+	edit_cancel(&e);
+	check(stat(path, &st) == 0 && st.st_size == 3);
+	check_int(unlink(path), 0);
+	check_int(rmdir(dir), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_main_cf),
 		cmocka_unit_test(test_full),
 		cmocka_unit_test(test_replace),
+		cmocka_unit_test(test_concurrent),
+		cmocka_unit_test(test_cancel),
 	};
 
 	return test_run(tests);

@@ -27,6 +27,9 @@ struct postconf {
 	struct names names;
 };
 
+/* The file that is being edited, if one is: dying gives it up. */
+extern struct edit_file postconf_edit;
+
 /* "postconf: warning: …" and "postconf: fatal: …" with exit status 1. */
 void postconf_warn(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 _Noreturn void postconf_die(const char *fmt, ...) __attribute__((format(printf, 1, 2)));

@@ -262,13 +262,13 @@ void postconf_edit_master(struct postconf *p, char **args)
 	e.requests = arena_array(p->mem, e.n, sizeof(*e.requests));
 	for (size_t i = 0; i < e.n; i++)
 		parse_request(p, args[i], &e.requests[i]);
-	if (edit_read_file(path, &text))
+	if (edit_begin(path, &postconf_edit) || edit_read_file(path, &text))
 		postconf_die("open %s for reading: %s", path, strerror(errno));
 	if (text.n && text.p[text.n - 1] != '\n')
 		buf_add_char(&text, '\n');
 	edit_text(&e, buf_str(&text));
 	add_unmatched(&e);
-	if (edit_replace_file(path, buf_str(&out)))
+	if (edit_commit(&postconf_edit, buf_str(&out)))
 		postconf_die("write %s: %s", path, strerror(errno));
 	buf_free(&text);
 	buf_free(&out);

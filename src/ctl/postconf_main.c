@@ -254,14 +254,14 @@ void postconf_edit_main(struct postconf *p, char **args)
 				postconf_warn("ignoring earlier request: '%.*s = %.*s'", STR_ARG(edits[k].name),
 					STR_ARG(edits[k].value));
 	}
-	if (edit_read_file(path, &text))
+	if (edit_begin(path, &postconf_edit) || edit_read_file(path, &text))
 		postconf_die("open %s for reading: %s", path, strerror(errno));
 	if (edit_main_cf(buf_str(&text), p->set ? EDIT_SET : p->remove ? EDIT_REMOVE : EDIT_COMMENT, edits, n, &out))
 		postconf_die("%s: larger than 64 MiB", path);
 	for (size_t i = 0; i < n; i++)
 		if (edits[i].found > 1)
 			postconf_warn("%s: multiple entries for \"%.*s\"", path, STR_ARG(edits[i].name));
-	if (edit_replace_file(path, buf_str(&out)))
+	if (edit_commit(&postconf_edit, buf_str(&out)))
 		postconf_die("write %s: %s", path, strerror(errno));
 	buf_free(&text);
 	buf_free(&out);

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+struct edit_file postconf_edit;
+
 static void say(const char *how, const char *fmt, va_list ap)
 {
 	fflush(stdout);
@@ -31,6 +33,7 @@ _Noreturn void postconf_die(const char *fmt, ...)
 	va_start(ap, fmt);
 	say("fatal", fmt, ap);
 	va_end(ap);
+	edit_cancel(&postconf_edit);
 	exit(1);
 }
 
