@@ -16,7 +16,8 @@
 /*
  * relay as it is, with a queued that is this test, and servers that follow a script: one thread each, blocking sockets.
  * A script is lines "C text" (a line with that beginning is awaited), "S text" (sent with CRLF), "B" (a body up to
- * CRLF.CRLF is awaited), "X" (close and accept the next connection), "R text" (sent in one piece; "|" is CRLF), "P" (a pause).
+ * CRLF.CRLF is awaited), "X" (close and accept the next connection), "R text" (sent in one piece; "|" is CRLF), "P" (a pause), "W" (wait for the
+ * client to close).
  */
 
 struct server {
@@ -66,6 +67,14 @@ static void await_body(struct server *s, int fd)
 	snprintf(s->wrong, sizeof s->wrong, "the body did not end");
 }
 
+static void await_end(int fd)
+{
+	char c;
+
+	while (read(fd, &c, 1) == 1)
+		continue;
+}
+
 static int take_connection(struct server *s)
 {
 	int one = 1, fd = accept(s->listener, NULL, NULL);
@@ -106,6 +115,8 @@ static void *serve(void *arg)
 			await_body(s, fd);
 		else if (op == 'P')
 			usleep(50000);
+		else if (op == 'W')
+			await_end(fd);
 		if (op == 'X') {
 			close(fd);
 			fd = script.n ? take_connection(s) : -1;
@@ -337,6 +348,17 @@ static const struct failing failing[] = {
 		"host %h said: 354 more (in reply to end of DATA command)" },
 	{ "smtp", HELLO TRANSACTION "S 421 4.3.2 bye\nX", RCPT_DEFERRED, 0, "4.3.2",
 		"host %h said: 421 4.3.2 bye (in reply to MAIL FROM command)" },
+	/* silence: each step has its own limit */
+	{ "hasty", "W", RCPT_DEFERRED, 1, "4.4.2",
+		"conversation with %h timed out while receiving the initial server greeting" },
+	{ "hasty", "S 220 hi\nC EHLO\nW", RCPT_DEFERRED, 1, "4.4.2",
+		"conversation with %h timed out while performing the EHLO handshake" },
+	{ "hasty", HELLO TRANSACTION "W", RCPT_DEFERRED, 1, "4.4.2",
+		"conversation with %h timed out while sending MAIL FROM" },
+	{ "hasty", HELLO TRANSACTION "S 250 ok\nS 250 ok\nS 354 go\nB\nW", RCPT_DEFERRED, 0, "4.4.2",
+		"conversation with %h timed out while sending end of data -- message may be sent more than once" },
+	{ "hasty-tls", "S 220 hi\nC EHLO\nS 250-peer\nS 250 STARTTLS\nC STARTTLS\nS 220 go\nW", RCPT_DEFERRED, 1,
+		"4.4.2", "conversation with %h timed out while performing the TLS handshake" },
 	/* response injection: octets behind the 220 of STARTTLS */
 	{ "may", "S 220 hi\nC EHLO\nS 250-peer\nS 250 STARTTLS\nC STARTTLS\nR 220 go|250-evil|250 AUTH LOGIN|\nX",
 		RCPT_DEFERRED, 1, "4.7.0", "host %h: the server sent octets behind its reply to STARTTLS" },
@@ -634,12 +656,16 @@ static void set_up(void)
 	static const char main_cf[] = "myhostname = me.test\nsmtp_helo_timeout = 5s\nsmtp_tls_security_level = none\n"
 				      "smtp_sasl_password_maps = inline:{ { 127.0.0.1 = u:p } }\n"
 				      "smtp_sasl_security_options = noanonymous\n";
-	static const char master_cf[] = "smtp unix - - n - - smtp\n"
-					"may unix - - n - - smtp -o smtp_tls_security_level=may\n"
-					"must unix - - n - - smtp -o smtp_tls_security_level=encrypt\n"
-					"login unix - - n - - smtp -o smtp_sasl_auth_enable=yes\n"
-					"login-tls unix - - n - - smtp -o smtp_sasl_auth_enable=yes -o "
-					"smtp_sasl_security_options=noplaintext\n";
+	static const char master_cf[] =
+		"smtp unix - - n - - smtp\n"
+		"hasty unix - - n - - smtp -o smtp_helo_timeout=1s -o smtp_mail_timeout=1s -o "
+		"smtp_data_done_timeout=1s\n"
+		"hasty-tls unix - - n - - smtp -o smtp_starttls_timeout=1s -o smtp_tls_security_level=encrypt\n"
+		"may unix - - n - - smtp -o smtp_tls_security_level=may\n"
+		"must unix - - n - - smtp -o smtp_tls_security_level=encrypt\n"
+		"login unix - - n - - smtp -o smtp_sasl_auth_enable=yes\n"
+		"login-tls unix - - n - - smtp -o smtp_sasl_auth_enable=yes -o "
+		"smtp_sasl_security_options=noplaintext\n";
 	struct buf errors = BUF_INIT(65536);
 	int pair[2];
 
