@@ -227,7 +227,7 @@ static struct exchange *exchange_new(struct session *s, struct str mech)
 	x->session = s;
 	x->mem = arena_new(512);
 	r->mech = arena_dup(x->mem, mech);
-	r->service = STR("smtp");
+	r->service = str_c(s->service->sasl_service);
 	r->local_ip = local_address(s, x->mem, &r->local_port);
 	r->remote_ip = arena_dup(x->mem, str_c(s->addr));
 	r->remote_port = s->port;

@@ -78,6 +78,7 @@ static void read_sasl(struct service *s)
 {
 	s->sasl_broken_clients = conf_bool(s->view, "broken_sasl_auth_clients");
 	s->sasl_header = conf_bool(s->view, "smtpd_sasl_authenticated_header");
+	s->sasl_service = conf_str(s->view, "smtpd_sasl_service");
 	s->sasl_exceptions = match_list_new(str_c(conf_str(s->view, "smtpd_sasl_exceptions_networks")));
 	read_security_options(conf_str(s->view, "smtpd_sasl_security_options"), &s->mech_refused, &s->mech_required);
 	read_security_options(
@@ -89,6 +90,9 @@ static void read_limits(struct service *s)
 	const struct conf_view *v = s->view;
 
 	s->size_limit = (uint64_t)conf_int(v, "message_size_limit");
+	s->connection_limit = count_of(v, "smtpd_client_connection_count_limit");
+	s->limit_exceptions = match_list_new(str_c(conf_str(v, "smtpd_client_event_limit_exceptions")));
+	s->data_rate = count_of(v, "smtpd_min_data_rate");
 	s->rcpt_limit = count_of(v, "smtpd_recipient_limit");
 	s->hop_limit = count_of(v, "hopcount_limit");
 	s->soft_errors = count_of(v, "smtpd_soft_error_limit");

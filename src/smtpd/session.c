@@ -10,7 +10,6 @@ enum {
 	NAME_WAIT_MS = 2000, /* longest wait for the client's name */
 	LINGER_MS = 2000,    /* after the last reply of a refused client: so that it can read it before the reset */
 	LINGER_MAX = 1024 * 1024,
-	DATA_OCTETS_PER_S = 500, /* smtpd_min_data_rate: slower content runs out of time */
 	READS_PER_TURN = 4
 };
 
@@ -338,10 +337,11 @@ void session_answer(struct session *s)
 /* Content earns time as it comes in, so that an octet every few seconds does not hold a session for ever. */
 static void earn_time(struct session *s, size_t octets)
 {
-	uint64_t limit = now_ms() + s->service->timeout_ms, due = s->deadline_ms + octets * 1000 / DATA_OCTETS_PER_S;
+	uint64_t limit = now_ms() + s->service->timeout_ms, due;
 
 	if (s->mode != MODE_DATA && s->mode != MODE_BDAT)
 		return;
+	due = s->deadline_ms + octets * 1000 / (s->service->data_rate ? s->service->data_rate : 1);
 	s->deadline_ms = due < limit ? due : limit;
 }
 
@@ -536,6 +536,23 @@ static void set_peer(struct session *s, const struct sockaddr *peer)
 	s->line_reader.take_lf = s->normalize;
 }
 
+/* More connections than one client may have: told so, and out. */
+static bool is_one_too_many(struct session *s)
+{
+	unsigned n = client_enter(s), limit = s->service->connection_limit;
+
+	if (limit == 0 || n <= limit || match_list_addr(s->service->limit_exceptions, &s->peer.any))
+		return false;
+	connect_line(s);
+	log_warn("Connection concurrency limit exceeded: %u from %s for service %s", n, client_text(s),
+		s->service->row->name);
+	s->after_flush = FLUSH_CLOSE;
+	if (!s->service->tls_wrapper)
+		reply_host(s, 421, "4.7.0", "Error: too many connections");
+	session_pump(s);
+	return true;
+}
+
 static void ask_name(struct session *s)
 {
 	if (!s->service->peername_lookup) {
@@ -573,6 +590,8 @@ void session_new(const struct service *service, int fd, const struct sockaddr *p
 	link_session(s);
 	set_peer(s, peer);
 	log_session(s);
+	if (is_one_too_many(s))
+		return;
 	ask_name(s);
 	if (service->tls_wrapper && service->tls == NULL) {
 		log_warn("%s: no TLS for service %s; hanging up", client_text(s), service->row->name);
@@ -629,6 +648,7 @@ void session_end(struct session *s, enum end_reason reason)
 	free(s->name);
 	free(s->helo);
 	free(s->asked_name);
+	client_leave(s);
 	*s->self = s->next;
 	if (s->next)
 		s->next->self = s->self;

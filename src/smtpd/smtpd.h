@@ -81,8 +81,9 @@ struct service {
 	bool sasl_broken_clients, sasl_header;
 	unsigned mech_refused, mech_required;	      /* enum auth_mech_flag, without TLS */
 	unsigned tls_mech_refused, tls_mech_required; /* under TLS */
-	struct match_list *mynetworks, *sasl_exceptions, *newline_exclusions, *fast_flush_domains;
-	uint64_t size_limit; /* 0: none */
+	struct match_list *mynetworks, *sasl_exceptions, *newline_exclusions, *fast_flush_domains, *limit_exceptions;
+	uint64_t size_limit;		      /* 0: none */
+	unsigned connection_limit, data_rate; /* 0: no limit; octets a second */
 	unsigned rcpt_limit, hop_limit, soft_errors, hard_errors, junk_limit;
 	uint64_t error_sleep_ms, timeout_ms, starttls_timeout_ms;
 	unsigned extensions; /* bits that may be offered */
@@ -91,7 +92,7 @@ struct service {
 	bool reject_unlisted_rcpt, reject_unlisted_sender, strict_utf8;
 	enum bare_newline bare_newline;
 	int bare_newline_code;
-	const char *forbidden_commands, *sender_login_maps, *name_maps, *drop_headers, *origin;
+	const char *forbidden_commands, *sender_login_maps, *name_maps, *drop_headers, *origin, *sasl_service;
 	struct restriction_list list[STAGE_COUNT];
 	struct arena *mem; /* holds the lists */
 };
@@ -121,7 +122,7 @@ enum after_flush { FLUSH_NOTHING, FLUSH_STARTTLS, FLUSH_CLOSE };
 enum end_reason { END_QUIET, END_LOST, END_TIMEOUT };
 
 struct verb_count {
-	uint16_t total, ok;
+	uint32_t total, ok;
 };
 
 struct session {
@@ -215,6 +216,10 @@ uint64_t now_ms(void);
 void session_deadline(struct session *s, uint64_t ms);
 bool session_is_ours(const struct session *s); /* trusted or logged in */
 void sessions_stop(bool graceful);
+
+/* limit.c: another connection of this client (returns how many there are with it), one less. */
+unsigned client_enter(const struct session *s);
+void client_leave(const struct session *s);
 
 /* io.c: octets in and out, plain or TLS */
 enum io { IO_DONE, IO_AGAIN, IO_END };
