@@ -36,9 +36,10 @@ void space_check(struct queued *q)
 		intake |= INTAKE_BEHIND;
 	if (intake == q->intake)
 		return;
-	if ((intake ^ q->intake) & INTAKE_LOW_SPACE)
-		log_warn("%s", intake & INTAKE_LOW_SPACE ? "not enough free space in the queue: no mail is taken"
-							 : "there is space in the queue again");
+	if (intake & ~q->intake & INTAKE_LOW_SPACE)
+		log_warn("not enough free space in the queue: no mail is taken");
+	else if (q->intake & ~intake & INTAKE_LOW_SPACE)
+		log_info("there is space in the queue again");
 	q->intake = intake;
 	smtpds_intake(q);
 }

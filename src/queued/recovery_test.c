@@ -1,0 +1,300 @@
+/*
+ * The states of a message over a restart (docs/protocol/log.md): a queue with real segments in a directory of its own,
+ * mail by our own writer, results, then all memory is dropped and the log is read again.
+ */
+#include "queued/queued.h"
+#include "base/test.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+static void on_busy(uv_idle_t *idle)
+{
+	take_some(container_of(idle, struct queued, busy));
+}
+
+/* A queued without agents, control socket and jail. */
+static struct queued *boot(void)
+{
+	struct queued *q = xcalloc(1, sizeof *q);
+
+	q->child.loop = xcalloc(1, sizeof(uv_loop_t));
+	uv_loop_init(q->child.loop);
+	q->child.queue_directory = "here";
+	q->start_us = 1700000000000000;
+	q->start_ms = uv_now(q->child.loop);
+	q->min_backoff_s = 300;
+	q->max_backoff_s = 4000;
+	q->lifetime_s = q->bounce_lifetime_s = 432000;
+	q->results = BUF_INIT(1 << 26);
+	uv_idle_init(q->child.loop, &q->busy);
+	uv_idle_start(&q->busy, on_busy);
+	q->wheel_at = loop_now_s(q);
+	segments_open(q);
+	own_open(q);
+	segments_start(q);
+	while (q->recovering || q->current == NULL || !spool_writer_is_ready(q->writer))
+		uv_run(q->child.loop, UV_RUN_ONCE);
+	return q;
+}
+
+/* What was not flushed of the results is in the files all the same: a process died, not the machine. */
+static void die(struct queued *q)
+{
+	result_write(q);
+	while (q->creating)
+		uv_run(q->child.loop, UV_RUN_ONCE);
+	spool_writer_free(&q->writer);
+	for (struct segment *s = q->segments; s; s = s->next) {
+		close(s->fd);
+		if (s->agent_fd >= 0)
+			close(s->agent_fd);
+	}
+	close(q->dir);
+}
+
+static unsigned kept;
+
+static void on_kept(struct spool_msg *m, int err)
+{
+	(void)m;
+	check_int(err, 0);
+	kept++;
+}
+
+static uint64_t accept_message(struct queued *q, unsigned rcpts, size_t octets)
+{
+	struct envelope_rcpt rcpt[8] = { { 0, 0, { "", 0 }, { "", 0 }, { "", 0 } } };
+	struct envelope env = { .arrival_us = q->start_us, .sender = STR("a@x"), .rcpt = rcpt, .n_rcpt = rcpts };
+	struct spool_msg m = { 0 };
+	unsigned before = kept;
+	char *content = xcalloc(1, octets + 1);
+
+	for (unsigned i = 0; i < rcpts; i++)
+		rcpt[i] = (struct envelope_rcpt){ .index = i, .address = STR("b@Site.example") };
+	check_int(spool_msg_begin(&m, q->writer), 0);
+	spool_msg_add(&m, str_pn(content, octets));
+	env.size = octets;
+	spool_msg_commit(&m, &env, on_kept);
+	while (kept == before || message_find(q, m.id) == NULL)
+		uv_run(q->child.loop, UV_RUN_ONCE);
+	free(content);
+	return m.id;
+}
+
+static void forget_decoded(struct message *m)
+{
+	struct arena *mem = m->active ? m->active->mem : NULL;
+
+	m->active = NULL;
+	arena_free(&mem);
+}
+
+static void defer(struct queued *q, uint64_t id, uint64_t seconds, const char *why)
+{
+	struct message *m = message_find(q, id);
+	struct rcpt_ref *refs = message_rcpts(m);
+
+	forget_decoded(m);
+	for (uint32_t i = 0; i < m->n_rcpt; i++)
+		refs[i].reason = reason_get(STR("4.4.1"), str_c(why));
+	m->attempts++;
+	message_wait(q, m, seconds);
+	result_defer(q, m);
+}
+
+static void finish(struct queued *q, uint64_t id)
+{
+	struct message *m = message_find(q, id);
+
+	forget_decoded(m);
+	result_done(q, m, NULL, 0);
+	message_free(q, m);
+}
+
+static void test_states(void **state)
+{
+	struct queued *q = boot();
+	uint64_t fresh = accept_message(q, 1, 100), deferred = accept_message(q, 2, 5000);
+	uint64_t partly = accept_message(q, 3, 200000), done = accept_message(q, 1, 10),
+		 held = accept_message(q, 1, 10);
+	uint64_t far = accept_message(q, 1, 10);
+	const uint32_t ended[] = { 0, 2 };
+	struct message *m;
+
+	(void)state;
+	defer(q, deferred, 100, "first reason");
+	defer(q, deferred, 200, "connect: refused");
+	result_done(q, message_find(q, partly), ended, 2);
+	finish(q, done);
+	operate_hold(q, message_find(q, held));
+	defer(q, far, 10000000, "a clock that was wrong");
+	die(q);
+
+	q = boot();
+	check_int(q->n_messages, 5);
+	check(message_find(q, done) == NULL); /* S5 */
+	m = message_find(q, fresh);	      /* S2 */
+	check(m && m->state == MSG_READY && m->n_rcpt == 1 && m->attempts == 0);
+	m = message_find(q, deferred); /* S3 */
+	check(m && m->state == MSG_WAITING && m->n_rcpt == 2 && m->attempts == 2);
+	check_str(reason_text(m->many[1].reason), "connect: refused");
+	check_str(reason_dsn(m->many[1].reason), "4.4.1");
+	check(m->due_s - loop_now_s(q) > 190 && m->due_s - loop_now_s(q) <= 201);
+	m = message_find(q, partly); /* S4 */
+	check(m && m->state == MSG_READY && m->n_rcpt == 1 && m->one.index == 1);
+	check_int(m->size, 200000);
+	m = message_find(q, held); /* S6 */
+	check(m && m->state == MSG_HELD);
+	m = message_find(q, far);
+	check(m && m->due_s - loop_now_s(q) <= q->max_backoff_s + 1);
+	operate_release(q, message_find(q, held));
+	finish(q, fresh);
+	die(q);
+
+	q = boot(); /* results of both runs count */
+	check_int(q->n_messages, 4);
+	check(message_find(q, fresh) == NULL && message_find(q, held)->state == MSG_READY);
+	check_int(message_find(q, deferred)->attempts, 2);
+	check_int(message_find(q, partly)->n_rcpt, 1);
+	check_int(operate_flush_site(q, STR("SITE.EXAMPLE")), 2);
+	check_int(message_find(q, deferred)->state, MSG_READY);
+	die(q);
+}
+
+/* A segment is used again when all in it is done, and what stood in it does not rise again; a DONE stays that long. */
+static void test_recycling(void **state)
+{
+	struct queued *q = boot();
+	uint64_t id = accept_message(q, 1, 1000), generation = message_find(q, id)->seg->head.generation;
+	struct segment *s = segment_find(q, generation);
+	struct segment *results = q->current;
+	uint64_t result_generation = results->head.generation;
+
+	(void)state;
+	finish(q, id);
+	result_write(q);
+	check_int(s->live, 0);
+	die(q);
+
+	q = boot();
+	check(message_find(q, id) == NULL);
+	check(segment_find(q, generation) != NULL && segment_find(q, result_generation) != NULL);
+	segments_recycle(q);
+	check(segment_find(q, generation) == NULL);
+	check(segment_find(q, result_generation) == NULL || segment_find(q, result_generation)->n_about > 0);
+	die(q);
+
+	q = boot();
+	check(message_find(q, id) == NULL);
+	die(q);
+}
+
+/* An agent's lock, and a writer's, keep a segment from being used again, whoever has died. */
+static void test_locks(void **state)
+{
+	struct queued *q = boot();
+	uint64_t id = accept_message(q, 1, 1000), generation = message_find(q, id)->seg->head.generation;
+	int fd;
+
+	(void)state;
+	fd = dup(segment_agent_fd(q, segment_find(q, generation)));
+	check(fd >= 0);
+	check(segment_has_writer(segment_find(q, generation)));
+	finish(q, id);
+	die(q);
+
+	q = boot();
+	check(!segment_has_writer(segment_find(q, generation)));
+	segments_recycle(q);
+	check(segment_find(q, generation) != NULL);
+	close(fd);
+	segments_recycle(q);
+	check(segment_find(q, generation) == NULL);
+	die(q);
+}
+
+/* Moving forward: found twice after a crash, it is there once; a DONE of the later copy ends both. */
+static void test_moved(void **state)
+{
+	struct queued *q = boot();
+	uint64_t id = accept_message(q, 1, 3000);
+	struct message *m = message_find(q, id);
+	struct envelope_rcpt rcpt = { .address = STR("b@x") };
+	struct envelope env = { .sender = STR("a@x"), .rcpt = &rcpt, .n_rcpt = 1, .size = 3000 };
+	struct spool_msg copy = { 0 };
+	char content[3000] = "";
+	uint64_t first = m->seg->head.generation;
+	unsigned before = kept;
+
+	(void)state;
+	forget_decoded(m);
+	die(q);
+	q = boot(); /* another segment is written now */
+	m = message_find(q, id);
+	check_int(m->seg->head.generation, first);
+	check_int(spool_msg_begin_as(&copy, q->writer, id), 0);
+	spool_msg_add(&copy, str_pn(content, sizeof content));
+	m->flags |= MF_MOVING;
+	spool_msg_commit(&copy, &env, on_kept);
+	while (kept == before || m->seg->head.generation == first)
+		uv_run(q->child.loop, UV_RUN_ONCE);
+	check_int(segment_find(q, first)->live, 0);
+	check_int(m->seg->live, 1);
+	q->results.n = 0; /* crash: the DONE of the old one never came to the log */
+	die(q);
+
+	q = boot();
+	check_int(q->n_messages > 0, 1);
+	m = message_find(q, id);
+	check(m && m->seg->head.generation > first);
+	finish(q, id);
+	die(q);
+
+	q = boot();
+	check(message_find(q, id) == NULL);
+	die(q);
+}
+
+static void test_wheel(void **state)
+{
+	struct queued *q = boot();
+	uint64_t a = accept_message(q, 1, 1), b = accept_message(q, 1, 1);
+
+	(void)state;
+	defer(q, a, 5, "x");
+	defer(q, b, WHEEL_SLOTS + 5, "x");
+	check_int(message_find(q, a)->one.reason, message_find(q, b)->one.reason); /* shared */
+	check_int(message_find(q, a)->due_s % WHEEL_SLOTS, message_find(q, b)->due_s % WHEEL_SLOTS);
+	q->wheel_at = loop_now_s(q) - 1;
+	wheel_turn(q);
+	check_int(message_find(q, a)->state, MSG_WAITING);
+	message_find(q, a)->due_s -= 5; /* as if five seconds had gone by */
+	q->wheel_at = loop_now_s(q) - 1;
+	wheel_turn(q);
+	check_int(message_find(q, b)->state, MSG_WAITING);
+	check(sizeof(struct message) <= 112);
+	die(q);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_states),
+		cmocka_unit_test(test_recycling),
+		cmocka_unit_test(test_locks),
+		cmocka_unit_test(test_moved),
+		cmocka_unit_test(test_wheel),
+	};
+	char dir[] = "/tmp/gatepost-recovery-XXXXXX", *remove;
+	int failed;
+
+	if (mkdtemp(dir) == NULL || chdir(dir) != 0)
+		return 1;
+	failed = test_run(tests);
+	remove = xcalloc(1, sizeof dir + 16);
+	snprintf(remove, sizeof dir + 16, "rm -r %s", dir);
+	failed |= system(remove) != 0;
+	free(remove);
+	return failed;
+}
