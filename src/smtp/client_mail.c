@@ -377,12 +377,22 @@ static void keep_tail(struct smtp_client *c, const char *p, size_t n)
 	c->tail[1] = p[n - 1];
 }
 
+/* Octets to ask for at a time: all of a small message with its stuffed dots, so that its buffer stays small too. */
+static size_t piece_size(const struct smtp_client *c)
+{
+	uint64_t size = c->message->size, room = BODY_PIECE - c->out.n;
+
+	if (size > 0 && size < BODY_PIECE && size + size / 16 + 256 < room)
+		room = size + size / 16 + 256;
+	return (size_t)room;
+}
+
 int client_mail_fill(struct smtp_client *c)
 {
 	struct client_message *m = c->message;
 
 	while (c->out.n < BODY_PIECE && !c->body_ended) {
-		size_t room = BODY_PIECE - c->out.n;
+		size_t room = piece_size(c);
 		char *p = buf_reserve(&c->out, room + 8);
 		ssize_t n = m->read(m, p, room);
 
