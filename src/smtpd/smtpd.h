@@ -202,20 +202,28 @@ void listen_open(void);
 void listen_stop(void);
 void listen_resume(void);
 
-/* session.c */
+/* begin.c */
+/* Takes: fd. */
 void session_new(const struct service *service, int fd, const struct sockaddr *peer);
+void session_end(struct session *s, enum end_reason reason);
+/* Wait no longer for the client's name. */
+void session_name_end(struct session *s);
+void sessions_stop(bool graceful);
+
+/* session.c */
+void session_greet(struct session *s);
 /* Go on with what is in the input, send the replies, watch the socket. */
 void session_pump(struct session *s);
 /* A question is answered: run its continuation. */
 void session_answer(struct session *s);
-void session_end(struct session *s, enum end_reason reason);
+/* session_pump(), and read on what TLS holds decrypted. */
+void session_resume(struct session *s);
 /* Open the question. `then` runs when it is answered. */
 struct question *question_new(struct session *s, enum asked what, enum outcome (*then)(struct session *s));
 void question_end(struct session *s);
 uint64_t now_ms(void);
 void session_deadline(struct session *s, uint64_t ms);
 bool session_is_ours(const struct session *s); /* trusted or logged in */
-void sessions_stop(bool graceful);
 
 /* limit.c: another connection of this client (returns how many there are with it), one less. */
 unsigned client_enter(const struct session *s);

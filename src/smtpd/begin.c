@@ -1,0 +1,209 @@
+/* The beginning and the end of a session. */
+#include "smtpd/smtpd.h"
+
+#include <arpa/inet.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+static void connect_line(struct session *s)
+{
+	if (s->announced)
+		return;
+	s->announced = true;
+	log_info("connect from %s", client_text(s));
+}
+
+void session_name_end(struct session *s)
+{
+	dns_cancel(s->name_query);
+	dns_done(s->name_query);
+	free(s->name_query);
+	s->name_query = NULL;
+	s->waits_for_name = false;
+	connect_line(s);
+}
+
+static void on_name(struct dns_query *q)
+{
+	for (struct session *s = smtpd.sessions; s; s = s->next) {
+		if (s->name_query != q)
+			continue;
+		if (q->status == DNS_OK && q->name.n && q->name.n < 256) {
+			free(s->name);
+			s->name = xstrndup(q->name);
+		}
+		log_session(s);
+		session_name_end(s);
+		session_deadline(s, s->service->timeout_ms);
+		session_resume(s);
+		return;
+	}
+}
+
+static void set_peer(struct session *s, const struct sockaddr *peer)
+{
+	const struct sockaddr_in6 *v6 = (const void *)peer;
+
+	if (peer->sa_family == AF_INET6 && IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr)) {
+		s->peer.v4.sin_family = AF_INET;
+		s->peer.v4.sin_port = v6->sin6_port;
+		memcpy(&s->peer.v4.sin_addr, &v6->sin6_addr.s6_addr[12], 4);
+	} else if (peer->sa_family == AF_INET6) {
+		s->peer.v6 = *v6;
+	} else {
+		memcpy(&s->peer.v4, peer, sizeof s->peer.v4);
+	}
+	if (s->peer.any.sa_family == AF_INET6)
+		inet_ntop(AF_INET6, &s->peer.v6.sin6_addr, s->addr, sizeof s->addr);
+	else
+		inet_ntop(AF_INET, &s->peer.v4.sin_addr, s->addr, sizeof s->addr);
+	s->port = ntohs(s->peer.any.sa_family == AF_INET6 ? s->peer.v6.sin6_port : s->peer.v4.sin_port);
+	s->trusted = match_list_addr(s->service->mynetworks, &s->peer.any);
+	s->normalize = s->service->bare_newline == BARE_NORMALIZE ||
+		       match_list_addr(s->service->newline_exclusions, &s->peer.any);
+	s->line_reader.take_lf = s->normalize;
+}
+
+/* More connections than one client may have: told so, and out. */
+static bool is_one_too_many(struct session *s)
+{
+	unsigned n = client_enter(s), limit = s->service->connection_limit;
+
+	if (limit == 0 || n <= limit || match_list_addr(s->service->limit_exceptions, &s->peer.any))
+		return false;
+	connect_line(s);
+	log_warn("Connection concurrency limit exceeded: %u from %s for service %s", n, client_text(s),
+		s->service->row->name);
+	s->after_flush = FLUSH_CLOSE;
+	if (!s->service->tls_wrapper)
+		reply_host(s, 421, "4.7.0", "Error: too many connections");
+	session_pump(s);
+	return true;
+}
+
+static void ask_name(struct session *s)
+{
+	if (!s->service->peername_lookup) {
+		connect_line(s);
+		return;
+	}
+	s->name_query = xcalloc(1, sizeof *s->name_query);
+	s->name_query->on_answer = on_name;
+	dns_ask_name(smtpd.dns, s->name_query, &s->peer.any);
+}
+
+static void link_session(struct session *s)
+{
+	s->next = smtpd.sessions;
+	if (s->next)
+		s->next->self = &s->next;
+	s->self = &smtpd.sessions;
+	smtpd.sessions = s;
+	smtpd.n_sessions++;
+	smtpd.n_accepted++;
+}
+
+void session_new(const struct service *service, int fd, const struct sockaddr *peer)
+{
+	struct session *s = xcalloc(1, sizeof *s);
+
+	s->service = service;
+	s->fd = fd;
+	s->in = BUF_INIT(INPUT_MAX);
+	s->out = BUF_INIT(OUTPUT_MAX);
+	s->name = xstrdup("unknown");
+	uv_timer_init(smtpd.child.loop, &s->timer);
+	uv_poll_init(smtpd.child.loop, &s->poll, fd);
+	s->open_handles = 2;
+	link_session(s);
+	set_peer(s, peer);
+	log_session(s);
+	if (is_one_too_many(s))
+		return;
+	ask_name(s);
+	if (service->tls_wrapper && service->tls == NULL) {
+		log_warn("%s: no TLS for service %s; hanging up", client_text(s), service->row->name);
+		session_end(s, END_QUIET);
+		return;
+	}
+	if (service->tls_wrapper) {
+		session_starttls(s);
+		session_watch(s, UV_READABLE);
+		return;
+	}
+	session_greet(s);
+	session_pump(s);
+}
+
+static void on_handle_closed(uv_handle_t *handle)
+{
+	struct session *s = handle->data;
+
+	if (--s->open_handles == 0)
+		free(s);
+}
+
+static void log_end(struct session *s, enum end_reason reason)
+{
+	if (s->mode == MODE_LINGER || reason == END_QUIET)
+		return;
+	if (reason == END_TIMEOUT)
+		log_info("timeout after %s from %s", state_name(s), client_text(s));
+	else
+		log_info("lost connection after %s from %s", state_name(s), client_text(s));
+	log_disconnect(s);
+}
+
+void session_end(struct session *s, enum end_reason reason)
+{
+	if (s->ending)
+		return;
+	log_session(s);
+	if (s->name_query)
+		session_name_end(s);
+	log_end(s, reason);
+	auth_drop(s);
+	restrict_drop(s);
+	question_end(s);
+	transaction_end(s);
+	auth_forget(s);
+	s->ending = true;
+	uv_poll_stop(&s->poll);
+	tls_free(&s->tls);
+	close(s->fd);
+	buf_free(&s->in);
+	buf_free(&s->out);
+	free(s->name);
+	free(s->helo);
+	free(s->asked_name);
+	client_leave(s);
+	*s->self = s->next;
+	if (s->next)
+		s->next->self = s->self;
+	smtpd.n_sessions--;
+	s->timer.data = s->poll.data = s;
+	uv_close((uv_handle_t *)&s->timer, on_handle_closed);
+	uv_close((uv_handle_t *)&s->poll, on_handle_closed);
+	listen_resume();
+	if (smtpd.stopping && smtpd.n_sessions == 0)
+		child_exit(&smtpd.child);
+}
+
+/* Graceful: those that do nothing now are told; the others go on, and end by themselves. */
+void sessions_stop(bool graceful)
+{
+	struct session *next;
+
+	for (struct session *s = smtpd.sessions; s; s = next) {
+		next = s->next;
+		if (s->mode == MODE_LINGER || (graceful && (s->tx || s->question || s->mode != MODE_COMMAND)))
+			continue;
+		log_session(s);
+		if (s->mode == MODE_COMMAND && s->question == NULL) {
+			reply_host(s, 421, "4.3.2", "Service shutting down"); /* RFC 5321 sec. 3.8 */
+			session_write(s);
+		}
+		log_disconnect(s);
+		session_end(s, END_QUIET);
+	}
+}
