@@ -7,8 +7,6 @@
 enum { CHUNK_MESSAGES = 1024 };
 
 struct message_chunk {
-	struct message_chunk *next;
-	size_t number;
 	struct message at[CHUNK_MESSAGES];
 };
 
@@ -51,12 +49,11 @@ static void chunk_new(struct queued *q)
 {
 	struct message_chunk *c = xcalloc(1, sizeof *c);
 
-	c->next = q->chunks;
-	c->number = c->next ? c->next->number + 1 : 0;
-	q->chunks = c;
-	for (size_t i = 0; i < CHUNK_MESSAGES; i++) {
-		c->at[i].next = q->unused;
-		q->unused = &c->at[i];
+	q->chunks = xrealloc(q->chunks, (q->n_chunks + 1) * sizeof(struct message_chunk *));
+	q->chunks[q->n_chunks++] = c;
+	for (size_t i = CHUNK_MESSAGES; i > 0; i--) { /* used from the first on: a walk meets the oldest first */
+		c->at[i - 1].next = q->unused;
+		q->unused = &c->at[i - 1];
 	}
 }
 
@@ -81,18 +78,12 @@ struct message *message_new(struct queued *q, uint64_t id)
 
 struct message *message_walk(const struct queued *q, size_t *at)
 {
-	/* Chunks are numbered from the oldest; the walk goes down from the newest, so that new ones do not disturb it. */
-	for (struct message_chunk *c = q->chunks; c; c = c->next) {
-		size_t base = (q->chunks->number - c->number) * CHUNK_MESSAGES;
+	while (*at < q->n_chunks * CHUNK_MESSAGES) {
+		struct message *m = &q->chunks[*at / CHUNK_MESSAGES]->at[*at % CHUNK_MESSAGES];
 
-		if (*at >= base + CHUNK_MESSAGES)
-			continue;
-		for (size_t i = *at > base ? *at - base : 0; i < CHUNK_MESSAGES; i++) {
-			if (c->at[i].id == 0)
-				continue;
-			*at = base + i + 1;
-			return &c->at[i];
-		}
+		++*at;
+		if (m->id != 0)
+			return m;
 	}
 	return NULL;
 }

@@ -230,7 +230,8 @@ struct queued {
 	/* messages */
 	struct message **hash;
 	size_t n_hash, n_messages;
-	struct message_chunk *chunks;
+	struct message_chunk **chunks;
+	size_t n_chunks;
 	struct message *unused;
 	struct message_list wheel[WHEEL_SLOTS], fresh, due, held;
 	uint32_t wheel_at;
