@@ -202,7 +202,7 @@ static struct str local_address(const struct session *s, struct arena *mem, uint
 		struct sockaddr any;
 		struct sockaddr_in v4;
 		struct sockaddr_in6 v6;
-	} a;
+	} a = { .any = { 0 } };
 	char text[INET6_ADDRSTRLEN] = "";
 	socklen_t len = sizeof a;
 

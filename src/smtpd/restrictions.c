@@ -79,7 +79,7 @@ static enum verdict run_sasl(struct check *c, const struct restriction *r)
 static enum verdict run_inet_interfaces(struct check *c, const struct restriction *r)
 {
 	const struct session *s = c->session;
-	struct sockaddr_storage local;
+	struct sockaddr_storage local = { 0 };
 	socklen_t len = sizeof local;
 	char text[INET6_ADDRSTRLEN] = "";
 	const struct sockaddr_in6 *v6 = (const void *)&local;

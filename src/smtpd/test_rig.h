@@ -18,15 +18,13 @@ enum { RIG_SEGMENT_OCTETS = 64 * 1024 * 1024, RIG_TURNS = 200 };
 
 static inline void rig_lend(void)
 {
-	static uint64_t generation;
-	struct segment_head h = {
-		.generation = ++generation, .size = RIG_SEGMENT_OCTETS, .class = SEG_MAIL, .salt = 1
-	};
+	static uint64_t generation = 1;
+	struct segment_head h = { .generation = generation, .size = RIG_SEGMENT_OCTETS, .class = SEG_MAIL, .salt = 1 };
 	int fd = memfd_create("segment", MFD_CLOEXEC);
 
 	if (fd < 0 || ftruncate(fd, RIG_SEGMENT_OCTETS) != 0 || segment_head_write(fd, &h) != 0)
 		panic("rig: no segment");
-	spool_writer_lend(smtpd.writer, generation, RIG_SEGMENT_OCTETS, fd);
+	spool_writer_lend(smtpd.writer, generation++, RIG_SEGMENT_OCTETS, fd);
 }
 
 /* Once per process. `text` is added to main.cf; each `option` is an own service, "name=value" or "", that overrides it. */

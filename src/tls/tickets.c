@@ -30,7 +30,8 @@ static void derive(const char *label, uint64_t period, unsigned char *out, size_
 	size_t label_n = strlen(label);
 	unsigned mac_n = 0;
 
-	memcpy(text, label, label_n);
+	for (size_t i = 0; i < label_n; i++)
+		text[i] = (unsigned char)label[i];
 	for (size_t i = 0; i < 8; i++)
 		text[label_n + i] = (unsigned char)(period >> (56 - 8 * i));
 	if (HMAC(EVP_sha256(), tickets.seed, sizeof tickets.seed, text, label_n + 8, mac, &mac_n) == NULL)
