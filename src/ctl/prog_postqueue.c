@@ -112,10 +112,10 @@ static int print_json(FILE *f)
 
 static int flush_site(const struct conf *conf, const char *site)
 {
-	char *arg = xcalloc(1, strlen(site) + 6);
+	char arg[512];
 
-	strcpy(arg, "site ");
-	memcpy(arg + 5, site, strlen(site) + 1);
+	if (snprintf(arg, sizeof arg, "site %s", site) >= (int)sizeof arg)
+		return 1;
 	return queue_ask_count(program, conf, "flush", arg) < 0;
 }
 

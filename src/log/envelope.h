@@ -11,43 +11,44 @@
 #include "base/buf.h"
 
 enum envelope_flag {
-	ENV_8BIT = 1,		/* BODY=8BITMIME, or the content has octets over 127 */
-	ENV_SMTPUTF8 = 2,	/* SMTPUTF8 was given (RFC 6531) */
-	ENV_RET_FULL = 4,	/* RET=FULL, RET=HDRS (RFC 3461 sec. 4.3) */
+	ENV_8BIT = 1,	  /* BODY=8BITMIME, or the content has octets over 127 */
+	ENV_SMTPUTF8 = 2, /* SMTPUTF8 was given (RFC 6531) */
+	ENV_RET_FULL = 4, /* RET=FULL, RET=HDRS (RFC 3461 sec. 4.3) */
 	ENV_RET_HDRS = 8,
-	ENV_REPORT = 16		/* a delivery report of ours: no report on it is made */
+	ENV_REPORT = 16 /* a delivery report of ours: no report on it is made */
 };
 
 enum notify_flag { NOTIFY_NEVER = 1, NOTIFY_SUCCESS = 2, NOTIFY_FAILURE = 4, NOTIFY_DELAY = 8 }; /* 0: not given */
 
 struct envelope_rcpt {
-	uint32_t index;		/* 0 … n-1 in the message */
-	uint8_t notify;		/* enum notify_flag */
-	struct str address;	/* local@domain, without <> */
-	struct str original;	/* the address as the client gave it, where an alias or a rewriting changed it; else "" */
-	struct str orcpt;	/* ORCPT, "rfc822;x+2Bw@y" still in xtext (RFC 3461 sec. 4.2); "" */
+	uint32_t index;	     /* 0 … n-1 in the message */
+	uint8_t notify;	     /* enum notify_flag */
+	struct str address;  /* local@domain, without <> */
+	struct str original; /* the address as the client gave it, where an alias or a rewriting changed it; else "" */
+	struct str orcpt;    /* ORCPT, "rfc822;x+2Bw@y" still in xtext (RFC 3461 sec. 4.2); "" */
 };
 
 struct extent {
-	uint64_t generation;	/* of its segment */
-	uint64_t offset;	/* of the octets themselves, not of their record's header */
+	uint64_t generation; /* of its segment */
+	uint64_t offset;     /* of the octets themselves, not of their record's header */
 	uint32_t octets;
 };
 
 struct envelope {
-	uint64_t id;		/* shown as envelope_id_text() */
-	uint64_t arrival_us;	/* microseconds since 1970 */
-	uint64_t size;		/* octets of the content, CRLF lines, without dot-stuffing and final dot */
-	uint32_t flags;		/* enum envelope_flag */
-	struct str sender;	/* "" is <> */
-	struct str envid;	/* ENVID, still in xtext; "" */
-	struct str auth;	/* MAIL AUTH=, decoded; "" */
+	uint64_t id;	     /* shown as envelope_id_text() */
+	uint64_t arrival_us; /* microseconds since 1970 */
+	uint64_t size;	     /* octets of the content, CRLF lines, without dot-stuffing and final dot */
+	uint32_t flags;	     /* enum envelope_flag */
+	struct str sender;   /* "" is <> */
+	struct str envid;    /* ENVID, still in xtext; "" */
+	struct str auth;     /* MAIL AUTH=, decoded; "" */
 	struct str sasl_username, sasl_method, client_name, client_addr, helo, proto; /* for log, filters, reports */
 	struct envelope_rcpt *rcpt;
 	size_t n_rcpt;
-	struct extent *extent;	/* in order; the content in its wire form: CRLF lines, dot-stuffed, without the final dot */
+	struct extent
+		*extent; /* in order; the content in its wire form: CRLF lines, dot-stuffed, without the final dot */
 	size_t n_extent;
-	struct str unknown;	/* attributes that this version does not know, as they were */
+	struct str unknown; /* attributes that this version does not know, as they were */
 };
 
 void envelope_encode(struct buf *out, const struct envelope *e);

@@ -328,9 +328,9 @@ void agent_peer(struct queued *q, enum role role, unsigned index, int fd)
 	struct agent *g = xcalloc(1, sizeof *g);
 	unsigned i = 0;
 
-	while (i < AGENTS_MAX && q->agent[i])
+	while (i < AGENTS_MAX - 1 && q->agent[i])
 		i++;
-	require(i < AGENTS_MAX);
+	require(q->agent[i] == NULL);
 	g->q = q;
 	g->role = role;
 	g->index = index;

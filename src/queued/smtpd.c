@@ -198,9 +198,9 @@ void smtpd_peer(struct queued *q, unsigned index, int fd)
 	struct smtpd *p = xcalloc(1, sizeof *p);
 	unsigned i = 0;
 
-	while (i < AGENTS_MAX && q->smtpd[i])
+	while (i < AGENTS_MAX - 1 && q->smtpd[i])
 		i++;
-	require(i < AGENTS_MAX);
+	require(q->smtpd[i] == NULL);
 	p->q = q;
 	p->index = index;
 	p->serial = ++q->n_peers;
