@@ -27,27 +27,29 @@ struct rule {
 	enum smtp_reply refusal; /* in another state */
 	unsigned needs;
 	enum outcome (*run)(struct session *s, struct str arg);
+	unsigned extension; /* bit of the extension that it belongs to: hidden with it (smtpd_discard_ehlo_keywords) */
 };
 
+/* clang-format off */
 static const struct rule rules[] = {
-	/* verb          name        allowed in         else                needs                        run */
-	{ VERB_HELO, "helo", ANY, REPLY_OK, CLEAR | LAST | JUNK, do_helo },		    /* RFC 5321 4.1.1.1 */
-	{ VERB_EHLO, "ehlo", ANY, REPLY_OK, CLEAR | LAST | JUNK, do_ehlo },		    /* RFC 5321 4.1.1.1 */
-	{ VERB_MAIL, "mail", NO_MAIL, REPLY_NESTED_MAIL, HELLO | NAME, do_mail },	    /* RFC 5321 4.1.1.2 */
-	{ VERB_RCPT, "rcpt", IN(ST_MAIL) | IN(ST_RCPT), REPLY_NEED_MAIL, NAME, do_rcpt },   /* RFC 5321 4.1.1.3 */
-	{ VERB_DATA, "data", IN(ST_RCPT), REPLY_NEED_RCPT, LAST | NO_ARG, do_data },	    /* RFC 5321 4.1.1.4 */
-	{ VERB_BDAT, "bdat", ANY, REPLY_NEED_RCPT, 0, do_bdat },			    /* RFC 3030 2 */
-	{ VERB_RSET, "rset", ANY, REPLY_OK, JUNK | NO_ARG, do_rset },			    /* RFC 5321 4.1.1.5 */
-	{ VERB_NOOP, "noop", ANY, REPLY_OK, CLEAR | LAST | JUNK, do_noop },		    /* RFC 5321 4.1.1.9 */
-	{ VERB_QUIT, "quit", ANY, REPLY_OK, CLEAR | NO_ARG, do_quit },			    /* RFC 5321 4.1.1.10 */
-	{ VERB_VRFY, "vrfy", ANY_BUT_BDAT, REPLY_BDAT_MIXED, LAST | JUNK | NAME, do_vrfy }, /* RFC 5321 4.1.1.6 */
-	{ VERB_EXPN, "expn", ANY, REPLY_OK, LAST | JUNK, do_refused },			    /* RFC 5321 4.1.1.7 */
-	{ VERB_HELP, "help", ANY, REPLY_OK, JUNK, do_help },				    /* RFC 5321 4.1.1.8 */
-	{ VERB_ETRN, "etrn", NO_MAIL, REPLY_NESTED_MAIL, HELLO | JUNK | NAME, do_etrn },    /* RFC 1985 */
-	{ VERB_AUTH, "auth", NO_MAIL, REPLY_AUTH_IN_MAIL, EHLO | NAME, do_auth },	    /* RFC 4954 4 */
-	{ VERB_STARTTLS, "starttls", ANY_BUT_BDAT, REPLY_BDAT_MIXED, EHLO | CLEAR | NO_ARG,
-		do_starttls }, /* RFC 3207 4 */
+	/* verb          name        allowed in                 else                needs                  run          extension */
+	{ VERB_HELO,     "helo",     ANY,                       REPLY_OK,           CLEAR | LAST | JUNK,   do_helo,     0 }, /* RFC 5321 4.1.1.1 */
+	{ VERB_EHLO,     "ehlo",     ANY,                       REPLY_OK,           CLEAR | LAST | JUNK,   do_ehlo,     0 }, /* RFC 5321 4.1.1.1 */
+	{ VERB_MAIL,     "mail",     NO_MAIL,                   REPLY_NESTED_MAIL,  HELLO | NAME,          do_mail,     0 }, /* RFC 5321 4.1.1.2 */
+	{ VERB_RCPT,     "rcpt",     IN(ST_MAIL) | IN(ST_RCPT), REPLY_NEED_MAIL,    NAME,                  do_rcpt,     0 }, /* RFC 5321 4.1.1.3 */
+	{ VERB_DATA,     "data",     IN(ST_RCPT),               REPLY_NEED_RCPT,    LAST | NO_ARG,         do_data,     0 }, /* RFC 5321 4.1.1.4 */
+	{ VERB_BDAT,     "bdat",     ANY,                       REPLY_NEED_RCPT,    0,                     do_bdat,     EXT_BIT(EXT_CHUNKING) }, /* RFC 3030 2 */
+	{ VERB_RSET,     "rset",     ANY,                       REPLY_OK,           JUNK | NO_ARG,         do_rset,     0 }, /* RFC 5321 4.1.1.5 */
+	{ VERB_NOOP,     "noop",     ANY,                       REPLY_OK,           CLEAR | LAST | JUNK,   do_noop,     0 }, /* RFC 5321 4.1.1.9 */
+	{ VERB_QUIT,     "quit",     ANY,                       REPLY_OK,           CLEAR | NO_ARG,        do_quit,     0 }, /* RFC 5321 4.1.1.10 */
+	{ VERB_VRFY,     "vrfy",     ANY_BUT_BDAT,              REPLY_BDAT_MIXED,   LAST | JUNK | NAME,    do_vrfy,     EXT_BIT(EXT_VRFY) }, /* RFC 5321 4.1.1.6 */
+	{ VERB_EXPN,     "expn",     ANY,                       REPLY_OK,           LAST | JUNK,           do_refused,  0 }, /* RFC 5321 4.1.1.7 */
+	{ VERB_HELP,     "help",     ANY,                       REPLY_OK,           JUNK,                  do_help,     0 }, /* RFC 5321 4.1.1.8 */
+	{ VERB_ETRN,     "etrn",     NO_MAIL,                   REPLY_NESTED_MAIL,  HELLO | JUNK | NAME,   do_etrn,     EXT_BIT(EXT_ETRN) }, /* RFC 1985 */
+	{ VERB_AUTH,     "auth",     NO_MAIL,                   REPLY_AUTH_IN_MAIL, EHLO | NAME,           do_auth,     EXT_BIT(EXT_AUTH) }, /* RFC 4954 4 */
+	{ VERB_STARTTLS, "starttls", ANY_BUT_BDAT,              REPLY_BDAT_MIXED,   EHLO | CLEAR | NO_ARG, do_starttls, EXT_BIT(EXT_STARTTLS) }, /* RFC 3207 4 */
 };
+/* clang-format on */
 
 static const struct rule *rule_of(enum smtp_verb v)
 {
@@ -131,6 +133,8 @@ static enum smtp_reply check_rule(const struct session *s, const struct rule *r,
 {
 	if (s->tls == NULL && s->service->tls_level == LEVEL_ENCRYPT && !(r->needs & CLEAR))
 		return REPLY_NEED_STARTTLS;
+	if (r->extension & s->service->hidden)
+		return REPLY_NOT_IMPLEMENTED;
 	if ((r->needs & EHLO) && s->hello != HELLO_EHLO)
 		return REPLY_NEED_HELO;
 	if ((r->needs & HELLO) && s->hello == HELLO_NONE && s->service->helo_required)

@@ -127,8 +127,10 @@ static void read_protocol(struct service *s)
 
 static void read_extensions(struct service *s)
 {
-	unsigned all = (EXT_BIT(EXT_COUNT) - 1) & ~esmtp_mask(str_c(conf_str(s->view, "smtpd_discard_ehlo_keywords")));
+	unsigned all;
 
+	s->hidden = esmtp_mask(str_c(conf_str(s->view, "smtpd_discard_ehlo_keywords")));
+	all = (EXT_BIT(EXT_COUNT) - 1) & ~s->hidden;
 	if (!s->vrfy)
 		all &= ~EXT_BIT(EXT_VRFY);
 	if (s->tls == NULL || s->tls_wrapper)

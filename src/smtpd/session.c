@@ -134,13 +134,15 @@ static bool too_many_errors(struct session *s)
 
 static enum outcome bad_line(struct session *s, int r)
 {
+	bool in_auth = s->mode == MODE_AUTH;
+
 	auth_drop(s);
-	s->mode = s->mode == MODE_AUTH ? MODE_COMMAND : s->mode;
+	s->mode = MODE_COMMAND;
 	s->verb = VERB_NONE;
 	s->counted = false;
 	s->count[VERB_NONE].total++;
 	if (r == -SMTP_ELONG)
-		reply(s, REPLY_LINE_TOO_LONG);
+		reply(s, in_auth ? REPLY_AUTH_TOO_LONG : REPLY_LINE_TOO_LONG); /* RFC 4954 sec. 4 */
 	else
 		reply(s, r == -SMTP_EBARE ? REPLY_BARE_NEWLINE : REPLY_NUL);
 	return R_DONE;

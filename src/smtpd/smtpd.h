@@ -86,7 +86,7 @@ struct service {
 	unsigned connection_limit, data_rate; /* 0: no limit; octets a second */
 	unsigned rcpt_limit, hop_limit, soft_errors, hard_errors, junk_limit;
 	uint64_t error_sleep_ms, timeout_ms, starttls_timeout_ms;
-	unsigned extensions; /* bits that may be offered */
+	unsigned extensions, hidden; /* bits that may be offered; that smtpd_discard_ehlo_keywords takes away */
 	bool helo_required, delay_reject, vrfy, forbid_pipelining, peername_lookup, strict_envelopes,
 		add_missing_headers;
 	bool reject_unlisted_rcpt, reject_unlisted_sender, strict_utf8;
