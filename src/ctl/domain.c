@@ -29,13 +29,19 @@ static int write_domains(const char *path, struct str value)
 {
 	struct buf text = BUF_INIT(1 << 22), changed = BUF_INIT(1 << 22);
 	struct edit edit = { .name = STR("virtual_mailbox_domains"), .value = value };
-	int r = -1;
+	struct edit_file file = { 0 };
+	int r = edit_begin(path, &file);
 
-	if (edit_read_file(path, &text) == 0 && edit_main_cf(buf_str(&text), EDIT_SET, &edit, 1, &changed) == 0)
-		r = edit_replace_file(path, buf_str(&changed));
+	if (r == 0)
+		r = edit_read_file(path, &text);
+	if (r == 0)
+		r = edit_main_cf(buf_str(&text), EDIT_SET, &edit, 1, &changed);
+	if (r == 0)
+		r = edit_commit(&file, buf_str(&changed));
 	if (r != 0)
 		fprintf(stderr, "gatepost: %s: %s; add the domain to virtual_mailbox_domains by hand\n", path,
 			strerror(errno));
+	edit_cancel(&file);
 	buf_free(&text);
 	buf_free(&changed);
 	return r;

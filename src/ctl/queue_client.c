@@ -14,7 +14,7 @@ struct conf *queue_conf(const char *program, const char *dir)
 {
 	struct buf errors = BUF_INIT(65536);
 	const char *from = dir ? dir : getenv("MAIL_CONFIG");
-	struct conf *conf = conf_load(from ? from : "/etc/postfix", &errors, NULL);
+	struct conf *conf = conf_load(from ? from : "/etc/gatepost", &errors, NULL);
 
 	if (conf == NULL) {
 		fprintf(stderr, "%s: fatal: %s", program, errors.p ? errors.p : "no configuration\n");
