@@ -141,8 +141,10 @@ static enum outcome bad_line(struct session *s, int r)
 	s->verb = VERB_NONE;
 	s->counted = false;
 	s->count[VERB_NONE].total++;
-	if (r == -SMTP_ELONG)
-		reply(s, in_auth ? REPLY_AUTH_TOO_LONG : REPLY_LINE_TOO_LONG); /* RFC 4954 sec. 4 */
+	if (r == -SMTP_ELONG && in_auth)
+		replyf(s, 500, "5.5.6", "Error: authentication exchange line is too long"); /* RFC 4954 sec. 4 */
+	else if (r == -SMTP_ELONG)
+		reply(s, REPLY_LINE_TOO_LONG);
 	else
 		reply(s, r == -SMTP_EBARE ? REPLY_BARE_NEWLINE : REPLY_NUL);
 	return R_DONE;
