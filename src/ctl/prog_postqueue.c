@@ -70,6 +70,17 @@ static void print_message(const json_t *m)
 	printf("\n");
 }
 
+/* An answer that is no message: says it, and ends. */
+static void check_error(const json_t *m)
+{
+	const char *error = json_string_value(json_object_get(m, "error"));
+
+	if (error == NULL)
+		return;
+	fprintf(stderr, "%s: fatal: %s\n", program, error);
+	exit(EX_NOPERM);
+}
+
 static int print_columns(FILE *f)
 {
 	char *line = NULL;
@@ -82,6 +93,7 @@ static int print_columns(FILE *f)
 
 		if (m == NULL)
 			continue;
+		check_error(m);
 		if (n++ == 0)
 			printf("%-17s %8s %-19s %s\n", "-Queue ID-", "--Size--", " ---Arrival Time----",
 				"-Sender/Recipient-------");
@@ -101,12 +113,21 @@ static int print_columns(FILE *f)
 
 static int print_json(FILE *f)
 {
-	char block[65536];
-	size_t n;
+	char *line = NULL;
+	size_t cap = 0;
+	bool first = true;
+	ssize_t n;
 
-	while ((n = fread(block, 1, sizeof block, f)) > 0)
-		if (fwrite(block, 1, n, stdout) != n)
+	while ((n = getline(&line, &cap, f)) > 0) {
+		json_t *m = first ? json_loads(line, 0, NULL) : NULL;
+
+		check_error(m);
+		json_decref(m);
+		first = false;
+		if (fwrite(line, 1, (size_t)n, stdout) != (size_t)n)
 			return 1;
+	}
+	free(line);
 	return fflush(stdout) == 0 ? 0 : 1;
 }
 

@@ -370,6 +370,9 @@ static void on_control(uv_poll_t *poll, int status, int events)
 	if (fd < 0)
 		return;
 	if (k->n >= CLIENTS_MAX || !may_ask(k, fd)) {
+		static const char no[] = "{\"error\": \"no permission, or too many ask at once\"}\n";
+
+		send(fd, no, sizeof no - 1, MSG_NOSIGNAL);
 		close(fd);
 		return;
 	}

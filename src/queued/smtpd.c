@@ -67,9 +67,10 @@ static int on_want(struct ipc *c, struct ipc_in *in, int *fds, unsigned n_fds)
 
 	(void)fds;
 	(void)n_fds;
-	if (!ipc_get_end(in) || p->wants >= WANTS_MAX)
+	if (!ipc_get_end(in))
 		return -1;
-	p->wants++;
+	if (p->wants < WANTS_MAX)
+		p->wants++;
 	smtpds_serve(p->q);
 	return 0;
 }
