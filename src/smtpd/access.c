@@ -74,9 +74,8 @@ static enum verdict refuse(struct check *c, int code, struct str text, enum abou
 	return check_refuse(c, code, enhanced, about, "%.*s", STR_ARG(text));
 }
 
-static enum verdict act(struct check *c, const struct restriction *r, struct str action)
+enum verdict access_act(struct check *c, struct str action, struct str from, enum about about)
 {
-	enum about about = about_of((enum access_key)r->kind->variant);
 	struct str rest = action, word = { NULL, 0 };
 
 	str_word(&rest, " \t", &word);
@@ -97,7 +96,7 @@ static enum verdict act(struct check *c, const struct restriction *r, struct str
 	if (str_ieq(word, STR("WARN")) || str_ieq(word, STR("INFO"))) {
 		log_info("%s: %.*s: access %.*s from %s: %.*s",
 			c->session->tx && *c->session->tx->id ? c->session->tx->id : "NOQUEUE", STR_ARG(word),
-			STR_ARG(r->arg), client_text(c->session), STR_ARG(rest));
+			STR_ARG(from), client_text(c->session), STR_ARG(rest));
 		return V_DUNNO;
 	}
 	if (is_number(word) && word.n == 3 && (word.p[0] == '4' || word.p[0] == '5'))
@@ -121,5 +120,7 @@ enum verdict run_access(struct check *c, const struct restriction *r)
 	if (status == MAP_TEMPORARY)
 		return check_refuse(
 			c, 451, "4.3.0", about_of((enum access_key)r->kind->variant), "Temporary lookup failure");
-	return status == MAP_FOUND ? act(c, r, arena_dup(c->mem, str_trim(m->value))) : V_DUNNO;
+	return status == MAP_FOUND ? access_act(c, arena_dup(c->mem, str_trim(m->value)), r->arg,
+					     about_of((enum access_key)r->kind->variant))
+				   : V_DUNNO;
 }

@@ -79,6 +79,11 @@ struct str check_rcpt(const struct check *c);
 /* access.c */
 enum access_key { KEY_CLIENT, KEY_HELO, KEY_SENDER, KEY_RCPT };
 enum verdict run_access(struct check *c, const struct restriction *r);
+/* Do what an action of access(5) says. `from` names its table in the log; `action` is in check->mem. */
+enum verdict access_act(struct check *c, struct str action, struct str from, enum about about);
+
+/* restrict_policy.c */
+enum verdict run_policy(struct check *c, const struct restriction *r);
 
 /* restrict_sender.c */
 enum verdict run_login_mismatch(struct check *c, const struct restriction *r);

@@ -298,6 +298,7 @@ static const struct restriction_kind kinds[] = {
 	{ "check_helo_access",                            run_access,             KEY_HELO,              true,  false },
 	{ "check_sender_access",                          run_access,             KEY_SENDER,            true,  false },
 	{ "check_recipient_access",                       run_access,             KEY_RCPT,              true,  false },
+	{ "check_policy_service",                         run_policy,             0,                     true,  false },
 };
 /* clang-format on */
 

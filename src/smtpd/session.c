@@ -89,6 +89,8 @@ void question_end(struct session *s)
 	} else if (q->what == ASK_DNS) {
 		dns_cancel(&q->dns);
 		dns_done(&q->dns);
+	} else if (q->what == ASK_POLICY) {
+		policy_end(&q->policy);
 	}
 	free(q);
 	s->question = NULL;

@@ -19,6 +19,7 @@
 #include "smtp/data.h"
 #include "smtp/esmtp.h"
 #include "smtp/reply.h"
+#include "smtpd/policy.h"
 #include "tls/tls.h"
 
 enum {
@@ -98,7 +99,7 @@ struct service {
 };
 
 /* The one open question of a session. Freed by question_end(). */
-enum asked { ASK_MAP, ASK_DNS, ASK_AUTH, ASK_FLUSH, ASK_COMMIT, ASK_SLEEP };
+enum asked { ASK_MAP, ASK_DNS, ASK_AUTH, ASK_FLUSH, ASK_COMMIT, ASK_SLEEP, ASK_POLICY };
 struct question {
 	struct session *session;
 	enum asked what;
@@ -106,6 +107,7 @@ struct question {
 	union {
 		struct map_request map;
 		struct dns_query dns;
+		struct policy_request policy;
 		struct {
 			uint32_t request;
 			uint16_t code;
@@ -305,6 +307,7 @@ struct header_scan {
 
 struct transaction {
 	struct session *session; /* NULL: the client is gone, only the commit is awaited */
+	uint64_t number;	 /* of the process; tells a policy service which requests are about one message */
 	struct arena *mem;
 	struct str sender;
 	struct address sender_parts;

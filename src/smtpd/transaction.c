@@ -11,9 +11,11 @@ enum { ARENA_OCTETS = 1024 };
 
 void transaction_begin(struct session *s, struct str sender)
 {
+	static uint64_t last_number;
 	struct transaction *t = xcalloc(1, sizeof *t);
 
 	require(s->tx == NULL);
+	t->number = ++last_number;
 	t->session = s;
 	t->mem = arena_new(ARENA_OCTETS);
 	t->sender = arena_dup(t->mem, sender);
