@@ -1,5 +1,6 @@
 #include "ctl/gatepost.h"
 #include "base/log.h"
+#include "conf/params.h"
 #include "tls/tls.h"
 
 #include <errno.h>
@@ -81,6 +82,25 @@ static void warn_of_small_things(const struct conf_view *v, struct buf *warnings
 			conf_str(v, "smtpd_sasl_type"));
 }
 
+/*
+ * What main.cf sets and Gatepost knows but does not act on: a filter that is not asked
+ * is worth a line before anybody relies on it.
+ */
+static void warn_of_what_does_nothing(const struct conf *conf, struct buf *warnings)
+{
+	struct buf names = BUF_INIT(65536);
+	const struct param *const *rows;
+	size_t n = params_all(&rows);
+
+	for (size_t i = 0; i < n; i++)
+		if (rows[i]->acts == KNOWN && conf_is_set(conf_main(conf), rows[i]->name) && names.n < 2000)
+			buf_addf(&names, "%s%s", names.n ? ", " : "", rows[i]->name);
+	if (names.n)
+		buf_addf(warnings, "%s/main.cf: these parameters are known, and have no effect in this version: %s\n",
+			conf_dir(conf), names.p);
+	buf_free(&names);
+}
+
 unsigned ctl_faults(const char *config_directory, struct buf *lines, struct buf *warnings)
 {
 	struct conf *conf = conf_load(config_directory, lines, warnings);
@@ -99,6 +119,7 @@ unsigned ctl_faults(const char *config_directory, struct buf *lines, struct buf 
 			faults += check_tls(&service[i], lines);
 	faults += check_accounts(conf_main(conf), lines);
 	warn_of_small_things(conf_main(conf), warnings);
+	warn_of_what_does_nothing(conf, warnings);
 	conf_free(&conf);
 	return faults;
 }

@@ -147,9 +147,9 @@ static void main_cf(const struct plan *p, struct buf *b)
 		"# Gatepost's main.cf; the same names and rules as Postfix's. `postconf -d` shows every default, "
 		"postconf(5)\n"
 		"# says what each name means, `postconf name=value` changes one, `gatepost reload` takes it up.\n\n"
-		"queue_directory = %s/spool\ndata_directory = %s/data\n"
+		"queue_directory = %s/spool\n"
 		"# Leave this out to log to syslog.\nmaillog_file = %s/mail.log\n\n",
-		p->dir, p->dir, p->dir);
+		p->dir, p->dir);
 	buf_addf(b, "myhostname = %s\nmydomain = %s\nmyorigin = $mydomain\nmydestination = localhost\nalias_maps =\n\n",
 		p->hostname, domain);
 	buf_addf(b,
