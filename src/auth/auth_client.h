@@ -22,11 +22,17 @@ struct auth_client *auth_client_new(uv_loop_t *loop, const char *path, unsigned 
 void auth_client_free(struct auth_client **c);
 
 enum auth_mech_flag { /* of the MECH line */
-	AUTH_MECH_ANONYMOUS = 1, AUTH_MECH_PLAINTEXT = 2, AUTH_MECH_DICTIONARY = 4, AUTH_MECH_ACTIVE = 8,
-	AUTH_MECH_MUTUAL = 16, AUTH_MECH_FORWARD_SECRECY = 32, AUTH_MECH_PRIVATE = 64, AUTH_MECH_CHANNEL_BINDING = 128
+	AUTH_MECH_ANONYMOUS = 1,
+	AUTH_MECH_PLAINTEXT = 2,
+	AUTH_MECH_DICTIONARY = 4,
+	AUTH_MECH_ACTIVE = 8,
+	AUTH_MECH_MUTUAL = 16,
+	AUTH_MECH_FORWARD_SECRECY = 32,
+	AUTH_MECH_PRIVATE = 64,
+	AUTH_MECH_CHANNEL_BINDING = 128
 };
 struct auth_mech {
-	struct str name;	/* "PLAIN", in capitals */
+	struct str name; /* "PLAIN", in capitals */
 	unsigned flags;
 };
 /* The mechanisms that the service offers now (the last known ones while it is away); 0 while none is known. */
@@ -38,17 +44,17 @@ enum auth_outcome {
 	AUTH_OK,	/* user is set */
 	AUTH_FAIL,	/* wrong secret, unknown user, disabled …: 535; code and reason may say why */
 	AUTH_TEMP,	/* 454: service away, slow, or it said temp_fail */
-	AUTH_BAD_BASE64	/* 501 5.5.2 */
+	AUTH_BAD_BASE64 /* 501 5.5.2 */
 };
 
-struct auth_request {		/* embedded in the session; zeroed by the caller, fields set, before auth_start() */
-	struct str mech;	/* one of auth_client_mechs() */
-	struct str service;	/* "smtp" */
+struct auth_request {	    /* embedded in the session; zeroed by the caller, fields set, before auth_start() */
+	struct str mech;    /* one of auth_client_mechs() */
+	struct str service; /* "smtp" */
 	struct str local_ip, remote_ip; /* "" not known */
 	uint16_t local_port, remote_port;
-	bool secured;		/* under TLS */
+	bool secured; /* under TLS */
 	bool has_initial;
-	struct str initial;	/* initial response, base64 as the client sent it; "=" is an empty one */
+	struct str initial; /* initial response, base64 as the client sent it; "=" is an empty one */
 	/* The service wants one more answer: base64 challenge, without "334 ". Call auth_continue() or auth_cancel(). */
 	void (*on_challenge)(struct auth_request *r, struct str challenge);
 	/* The end. Slices live for the call only. */

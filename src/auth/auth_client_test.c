@@ -307,10 +307,10 @@ static void test_away(void **state)
 
 static void test_paths(void **state)
 {
-	static const char *const paths[] = { "private/nosuch", "unix:", "inet:localhost", "inet:127.0.0.1:x",
-		"inet:127.0.0.1:1",
-		"/a/path/that/is/much/too/long/for/a/socket/"
-		"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx" };
+	static const char *const paths[] = {
+		"private/nosuch", "unix:", "inet:localhost", "inet:127.0.0.1:x", "inet:127.0.0.1:1",
+		"/a/path/that/is/much/too/long/for/a/socket/xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+	};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {

@@ -1,4 +1,5 @@
 #include "base/buf.h"
+#include "base/arena.h"
 #include "base/log.h"
 
 #include <stdio.h>
@@ -17,9 +18,7 @@ char *buf_reserve(struct buf *b, size_t n)
 			cap = cap * 2 + 8;
 		if (cap > b->max)
 			cap = b->max > want ? b->max : want;
-		p = realloc(b->p, cap + 1);
-		if (p == NULL)
-			panic("out of memory: %zu octets", cap);
+		p = xrealloc(b->p, cap + 1);
 		b->p = p;
 		b->cap = cap;
 		p[b->n] = '\0';

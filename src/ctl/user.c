@@ -206,7 +206,7 @@ static int change(struct users *u, const char *sql, struct str a, struct str b, 
 	sqlite3_stmt *stmt = NULL;
 	int r = sqlite3_prepare_v2(u->db, sql, -1, &stmt, NULL);
 
-	for (int i = 0; r == SQLITE_OK && i < sqlite3_bind_parameter_count(stmt); i++)
+	for (int i = 0; r == SQLITE_OK && i < 3 && i < sqlite3_bind_parameter_count(stmt); i++)
 		r = sqlite3_bind_text(stmt, i + 1, values[i].p ? values[i].p : "", (int)values[i].n, SQLITE_STATIC);
 	if (r == SQLITE_OK)
 		r = sqlite3_step(stmt);

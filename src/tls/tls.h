@@ -10,8 +10,8 @@
 #include "base/buf.h"
 #include "conf/conf.h"
 
-struct tls_ctx;		/* certificates, keys, policy; shared by sessions */
-struct tls_conn;	/* one connection */
+struct tls_ctx;	 /* certificates, keys, policy; shared by sessions */
+struct tls_conn; /* one connection */
 
 enum tls_result { TLS_DONE = 1, TLS_WANT_READ, TLS_WANT_WRITE, TLS_END, TLS_ERROR };
 
@@ -39,15 +39,17 @@ enum tls_result tls_read(struct tls_conn *t, void *p, size_t size, size_t *n);
 enum tls_result tls_write(struct tls_conn *t, const void *p, size_t size, size_t *n);
 /* Octets decrypted and not read yet (poll will not tell of them). */
 bool tls_has_pending(const struct tls_conn *t);
+/* It ended or failed: nothing comes any more, and nothing can be sent. */
+bool tls_is_over(const struct tls_conn *t);
 
 struct tls_info {
-	const char *protocol;	/* "TLSv1.3" */
-	const char *cipher;	/* "TLS_AES_256_GCM_SHA384" */
+	const char *protocol; /* "TLSv1.3" */
+	const char *cipher;   /* "TLS_AES_256_GCM_SHA384" */
 	int bits, cipher_bits;
-	const char *key_exchange; /* "X25519"; "" if not known */
+	const char *key_exchange;     /* "X25519"; "" if not known */
 	const char *server_signature; /* "ECDSA (P-256)", "RSA-PSS (2048 bits)"; "" */
 	const char *server_digest;    /* "SHA256"; "" */
-	const char *sni;	/* "" none */
+	const char *sni;	      /* "" none */
 	bool verified, resumed;
 };
 /* Valid while the connection lives. */
