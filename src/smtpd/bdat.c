@@ -1,7 +1,10 @@
 /* BDAT (RFC 3030): chunks of exactly so many octets, refused ones too. */
 #include "smtpd/smtpd.h"
 
-enum { SKIP_AT_MOST = 64 * 1024 * 1024 }; /* octets of a refused chunk that are read only to stay in step */
+enum {
+	SKIP_AT_MOST = 64 * 1024 * 1024, /* octets of a refused chunk that are read only to stay in step */
+	SMALL_CHUNK = 512		 /* a chunk under this that is not the last counts as a junk command */
+};
 
 /* "BDAT 1*20DIGIT [LAST]" (sec. 2) */
 static bool parse_chunk(struct str arg, uint64_t *octets, bool *last)
@@ -24,11 +27,10 @@ static enum outcome skip_chunk(struct session *s)
 	return R_MORE;
 }
 
-/* From here on only BDAT that is skipped too, and the ends of a transaction (sec. 2: the whole sequence has failed). */
+/* The whole sequence has failed (sec. 2), and the transaction with it: chunks that follow find none, and are skipped. */
 static enum outcome fail_sequence(struct session *s)
 {
-	s->tx->bdat = BDAT_FAILED;
-	spool_msg_abort(&s->tx->msg);
+	transaction_end(s);
 	return skip_chunk(s);
 }
 
@@ -38,7 +40,7 @@ static enum outcome first_checked(struct session *s, bool taken)
 
 	if (!taken)
 		return fail_sequence(s);
-	t->bdat = BDAT_OPEN;
+	t->in_chunks = true;
 	bdat_scan_init(&t->scan);
 	t->scan.normalize = s->normalize;
 	message_begin(s);
@@ -48,7 +50,7 @@ static enum outcome first_checked(struct session *s, bool taken)
 
 static bool is_too_big(const struct session *s)
 {
-	uint64_t limit = s->service->size_limit, before = s->tx->bdat == BDAT_OPEN ? s->tx->scan.content : 0;
+	uint64_t limit = s->service->size_limit, before = s->tx->in_chunks ? s->tx->scan.content : 0;
 
 	return limit && (s->chunk_octets > limit || before + s->chunk_octets > limit);
 }
@@ -64,20 +66,17 @@ enum outcome do_bdat(struct session *s, struct str arg)
 	s->chunk_left = s->chunk_octets;
 	s->chunk_skip = false;
 	session_deadline(s, s->service->timeout_ms);
-	if (s->bdat_refusal != REPLY_OK || t == NULL || (t->n_accepted == 0 && t->bdat == BDAT_NONE)) {
+	if (s->chunk_octets < SMALL_CHUNK && !s->chunk_last && s->junk++ >= s->service->junk_limit)
+		s->errors++;
+	if (s->bdat_refusal != REPLY_OK || t == NULL || t->n_accepted == 0) {
 		reply(s, s->bdat_refusal != REPLY_OK ? s->bdat_refusal : t ? REPLY_NO_VALID_RCPTS : REPLY_NEED_RCPT);
-		return skip_chunk(s);
-	}
-	if (t->bdat == BDAT_FAILED) {
-		replyf(s, 551, "5.0.0", "Discarded %llu bytes after earlier error",
-			(unsigned long long)s->chunk_octets);
 		return skip_chunk(s);
 	}
 	if (is_too_big(s)) {
 		reply_reject(s, 552, "5.3.4", "Message size exceeds fixed limit", false);
 		return fail_sequence(s);
 	}
-	if (t->bdat == BDAT_NONE)
+	if (!t->in_chunks)
 		return restrict_begin(s, STAGE_BIT(STAGE_DATA), first_checked);
 	s->mode = MODE_BDAT;
 	return R_MORE;

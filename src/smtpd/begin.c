@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 static void connect_line(struct session *s)
@@ -10,6 +11,8 @@ static void connect_line(struct session *s)
 	if (s->announced)
 		return;
 	s->announced = true;
+	if (s->service->is_local)
+		return;
 	log_info("connect from %s", client_text(s));
 }
 
@@ -69,7 +72,7 @@ static bool is_one_too_many(struct session *s)
 {
 	unsigned n = client_enter(s), limit = s->service->connection_limit;
 
-	if (limit == 0 || n <= limit || match_list_addr(s->service->limit_exceptions, &s->peer.any))
+	if (limit == 0 || n <= limit || (s->service->is_local && s->uid == 0) || match_list_addr(s->service->limit_exceptions, &s->peer.any))
 		return false;
 	connect_line(s);
 	log_warn("Connection concurrency limit exceeded: %u from %s for service %s", n, client_text(s),
@@ -79,6 +82,32 @@ static bool is_one_too_many(struct session *s)
 		reply_host(s, 421, "4.7.0", "Error: too many connections");
 	session_pump(s);
 	return true;
+}
+
+/* A local user: trusted, and known by the uid that the kernel tells. */
+static void set_local(struct session *s)
+{
+	struct ucred who;
+	socklen_t n = sizeof who;
+
+	s->uid = getsockopt(s->fd, SOL_SOCKET, SO_PEERCRED, &who, &n) == 0 ? who.uid : (uid_t)-1;
+	s->peer.v4.sin_family = AF_INET;
+	s->peer.v4.sin_addr.s_addr = htonl(s->uid); /* connections are counted by user */
+	memcpy(s->addr, "127.0.0.1", sizeof "127.0.0.1");
+	free(s->name);
+	s->name = xstrdup("localhost");
+	s->trusted = s->normalize = s->line_reader.take_lf = true;
+}
+
+static bool may_submit(struct session *s)
+{
+	if (!s->service->is_local || s->uid == 0 || user_list_has(&s->service->submitters, s->uid))
+		return true;
+	log_warn("uid %u is not allowed to submit mail (authorized_submit_users)", (unsigned)s->uid);
+	s->after_flush = FLUSH_CLOSE;
+	replyf(s, 554, "5.7.1", "User with uid %u is not allowed to submit mail", (unsigned)s->uid);
+	session_pump(s);
+	return false;
 }
 
 static void ask_name(struct session *s)
@@ -116,9 +145,12 @@ void session_new(const struct service *service, int fd, const struct sockaddr *p
 	uv_poll_init(smtpd.child.loop, &s->poll, fd);
 	s->open_handles = 2;
 	link_session(s);
-	set_peer(s, peer);
+	if (service->is_local)
+		set_local(s);
+	else
+		set_peer(s, peer);
 	log_session(s);
-	if (is_one_too_many(s))
+	if (is_one_too_many(s) || !may_submit(s))
 		return;
 	ask_name(s);
 	if (service->tls_wrapper && service->tls == NULL) {
@@ -189,14 +221,14 @@ void session_end(struct session *s, enum end_reason reason)
 		child_exit(&smtpd.child);
 }
 
-/* Graceful: those that do nothing now are told; the others go on, and end by themselves. */
-void sessions_stop(bool graceful)
+/* They are told where they can be, and end. A graceful stop does not come here: sessions go on to their own end. */
+void sessions_end_all(void)
 {
 	struct session *next;
 
 	for (struct session *s = smtpd.sessions; s; s = next) {
 		next = s->next;
-		if (s->mode == MODE_LINGER || (graceful && (s->tx || s->question || s->mode != MODE_COMMAND)))
+		if (s->mode == MODE_LINGER)
 			continue;
 		log_session(s);
 		if (s->mode == MODE_COMMAND && s->question == NULL) {

@@ -46,7 +46,10 @@ static void put_received(struct session *s)
 		r.server_signature = tls.server_signature;
 		r.server_digest = tls.server_digest;
 	}
-	received_put(&out, &r);
+	if (s->service->is_local)
+		received_local_put(&out, &r, (unsigned)s->uid);
+	else
+		received_put(&out, &r);
 	t->own_octets += (int64_t)out.n;
 	spool_msg_add(&t->msg, buf_str(&out));
 	buf_free(&out);
@@ -153,8 +156,10 @@ enum outcome data_input(struct session *s, struct str in, size_t *used)
 
 static enum outcome data_checked(struct session *s, bool taken)
 {
-	if (!taken)
+	if (!taken) {
+		transaction_end(s);
 		return R_DONE;
+	}
 	data_scan_init(&s->tx->scan, s->normalize);
 	message_begin(s);
 	s->mode = MODE_DATA;

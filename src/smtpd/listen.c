@@ -5,10 +5,15 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { PAUSE_MS = 500 };
+enum {
+	PAUSE_MS = 500,
+	WARN_MS = 10 * 1000, /* one line in so long a time says that there are too many */
+	RESERVED = 64	     /* descriptors that no client gets: segments of the log, channels, DNS, authentication */
+};
 
 struct listener {
 	uv_poll_t poll;
@@ -20,6 +25,8 @@ struct listener {
 static struct listener *listeners;
 static uv_timer_t pause_timer;
 static bool paused;
+static size_t sessions_max;
+static uint64_t warned_ms;
 
 static void on_connection(uv_poll_t *poll, int status, int events);
 
@@ -42,7 +49,7 @@ static void on_pause_end(uv_timer_t *timer)
 /* Also called when a session ended: there may be a descriptor again. */
 void listen_resume(void)
 {
-	if (!paused || smtpd.stopping)
+	if (!paused || smtpd.stopping || smtpd.n_sessions >= sessions_max)
 		return;
 	paused = false;
 	uv_timer_stop(&pause_timer);
@@ -51,10 +58,14 @@ void listen_resume(void)
 
 static void pause_accept(int err)
 {
-	log_warn("cannot accept connections now: %s; %zu sessions are open", strerror(err), smtpd.n_sessions);
+	if (warned_ms == 0 || now_ms() - warned_ms >= WARN_MS) {
+		warned_ms = now_ms();
+		log_name(NULL);
+		log_warn("cannot accept connections now: %s; %zu sessions are open", strerror(err), smtpd.n_sessions);
+	}
 	paused = true;
 	watch_all(false);
-	uv_timer_start(&pause_timer, on_pause_end, PAUSE_MS, 0);
+	uv_timer_start(&pause_timer, on_pause_end, PAUSE_MS, PAUSE_MS);
 }
 
 static void on_connection(uv_poll_t *poll, int status, int events)
@@ -68,6 +79,10 @@ static void on_connection(uv_poll_t *poll, int status, int events)
 	if (status < 0)
 		return;
 	for (int i = 0; i < ACCEPT_BURST && !smtpd.stopping; i++) {
+		if (smtpd.n_sessions >= sessions_max) {
+			pause_accept(EMFILE);
+			return;
+		}
 		len = sizeof peer;
 		fd = accept4(l->fd, (struct sockaddr *)&peer, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
 		if (fd >= 0) {
@@ -79,6 +94,18 @@ static void on_connection(uv_poll_t *poll, int status, int events)
 		if (errno != ECONNABORTED && errno != EINTR)
 			return;
 	}
+}
+
+/* A session is a descriptor; a limit made for shells is too low for a server. */
+void listen_limit(void)
+{
+	struct rlimit limit = { 1024, 1024 };
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+		limit.rlim_cur = limit.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &limit);
+	}
+	sessions_max = limit.rlim_cur > 2 * RESERVED ? limit.rlim_cur - RESERVED : limit.rlim_cur / 2;
 }
 
 void listen_open(void)

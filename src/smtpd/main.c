@@ -10,8 +10,6 @@
 #include "smtpd/smtpd.h"
 #include "base/jail.h"
 
-#include <sys/resource.h>
-
 static uv_timer_t ticket_timer;
 enum { TICKET_CHECK_MS = 60 * 1000 };
 
@@ -29,7 +27,8 @@ static void on_stop(struct child *c, bool graceful)
 		return;
 	smtpd.stopping = true;
 	listen_stop();
-	sessions_stop(graceful);
+	if (!graceful)
+		sessions_end_all();
 	if (!graceful || smtpd.n_sessions == 0)
 		child_exit(c);
 }
@@ -40,17 +39,6 @@ static void on_ticket_timer(uv_timer_t *timer)
 	tls_tickets_rotate();
 }
 
-/* A session is a descriptor; a limit made for shells is too low for a server. */
-static void raise_descriptor_limit(void)
-{
-	struct rlimit limit;
-
-	if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
-		limit.rlim_cur = limit.rlim_max;
-		setrlimit(RLIMIT_NOFILE, &limit);
-	}
-}
-
 int main(void)
 {
 	const char *jail;
@@ -58,7 +46,7 @@ int main(void)
 	smtpd.child =
 		(struct child){ .role = ROLE_SMTPD, .on_peer = peer_open, .on_stop = on_stop, .on_status = on_status };
 	child_begin(&smtpd.child);
-	raise_descriptor_limit();
+	listen_limit();
 	smtpd.scratch = BUF_INIT(4 * READ_OCTETS + 64);
 	tls_tickets_seed(smtpd.child.seed);
 	services_open();

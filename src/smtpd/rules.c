@@ -66,7 +66,7 @@ static enum state state_of(const struct session *s)
 
 	if (t == NULL)
 		return s->hello == HELLO_NONE ? ST_START : ST_HELLO;
-	if (t->bdat != BDAT_NONE)
+	if (t->in_chunks)
 		return ST_BDAT;
 	return t->n_accepted ? ST_RCPT : ST_MAIL;
 }
@@ -105,13 +105,22 @@ static bool is_forbidden(const struct session *s, struct str word)
 	return false;
 }
 
-static enum outcome unknown_command(struct session *s, const struct smtp_command *cmd, struct str line)
+bool rules_is_foreign(struct session *s, struct str line)
 {
-	if (is_forbidden(s, cmd->word)) {
-		log_warn("non-SMTP command from %s: %.*s", client_text(s), STR_ARG(str_sub(line, 0, 100)));
-		replyf(s, 221, "2.7.0", "Error: I can break rules, too. Goodbye.");
+	struct smtp_command cmd;
+
+	smtp_command_parse(line, &cmd);
+	if (!is_forbidden(s, cmd.word))
+		return false;
+	log_warn("non-SMTP command from %s: %.*s", client_text(s), STR_ARG(str_sub(line, 0, 100)));
+	replyf(s, 221, "2.7.0", "Error: I can break rules, too. Goodbye.");
+	return true;
+}
+
+static enum outcome unknown_command(struct session *s, struct str line)
+{
+	if (rules_is_foreign(s, line))
 		return R_CLOSE;
-	}
 	s->junk++;
 	reply(s, REPLY_UNKNOWN_COMMAND);
 	return R_DONE;
@@ -182,17 +191,13 @@ enum outcome rules_run(struct session *s, struct str line)
 	s->verb = r ? r->verb : VERB_NONE;
 	s->counted = s->after_message = false;
 	s->count[s->verb].total++;
-	if (smtpd.stopping && s->tx == NULL) {
-		reply_host(s, 421, "4.3.2", "Service shutting down");
-		return R_CLOSE;
-	}
 	if (sent_ahead(s, r)) {
 		reply(s, REPLY_PIPELINING);
 		return R_CLOSE;
 	}
 	count_junk(s, r);
 	if (r == NULL)
-		return unknown_command(s, &cmd, line);
+		return unknown_command(s, line);
 	refusal = check_rule(s, r, cmd.arg);
 	s->bdat_refusal = refusal; /* the octets of a refused chunk must be skipped first */
 	if (refusal != REPLY_OK && r->verb != VERB_BDAT) {

@@ -134,7 +134,7 @@ static bool too_many_errors(struct session *s)
 	return true;
 }
 
-static enum outcome bad_line(struct session *s, int r)
+static enum outcome bad_line(struct session *s, struct str line, int r)
 {
 	bool in_auth = s->mode == MODE_AUTH;
 
@@ -143,6 +143,8 @@ static enum outcome bad_line(struct session *s, int r)
 	s->verb = VERB_NONE;
 	s->counted = false;
 	s->count[VERB_NONE].total++;
+	if (!in_auth && rules_is_foreign(s, line))
+		return R_CLOSE;
 	if (r == -SMTP_ELONG && in_auth)
 		replyf(s, 500, "5.5.6", "Error: authentication exchange line is too long"); /* RFC 4954 sec. 4 */
 	else if (r == -SMTP_ELONG)
@@ -165,7 +167,7 @@ static enum outcome line_input(struct session *s, struct str in, size_t *used)
 	if (r == 0)
 		return R_MORE;
 	if (r > 0 && s->name_query && s->mode == MODE_COMMAND && rules_needs_name(line)) {
-		*used = 0;
+		*used = (size_t)(line.p - in.p); /* before it: the rest of an overlong line, which never comes again */
 		if (!s->waits_for_name)
 			session_deadline(s, NAME_WAIT_MS);
 		s->waits_for_name = true;
@@ -173,7 +175,7 @@ static enum outcome line_input(struct session *s, struct str in, size_t *used)
 	}
 	s->more_input = *used < in.n;
 	if (r < 0)
-		return bad_line(s, r);
+		return bad_line(s, str_sub(in, 0, *used), r);
 	return s->mode == MODE_AUTH ? auth_line(s, line) : rules_run(s, line);
 }
 
@@ -189,6 +191,8 @@ static enum outcome handle_input(struct session *s, struct str in, size_t *used)
 /* What follows from a command's outcome. False: read no further now. */
 static bool settle(struct session *s, enum outcome r)
 {
+	/* Content belongs to a transaction, or is dropped. */
+	require(s->tx || (s->mode != MODE_DATA && (s->mode != MODE_BDAT || s->chunk_skip)));
 	count_command(s, r);
 	if (r == R_DONE && too_many_errors(s))
 		r = R_CLOSE;
@@ -249,13 +253,16 @@ static bool flush(struct session *s)
 {
 	switch (session_write(s)) {
 	case IO_AGAIN:
+		if (!s->unread) /* one deadline for all of it: an octet now and then earns no more time */
+			session_deadline(s, s->service->timeout_ms);
+		s->unread = true;
 		session_watch(s, s->tls && !s->tls_wants_write ? UV_READABLE : UV_WRITABLE);
-		session_deadline(s, s->service->timeout_ms);
 		return false;
 	case IO_END:
 		session_end(s, END_LOST);
 		return false;
 	default:
+		s->unread = false;
 		return true;
 	}
 }
@@ -355,6 +362,11 @@ static void earn_time(struct session *s, size_t octets)
 	s->deadline_ms = due < limit ? due : limit;
 }
 
+static bool reads_commands(const struct session *s)
+{
+	return s->mode != MODE_LINGER && s->mode != MODE_HANDSHAKE;
+}
+
 static void on_readable(struct session *s)
 {
 	for (int i = 0; !s->ending && (i < READS_PER_TURN || (s->tls && tls_has_pending(s->tls))); i++) {
@@ -374,6 +386,12 @@ static void on_readable(struct session *s)
 		handle_octets(s, str_pn(smtpd.input, n));
 		s->in_pump = false;
 		session_pump(s);
+		if (s->ending || !reads_commands(s))
+			return; /* what comes now is no command: it is dropped, or the beginning of a handshake */
+		if (s->tls && tls_is_over(s->tls) && !s->question) {
+			session_end(s, END_LOST); /* nothing may come any more, and the socket may never say so */
+			return;
+		}
 		if (s->poll_events != UV_READABLE || is_waiting(s) || n < sizeof smtpd.input)
 			return;
 	}

@@ -60,10 +60,14 @@ static const struct talk talks[] = {
 		HI FROM TO "DATA\r\n"
 			   "Received: x\r\nReceived: x\r\nReceived: x\r\nReceived: x\r\n\r\n.\r\n",
 		"220 250 250 250 354 554" },
+	/* what fails in the middle ends the transaction: its chunks are skipped, and nothing of it is left */
+	{ THEM, HI FROM TO "BDAT 3\r\nabcBDAT 99999999\r\n", "220 250 250 250 250 552" },
+	{ THEM, HI FROM TO "BDAT 200000\r\n", "220 250 250 250 552" },
 	/* framing: RFC 5321 sec. 2.3.8 */
 	{ THEM, "NOOP\rRSET\r\nNOOP\nRSET\r\nQUIT\r\n", "220 500 500 250 221" },
 	{ THEM, "GET / HTTP/1.0\r\nNOOP\r\n", "220 221" },
 	{ THEM, "\x16\x03\x01 a\r\nNOOP\r\n", "220 221" },
+	{ THEM, "GET / HTTP/1.0\n\nNOOP\r\n", "220 221" },
 };
 
 static void add_codes(struct buf *codes, struct str said)
@@ -173,9 +177,53 @@ static void test_hang_up_anywhere(void **state)
 	buf_free(&said);
 }
 
+/* What comes behind the end of a session is dropped, however much it is: no command of it runs. */
+static void test_octets_behind_the_end(void **state)
+{
+	static char text[2 * READ_OCTETS];
+	struct buf said = BUF_INIT(1 << 20), codes = BUF_INIT(4096);
+	int fd = rig_connect(service, OURS);
+
+	(void)state;
+	memset(text, ' ', sizeof text);
+	memcpy(text, "QUIT\r\n", 6);
+	memcpy(text + READ_OCTETS, HI FROM, strlen(HI FROM));
+	send(fd, text, sizeof text, MSG_NOSIGNAL);
+	rig_run(fd, &said);
+	add_codes(&codes, buf_str(&said));
+	check_str(buf_str(&codes), "220 221");
+	check(smtpd.sessions && smtpd.sessions->count[VERB_EHLO].total == 0);
+	rig_close(fd);
+	check_int(smtpd.n_sessions, 0);
+	buf_free(&said);
+	buf_free(&codes);
+}
+
+/* Chunks of next to nothing, without end: over the budget of a session. */
+static void test_many_small_chunks(void **state)
+{
+	struct buf said = BUF_INIT(1 << 20), codes = BUF_INIT(1 << 16);
+	int fd = rig_connect(service, THEM), sent = 0;
+
+	(void)state;
+	send(fd, HI FROM TO, strlen(HI FROM TO), MSG_NOSIGNAL);
+	while (sent < 2000 && !str_has_suffix(buf_str(&said), STR("too many errors\r\n")) &&
+		send(fd, "BDAT 1\r\nx", 9, MSG_NOSIGNAL) == 9) {
+		rig_run(fd, &said);
+		sent++;
+	}
+	add_codes(&codes, buf_str(&said));
+	check(str_has_suffix(buf_str(&codes), STR(" 250 421")));
+	check(sent < 2000);
+	rig_close(fd);
+	buf_free(&said);
+	buf_free(&codes);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_talks), cmocka_unit_test(test_recipient_limit),
+		cmocka_unit_test(test_octets_behind_the_end), cmocka_unit_test(test_many_small_chunks),
 		cmocka_unit_test(test_content_over_the_limit), cmocka_unit_test(test_hang_up_anywhere) };
 
 	static const char *const option[] = { "" };

@@ -172,6 +172,7 @@ struct session {
 	bool ending, in_pump;
 	enum smtp_reply bdat_refusal;	     /* of the dispatcher; REPLY_OK: none */
 	uint64_t chunk_left, chunk_octets;   /* of BDAT */
+	bool unread;	    /* replies stand in `out` because the client does not read */
 	bool chunk_last, chunk_skip;	     /* skip: answered already, its octets are dropped */
 	struct verb_count count[VERB_COUNT]; /* VERB_NONE: unknown commands */
 };
@@ -204,13 +205,14 @@ void listen_open(void);
 void listen_stop(void);
 void listen_resume(void);
 
+void listen_limit(void); /* how many sessions there may be; before the jail */
 /* begin.c */
 /* Takes: fd. */
 void session_new(const struct service *service, int fd, const struct sockaddr *peer);
 void session_end(struct session *s, enum end_reason reason);
 /* Wait no longer for the client's name. */
 void session_name_end(struct session *s);
-void sessions_stop(bool graceful);
+void sessions_end_all(void);
 
 /* session.c */
 void session_greet(struct session *s);
@@ -272,6 +274,8 @@ const char *verb_text(enum smtp_verb v);
 
 /* cmd_*.c */
 enum outcome do_helo(struct session *s, struct str arg);
+/* No SMTP at all (smtpd_forbidden_commands)? Then that is answered and logged: close. */
+bool rules_is_foreign(struct session *s, struct str line);
 enum outcome do_ehlo(struct session *s, struct str arg);
 enum outcome do_mail(struct session *s, struct str arg);
 enum outcome do_rcpt(struct session *s, struct str arg);
@@ -295,8 +299,6 @@ void auth_drop(struct session *s);
 void auth_forget(struct session *s); /* nobody is logged in any more */
 
 /* transaction.c */
-enum bdat_state { BDAT_NONE, BDAT_OPEN, BDAT_FAILED };
-
 struct header_scan {
 	struct buf line; /* of a physical line what is there so far */
 	bool ended;	 /* all that follows is body */
@@ -326,7 +328,7 @@ struct transaction {
 	struct data_scan scan;
 	struct header_scan header;
 	struct str message_id;
-	enum bdat_state bdat;
+	bool in_chunks;	    /* BDAT has begun */
 	int64_t own_octets; /* of header fields that were added less those that were dropped */
 	bool too_big, committing, committed;
 	int commit_error;

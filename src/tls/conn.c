@@ -137,6 +137,11 @@ bool tls_has_pending(const struct tls_conn *t)
 	return !t->dead && SSL_pending(t->ssl) > 0;
 }
 
+bool tls_is_over(const struct tls_conn *t)
+{
+	return t->dead;
+}
+
 static const char *key_exchange_name(SSL *ssl)
 {
 	int group = (int)SSL_get_negotiated_group(ssl);
