@@ -80,21 +80,32 @@ void auth_forget(struct session *s)
 	s->sasl_username = s->sasl_method = NULL;
 }
 
-/* PLAIN: authzid NUL authcid NUL password (RFC 4616); LOGIN: the first answer is the name. */
+/*
+ * The name in PLAIN: authzid NUL authcid NUL password (RFC 4616 sec. 2). Empty when it is not that to the letter: what a
+ * broken client puts in its place may be the password.
+ */
+static struct str plain_user(struct str decoded)
+{
+	ptrdiff_t first = str_chr(decoded, '\0'), second;
+	struct str rest, password;
+
+	if (first < 0)
+		return STR("");
+	rest = str_from(decoded, (size_t)first + 1);
+	second = str_chr(rest, '\0');
+	if (second < 0)
+		return STR("");
+	password = str_from(rest, (size_t)second + 1);
+	return password.n && str_chr(password, '\0') < 0 ? str_sub(rest, 0, (size_t)second) : STR("");
+}
+
+/* LOGIN: the first answer is the name. */
 static void note_user(struct exchange *x, struct str decoded)
 {
-	struct str rest = decoded, name = { NULL, 0 };
+	struct str name;
 
 	if (str_ieq(x->request.mech, STR("PLAIN"))) {
-		ptrdiff_t first = str_chr(rest, '\0');
-
-		if (first < 0)
-			return;
-		name = str_from(rest, (size_t)first + 1);
-		first = str_chr(name, '\0');
-		if (first < 0)
-			return;
-		name = str_sub(name, 0, (size_t)first);
+		name = plain_user(decoded);
 	} else if (str_ieq(x->request.mech, STR("LOGIN")) && x->responses == 0) {
 		name = decoded;
 	} else {
@@ -258,6 +269,20 @@ static enum smtp_reply check_auth(const struct session *s)
 	return REPLY_OK;
 }
 
+/* The texts are those by which log readers tell a fault of ours from an attack. */
+static enum outcome no_such_mech(struct session *s, struct str mech)
+{
+	bool up = auth_client_is_up(s->service->auth);
+
+	log_warn("%s: SASL %.*s authentication failed: %s", client_text(s), STR_ARG(mech),
+		up ? "Invalid authentication mechanism" : "Connection lost to authentication server");
+	if (up)
+		reply(s, REPLY_AUTH_MECHANISM);
+	else
+		replyf(s, 454, "4.7.0", "Temporary authentication failure: Connection lost to authentication server");
+	return R_DONE;
+}
+
 enum outcome do_auth(struct session *s, struct str arg)
 {
 	enum smtp_reply refusal = check_auth(s);
@@ -272,16 +297,8 @@ enum outcome do_auth(struct session *s, struct str arg)
 		return R_DONE;
 	}
 	mech = find_mech(s, word);
-	if (mech == NULL && !auth_client_is_up(s->service->auth)) {
-		log_warn("%s: SASL %.*s authentication failed: no authentication service", client_text(s),
-			STR_ARG(word));
-		replyf(s, 454, "4.7.0", "Temporary authentication failure: Connection lost to authentication server");
-		return R_DONE;
-	}
-	if (mech == NULL) {
-		reply(s, REPLY_AUTH_MECHANISM);
-		return R_DONE;
-	}
+	if (mech == NULL)
+		return no_such_mech(s, word);
 	x = exchange_new(s, mech->name);
 	if (initial.n && !str_eq(initial, STR("=")) && !look_at(x, initial))
 		return bad_base64(s);
