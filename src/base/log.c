@@ -2,6 +2,7 @@
 #include "base/utf8.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <syslog.h>
@@ -19,7 +20,32 @@ static struct {
 	bool verbose;
 	char gathered[GATHER_OCTETS];
 	size_t n;
+	char host[65]; /* without its domain */
+	int pid;       /* 0: ask */
 } lg = { .to = LOG_TO_STDERR, .name = "gatepost", .fd = 2 };
+
+static void in_forked_child(void)
+{
+	lg.pid = 0;
+}
+
+/* Both are asked for once: a line needs no system call for them. */
+static void know_ourselves(void)
+{
+	static bool watching;
+
+	if (!watching)
+		watching = pthread_atfork(NULL, NULL, in_forked_child) == 0;
+	gethostname(lg.host, sizeof lg.host - 1);
+	lg.host[strcspn(lg.host, ".")] = '\0';
+}
+
+static int own_pid(void)
+{
+	if (lg.pid == 0)
+		lg.pid = (int)getpid();
+	return lg.pid;
+}
 
 void log_open(enum log_to to, const char *name, int fd, int facility)
 {
@@ -31,6 +57,7 @@ void log_open(enum log_to to, const char *name, int fd, int facility)
 	lg.facility = facility;
 	if (to == LOG_TO_SYSLOG)
 		openlog(lg.base_name, LOG_PID | LOG_NDELAY, facility);
+	know_ourselves();
 	tzset();
 }
 
@@ -105,14 +132,11 @@ static void say(int priority, const char *label, const char *fmt, va_list ap)
 	if (lg.to == LOG_TO_FD) {
 		time_t now = time(NULL);
 		struct tm tm;
-		char host[65] = "";
 
-		gethostname(host, sizeof host - 1);
-		host[strcspn(host, ".")] = '\0';
 		strftime(when, sizeof when, "%b %e %H:%M:%S ", localtime_r(&now, &tm));
-		n = snprintf(line, sizeof line, "%s%s %s[%d]: %s%s\n", when, host, lg.name, (int)getpid(), label, text);
+		n = snprintf(line, sizeof line, "%s%s %s[%d]: %s%s\n", when, lg.host, lg.name, own_pid(), label, text);
 	} else {
-		n = snprintf(line, sizeof line, "%s[%d]: %s%s\n", lg.name, (int)getpid(), label, text);
+		n = snprintf(line, sizeof line, "%s[%d]: %s%s\n", lg.name, own_pid(), label, text);
 	}
 	if (n < 0)
 		return;
