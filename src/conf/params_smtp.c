@@ -17,7 +17,7 @@ static const struct param rows[] = {
 	P_STRING("dnssec_probe", "ns:.", KNOWN, "Query that shows whether the resolver validates DNSSEC"),
 	P_BOOL("ignore_mx_lookup_error", "no", KNOWN, "Use address records when the MX lookup fails"),
 	P_BOOL("ignore_srv_lookup_error", "no", KNOWN, "Go on without SRV records when their lookup fails"),
-	P_BOOL("lmtp_assume_final", "no", KNOWN, "Treat a delivery to LMTP as final, so that a DSN says delivered"),
+	P_BOOL("lmtp_assume_final", "no", ACTS, "Treat a delivery to LMTP as final, so that a DSN says delivered"),
 	P_TIME("lmtp_connect_timeout", "0s", 's', 0, 0, ACTS,
 		"How long a connection to an LMTP server may take; 0 leaves it to the system"),
 	P_LIST("lmtp_discard_lhlo_keyword_address_maps", "", KNOWN, "Tables of LHLO keywords to ignore, by server"),

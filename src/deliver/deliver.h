@@ -80,7 +80,8 @@ void deliver_job_ended(struct deliver *d);
 
 struct rcpt_end {
 	enum rcpt_status status;
-	bool nexthop_dead, relayed;
+	bool nexthop_dead;
+	enum rcpt_relayed relayed;
 	const char *dsn;
 	const char *relay;			 /* "relay=" of the log line */
 	struct str remote_mta, diagnostic, text; /* copied */

@@ -99,7 +99,7 @@ void rcpt_end(struct rcpt_run *q, const struct rcpt_end *e)
 		.index = q->rcpt->index,
 		.status = (uint8_t)e->status,
 		.nexthop_dead = e->nexthop_dead,
-		.relayed = e->relayed,
+		.relayed = (uint8_t)e->relayed,
 		.dsn = keep(r, str_c(e->dsn)),
 		.remote_mta = keep(r, e->remote_mta),
 		.diagnostic = keep(r, e->diagnostic),

@@ -1,6 +1,7 @@
 /* lmtp.c - service lmtp: hand mail to a local delivery service (RFC 2033), such as Dovecot's. */
 #include "deliver/lmtp.h"
 #include "base/log.h"
+#include "smtp/orcpt.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -148,7 +149,7 @@ static void begin_message(struct lmtp_conn *c)
 
 	for (size_t i = 0; i < env->n_rcpt; i++) {
 		rcpt[i].address = env->rcpt[i].address;
-		rcpt[i].orcpt = env->rcpt[i].orcpt;
+		rcpt[i].orcpt = orcpt_of(r->mem, &env->rcpt[i]);
 		rcpt[i].notify = env->rcpt[i].notify;
 	}
 	c->message = (struct client_message){ .sender = env->sender,

@@ -2,6 +2,14 @@
 
 #include <stdio.h>
 
+/* RFC 2033 sec. 1 calls LMTP final; as in Postfix that is for lmtp_assume_final to say: there may be a relay behind it. */
+static enum rcpt_relayed relayed(const struct lmtp_conn *c)
+{
+	if (c->message.passed_dsn)
+		return RELAYED_DSN;
+	return conf_bool(c->view, "lmtp_assume_final") ? RELAYED_NOT : RELAYED_PLAIN;
+}
+
 static void end_one(struct lmtp_conn *c, struct rcpt_run *q, const struct client_rcpt *o)
 {
 	static const enum rcpt_status status[] = {
@@ -12,9 +20,9 @@ static void end_one(struct lmtp_conn *c, struct rcpt_run *q, const struct client
 		.dsn = o->dsn,
 		.relay = c->relay,
 		.remote_mta = o->own ? STR("") : str_c(c->host),
-		.diagnostic = o->text };
+		.diagnostic = o->text,
+		.relayed = o->outcome == CLIENT_DELIVERED ? relayed(c) : RELAYED_NOT };
 
-	/* What LMTP took is delivered, not relayed (RFC 2033 sec. 1): e.relayed stays false. */
 	if (o->outcome == CLIENT_DELIVERED || o->own)
 		buf_add_str(&text, o->text);
 	else

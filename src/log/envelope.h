@@ -18,7 +18,13 @@ enum envelope_flag {
 	ENV_REPORT = 16 /* a delivery report of ours: no report on it is made */
 };
 
-enum notify_flag { NOTIFY_NEVER = 1, NOTIFY_SUCCESS = 2, NOTIFY_FAILURE = 4, NOTIFY_DELAY = 8 }; /* 0: not given */
+enum notify_flag { /* 0: not given */
+	NOTIFY_NEVER = 1,
+	NOTIFY_SUCCESS = 2,
+	NOTIFY_FAILURE = 4,
+	NOTIFY_DELAY = 8,
+	NOTIFY_EXPANDED = 16 /* an alias whose targets are recipients of their own: reported so, never delivered */
+};
 
 struct envelope_rcpt {
 	uint32_t index;	     /* 0 … n-1 in the message */

@@ -28,12 +28,18 @@ struct job {
 };
 
 enum rcpt_status { RCPT_SENT = 1, RCPT_DEFERRED = 2, RCPT_BOUNCED = 3 };
+/* Where SENT went, and so who reports when NOTIFY=SUCCESS (RFC 3461 sec. 5.2 and 5.3). */
+enum rcpt_relayed {
+	RELAYED_NOT = 0,   /* delivered for good: we report "delivered" */
+	RELAYED_PLAIN = 1, /* to a server that does not speak DSN: we report "relayed" */
+	RELAYED_DSN = 2	   /* to one that does: it is its duty, and we say nothing */
+};
 
 struct rcpt_result {
 	uint32_t index;	       /* rcpt.index of the job */
 	uint8_t status;	       /* enum rcpt_status */
 	uint8_t nexthop_dead;  /* DEFERRED: nothing can be delivered there now (no connection, no greeting …) */
-	uint8_t relayed;       /* SENT to a server that does not speak DSN: a "relayed" report, if NOTIFY=SUCCESS */
+	uint8_t relayed;       /* SENT: enum rcpt_relayed */
 	struct str dsn;	       /* RFC 3463 status: "2.0.0" */
 	struct str remote_mta; /* Remote-MTA of the report (name), "" if there was none */
 	struct str

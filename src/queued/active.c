@@ -190,10 +190,21 @@ static void on_route(struct map_request *request)
 static void route(struct queued *q, struct active *a)
 {
 	the_queue = q;
-	a->routing = a->n;
+	for (size_t i = 0; i < a->n; i++) {
+		if (a->rcpt[i].rcpt->notify & NOTIFY_EXPANDED) /* nothing is left to be done but the report */
+			active_rcpt_end(&a->rcpt[i], RCPT_SENT, "2.0.0", STR("alias expanded"));
+		else
+			a->routing++;
+	}
+	if (a->routing == 0) {
+		dispatch(q, a);
+		return;
+	}
 	for (size_t i = 0; i < a->n; i++) {
 		struct active_rcpt *r = &a->rcpt[i];
 
+		if (r->outcome)
+			continue;
 		r->is_routing = true;
 		r->route.on_answer = on_route;
 		map_route(q->map, &r->route, r->rcpt->address, a->env.sender);
@@ -284,9 +295,9 @@ void unit_done(struct queued *q, struct unit *u)
 	uint32_t *index = arena_array(a->mem, u->n, sizeof *index), n = 0;
 
 	a->units--;
-	/* The last unit's results go with those of the whole message. */
+	/* The last unit's results go with those of the whole message; one that is owed a report waits for it. */
 	for (size_t i = 0; i < u->n && (a->units > 0 || a->routing > 0); i++) {
-		if (u->rcpt[i]->outcome != RCPT_SENT)
+		if (u->rcpt[i]->outcome != RCPT_SENT || wants_success(u->rcpt[i]))
 			continue;
 		index[n++] = u->rcpt[i]->ref.index;
 		u->rcpt[i]->is_recorded = true;

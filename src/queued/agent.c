@@ -226,16 +226,23 @@ static struct active_rcpt *rcpt_of(struct unit *u, uint32_t index)
 	return NULL;
 }
 
+/* "550 …": RFC 3464 sec. 2.3.6 wants the type smtp for a server's own words alone. */
+static bool is_smtp_reply(struct str s)
+{
+	return s.n >= 3 && s.p[0] >= '2' && s.p[0] <= '5' && ascii_is_digit(s.p[1]) && ascii_is_digit(s.p[2]) &&
+	       (s.n == 3 || s.p[3] == ' ' || s.p[3] == '-');
+}
+
 static void take_outcome(struct active_rcpt *r, const struct rcpt_result *x)
 {
 	struct arena *mem = r->active->mem;
 
 	r->outcome = x->status;
-	r->relayed = x->relayed != 0;
+	r->relayed = x->relayed;
 	r->dsn = arena_dup(mem, x->dsn);
 	r->remote_mta = arena_dup(mem, x->remote_mta);
 	r->diagnostic = arena_dup(mem, x->diagnostic);
-	r->diagnostic_is_smtp = x->remote_mta.n > 0;
+	r->diagnostic_is_smtp = x->remote_mta.n > 0 && is_smtp_reply(x->diagnostic);
 	r->text = arena_dup(mem, x->text);
 }
 

@@ -170,9 +170,9 @@ void round_end(struct queued *q, struct active *a)
 
 void reports_done(struct queued *q, struct active *a, int err)
 {
-	/* A failure that could not be reported did not happen: it will again. */
+	/* A failure that could not be reported did not happen: it will again. So with an alias, where nothing else is. */
 	for (size_t i = 0; i < a->n && err != 0; i++) {
-		if (a->rcpt[i].outcome != RCPT_BOUNCED)
+		if (a->rcpt[i].outcome != RCPT_BOUNCED && !(a->rcpt[i].rcpt->notify & NOTIFY_EXPANDED))
 			continue;
 		a->rcpt[i].outcome = RCPT_DEFERRED;
 		a->rcpt[i].dsn = STR("4.3.0");

@@ -146,7 +146,8 @@ struct active_rcpt {
 	struct active *active;
 	const struct envelope_rcpt *rcpt;
 	struct rcpt_ref ref;
-	bool is_routing, is_recorded, relayed, diagnostic_is_smtp;
+	bool is_routing, is_recorded, diagnostic_is_smtp;
+	uint8_t relayed; /* enum rcpt_relayed */
 	uint8_t outcome; /* enum rcpt_status; 0: none yet */
 	struct str dsn, remote_mta, diagnostic, text;
 };
@@ -159,7 +160,6 @@ struct active {
 	size_t routing;
 	size_t units; /* queued or with an agent */
 	uint64_t active_us;
-	struct active_report *report;
 };
 
 /* agent.c */
@@ -352,11 +352,11 @@ void round_end(struct queued *q, struct active *a);
 void active_free(struct queued *q, struct active *a);
 void log_rcpt(struct queued *q, const struct active_rcpt *r, const char *status);
 
-/* report.c: delivery reports. Calls report_done() when there is none to make or it is kept, err != 0: it is not. */
+/* report.c: delivery reports. Calls reports_done() when there is none to make or it is kept, err != 0: it is not. */
 void report_begin(struct queued *q, struct active *a);
 void reports_done(struct queued *q, struct active *a, int err);
-/* Does this recipient want a report of that sort? */
-bool wants_report(const struct active *a, const struct active_rcpt *r, unsigned notify);
+/* Is its sender to be told that this recipient was sent? */
+bool wants_success(const struct active_rcpt *r);
 
 /* dest.c */
 struct service *service_get(struct queued *q, struct str name);

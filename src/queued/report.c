@@ -8,7 +8,13 @@
 #include <stdlib.h>
 #include <time.h>
 
-enum { REPORT_MAX_OCTETS = 64 * 1024 * 1024, HEADER_MAX_OCTETS = 64 * 1024, READ_OCTETS = 64 * 1024 };
+enum {
+	REPORT_MAX_OCTETS = 64 * 1024 * 1024,
+	ORIGINAL_MAX_OCTETS =
+		REPORT_MAX_OCTETS / 2, /* of a message that is returned whole, whatever bounce_size_limit says */
+	HEADER_MAX_OCTETS = 64 * 1024,
+	READ_OCTETS = 64 * 1024
+};
 
 static const struct {
 	enum dsn_kind kind;
@@ -24,18 +30,34 @@ enum { KINDS = sizeof kinds / sizeof *kinds };
 
 struct active_report {
 	struct spool_msg msg;
+	struct map_request ask; /* where mail to the sender goes */
 	struct queued *q;
 	struct active *a;
 	size_t kind; /* in kinds[] */
+	struct envelope_rcpt *to;
+	size_t n_to;
 };
 
 /* RFC 3461 sec. 4.1: without NOTIFY, failures are reported, and delays may be. */
-bool wants_report(const struct active *a, const struct active_rcpt *r, unsigned notify)
+static bool wants_report(const struct active_rcpt *r, unsigned notify)
 {
-	(void)a;
 	if (r->rcpt->notify == 0)
 		return notify != NOTIFY_SUCCESS;
 	return (r->rcpt->notify & notify) != 0;
+}
+
+bool wants_success(const struct active_rcpt *r)
+{
+	if (r->active->env.sender.n == 0 || (r->active->env.flags & ENV_REPORT))
+		return false;
+	return r->rcpt->notify & NOTIFY_EXPANDED || (wants_report(r, NOTIFY_SUCCESS) && r->relayed != RELAYED_DSN);
+}
+
+static bool is_in_report(const struct active_rcpt *r, size_t kind)
+{
+	if (r->outcome != kinds[kind].status)
+		return false;
+	return kinds[kind].kind == DSN_SUCCESS ? wants_success(r) : wants_report(r, kinds[kind].notify);
 }
 
 static bool is_late(const struct queued *q, const struct message *m)
@@ -52,9 +74,12 @@ static enum dsn_action action_of(const struct active_rcpt *r, enum dsn_kind kind
 		return ACTION_FAILED;
 	if (kind == DSN_DELAY)
 		return ACTION_DELAYED;
-	return r->relayed ? ACTION_RELAYED : ACTION_DELIVERED;
+	if (r->rcpt->notify & NOTIFY_EXPANDED)
+		return ACTION_EXPANDED;
+	return r->relayed == RELAYED_PLAIN ? ACTION_RELAYED : ACTION_DELIVERED;
 }
 
+/* Who is to be told of in a report of that kind. With out == NULL: how many. */
 static size_t pick(struct queued *q, struct active *a, size_t kind, struct dsn_rcpt *out)
 {
 	size_t n = 0;
@@ -64,8 +89,12 @@ static size_t pick(struct queued *q, struct active *a, size_t kind, struct dsn_r
 	for (size_t i = 0; i < a->n; i++) {
 		const struct active_rcpt *r = &a->rcpt[i];
 
-		if (r->outcome != kinds[kind].status || !wants_report(a, r, kinds[kind].notify))
+		if (!is_in_report(r, kind))
 			continue;
+		if (out == NULL) {
+			n++;
+			continue;
+		}
 		out[n++] = (struct dsn_rcpt){ .rcpt = r->rcpt,
 			.action = action_of(r, kinds[kind].kind),
 			.status = r->dsn,
@@ -130,7 +159,8 @@ static int original(struct queued *q, const struct active *a, bool full, struct 
 /* RFC 3461 sec. 4.3: RET says what is wanted; only a failure ever returns the whole of it. */
 static bool returns_full(const struct queued *q, const struct active *a, enum dsn_kind kind)
 {
-	return kind == DSN_FAILURE && !(a->env.flags & ENV_RET_HDRS) && a->env.size <= q->bounce_size_limit;
+	return kind == DSN_FAILURE && !(a->env.flags & ENV_RET_HDRS) && a->env.size <= q->bounce_size_limit &&
+	       a->env.size <= ORIGINAL_MAX_OCTETS;
 }
 
 static int add_stuffed(struct spool_msg *m, struct str content)
@@ -183,8 +213,7 @@ static int make(struct active_report *rep, const struct dsn_rcpt *rcpt, size_t n
 	struct active *a = rep->a;
 	enum dsn_kind kind = kinds[rep->kind].kind;
 	struct buf content = BUF_INIT(REPORT_MAX_OCTETS), whole = BUF_INIT(REPORT_MAX_OCTETS);
-	struct envelope_rcpt to = { .address = a->env.sender, .notify = NOTIFY_NEVER };
-	struct envelope env = { .arrival_us = wall_us(), .flags = ENV_REPORT, .rcpt = &to, .n_rcpt = 1 };
+	struct envelope env = { .arrival_us = wall_us(), .flags = ENV_REPORT, .rcpt = rep->to, .n_rcpt = rep->n_to };
 	struct dsn_report r = { .kind = kind,
 		.myhostname = q->myhostname,
 		.mail_name = q->mail_name,
@@ -197,7 +226,10 @@ static int make(struct active_report *rep, const struct dsn_rcpt *rcpt, size_t n
 
 	memset(&rep->msg, 0, sizeof rep->msg);
 	if (spool_msg_begin(&rep->msg, q->writer) == 0)
-		err = original(q, a, r.original_is_full, &whole);
+		err = 0;
+	if (err == 0 && original(q, a, r.original_is_full, &whole) != 0)
+		r.original_is_full =
+			false; /* what is damaged will not get better: a report without it is better than none */
 	r.report_id = rep->msg.id;
 	r.original = buf_str(&whole);
 	if (err == 0 && dsn_put(&content, &r) != 0)
@@ -221,6 +253,7 @@ static void next_report(struct active_report *rep)
 	struct active *a = rep->a;
 	struct dsn_rcpt *rcpt = arena_array(a->mem, a->n + 1, sizeof *rcpt);
 
+	map_done(&rep->ask);
 	for (; rep->kind < KINDS; rep->kind++) {
 		size_t n = pick(rep->q, a, rep->kind, rcpt);
 		int err = n > 0 ? make(rep, rcpt, n) : 0;
@@ -244,8 +277,43 @@ static bool has_bounced(const struct active *a)
 	return false;
 }
 
+/* The sender may be an alias of ours, which a client's RCPT would have expanded; nobody does it later. */
+static void on_sender(struct map_request *ask)
+{
+	struct active_report *rep = container_of(ask, struct active_report, ask);
+	struct active *a = rep->a;
+	bool known = ask->status != MAP_TEMPORARY && !ask->alias_loop && ask->n_expanded > 0;
+	size_t n = known ? ask->n_expanded : 1;
+
+	if (ask->status == MAP_TEMPORARY && has_bounced(a)) {
+		map_done(ask);
+		reports_done(rep->q, a, -EAGAIN);
+		return;
+	}
+	rep->to = arena_array(a->mem, n, sizeof *rep->to);
+	rep->n_to = n;
+	for (size_t i = 0; i < n; i++) {
+		struct str address = known ? arena_dup(a->mem, ask->expanded[i]) : a->env.sender;
+
+		rep->to[i] = (struct envelope_rcpt){ .index = (uint32_t)i, .address = address, .notify = NOTIFY_NEVER };
+		if (!str_eq(address, a->env.sender))
+			rep->to[i].original = a->env.sender;
+	}
+	next_report(rep);
+}
+
+static bool has_reports(struct queued *q, struct active *a)
+{
+	size_t n = 0;
+
+	for (size_t kind = 0; kind < KINDS; kind++)
+		n += pick(q, a, kind, NULL);
+	return n > 0;
+}
+
 void report_begin(struct queued *q, struct active *a)
 {
+	struct active_report *rep;
 	char id[ENVELOPE_ID_TEXT];
 
 	/* RFC 5321 sec. 4.5.5, RFC 3464 sec. 2: never a report on a report, or to the null sender. */
@@ -256,9 +324,13 @@ void report_begin(struct queued *q, struct active *a)
 		reports_done(q, a, 0);
 		return;
 	}
-	if (a->report == NULL)
-		a->report = arena_alloc(a->mem, sizeof *a->report);
-	a->report->q = q;
-	a->report->a = a;
-	next_report(a->report);
+	if (!has_reports(q, a)) {
+		reports_done(q, a, 0);
+		return;
+	}
+	rep = arena_alloc(a->mem, sizeof *rep);
+	rep->q = q;
+	rep->a = a;
+	rep->ask.on_answer = on_sender;
+	map_rcpt(q->map, &rep->ask, a->env.sender);
 }

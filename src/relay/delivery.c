@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 #include "base/utf8.h"
+#include "smtp/orcpt.h"
 
 #include <stdlib.h>
 
@@ -42,7 +43,7 @@ static void give_up(struct delivery *d)
 {
 	for (size_t i = 0; i < d->job.env.n_rcpt; i++)
 		if (d->result[i].status == 0)
-			result_set(d, i, d->trouble.permanent ? RCPT_BOUNCED : RCPT_DEFERRED, &d->trouble, false);
+			result_set(d, i, d->trouble.permanent ? RCPT_BOUNCED : RCPT_DEFERRED, &d->trouble, RELAYED_NOT);
 	delivery_end(d);
 }
 
@@ -81,31 +82,6 @@ static bool has_utf8_header(const struct delivery *d)
 	return false;
 }
 
-/*
- * The address that the sender wrote, where an alias has changed it, must not get lost for reports of the next host (RFC
- * 3461 sec. 5.2.1): it becomes ORCPT, in xtext (sec. 4).
- */
-static struct str original_recipient(const struct delivery *d, const struct envelope_rcpt *r)
-{
-	struct buf out = BUF_INIT(2048);
-	struct str made;
-
-	if (r->orcpt.n > 0 || r->original.n == 0 || r->original.n > 500 || str_is_8bit(r->original))
-		return r->orcpt;
-	buf_add_c(&out, "rfc822;");
-	for (size_t i = 0; i < r->original.n; i++) {
-		char ch = r->original.p[i];
-
-		if (ascii_is_graph(ch) && ch != '+' && ch != '=')
-			buf_add_char(&out, ch);
-		else
-			buf_addf(&out, "+%02X", (unsigned char)ch);
-	}
-	made = arena_dup(d->mem, buf_str(&out));
-	buf_free(&out);
-	return made;
-}
-
 /* The recipients that are left become the engine's. */
 static void prepare_message(struct delivery *d)
 {
@@ -117,7 +93,7 @@ static void prepare_message(struct delivery *d)
 		if (d->result[i].status != 0)
 			continue;
 		d->open[d->n_open] = (struct client_rcpt){ .address = e->rcpt[i].address,
-			.orcpt = original_recipient(d, &e->rcpt[i]),
+			.orcpt = orcpt_of(d->mem, &e->rcpt[i]),
 			.notify = e->rcpt[i].notify };
 		d->open_index[d->n_open++] = (uint32_t)i;
 	}
@@ -248,7 +224,7 @@ static bool settle(struct delivery *d, size_t k, bool is_last)
 		r->outcome == CLIENT_DELIVERED ? RCPT_SENT
 		: r->outcome == CLIENT_BOUNCED ? RCPT_BOUNCED
 					       : RCPT_DEFERRED,
-		&t, !d->message.passed_dsn);
+		&t, d->message.passed_dsn ? RELAYED_DSN : RELAYED_PLAIN);
 	return true;
 }
 

@@ -205,6 +205,7 @@ void cache_close_all(void);
 
 /* result.c */
 /* The final word on a recipient: noted for queued and logged. `i` counts in job.env.rcpt. */
-void result_set(struct delivery *d, size_t i, enum rcpt_status status, const struct trouble *t, bool relayed);
+void result_set(
+	struct delivery *d, size_t i, enum rcpt_status status, const struct trouble *t, enum rcpt_relayed relayed);
 
 #endif

@@ -42,7 +42,8 @@ static void log_result(const struct delivery *d, size_t i, const struct trouble 
 	buf_free(&original);
 }
 
-void result_set(struct delivery *d, size_t i, enum rcpt_status status, const struct trouble *t, bool relayed)
+void result_set(
+	struct delivery *d, size_t i, enum rcpt_status status, const struct trouble *t, enum rcpt_relayed relayed)
 {
 	static const char *const names[] = { "", "sent", "deferred", "bounced" };
 	struct rcpt_result *r = &d->result[i];
@@ -50,7 +51,7 @@ void result_set(struct delivery *d, size_t i, enum rcpt_status status, const str
 	r->index = d->job.env.rcpt[i].index;
 	r->status = (uint8_t)status;
 	r->nexthop_dead = status == RCPT_DEFERRED && t->dead;
-	r->relayed = status == RCPT_SENT && relayed;
+	r->relayed = status == RCPT_SENT ? (uint8_t)relayed : RELAYED_NOT;
 	r->dsn = arena_dup(d->mem, str_c(t->dsn));
 	r->remote_mta = t->remote_mta;
 	r->diagnostic = t->diagnostic.n > 0 ? t->diagnostic : t->text;

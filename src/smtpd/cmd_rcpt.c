@@ -17,10 +17,27 @@ static void rcpt_end(struct session *s)
 	memset(&t->rcpt_answer, 0, sizeof t->rcpt_answer);
 }
 
+/*
+ * RFC 3461 sec. 5.2.7: an alias for one address hands on all parameters; one for several is the end of the way for
+ * NOTIFY=SUCCESS, of which the sender hears once, and not from each target.
+ */
+static void add_alias(struct transaction *t)
+{
+	uint8_t notify = t->rcpt_params.notify;
+
+	if (t->rcpt_answer.n_expanded < 2 || !(notify & NOTIFY_SUCCESS))
+		return;
+	t->rcpt_params.notify = NOTIFY_EXPANDED;
+	transaction_add_rcpt(t, t->rcpt_address, str_eq(t->rcpt_address, t->rcpt_arg) ? STR("") : t->rcpt_arg);
+	notify &= (uint8_t)~NOTIFY_SUCCESS;
+	t->rcpt_params.notify = notify ? notify : NOTIFY_NEVER;
+}
+
 static void add_all(struct transaction *t)
 {
 	const struct map_request *a = &t->rcpt_answer;
 
+	add_alias(t);
 	if (a->n_expanded == 0)
 		transaction_add_rcpt(t, t->rcpt_address, STR(""));
 	for (size_t i = 0; i < a->n_expanded; i++)

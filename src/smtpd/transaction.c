@@ -47,10 +47,13 @@ void transaction_end(struct session *s)
 		transaction_free(t);
 }
 
+/* An alias that was expanded is another recipient than the same address as one of its own targets. */
 static bool has_rcpt(const struct transaction *t, struct str address)
 {
+	uint8_t kind = t->rcpt_params.notify & NOTIFY_EXPANDED;
+
 	for (size_t i = 0; i < t->n_rcpt; i++)
-		if (str_eq(t->rcpt[i].address, address))
+		if (str_eq(t->rcpt[i].address, address) && (t->rcpt[i].notify & NOTIFY_EXPANDED) == kind)
 			return true;
 	return false;
 }
