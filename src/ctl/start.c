@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <jansson.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -93,15 +94,38 @@ static void sleep_ms(long ms)
 	nanosleep(&t, NULL);
 }
 
-/* Every process that should run has said that it is ready. */
+/* What a status says: nobody is missing, and each that is there is ready for its work. */
+static bool says_ready(const char *text, size_t n)
+{
+	json_t *status = json_loadb(text, n, 0, NULL), *row;
+	const json_t *missing = json_object_get(status, "missing");
+	bool ready = json_is_integer(missing) && json_integer_value(missing) == 0;
+	size_t i;
+
+	json_array_foreach(json_object_get(status, "processes"), i,
+		row) if (!json_is_true(json_object_get(row, "leaving")) && !json_is_true(json_object_get(row, "ready")))
+		ready = false;
+	json_decref(status);
+	return ready;
+}
+
 static bool all_ready(const struct conf *conf)
 {
 	struct buf answer = BUF_INIT(1 << 20);
-	bool ready = ctl_ask_master(conf, "status", &answer) == 0 && strstr(answer.p, "\"ready\":true") &&
-		     !strstr(answer.p, "\"ready\":false");
+	bool ready = ctl_ask_master(conf, "status", &answer) == 0 && says_ready(answer.p, answer.n);
 
 	buf_free(&answer);
 	return ready;
+}
+
+static bool wait_until_ready(const struct conf *conf)
+{
+	for (int waited = 0; waited < START_WAIT_MS; waited += 20) {
+		if (all_ready(conf))
+			return true;
+		sleep_ms(20);
+	}
+	return false;
 }
 
 static volatile sig_atomic_t master_pid, told_to_stop;
@@ -125,13 +149,31 @@ static pid_t start_master(const char *config_directory, bool foreground)
 		signal(SIGHUP, SIG_DFL);
 		signal(SIGTERM, SIG_DFL);
 		signal(SIGINT, SIG_DFL);
-		if (foreground)
+		if (foreground) {
 			prctl(PR_SET_PDEATHSIG, SIGTERM);
+			setpgid(0, 0); /* ^C is for the guard, which passes it on once; two would mean: at once */
+		}
 		execl(path, "master", "-c", config_directory, foreground ? "-f" : (char *)NULL, (char *)NULL);
 		fprintf(stderr, "gatepost: %s: %s\n", path, strerror(errno));
 		_exit(127);
 	}
 	return pid;
+}
+
+/* The guard speaks seldom, and the log may have been moved away since: it is opened for each line. */
+static void say_killed(const struct conf *conf, int signum)
+{
+	const char *file = conf_str(conf_main(conf), "maillog_file");
+	bool to_file = file[0] && strncmp(file, "/dev/", 5) != 0;
+	int fd = to_file ? open(file, O_WRONLY | O_APPEND | O_CLOEXEC | O_NOFOLLOW) : -1;
+	char name[160];
+
+	snprintf(name, sizeof name, "%s/gatepost", conf_str(conf_main(conf), "syslog_name"));
+	log_open(fd >= 0 ? LOG_TO_FD : LOG_TO_SYSLOG, name, fd, LOG_MAIL);
+	log_error("master was killed by signal %d; starting it again", signum);
+	log_open(LOG_TO_SYSLOG, name, -1, LOG_MAIL);
+	if (fd >= 0)
+		close(fd);
 }
 
 static void leave_terminal(void)
@@ -149,7 +191,7 @@ static void leave_terminal(void)
  * The guard: one master after the other, as long as they end by a signal that nobody asked for. Master's own exit codes
  * are final: it said why.
  */
-static int guard(const char *config_directory, bool foreground)
+static int guard(const struct conf *conf, const char *config_directory, bool foreground)
 {
 	struct sigaction action = { .sa_handler = pass_on };
 
@@ -164,6 +206,8 @@ static int guard(const char *config_directory, bool foreground)
 		if (pid < 0)
 			return 1;
 		master_pid = pid;
+		if (told_to_stop)
+			kill(pid, SIGTERM);
 		if (!foreground)
 			leave_terminal(); /* master keeps it until it has said what may be wrong */
 		while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
@@ -171,7 +215,7 @@ static int guard(const char *config_directory, bool foreground)
 		master_pid = 0;
 		if (told_to_stop || WIFEXITED(status))
 			return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
-		log_error("master was killed by signal %d; starting it again", WTERMSIG(status));
+		say_killed(conf, WTERMSIG(status));
 		sleep_ms(time(NULL) - started > 2 ? 50 : 500);
 	}
 }
@@ -186,12 +230,8 @@ static int start_in_background(const struct conf *conf, const char *config_direc
 		return 1;
 	}
 	if (pid == 0) {
-		char name[160];
-
-		snprintf(name, sizeof name, "%s/gatepost", conf_str(conf_main(conf), "syslog_name"));
 		setsid();
-		log_open(LOG_TO_SYSLOG, name, -1, LOG_MAIL);
-		_exit(guard(config_directory, false));
+		_exit(guard(conf, config_directory, false));
 	}
 	for (int waited = 0; waited < START_WAIT_MS; waited += 50) {
 		if (all_ready(conf))
@@ -253,7 +293,7 @@ static int start_instance(const char *dir, bool foreground)
 			conf_str(conf_main(conf), "queue_directory"));
 		r = 1;
 	} else {
-		r = foreground ? guard(dir, true) : start_in_background(conf, dir);
+		r = foreground ? guard(conf, dir, true) : start_in_background(conf, dir);
 	}
 	conf_free(&conf);
 	return r;
@@ -299,32 +339,70 @@ int ctl_stop(const char *config_directory)
 {
 	struct conf *conf = ctl_conf(config_directory);
 	struct buf answer = BUF_INIT(4096);
-	int r;
+	int r, waited = 0;
 
 	if (conf == NULL)
 		return 1;
 	r = ask_or_say(conf, "stop", &answer);
-	for (int waited = 0; r == 0 && waited < STOP_WAIT_MS && is_running(conf); waited += 20)
+	for (; r == 0 && waited < STOP_WAIT_MS && is_running(conf); waited += 20)
 		sleep_ms(20);
+	if (waited >= STOP_WAIT_MS) {
+		fprintf(stderr, "gatepost: it has not stopped after %d seconds: see `gatepost -c %s status`\n",
+			STOP_WAIT_MS / 1000, config_directory);
+		r = 1;
+	}
 	buf_free(&answer);
 	conf_free(&conf);
 	return r;
 }
 
-int ctl_reload(const char *config_directory)
+/* Faults that master does not look for, such as a certificate that cannot be read, are no better than its own. */
+static int may_reload(const char *config_directory)
 {
-	struct conf *conf = ctl_conf(config_directory);
-	struct buf answer = BUF_INIT(1 << 20);
-	int r;
+	struct buf lines = BUF_INIT(1 << 20), warnings = BUF_INIT(1 << 20);
+	unsigned faults = ctl_faults(config_directory, &lines, &warnings);
 
-	if (conf == NULL)
-		return 1;
-	r = ask_or_say(conf, "reload", &answer);
+	if (warnings.n)
+		fputs(warnings.p, stderr);
+	if (faults)
+		fprintf(stderr, "%sthe configuration was not taken up; the one before goes on\n",
+			lines.p ? lines.p : "");
+	buf_free(&lines);
+	buf_free(&warnings);
+	return faults ? 1 : 0;
+}
+
+static int reload_instance(const struct conf *conf, const char *config_directory)
+{
+	struct buf answer = BUF_INIT(1 << 20);
+	int r = ask_or_say(conf, "reload", &answer);
+
 	if (r == 0 && !str_eq(buf_str(&answer), STR("ok\n"))) {
 		fprintf(stderr, "%sthe configuration was not taken up; the one before goes on\n", answer.p);
 		r = 1;
+	} else if (r == 0 && !wait_until_ready(conf)) {
+		fprintf(stderr,
+			"gatepost: taken up, but not every process is ready after %d seconds: see `gatepost -c %s "
+			"status` "
+			"and the log\n",
+			START_WAIT_MS / 1000, config_directory);
+		r = 1;
 	}
 	buf_free(&answer);
+	return r;
+}
+
+int ctl_reload(const char *config_directory)
+{
+	struct conf *conf;
+	int r = may_reload(config_directory);
+
+	if (r != 0)
+		return r;
+	conf = ctl_conf(config_directory);
+	if (conf == NULL)
+		return 1;
+	r = reload_instance(conf, config_directory);
 	conf_free(&conf);
 	return r;
 }

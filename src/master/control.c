@@ -107,8 +107,9 @@ static void begin_status(struct client *c)
 	c->collecting = true;
 	buf_addf(&c->json,
 		"{\"pid\":%d,\"version\":\"%s\",\"config_directory\":\"%s\",\"root\":%s,\"generation\":%u,"
-		"\"restarts\":{",
-		(int)getpid(), GATEPOST_VERSION, m->config_directory, m->root ? "true" : "false", m->generation);
+		"\"missing\":%u,\"restarts\":{",
+		(int)getpid(), GATEPOST_VERSION, m->config_directory, m->root ? "true" : "false", m->generation,
+		procs_missing(m));
 	for (int r = ROLE_SMTPD; r < ROLE_COUNT; r++)
 		buf_addf(&c->json, "%s\"%s\":%u", r == ROLE_SMTPD ? "" : ",", role_name((enum role)r), m->restarts[r]);
 	buf_add_c(&c->json, "},\"listen\":[");

@@ -11,6 +11,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 enum { BACKLOG = 1024 };
@@ -55,12 +57,25 @@ static bool family_is_wanted(const struct conf_view *v, int family)
 	return !any;
 }
 
+/* A kernel without IPv6 is no fault of a main.cf that says inet_interfaces = all. */
+static bool machine_has_ipv6(void)
+{
+	struct sockaddr_in6 loopback = { .sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT };
+	int fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	bool has = fd >= 0 && bind(fd, (const struct sockaddr *)&loopback, sizeof loopback) == 0;
+
+	if (fd >= 0)
+		close(fd);
+	return has;
+}
+
 /* All addresses of host and port into w (at most n). Returns their number, or -1 with a reason. */
 static int resolve(
 	const char *host, const char *port, const struct conf_view *v, struct wanted *w, unsigned n, const char **why)
 {
 	struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE }, *list;
 	int r = getaddrinfo(host, port, &hints, &list);
+	bool ipv6 = machine_has_ipv6();
 	unsigned found = 0;
 
 	if (r != 0) {
@@ -68,7 +83,8 @@ static int resolve(
 		return -1;
 	}
 	for (const struct addrinfo *a = list; a && found < n; a = a->ai_next) {
-		if (!family_is_wanted(v, a->ai_family) || a->ai_addrlen > sizeof w->addr)
+		if (!family_is_wanted(v, a->ai_family) || a->ai_addrlen > sizeof w->addr ||
+			(a->ai_family == AF_INET6 && !ipv6))
 			continue;
 		memcpy(&w[found].addr, a->ai_addr, a->ai_addrlen);
 		w[found].len = a->ai_addrlen;
@@ -178,79 +194,99 @@ static void say_failure(struct buf *errors, const struct conf_service *service, 
 		buf_addf(errors, "cannot listen on %s (service %s): %s\n", w->text, service->name, strerror(errno));
 }
 
-static bool take_over(struct listen_address *a, struct listeners *old)
+static const struct listen_address *find_address(const struct listeners *l, const char *address)
 {
-	for (unsigned i = 0; old && i < old->n; i++) {
-		struct listen_address *o = &old->address[i];
+	for (unsigned i = 0; l && i < l->n; i++)
+		if (strcmp(l->address[i].address, address) == 0)
+			return &l->address[i];
+	return NULL;
+}
 
-		if (strcmp(o->address, a->address) != 0 || o->n_fd != a->n_fd || o->fd == NULL)
-			continue;
-		free(a->fd);
-		a->fd = o->fd;
-		o->fd = NULL;
-		o->n_fd = 0;
-		return true;
-	}
+/* "0.0.0.0:25" of ours is in the way of "127.0.0.1:25" too, and may be. */
+static bool is_our_port(const struct listeners *l, const char *address)
+{
+	const char *port = strrchr(address, ':');
+
+	for (unsigned i = 0; l && i < l->n; i++)
+		if (strcmp(strrchr(l->address[i].address, ':'), port) == 0)
+			return true;
 	return false;
 }
 
-static int add_address(struct listeners *l, const struct conf_service *service, const struct wanted *w,
-	unsigned n_smtpd, struct listeners *old, struct buf *errors)
+/* What waits in the queue of a socket that goes on is not cut off: the new row gets it, as many as there are. */
+static int fill_sockets(struct listen_address *a, const struct wanted *w, const struct listen_address *old)
 {
-	struct listen_address *a = &l->address[l->n];
-
-	if (l->n == MAX_LISTEN_ADDRESSES) {
-		buf_addf(errors, "more than %d listening addresses in master.cf\n", MAX_LISTEN_ADDRESSES);
-		return -1;
-	}
-	memset(a, 0, sizeof *a);
-	snprintf(a->service, sizeof a->service, "%s", service->name);
-	snprintf(a->address, sizeof a->address, "%s", w->text);
-	a->n_fd = n_smtpd;
-	a->fd = xcalloc(n_smtpd, sizeof *a->fd);
-	l->n++;
-	if (take_over(a, old))
-		return 0;
-	for (unsigned i = 0; i < n_smtpd; i++)
-		a->fd[i] = -1;
-	if (is_taken(w)) {
-		say_failure(errors, service, w);
-		return -1;
-	}
-	for (unsigned i = 0; i < n_smtpd; i++) {
-		a->fd[i] = open_socket(w);
-		if (a->fd[i] < 0) {
-			say_failure(errors, service, w);
+	for (unsigned i = 0; i < a->n_fd; i++) {
+		a->fd[i] = old && i < old->n_fd ? fcntl(old->fd[i], F_DUPFD_CLOEXEC, 3) : open_socket(w);
+		if (a->fd[i] < 0)
 			return -1;
-		}
 	}
 	return 0;
 }
 
+static int add_address(struct listeners *l, const struct conf_service *service, const struct wanted *w,
+	unsigned n_smtpd, const struct listeners *old, struct buf *errors)
+{
+	const struct listen_address *twin = find_address(l, w->text);
+	struct listen_address *a;
+
+	if (twin && strcmp(twin->service, service->name) == 0)
+		return 0; /* localhost and 127.0.0.1 */
+	if (twin) {
+		buf_addf(errors, "master.cf, line %u: service %s: %s is listened on by the service %s already\n",
+			service->line, service->name, w->text, twin->service);
+		return -1;
+	}
+	if (l->n == MAX_LISTEN_ADDRESSES) {
+		buf_addf(errors, "master.cf, line %u: service %s: more than %d listening addresses in all\n",
+			service->line, service->name, MAX_LISTEN_ADDRESSES);
+		return -1;
+	}
+	a = &l->address[l->n++];
+	snprintf(a->service, sizeof a->service, "%s", service->name);
+	snprintf(a->address, sizeof a->address, "%s", w->text);
+	a->n_fd = n_smtpd;
+	a->fd = xcalloc(n_smtpd, sizeof *a->fd);
+	for (unsigned i = 0; i < n_smtpd; i++)
+		a->fd[i] = -1;
+	if ((!is_our_port(old, w->text) && is_taken(w)) || fill_sockets(a, w, find_address(old, w->text)) != 0) {
+		say_failure(errors, service, w);
+		return -1;
+	}
+	return 0;
+}
+
+/* All addresses of one row. */
+static int open_row(struct listeners *l, const struct conf_service *service, unsigned n_smtpd,
+	const struct listeners *old, struct buf *errors)
+{
+	struct wanted w[MAX_LISTEN_ADDRESSES];
+	const char *why =
+		"none of the addresses in inet_interfaces is of a kind that inet_protocols and this machine have";
+	int found = resolve_service(service, w, MAX_LISTEN_ADDRESSES, &why), result = 0;
+
+	if (found <= 0) {
+		buf_addf(errors, "master.cf, line %u: service %s: %s\n", service->line, service->name, why);
+		return -1;
+	}
+	for (int k = 0; k < found; k++)
+		if (add_address(l, service, &w[k], n_smtpd, old, errors) != 0)
+			result = -1;
+	return result;
+}
+
 int listeners_open(
-	struct listeners *l, const struct conf *conf, unsigned n_smtpd, struct listeners *old, struct buf *errors)
+	struct listeners *l, const struct conf *conf, unsigned n_smtpd, const struct listeners *old, struct buf *errors)
 {
 	const struct conf_service *service;
 	size_t n = conf_services(conf, &service);
 	int result = 0;
 
 	memset(l, 0, sizeof *l);
-	for (size_t i = 0; i < n; i++) {
-		struct wanted w[MAX_LISTEN_ADDRESSES];
-		const char *why = "";
-		int found;
-
-		if (strcmp(service[i].type, "inet") != 0 || strcmp(service[i].command, "smtpd") != 0)
-			continue;
-		found = resolve_service(&service[i], w, MAX_LISTEN_ADDRESSES, &why);
-		if (found < 0) {
-			buf_addf(errors, "master.cf, line %u: service %s: %s\n", service[i].line, service[i].name, why);
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(service[i].type, "inet") == 0 && strcmp(service[i].command, "smtpd") == 0 &&
+			open_row(l, &service[i], n_smtpd, old, errors) != 0)
 			result = -1;
-		}
-		for (int k = 0; k < found; k++)
-			if (add_address(l, &service[i], &w[k], n_smtpd, old, errors) != 0)
-				result = -1;
-	}
 	return result;
 }
 

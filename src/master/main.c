@@ -85,12 +85,33 @@ void master_stop(struct master *m)
 	procs_stop_all(m);
 }
 
+/* Everything of the new setup that can fail, before anything of the old one is touched. 0, or -1 with lines. */
+static int prepare_reload(struct master *m, struct setup *fresh, struct buf *errors)
+{
+	const char *queue;
+
+	if (setup_load(fresh, m->config_directory, m->root, errors) != 0)
+		return -1;
+	queue = conf_str(fresh->main, "queue_directory");
+	if (strcmp(queue, m->queue_directory) != 0)
+		buf_addf(errors, "queue_directory = %s: a running instance stays with %s; stop it and start it\n",
+			queue, m->queue_directory);
+	else if (setup_directories(fresh, m->root, errors) == 0 &&
+		 listeners_open(&fresh->listeners, fresh->conf, fresh->n_smtpd, &m->setup.listeners, errors) == 0)
+		return 0;
+	setup_free(fresh);
+	return -1;
+}
+
 void master_reload(struct master *m, struct buf *errors)
 {
 	struct setup fresh;
 
-	if (setup_load(&fresh, m->config_directory, m->root, errors) != 0 ||
-		listeners_open(&fresh.listeners, fresh.conf, fresh.n_smtpd, &m->setup.listeners, errors) != 0) {
+	if (m->stopping) {
+		buf_add_c(errors, "it is stopping\n");
+		return;
+	}
+	if (prepare_reload(m, &fresh, errors) != 0) {
 		print_lines(errors);
 		log_error("reload: the configuration has faults; going on with the one before");
 		return;
@@ -101,7 +122,7 @@ void master_reload(struct master *m, struct buf *errors)
 	open_log(m);
 	log_info("reload: configuration %s", m->config_directory);
 	procs_retire(m, true);
-	procs_fill(m);
+	procs_fill_all(m);
 }
 
 static void on_signal(uv_signal_t *handle, int signum)

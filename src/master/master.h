@@ -67,6 +67,7 @@ struct master {
 	uv_timer_t restart_timer, stop_timer;
 	unsigned restarts[ROLE_COUNT], quick_deaths[ROLE_COUNT];
 	uint64_t next_start_ms[ROLE_COUNT];
+	uint64_t smtpd_hold_until_ms; /* 0: smtpd waits for nobody */
 	struct control *control;
 };
 
@@ -76,10 +77,11 @@ void setup_free(struct setup *s);
 /* Directories of the queue with their owners. 0, or -1 with a line in *errors. */
 int setup_directories(const struct setup *s, bool root, struct buf *errors);
 
-/* listen.c: sockets for every inet row of master.cf whose command is smtpd. Sockets of `old` with the same address are
- * taken over. 0, or -1: each address that cannot be had is a line in *errors. */
-int listeners_open(
-	struct listeners *l, const struct conf *conf, unsigned n_smtpd, struct listeners *old, struct buf *errors);
+/* listen.c: sockets for every inet row of master.cf whose command is smtpd. Those of `old` (may be NULL) with the same
+ * address are shared; `old` stays whole. 0, or -1: each address that cannot be had is a line in *errors; *l is to be
+ * closed in both cases. */
+int listeners_open(struct listeners *l, const struct conf *conf, unsigned n_smtpd, const struct listeners *old,
+	struct buf *errors);
 void listeners_close(struct listeners *l);
 
 /* procs.c */
@@ -87,6 +89,10 @@ void listeners_close(struct listeners *l);
 unsigned procs_wanted(const struct master *m, enum role role);
 /* Start what is missing; plans the restart timer when something has to wait. */
 void procs_fill(struct master *m);
+/* The same for a whole new generation: smtpd waits a little for those that it asks. */
+void procs_fill_all(struct master *m);
+/* How many wanted processes are not there, or are not ready. */
+unsigned procs_missing(const struct master *m);
 /* Mark all of the generations before as leaving and tell them to finish; queued only when its successor may start. */
 void procs_retire(struct master *m, bool graceful);
 void procs_kill(struct master *m, int signum);

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { QUICK_DEATH_MS = 1000, RESTART_MAX_MS = 1000 };
+enum { QUICK_DEATH_MS = 1000, RESTART_MAX_MS = 1000, SMTPD_HOLD_MS = 2000 };
 
 /* In the order in which they are started; `log` is the name in the log, where tools know Postfix's. */
 static const struct {
@@ -44,12 +44,34 @@ unsigned procs_wanted(const struct master *m, enum role role)
 	}
 }
 
-static bool slot_is_filled(const struct master *m, enum role role, unsigned slot)
+/* The process that fills the slot, or NULL. */
+static const struct proc *in_slot(const struct master *m, enum role role, unsigned slot)
 {
 	for (const struct proc *p = m->procs; p; p = p->next)
 		if (p->role == role && p->slot == slot && !p->leaving && !p->exited)
-			return true;
-	return false;
+			return p;
+	return NULL;
+}
+
+static unsigned missing(const struct master *m, enum role role)
+{
+	unsigned n = 0;
+
+	for (unsigned slot = 0; slot < procs_wanted(m, role); slot++) {
+		const struct proc *p = in_slot(m, role, slot);
+
+		n += p == NULL || !p->ready;
+	}
+	return n;
+}
+
+unsigned procs_missing(const struct master *m)
+{
+	unsigned n = 0;
+
+	for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+		n += missing(m, kinds[i].role);
+	return n;
 }
 
 static unsigned free_index(const struct master *m, enum role role)
@@ -125,6 +147,8 @@ static int on_ready(struct ipc *channel, struct ipc_in *in, int *fds, unsigned n
 	if (!ipc_get_end(in))
 		return -1;
 	p->ready = true;
+	if (p->master->smtpd_hold_until_ms)
+		procs_fill(p->master);
 	snprintf(p->jail, sizeof p->jail, "%.*s", STR_ARG(jail));
 	return 0;
 }
@@ -328,31 +352,61 @@ static bool role_is_leaving(const struct master *m, enum role role)
 	return false;
 }
 
+/*
+ * A first session should find logins and recipients answered, so smtpd of a new generation starts after those that it
+ * asks. Their absence must never close port 25: it waits for a moment only.
+ */
+static bool smtpd_has_to_wait(struct master *m)
+{
+	if (m->smtpd_hold_until_ms == 0)
+		return false;
+	if (uv_now(m->loop) < m->smtpd_hold_until_ms &&
+		(missing(m, ROLE_QUEUED) || missing(m, ROLE_MAPD) || missing(m, ROLE_AUTHD)))
+		return true;
+	m->smtpd_hold_until_ms = 0;
+	return false;
+}
+
+/* Start what may be started of that role now. Returns when the rest may be, UINT64_MAX: there is no rest. */
+static uint64_t fill_role(struct master *m, enum role role)
+{
+	/* The log has one owner: the next queued starts when the one before is gone. */
+	if (role == ROLE_QUEUED && role_is_leaving(m, role))
+		return UINT64_MAX;
+	for (unsigned slot = 0; slot < procs_wanted(m, role); slot++) {
+		if (in_slot(m, role, slot))
+			continue;
+		if (role == ROLE_SMTPD && smtpd_has_to_wait(m))
+			return m->smtpd_hold_until_ms;
+		if (m->next_start_ms[role] <= uv_now(m->loop))
+			start_one(m, role, slot);
+		if (m->next_start_ms[role] > uv_now(m->loop))
+			return m->next_start_ms[role];
+	}
+	return UINT64_MAX;
+}
+
 void procs_fill(struct master *m)
 {
-	uint64_t now, next = UINT64_MAX;
+	uint64_t next = UINT64_MAX;
 
 	if (m->stopping)
 		return;
 	uv_update_time(m->loop);
-	now = uv_now(m->loop);
 	for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
-		enum role role = kinds[i].role;
+		uint64_t when = fill_role(m, kinds[i].role);
 
-		/* The log has one owner: the next queued starts when the one before is gone. */
-		if (role == ROLE_QUEUED && role_is_leaving(m, role))
-			continue;
-		for (unsigned slot = 0; slot < procs_wanted(m, role); slot++) {
-			if (slot_is_filled(m, role, slot))
-				continue;
-			if (m->next_start_ms[role] <= now)
-				start_one(m, role, slot);
-			if (m->next_start_ms[role] > now && m->next_start_ms[role] < next)
-				next = m->next_start_ms[role];
-		}
+		next = when < next ? when : next;
 	}
 	if (next != UINT64_MAX)
-		uv_timer_start(&m->restart_timer, on_restart_timer, next - now, 0);
+		uv_timer_start(&m->restart_timer, on_restart_timer, next - uv_now(m->loop), 0);
+}
+
+void procs_fill_all(struct master *m)
+{
+	uv_update_time(m->loop);
+	m->smtpd_hold_until_ms = uv_now(m->loop) + SMTPD_HOLD_MS;
+	procs_fill(m);
 }
 
 void procs_retire(struct master *m, bool graceful)
