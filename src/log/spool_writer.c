@@ -109,6 +109,19 @@ void spool_writer_peer_lost(struct spool_writer *w)
 		s->orphan = true;
 }
 
+void spool_writer_renew(struct spool_writer *w, uint64_t generation)
+{
+	struct wseg *next;
+
+	for (struct wseg *s = w->segs; s; s = next) {
+		next = s->next;
+		if (s->closed || s->head.generation > generation)
+			continue;
+		wseg_close(w, s, false);
+		wseg_end_if_idle(w, s);
+	}
+}
+
 bool spool_writer_is_ready(const struct spool_writer *w)
 {
 	for (const struct wseg *s = w->segs; s; s = s->next)

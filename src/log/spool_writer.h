@@ -37,6 +37,8 @@ void spool_writer_lend(struct spool_writer *w, uint64_t generation, uint64_t oct
  * (docs/protocol/log.md) how long there is somebody to wait for.
  */
 void spool_writer_peer_lost(struct spool_writer *w);
+/* End all segments up to that generation, as if they were full: what is begun and committed from now on is in later ones. */
+void spool_writer_renew(struct spool_writer *w, uint64_t generation);
 /* Can a message be begun now? */
 bool spool_writer_is_ready(const struct spool_writer *w);
 

@@ -185,6 +185,10 @@ void message_wait(struct queued *q, struct message *m, uint64_t seconds)
 
 void message_ready(struct queued *q, struct message *m)
 {
+	if (m->flags & MF_MOVING) { /* ended now, it would rise again from its copy, which is on its way */
+		message_wait(q, m, 1);
+		return;
+	}
 	message_unlink(q, m);
 	m->state = MSG_READY;
 	list_add(list_of(q, m), m);

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { MOVES_A_TICK = 64, COPY_OCTETS = 64 * 1024, SPARSE_PART = 8 };
+enum { MOVES_A_TICK = 256, COPY_OCTETS = 64 * 1024, SPARSE_PART = 8 };
 
 static struct queued *the_queue; /* spool_writer has no place for its owner; a process has one */
 
@@ -90,10 +90,12 @@ static int copy_content(struct queued *q, const struct envelope *e, struct spool
 		const struct extent *x = &e->extent[i];
 		struct segment *s = segment_find(q, x->generation);
 
+		if (s == NULL || record_check_data(s->fd, &s->head, x->offset, x->octets) != 1)
+			err = -EBADMSG; /* damaged since it was read: a copy would hide that */
 		for (uint32_t at = 0; at < x->octets && err == 0;) {
 			uint32_t n = x->octets - at < COPY_OCTETS ? x->octets - at : COPY_OCTETS;
 
-			err = s ? pread_all(s->fd, p, n, x->offset + at) : -ESTALE;
+			err = pread_all(s->fd, p, n, x->offset + at);
 			if (err == 0)
 				err = spool_msg_add(msg, str_pn(p, n)) ? -EAGAIN : 0;
 			at += n;
@@ -142,23 +144,35 @@ static bool is_sparse(const struct queued *q, const struct segment *s, unsigned 
 	       uv_now(q->child.loop) - s->closed_ms > 2 * q->min_backoff_s * 1000;
 }
 
+/* Which segments are to be left; returns the greatest of their generations, 0: none. */
+static uint64_t mark_sparse(struct queued *q)
+{
+	uint64_t newest = 0;
+	unsigned n = 0;
+
+	for (struct segment *s = q->segments; s; s = s->next)
+		n += s->state != SEG_FREE;
+	for (struct segment *s = q->segments; s; s = s->next) {
+		s->sparse = is_sparse(q, s, n);
+		if (s->sparse && s->head.generation > newest)
+			newest = s->head.generation;
+	}
+	return newest;
+}
+
 void survivors_move(struct queued *q)
 {
-	unsigned n = 0, moves = 0;
-	struct segment *oldest = NULL;
+	uint64_t newest = q->recovering ? 0 : mark_sparse(q);
+	unsigned moves = 0;
 	struct message *m;
 	size_t at = 0;
 
-	if (q->recovering || !spool_writer_is_ready(q->writer))
+	if (newest == 0)
 		return;
-	for (struct segment *s = q->segments; s; s = s->next)
-		n += s->state != SEG_FREE;
-	for (struct segment *s = q->segments; s; s = s->next)
-		if (is_sparse(q, s, n) && (oldest == NULL || s->head.generation < oldest->head.generation))
-			oldest = s;
-	if (oldest == NULL)
+	spool_writer_renew(q->writer, newest); /* of two copies that of the greater generation counts */
+	if (!spool_writer_is_ready(q->writer))
 		return;
 	while (moves < MOVES_A_TICK && (m = message_walk(q, &at)) != NULL)
-		if (m->seg == oldest && (m->state == MSG_WAITING || m->state == MSG_HELD) && !(m->flags & MF_MOVING))
+		if (m->seg->sparse && (m->state == MSG_WAITING || m->state == MSG_HELD) && !(m->flags & MF_MOVING))
 			moves += move(q, m);
 }

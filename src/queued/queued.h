@@ -61,6 +61,12 @@ struct segment {
 	uint64_t *about;      /* result segment: the generations that it says something about */
 	size_t n_about, cap_about;
 	uint64_t closed_ms;
+	uint64_t closed_at;	/* by queued.log_turn */
+	uint64_t mark, mark_at; /* what was known at that turn … */
+	uint64_t read_to;	/* all that was known at this turn has been read */
+	unsigned damaged;	/* messages in it that cannot be read: kept for `gatepost queue fsck` */
+	bool no_file;		/* unlinked */
+	bool sparse;		/* what is left in it should move */
 };
 
 /* index.c */
@@ -212,7 +218,8 @@ struct queued {
 	struct buf results;
 	bool results_dirty, flushing_results;
 	uv_work_t results_flush;
-	int results_flush_fd;
+	int results_flush_fd, results_flush_error;
+	uint64_t results_flush_generation;
 	struct create *creating;
 	uint64_t create_again_ms; /* not before */
 	bool create_failed;
@@ -220,6 +227,8 @@ struct queued {
 	bool recycle_due;
 	uint8_t intake;
 	uint64_t unread;
+	uint64_t log_turn;   /* counts what take.c has read and what was closed, to tell which came first */
+	bool header_is_lost; /* of some segment: nobody knows what the results say about it */
 
 	/* recovery */
 	struct past *past;
@@ -284,10 +293,17 @@ int segment_agent_fd(struct queued *q, struct segment *s);
 /* Does a writer still have it open? */
 bool segment_has_writer(const struct segment *s);
 void segment_close(struct queued *q, struct segment *s, uint64_t known);
+void segment_unref(struct queued *q, struct segment *s, uint64_t octets);
+bool segment_is_locked(const struct segment *s); /* by a writer, or by readers other than ourselves */
+void segment_unlink(struct queued *q, struct segment *s);
+unsigned segments_count(const struct queued *q, enum segment_state state);
+/* Give spares to those who wait for one; make new ones where that is due. */
+void segments_serve(struct queued *q);
+
+/* recycle.c: a segment in which nothing counts any more becomes a spare. */
 void segments_recycle(struct queued *q);
 /* True: somebody still writes to a segment that nobody was lent by us. */
 bool segments_tick(struct queued *q);
-void segment_unref(struct queued *q, struct segment *s, uint64_t octets);
 
 /* take.c: COMMIT records become messages. */
 /* Read what is there to be read, a bounded part of it. True: there is more. */
@@ -307,10 +323,12 @@ void past_end(struct queued *q);
 /* result.c: DONE, DEFER, HOLD. */
 void result_done(struct queued *q, const struct message *m, const uint32_t *index, uint32_t n);
 void result_done_commit(struct queued *q, uint64_t id, struct segment *s);
-void result_defer(struct queued *q, const struct message *m);
-void result_hold(struct queued *q, const struct message *m);
+/* These two return false when there is no place for it. */
+bool result_defer(struct queued *q, const struct message *m);
+bool result_hold(struct queued *q, const struct message *m);
 void result_write(struct queued *q);
-void result_flush(struct queued *q, bool now);
+/* In a thread; or at once. 0; negative errno: what was written last may be lost in a crash of the machine. */
+int result_flush(struct queued *q, bool now);
 void result_compact(struct queued *q);
 
 /* index.c */

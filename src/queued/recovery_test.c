@@ -256,6 +256,175 @@ static void test_moved(void **state)
 	die(q);
 }
 
+/* Mail as an smtpd would write it, into a segment of its own: from `s->known` on. */
+static uint64_t smtpd_message(
+	struct queued *q, struct segment *s, uint64_t id, const struct extent *extent, struct str content)
+{
+	struct envelope_rcpt rcpt = { .address = STR("b@x") };
+	struct extent here = { s->head.generation, s->known + RECORD_HEADER_OCTETS, (uint32_t)content.n };
+	struct envelope env = { .id = id, .sender = STR("a@x"), .rcpt = &rcpt, .n_rcpt = 1, .size = content.n };
+	struct buf payload = BUF_INIT(4096), out = BUF_INIT(1 << 20);
+
+	env.extent = (struct extent *)(uintptr_t)(extent ? extent : &here);
+	env.n_extent = 1;
+	envelope_encode(&payload, &env);
+	if (extent == NULL)
+		record_put(&out, &s->head, RECORD_DATA, content);
+	record_put(&out, &s->head, RECORD_COMMIT, buf_str(&payload));
+	check_int(pwrite_all(s->fd, out.p, out.n, s->known, false), 0);
+	s->known += out.n;
+	buf_free(&payload);
+	buf_free(&out);
+	take_wake(q);
+	return id;
+}
+
+static struct segment *smtpd_segment(struct queued *q)
+{
+	struct segment *s;
+
+	while ((s = segment_take(q, SEG_MAIL)) == NULL)
+		uv_run(q->child.loop, UV_RUN_ONCE);
+	s->borrower = 77;
+	return s;
+}
+
+/* What moves goes into a later segment, however long our own writer has had the one at hand: the later copy counts. */
+static void test_survivors_move_to_a_later_segment(void **state)
+{
+	struct queued *q = boot();
+	struct segment *s = smtpd_segment(q);
+	uint64_t id = smtpd_message(q, s, s->head.generation << 20 | 1, NULL, STR("content\r\n"));
+	uint64_t first = s->head.generation;
+	struct message *m;
+
+	(void)state;
+	while ((m = message_find(q, id)) == NULL)
+		uv_run(q->child.loop, UV_RUN_ONCE);
+	defer(q, id, 1000, "why");
+	segment_close(q, s, s->known);
+	while (!s->was_read)
+		uv_run(q->child.loop, UV_RUN_ONCE);
+	s->closed_ms = 0;
+	q->min_backoff_s = 0;
+	for (int i = 0; i < 13; i++) { /* the log seems to have grown */
+		struct segment *more = xcalloc(1, sizeof *more);
+
+		more->fd = more->agent_fd = -1;
+		more->state = SEG_BAD;
+		more->next = q->segments;
+		q->segments = more;
+	}
+	for (uint64_t end = uv_now(q->child.loop) + 20000; m->seg == s && uv_now(q->child.loop) < end;) {
+		segments_serve(q);
+		survivors_move(q);
+		uv_run(q->child.loop, UV_RUN_ONCE);
+	}
+	check(m->seg != s);
+	check(m->seg->head.generation > first);
+	check(!(m->flags & MF_MOVING));
+	die(q);
+
+	q = boot();
+	m = message_find(q, id);
+	check(m && m->attempts == 1 && m->state == MSG_WAITING);
+	finish(q, id);
+	die(q);
+
+	q = boot();
+	check(message_find(q, id) == NULL);
+	die(q);
+}
+
+/* Content in a segment that is read and ended, its COMMIT in another that is not read yet: the first must stay. */
+static void test_content_waits_for_its_commit(void **state)
+{
+	struct queued *q = boot();
+	struct segment *a = smtpd_segment(q), *b = smtpd_segment(q);
+	struct str content = STR("content that stands elsewhere\r\n");
+	struct extent x = { a->head.generation, SEG_HEADER_OCTETS + RECORD_HEADER_OCTETS, (uint32_t)content.n };
+	struct buf out = BUF_INIT(4096);
+	uint64_t generation = a->head.generation, id = generation << 20 | 1;
+
+	(void)state;
+	record_put(&out, &a->head, RECORD_DATA, content);
+	check_int(pwrite_all(a->fd, out.p, out.n, SEG_HEADER_OCTETS, false), 0);
+	segment_close(q, a, SEG_HEADER_OCTETS + out.n);
+	while (!a->was_read)
+		uv_run(q->child.loop, UV_RUN_ONCE);
+	b->state = SEG_FOREIGN; /* an smtpd that outlived a queued: what it wrote is found record by record */
+	b->scan.no_skip = true;
+	smtpd_message(q, b, id, &x, content);
+	b->known = b->head.size;
+	q->recycle_due = false;
+	segments_recycle(q);
+	check(segment_find(q, generation) == a);
+	while (message_find(q, id) == NULL)
+		uv_run(q->child.loop, UV_RUN_ONCE);
+	segments_recycle(q);
+	check_int(a->live, 1);
+	finish(q, id);
+	check_int(a->live, 0);
+	segments_recycle(q);
+	check(segment_find(q, generation) == NULL);
+	buf_free(&out);
+	die(q);
+}
+
+/* A header of zeros with mail behind it is damage, not a file that was never finished. */
+static void test_lost_header(void **state)
+{
+	struct queued *q = boot();
+	uint64_t id = accept_message(q, 1, 1000);
+	unsigned number = message_find(q, id)->seg->number;
+	const char zeros[SEG_HEADER_OCTETS] = "";
+	struct segment_head head = message_find(q, id)->seg->head, h;
+	struct segment *s;
+	bool found = false;
+
+	(void)state;
+	check_int(pwrite_all(message_find(q, id)->seg->fd, zeros, sizeof zeros, 0, false), 0);
+	die(q);
+
+	q = boot();
+	check(message_find(q, id) == NULL);
+	for (s = q->segments; s; s = s->next)
+		found |= s->number == number && s->state == SEG_BAD;
+	check(found && q->header_is_lost);
+	segments_recycle(q);
+	for (s = q->segments; s && s->number != number; s = s->next)
+		;
+	check(s && segment_head_read(s->fd, &h) == 0);
+	check_int(segment_head_write(s->fd, &head), 0);
+	die(q);
+
+	q = boot();
+	check(message_find(q, id) != NULL);
+	finish(q, id);
+	die(q);
+}
+
+/* What cannot be read is not used again before somebody has looked. */
+static void test_damaged_content_is_kept(void **state)
+{
+	struct queued *q = boot();
+	uint64_t id = accept_message(q, 1, 1000), other = accept_message(q, 1, 1000);
+	struct message *m = message_find(q, id);
+	uint64_t generation = m->seg->head.generation;
+
+	(void)state;
+	check_int(message_find(q, other)->seg->head.generation, generation);
+	check_int(pwrite_all(m->seg->fd, "#", 1, (uint64_t)m->commit_at * 8 - 500, false), 0);
+	finish(q, other);
+	die(q);
+
+	q = boot();
+	check(message_find(q, id) == NULL && q->damaged == 1);
+	segments_recycle(q);
+	check(segment_find(q, generation) != NULL);
+	die(q);
+}
+
 static void test_wheel(void **state)
 {
 	struct queued *q = boot();
@@ -280,11 +449,11 @@ static void test_wheel(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_states),
-		cmocka_unit_test(test_recycling),
-		cmocka_unit_test(test_locks),
-		cmocka_unit_test(test_moved),
+		cmocka_unit_test(test_states), cmocka_unit_test(test_recycling), cmocka_unit_test(test_locks),
+		cmocka_unit_test(test_moved), cmocka_unit_test(test_survivors_move_to_a_later_segment),
+		cmocka_unit_test(test_content_waits_for_its_commit), cmocka_unit_test(test_lost_header),
 		cmocka_unit_test(test_wheel),
+		cmocka_unit_test(test_damaged_content_is_kept), /* leaves damage behind: the last */
 	};
 	char dir[] = "/tmp/gatepost-recovery-XXXXXX", *remove;
 	int failed;

@@ -28,7 +28,6 @@ static bool next_current(struct queued *q)
 
 	if (s == NULL)
 		return false;
-	result_flush(q, false);
 	if (q->current) {
 		q->current->was_read = true;
 		segment_close(q, q->current, q->current->known);
@@ -38,21 +37,22 @@ static bool next_current(struct queued *q)
 	return true;
 }
 
-static void put(struct queued *q, enum record_type type, struct segment *about, struct str payload)
+/* False: there is no place for it. After a crash the message comes twice then, which is the lesser evil. */
+static bool put(struct queued *q, enum record_type type, struct segment *about, struct str payload)
 {
 	size_t octets = record_octets(payload.n);
 
 	if (q->current && q->current->head.size - q->current->known - q->results.n < octets) {
-		result_write(q);
+		result_flush(q, true);
 		next_current(q);
 	}
 	if (q->current == NULL || q->current->head.size - q->current->known - q->results.n < octets) {
-		/* No place for it: after a crash the message comes twice, which is the lesser evil. */
 		log_warn("a result could not be written down: no segment is at hand");
-		return;
+		return false;
 	}
 	remember_about(q, about);
 	record_put(&q->results, &q->current->head, type, payload);
+	return true;
 }
 
 void result_write(struct queued *q)
@@ -71,38 +71,97 @@ void result_write(struct queued *q)
 		next_current(q);
 }
 
+/*
+ * What still matters of a result segment goes forward, then nothing refers to it. A DEFER is superseded by the state that
+ * is in memory. False: not all of it found a place.
+ */
+static bool carry_forward(struct queued *q, const struct record *r)
+{
+	struct ipc_in in = { r->payload, false };
+	uint64_t id = ipc_get_u64(&in), generation = ipc_get_u64(&in);
+	struct segment *s = segment_find(q, generation);
+	struct message *m = message_find(q, id);
+
+	if (s == NULL)
+		return true;
+	if (r->type == RECORD_DONE)
+		return put(q, RECORD_DONE, s, r->payload);
+	if (m == NULL || m->seg != s)
+		return true;
+	if (r->type == RECORD_DEFER && m->attempts > 0)
+		return result_defer(q, m);
+	if (r->type == RECORD_HOLD && (m->state == MSG_HELD || (m->flags & MF_HELD)))
+		return result_hold(q, m);
+	return true;
+}
+
+static bool carry_all(struct queued *q, struct segment *old)
+{
+	struct log_scan scan;
+	struct record r;
+	bool all = true;
+
+	log_scan_begin(&scan, old->fd, &old->head);
+	while (all && log_scan_next(&scan, old->known, &r) == 1)
+		all = carry_forward(q, &r);
+	log_scan_rest(&scan);
+	return all;
+}
+
+/*
+ * A flush that failed is never tried again: the kernel may have dropped what it could not write. What the segment holds is
+ * still readable, most of the time, and is written again elsewhere.
+ */
+static int flush_failed(struct queued *q, struct segment *s, int err)
+{
+	log_error("results: segment file %08x: flush: %s; they are written again elsewhere", s->number, strerror(-err));
+	if (s == q->current && !next_current(q))
+		return err;
+	if (!carry_all(q, s))
+		return err;
+	result_write(q);
+	q->results_dirty = false;
+	if (fdatasync(q->current->fd) != 0)
+		return -errno;
+	s->n_about = 0;
+	return 0;
+}
+
 static void flush_results(uv_work_t *work)
 {
 	struct queued *q = container_of(work, struct queued, results_flush);
 
-	fdatasync(q->results_flush_fd); /* what it fails to keep may be delivered twice: not an error of the mail's */
+	q->results_flush_error = fdatasync(q->results_flush_fd) == 0 ? 0 : -errno;
 }
 
 static void on_results_flushed(uv_work_t *work, int status)
 {
 	struct queued *q = container_of(work, struct queued, results_flush);
+	struct segment *s = segment_find(q, q->results_flush_generation);
 
 	(void)status;
 	close(q->results_flush_fd);
 	q->flushing_results = false;
+	if (q->results_flush_error != 0 && s)
+		flush_failed(q, s, q->results_flush_error);
 }
 
-void result_flush(struct queued *q, bool now)
+int result_flush(struct queued *q, bool now)
 {
 	result_write(q);
 	if (!q->results_dirty || q->current == NULL || (q->flushing_results && !now))
-		return;
+		return 0;
 	q->results_dirty = false;
-	if (now) {
-		fdatasync(q->current->fd);
-		return;
-	}
+	if (now)
+		return fdatasync(q->current->fd) == 0 ? 0 : flush_failed(q, q->current, -errno);
+	q->results_flush_generation = q->current->head.generation;
 	q->results_flush_fd = fcntl(q->current->fd, F_DUPFD_CLOEXEC, 0);
 	if (q->results_flush_fd < 0)
-		return;
+		return -errno;
 	q->flushing_results = true;
 	if (uv_queue_work(q->child.loop, &q->results_flush, flush_results, on_results_flushed) != 0)
 		panic("uv_queue_work");
+	return 0;
 }
 
 static void put_done(struct queued *q, uint64_t id, struct segment *s, const uint32_t *index, uint32_t n)
@@ -128,11 +187,12 @@ void result_done_commit(struct queued *q, uint64_t id, struct segment *s)
 	put_done(q, id, s, NULL, 0);
 }
 
-void result_defer(struct queued *q, const struct message *m)
+bool result_defer(struct queued *q, const struct message *m)
 {
 	struct buf b = BUF_INIT(RECORD_MAX_OCTETS);
 	const struct rcpt_ref *refs = m->n_rcpt == 1 ? &m->one : m->many;
 	uint32_t now = loop_now_s(q);
+	bool kept;
 
 	ipc_put_u64(&b, m->id);
 	ipc_put_u64(&b, m->seg->head.generation);
@@ -145,48 +205,29 @@ void result_defer(struct queued *q, const struct message *m)
 		ipc_put_str(&b, reason_dsn(refs[i].reason));
 		ipc_put_str(&b, reason_text(refs[i].reason));
 	}
-	put(q, RECORD_DEFER, m->seg, buf_str(&b));
+	kept = put(q, RECORD_DEFER, m->seg, buf_str(&b));
 	buf_free(&b);
+	return kept;
 }
 
-void result_hold(struct queued *q, const struct message *m)
+bool result_hold(struct queued *q, const struct message *m)
 {
 	struct buf b = BUF_INIT(64);
+	bool kept;
 
 	ipc_put_u64(&b, m->id);
 	ipc_put_u64(&b, m->seg->head.generation);
 	ipc_put_u8(&b, m->state == MSG_HELD || (m->flags & MF_HELD));
-	put(q, RECORD_HOLD, m->seg, buf_str(&b));
+	kept = put(q, RECORD_HOLD, m->seg, buf_str(&b));
 	buf_free(&b);
+	return kept;
 }
 
-/*
- * Result segments that segments full of old mail keep alive: what still matters of the oldest one goes forward, then
- * nothing refers to it. A DEFER is superseded by the state that is in memory.
- */
-static void carry_forward(struct queued *q, const struct record *r)
-{
-	struct ipc_in in = { r->payload, false };
-	uint64_t id = ipc_get_u64(&in), generation = ipc_get_u64(&in);
-	struct segment *s = segment_find(q, generation);
-	struct message *m = message_find(q, id);
-
-	if (s == NULL)
-		return;
-	if (r->type == RECORD_DONE)
-		put(q, RECORD_DONE, s, r->payload);
-	else if (m && m->seg == s && r->type == RECORD_DEFER && m->attempts > 0)
-		result_defer(q, m);
-	else if (m && m->seg == s && r->type == RECORD_HOLD && (m->state == MSG_HELD || (m->flags & MF_HELD)))
-		result_hold(q, m);
-}
-
+/* Result segments that segments full of old mail keep alive: the oldest one goes forward. */
 void result_compact(struct queued *q)
 {
 	enum { RESULT_SEGMENTS_KEPT = 6 };
 	struct segment *oldest = NULL;
-	struct log_scan scan;
-	struct record r;
 	unsigned n = 0;
 
 	for (struct segment *s = q->segments; s; s = s->next) {
@@ -196,13 +237,10 @@ void result_compact(struct queued *q)
 		if (oldest == NULL || s->head.generation < oldest->head.generation)
 			oldest = s;
 	}
-	if (n <= RESULT_SEGMENTS_KEPT || q->recovering || !oldest->was_read)
+	if (n <= RESULT_SEGMENTS_KEPT || q->recovering || !oldest->was_read || q->header_is_lost)
 		return;
-	log_scan_begin(&scan, oldest->fd, &oldest->head);
-	while (log_scan_next(&scan, oldest->known, &r) == 1)
-		carry_forward(q, &r);
-	log_scan_rest(&scan);
-	result_flush(q, true);
+	if (!carry_all(q, oldest) || result_flush(q, true) != 0)
+		return;
 	oldest->n_about = 0;
 	q->recycle_due = true;
 }

@@ -51,6 +51,11 @@ bool segment_has_writer(const struct segment *s)
 	return is_locked(s->fd, WRITER_LOCK, 1);
 }
 
+bool segment_is_locked(const struct segment *s)
+{
+	return is_locked(s->fd, WRITER_LOCK, 2);
+}
+
 struct segment *segment_find(const struct queued *q, uint64_t generation)
 {
 	for (struct segment *s = q->segments; s; s = s->next)
@@ -103,7 +108,50 @@ static struct segment *add(struct queued *q, unsigned number, int fd)
 	return s;
 }
 
-/* A file of the directory. What it holds is read later: see take.c. */
+/* Zeros to the end: its creation was interrupted. Zeros in the place of a header alone would be damage. */
+static bool is_blank(int fd, uint64_t size)
+{
+	char octets[64 * 1024], zeros[sizeof octets] = { 0 };
+
+	for (uint64_t at = 0; at < size; at += sizeof octets) {
+		size_t n = size - at < sizeof octets ? (size_t)(size - at) : sizeof octets;
+
+		if (pread_all(fd, octets, n, at) != 0 || memcmp(octets, zeros, n) != 0)
+			return false;
+	}
+	return true;
+}
+
+static void forget_file(struct queued *q, struct segment *s)
+{
+	segment_unlink(q, s);
+	require(q->segments == s);
+	q->segments = s->next;
+	close(s->fd);
+	free(s);
+}
+
+/* What a segment that was found is to us. What it holds is read later: see take.c. */
+static void take_up(struct queued *q, struct segment *s, uint64_t size)
+{
+	if (size < s->head.size) {
+		log_error("segment file %08x: %llu of its %llu octets are missing; the rest is read", s->number,
+			(unsigned long long)(s->head.size - size), (unsigned long long)s->head.size);
+		s->head.size = size & ~(uint64_t)7;
+	}
+	if (s->head.generation >= q->next_generation)
+		q->next_generation = s->head.generation + 1;
+	s->state = SEG_FREE;
+	if (s->head.class == SEG_SPARE)
+		return;
+	s->in_recovery = true;
+	s->state = segment_has_writer(s) ? SEG_FOREIGN : SEG_CLOSED;
+	s->known = s->head.size;
+	s->closed_at = ++q->log_turn;
+	log_scan_begin(&s->scan, s->fd, &s->head);
+	s->scan.no_skip = s->state == SEG_FOREIGN;
+}
+
 static void open_file(struct queued *q, const char *name)
 {
 	unsigned number;
@@ -120,30 +168,18 @@ static void open_file(struct queued *q, const char *name)
 	if (!S_ISREG(st.st_mode) || st.st_nlink != 1)
 		fatal("log/%s: no plain file with one name; not touched", name);
 	s = add(q, number, fd);
-	r = segment_head_read(fd, &s->head);
-	if (r == 0 || r == -EIO) { /* creation was interrupted */
+	r = st.st_size < SEG_HEADER_OCTETS ? 0 : segment_head_read(fd, &s->head);
+	if (r == 1) {
+		take_up(q, s, (uint64_t)st.st_size);
+	} else if (r == 0 && is_blank(fd, (uint64_t)st.st_size)) {
 		log_info("log/%s: was never finished; removed", name);
-		unlinkat(q->dir, name, 0);
-		q->segments = s->next;
-		close(fd);
-		free(s);
-		return;
-	}
-	if (r != 1 || (uint64_t)st.st_size < s->head.size) {
-		log_error("log/%s: its header is damaged; left alone", name);
+		forget_file(q, s);
+	} else {
+		log_error("log/%s: its header cannot be read: %s; left alone: see `gatepost queue fsck`", name,
+			r < 0 && r != -EBADMSG ? strerror(-r) : "damaged");
 		s->state = SEG_BAD;
-		return;
+		q->header_is_lost = true;
 	}
-	if (s->head.generation >= q->next_generation)
-		q->next_generation = s->head.generation + 1;
-	s->state = SEG_FREE;
-	if (s->head.class == SEG_SPARE)
-		return;
-	s->in_recovery = true;
-	s->state = segment_has_writer(s) ? SEG_FOREIGN : SEG_CLOSED;
-	s->known = s->head.size;
-	log_scan_begin(&s->scan, fd, &s->head);
-	s->scan.no_skip = s->state == SEG_FOREIGN;
 }
 
 void segments_open(struct queued *q)
@@ -209,6 +245,14 @@ static void create_file(uv_work_t *work)
 	}
 }
 
+void segment_unlink(struct queued *q, struct segment *s)
+{
+	char name[16];
+
+	file_name(s->number, name);
+	s->no_file = unlinkat(q->dir, name, 0) == 0;
+}
+
 static void serve_all(struct queued *q)
 {
 	if (q->current == NULL) {
@@ -248,7 +292,7 @@ static void on_created(uv_work_t *work, int status)
 	create_if_needed(q);
 }
 
-static unsigned count(const struct queued *q, enum segment_state state)
+unsigned segments_count(const struct queued *q, enum segment_state state)
 {
 	unsigned n = 0;
 
@@ -279,7 +323,7 @@ static void create_if_needed(struct queued *q)
 {
 	struct create *c;
 
-	if (q->creating || count(q, SEG_FREE) >= SPARES_KEPT ||
+	if (q->creating || segments_count(q, SEG_FREE) >= SPARES_KEPT ||
 		(q->create_failed && uv_now(q->child.loop) < q->create_again_ms))
 		return;
 	c = q->creating = xcalloc(1, sizeof *c);
@@ -325,16 +369,23 @@ struct segment *segment_take(struct queued *q, enum segment_class class)
 	best->live = 0;
 	best->live_octets = 0;
 	best->n_about = 0;
+	best->mark = best->mark_at = best->read_to = 0;
+	best->damaged = 0;
 	best->borrower = 0;
 	log_scan_begin(&best->scan, best->fd, &h);
 	create_if_needed(q);
 	return best;
 }
 
-void segments_start(struct queued *q)
+void segments_serve(struct queued *q)
 {
 	serve_all(q);
 	create_if_needed(q);
+}
+
+void segments_start(struct queued *q)
+{
+	segments_serve(q);
 }
 
 void segment_close(struct queued *q, struct segment *s, uint64_t known)
@@ -342,6 +393,7 @@ void segment_close(struct queued *q, struct segment *s, uint64_t known)
 	s->state = SEG_CLOSED;
 	s->known = known;
 	s->closed_ms = uv_now(q->child.loop);
+	s->closed_at = ++q->log_turn;
 	take_wake(q);
 	q->recycle_due = true;
 }
@@ -353,112 +405,4 @@ void segment_unref(struct queued *q, struct segment *s, uint64_t octets)
 	s->live_octets -= octets < s->live_octets ? octets : s->live_octets;
 	if (s->live == 0 && s->state == SEG_CLOSED)
 		q->recycle_due = true;
-}
-
-/* A result segment may go when no segment that it speaks of is there any more: a DONE outlives its COMMIT. */
-static bool results_are_history(const struct queued *q, struct segment *r)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < r->n_about; i++)
-		if (segment_find(q, r->about[i]))
-			r->about[n++] = r->about[i];
-	r->n_about = n;
-	return n == 0;
-}
-
-static bool may_recycle(const struct queued *q, struct segment *s)
-{
-	if (s->state != SEG_CLOSED || !s->was_read || s->live > 0 || q->recovering)
-		return false;
-	/* What its writer said last may still be on its way to us. */
-	if (uv_now(q->child.loop) - s->closed_ms < 1000 && s->head.class == SEG_MAIL)
-		return false;
-	return s->head.class == SEG_MAIL || results_are_history(q, s);
-}
-
-static void make_spare(struct queued *q, struct segment *s)
-{
-	struct segment_head h = s->head;
-	char name[16];
-	int err;
-
-	agents_drop_segment(q, s->head.generation);
-	if (s->agent_fd >= 0)
-		close(s->agent_fd);
-	s->agent_fd = -1;
-	if (is_locked(s->fd, WRITER_LOCK, 2)) /* an agent has not closed it yet; the next tick tries again */
-		return;
-	log_scan_rest(&s->scan);
-	h.class = SEG_SPARE;
-	err = segment_head_write(s->fd, &h);
-	if (err != 0) {
-		log_error("segment file %08x: header: %s; left alone", s->number, strerror(-err));
-		s->state = SEG_BAD;
-		return;
-	}
-	s->head = h;
-	s->state = SEG_FREE;
-	file_name(s->number, name);
-	if (count(q, SEG_FREE) > SPARES_MAX && unlinkat(q->dir, name, 0) == 0) {
-		s->state = SEG_BAD; /* and no file: dropped below */
-		s->head.size = 0;
-	}
-}
-
-static void drop_unlinked(struct queued *q)
-{
-	for (struct segment **at = &q->segments; *at;) {
-		struct segment *s = *at;
-
-		if (s->state == SEG_BAD && s->head.size == 0) {
-			*at = s->next;
-			close(s->fd);
-			free(s->about);
-			free(s);
-		} else {
-			at = &s->next;
-		}
-	}
-}
-
-void segments_recycle(struct queued *q)
-{
-	bool flushed = false;
-
-	for (struct segment *s = q->segments; s; s = s->next) {
-		if (!may_recycle(q, s))
-			continue;
-		/* A message that was moved away from here must not rise again from a second COMMIT elsewhere. */
-		if (!flushed && s->head.class == SEG_MAIL)
-			result_flush(q, true);
-		flushed = true;
-		make_spare(q, s);
-	}
-	drop_unlinked(q);
-	serve_all(q);
-}
-
-static void look_after_foreign(struct queued *q, struct segment *s)
-{
-	if (!segment_has_writer(s)) {
-		s->scan.no_skip = false;
-		segment_close(q, s, s->head.size);
-	}
-	take_wake(q); /* there may be more in it meanwhile */
-}
-
-bool segments_tick(struct queued *q)
-{
-	bool foreign = false;
-
-	for (struct segment *s = q->segments; s; s = s->next) {
-		if (s->state != SEG_FOREIGN)
-			continue;
-		look_after_foreign(q, s);
-		foreign |= s->state == SEG_FOREIGN;
-	}
-	create_if_needed(q);
-	segments_recycle(q);
-	return foreign;
 }

@@ -60,8 +60,9 @@ static void relocate(
 	struct segment *old = m->seg;
 	bool spans = false;
 
+	m->flags &= (uint8_t)~MF_MOVING;
 	if (!content_is_there(q, s, e, &spans))
-		return;
+		return; /* the old one stays */
 	result_done_commit(q, m->id, old);
 	if (m->flags & MF_SPANS) {
 		struct arena *mem = arena_new(0);
@@ -80,7 +81,7 @@ static void relocate(
 		arena_free(&mem);
 	}
 	segment_unref(q, old, m->size);
-	m->flags = (uint8_t)((m->flags & ~(MF_SPANS | MF_MOVING)) | MF_MOVED);
+	m->flags = (uint8_t)((m->flags & ~MF_SPANS) | MF_MOVED);
 	place(m, s, r, e, spans);
 	message_ref_segments(q, m, e);
 	if (m->attempts > 0)
@@ -114,7 +115,8 @@ static void admit(struct queued *q, struct segment *s, const struct record *r, s
 		char id[ENVELOPE_ID_TEXT];
 
 		q->damaged++;
-		log_error("%s: from=<%.*s>: its content is damaged in segment file %08x; left where it is",
+		s->damaged++;
+		log_error("%s: from=<%.*s>: its content is damaged in segment file %08x; kept for `gatepost queue fsck`",
 			envelope_id_text(e->id, id), STR_ARG(e->sender), s->number);
 		return;
 	}
@@ -146,9 +148,10 @@ static void take_commit(struct queued *q, struct segment *s, const struct record
 	struct message *m;
 
 	if (envelope_decode(arena_dup(mem, r->payload), mem, &e) != 0) {
-		log_error("segment file %08x: a COMMIT at %" PRIu64 " cannot be understood; left where it is",
+		log_error("segment file %08x: a COMMIT at %" PRIu64 " cannot be understood; kept for `gatepost queue fsck`",
 			s->number, r->offset);
 		q->damaged++;
+		s->damaged++;
 	} else if (!s->in_recovery || !past_is_done(q, e.id, s->head.generation)) {
 		m = message_find(q, e.id);
 		if (m)
@@ -168,6 +171,18 @@ static void read_to_end(struct queued *q, struct segment *s)
 	log_scan_rest(&s->scan);
 	s->was_read = true;
 	q->recycle_due = true;
+}
+
+/* Which of what is known has been read: recycle.c asks. */
+static void note_progress(struct queued *q, struct segment *s, bool caught_up)
+{
+	if (caught_up) {
+		s->read_to = ++q->log_turn;
+	} else if (s->scan.offset >= s->mark) {
+		s->read_to = s->mark_at;
+		s->mark = s->known;
+		s->mark_at = ++q->log_turn;
+	}
 }
 
 /* Up to `budget` records. Returns how many were read. */
@@ -191,6 +206,7 @@ static unsigned read_segment(struct queued *q, struct segment *s, unsigned budge
 	} else if (got == 0 && s->state == SEG_LENT && s->scan.offset < s->known) {
 		s->scan.offset = s->known; /* nothing good between: a write that failed */
 	}
+	note_progress(q, s, got == 0);
 	return n;
 }
 
