@@ -1,4 +1,4 @@
-/* Accepting: bursts from the listeners that master passed, a pause when descriptors run out. */
+/* Accepting, from when mail can be kept: bursts from the listeners that master passed, a pause when descriptors run out. */
 #include "smtpd/smtpd.h"
 
 #include <errno.h>
@@ -11,6 +11,8 @@
 
 enum {
 	PAUSE_MS = 500,
+	FIRST_SEGMENT_MS =
+		10 * 1000,   /* so long clients wait in the backlog for queued to be there; then they are told */
 	WARN_MS = 10 * 1000, /* one line in so long a time says that there are too many */
 	RESERVED = 64	     /* descriptors that no client gets: segments of the log, channels, DNS, authentication */
 };
@@ -24,7 +26,7 @@ struct listener {
 
 static struct listener *listeners;
 static uv_timer_t pause_timer;
-static bool paused;
+static bool accepting, paused;
 static size_t sessions_max;
 static uint64_t warned_ms;
 
@@ -108,6 +110,23 @@ void listen_limit(void)
 	sessions_max = limit.rlim_cur > 2 * RESERVED ? limit.rlim_cur - RESERVED : limit.rlim_cur / 2;
 }
 
+void listen_begin(void)
+{
+	if (accepting || smtpd.stopping)
+		return;
+	accepting = true;
+	uv_timer_stop(&pause_timer);
+	watch_all(true);
+}
+
+static void on_no_segment(uv_timer_t *timer)
+{
+	(void)timer;
+	log_name(NULL);
+	log_warn("queued has lent no segment of the log yet: clients are let in, and their mail is put off");
+	listen_begin();
+}
+
 void listen_open(void)
 {
 	int on = 1;
@@ -124,7 +143,7 @@ void listen_open(void)
 		if (uv_poll_init(smtpd.child.loop, &l->poll, l->fd) != 0)
 			fatal("cannot watch the listener %s", l->address);
 	}
-	watch_all(true);
+	uv_timer_start(&pause_timer, on_no_segment, FIRST_SEGMENT_MS, 0);
 }
 
 void listen_stop(void)

@@ -207,6 +207,7 @@ void listen_resume(void);
 
 void listen_limit(void); /* how many sessions there may be; before the jail */
 /* begin.c */
+void listen_begin(void); /* the first segment is there: mail can be taken */
 /* Takes: fd. */
 void session_new(const struct service *service, int fd, const struct sockaddr *peer);
 void session_end(struct session *s, enum end_reason reason);
