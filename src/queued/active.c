@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-enum { MESSAGES_A_TURN = 256 };
+enum { MESSAGES_A_TURN = 256, FRESH_TURNS = 8 /* one of so many is for mail that is tried again, when both wait */ };
 
 struct active *active_new(struct queued *q, struct message *m, struct arena *mem, const struct envelope *e)
 {
@@ -98,17 +98,31 @@ static bool suspended(struct queued *q, struct active_rcpt *r, const struct dest
 	return true;
 }
 
-static struct unit *unit_for(struct active *a, struct dest *d, struct unit *units)
+static bool is_old(const struct queued *q, const struct message *m)
 {
-	struct unit *u;
+	uint64_t now = queue_now_us(q), age_s = now > m->arrival_us ? (now - m->arrival_us) / 1000000 : 0;
 
-	for (u = units; u; u = u->next)
-		if (u->dest == d && u->n < d->service->rcpts_limit)
-			return u;
-	u = xcalloc(1, sizeof *u);
-	u->active = a;
-	u->dest = d;
-	return u;
+	return age_s >= q->lifetime_s || age_s >= q->bounce_lifetime_s ||
+	       (q->delay_warning_s > 0 && age_s >= q->delay_warning_s && !(m->flags & MF_WARNED));
+}
+
+/* Spread, so that mail of one moment does not come back in one moment. */
+static void wait_a_while(struct queued *q, struct message *m)
+{
+	uint64_t mixed = m->id * 0x9E3779B97F4A7C15U >> 32;
+
+	message_wait(q, m, q->min_backoff_s + mixed % (q->min_backoff_s + 1));
+}
+
+/* Its only destination is dead, or refuses: back it goes, without so much as a look at its envelope. */
+static bool waits_for_dest(struct queued *q, struct message *m)
+{
+	const struct dest *d = m->dest ? dest_by_number(q, m->dest) : NULL;
+
+	if (d == NULL || !(dest_is_dead(q, d) || dest_refuses(q, d)) || is_old(q, m))
+		return false;
+	wait_a_while(q, m);
+	return true;
 }
 
 static bool is_full(size_t n)
@@ -116,56 +130,108 @@ static bool is_full(size_t n)
 	return n == 0 || (n & (n - 1)) == 0;
 }
 
-static void add_rcpt(struct unit *u, struct active_rcpt *r)
+/* The unit of its destination that has room; the first one of a destination joins `units`. */
+static void add_to_unit(struct active *a, struct active_rcpt *r, struct unit **units)
 {
+	struct dest *d = r->dest;
+	struct unit *u = d->filling;
+
+	if (u == NULL || u->n >= d->service->rcpts_limit) {
+		u = xcalloc(1, sizeof *u);
+		u->active = a;
+		u->dest = d;
+		a->units++;
+		if (d->filling) {
+			d->filling->more = u;
+		} else {
+			u->next = *units;
+			*units = u;
+		}
+		d->filling = u;
+	}
 	if (is_full(u->n))
 		u->rcpt = xrealloc(u->rcpt, (u->n ? u->n * 2 : 1) * sizeof(struct active_rcpt *));
 	u->rcpt[u->n++] = r;
 }
 
-/* All recipients are routed: those without an outcome become units. */
-static void dispatch(struct queued *q, struct active *a)
+static void push_units(struct queued *q, struct unit *units)
 {
-	struct unit *units = NULL, *next;
+	struct unit *next;
+
+	for (struct unit *u = units; u; u = u->next)
+		u->dest->filling = NULL;
+	for (struct unit *u = units; u; u = next) {
+		next = u->next;
+		u->next = NULL;
+		dest_push(q, u, false);
+	}
+}
+
+/* Where each recipient goes; the only destination of all, or NULL. */
+static struct dest *find_dests(struct queued *q, struct active *a)
+{
 	struct dest *only = NULL;
 	bool many = false;
 
 	for (size_t i = 0; i < a->n; i++) {
 		struct active_rcpt *r = &a->rcpt[i];
 		struct service *s;
-		struct dest *d;
-		struct unit *u;
 
 		if (r->outcome)
 			continue;
 		s = service_get(q, r->route.service);
 		if (ends_here(q, r, s, r->route.nexthop))
 			continue;
-		d = dest_get(q, s, r->route.nexthop);
-		many |= only && only != d;
-		only = d;
-		if (suspended(q, r, d))
-			continue;
-		u = unit_for(a, d, units);
-		if (u->n == 0) {
-			u->next = units;
-			units = u;
-			a->units++;
-		}
-		add_rcpt(u, r);
+		r->dest = dest_get(q, s, r->route.nexthop);
+		many |= only && only != r->dest;
+		only = r->dest;
 	}
-	a->message->dest = only && !many ? only->number : 0;
-	for (size_t i = 0; i < a->n; i++)
+	for (size_t i = 0; i < a->n; i++) {
+		many |= a->rcpt[i].outcome != 0;
 		map_done(&a->rcpt[i].route);
-	if (a->units == 0) {
-		round_end(q, a);
+	}
+	return many ? NULL : only;
+}
+
+/* Its only destination takes none of it now: back it goes, as if its turn had not come. */
+static bool goes_back(struct queued *q, struct active *a, struct dest *only)
+{
+	struct message *m = a->message;
+
+	if (only == NULL || (m->flags & (MF_DELETED | MF_HELD)) || is_old(q, m))
+		return false;
+	if (m->attempts > 0 && dest_refuses(q, only)) {
+		active_free(q, a);
+		wait_a_while(q, m);
+		return true;
+	}
+	if (!dest_is_dead(q, only) && dest_is_crowded(q, only)) {
+		active_free(q, a);
+		message_park(q, m, only);
+		return true;
+	}
+	return false;
+}
+
+/* All recipients are routed: those without an outcome become units. */
+static void dispatch(struct queued *q, struct active *a)
+{
+	struct unit *units = NULL;
+	struct dest *only = find_dests(q, a);
+
+	a->message->dest = only ? only->number : 0;
+	if (goes_back(q, a, only))
 		return;
+	for (size_t i = 0; i < a->n; i++) {
+		struct active_rcpt *r = &a->rcpt[i];
+
+		if (r->outcome == 0 && !suspended(q, r, r->dest))
+			add_to_unit(a, r, &units);
 	}
-	for (struct unit *u = units; u; u = next) {
-		next = u->next;
-		u->next = NULL;
-		dest_push(q, u, false);
-	}
+	if (a->units == 0)
+		round_end(q, a);
+	else
+		push_units(q, units);
 }
 
 static struct queued *the_queue; /* answers of mapd have no other way to it; a process has one */
@@ -211,26 +277,7 @@ static void route(struct queued *q, struct active *a)
 	}
 }
 
-static bool is_old(const struct queued *q, const struct message *m)
-{
-	uint64_t now = queue_now_us(q), age_s = now > m->arrival_us ? (now - m->arrival_us) / 1000000 : 0;
-
-	return age_s >= q->lifetime_s || age_s >= q->bounce_lifetime_s ||
-	       (q->delay_warning_s > 0 && age_s >= q->delay_warning_s && !(m->flags & MF_WARNED));
-}
-
-/* Its only destination is dead: back it goes, without so much as a look at its envelope. */
-static bool waits_for_dead(struct queued *q, struct message *m)
-{
-	const struct dest *d = m->dest ? dest_by_number(q, m->dest) : NULL;
-
-	if (d == NULL || !dest_is_dead(q, d) || is_old(q, m))
-		return false;
-	message_wait(q, m, q->min_backoff_s + (m->id % (q->min_backoff_s + 1)));
-	return true;
-}
-
-static void activate(struct queued *q, struct message *m)
+void activate(struct queued *q, struct message *m)
 {
 	struct active *a = m->active;
 	char id[ENVELOPE_ID_TEXT];
@@ -266,17 +313,17 @@ void active_pump(struct queued *q)
 {
 	unsigned n = 0;
 
-	/* Fresh mail and mail that is tried again take turns: neither starves the other. */
+	/* Fresh mail and mail that is tried again take turns: neither starves the other, but fresh mail comes first. */
 	while (n++ < MESSAGES_A_TURN && q->n_active < q->active_limit && (q->fresh.n || q->due.n)) {
 		struct message *m;
 
-		q->take_due = !q->take_due;
-		m = (q->take_due && q->due.n) || q->fresh.n == 0 ? q->due.first : q->fresh.first;
+		q->pump_turn++;
+		m = (q->pump_turn % FRESH_TURNS == 0 && q->due.n) || q->fresh.n == 0 ? q->due.first : q->fresh.first;
 		if (m->flags & MF_MOVING) { /* its new place is not known yet */
 			message_wait(q, m, 1);
 			continue;
 		}
-		if ((m->flags & MF_FRESH) == 0 && waits_for_dead(q, m))
+		if ((m->flags & MF_FRESH) == 0 && waits_for_dest(q, m))
 			continue;
 		activate(q, m);
 	}
@@ -287,6 +334,19 @@ static void free_unit(struct unit *u)
 	free(u->generation);
 	free(u->rcpt);
 	free(u);
+}
+
+bool unit_goes_back(struct queued *q, struct unit *u)
+{
+	struct active *a = u->active;
+	struct message *m = a->message;
+
+	if (m->attempts == 0 || u->n < a->n || is_old(q, m))
+		return false;
+	free_unit(u);
+	active_free(q, a);
+	wait_a_while(q, m);
+	return true;
 }
 
 void unit_done(struct queued *q, struct unit *u)

@@ -175,6 +175,7 @@ int agent_send(struct queued *q, struct agent *g, struct unit *u)
 		g->jobs->agent_prev = &u->agent_next;
 	g->jobs = u;
 	g->busy++;
+	q->busy_rest[u->dest->service->kind] += u->lane == LANE_REST;
 	return 0;
 }
 
@@ -187,8 +188,18 @@ static void leave_agent(struct queued *q, struct unit *u)
 		u->agent_next->agent_prev = u->agent_prev;
 	u->agent = NULL;
 	g->busy--;
+	q->busy_rest[u->dest->service->kind] -= u->lane == LANE_REST;
 	release_segments(g, u);
 	job_end(q, u);
+}
+
+unsigned agents_capacity(const struct queued *q, enum role role)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < q->n_agents; i++)
+		n += q->agent[i] && q->agent[i]->role == role ? q->agent[i]->capacity : 0;
+	return n;
 }
 
 struct agent *agent_pick(struct queued *q, enum role role, const struct dest *d)
@@ -196,12 +207,12 @@ struct agent *agent_pick(struct queued *q, enum role role, const struct dest *d)
 	struct agent *best = NULL;
 	unsigned n = 0, sticky;
 
-	for (unsigned i = 0; i < AGENTS_MAX; i++)
+	for (unsigned i = 0; i < q->n_agents; i++)
 		n += q->agent[i] && q->agent[i]->role == role;
 	if (n == 0)
 		return NULL;
 	sticky = d->number % n;
-	for (unsigned i = 0, k = 0; i < AGENTS_MAX && k < n; i++) {
+	for (unsigned i = 0, k = 0; k < n; i++) {
 		struct agent *g = q->agent[i];
 
 		if (g == NULL || g->role != role)
@@ -252,8 +263,8 @@ static int on_result(struct ipc *c, struct ipc_in *in, int *fds, unsigned n_fds)
 	struct arena *mem = arena_new(1024);
 	struct rcpt_result *results = NULL, *dead = NULL;
 	struct unit *u = NULL;
+	size_t n, served = 0;
 	uint32_t job;
-	size_t n;
 	int err = result_decode(in, mem, &job, &results, &n);
 
 	(void)fds;
@@ -269,6 +280,7 @@ static int on_result(struct ipc *c, struct ipc_in *in, int *fds, unsigned n_fds)
 
 		if (r)
 			take_outcome(r, &results[i]);
+		served += results[i].status != RCPT_DEFERRED;
 		if (results[i].status == RCPT_DEFERRED && results[i].nexthop_dead)
 			dead = &results[i];
 	}
@@ -276,7 +288,11 @@ static int on_result(struct ipc *c, struct ipc_in *in, int *fds, unsigned n_fds)
 		if (u->rcpt[i]->outcome == 0)
 			active_rcpt_end(u->rcpt[i], RCPT_DEFERRED, "4.3.0", STR("the delivery agent did not say"));
 	leave_agent(g->q, u);
-	dest_result(g->q, u->dest, dead != NULL, dead ? dead->dsn : STR(""), dead ? dead->text : STR(""));
+	dest_result(g->q, u,
+		dead	 ? JOB_DEAD
+		: served ? JOB_SERVED
+			 : JOB_REFUSED,
+		dead ? dead->dsn : STR(""), dead ? dead->text : STR(""));
 	unit_done(g->q, u);
 	arena_free(&mem);
 	take_wake(g->q);
@@ -342,5 +358,7 @@ void agent_peer(struct queued *q, enum role role, unsigned index, int fd)
 	g->role = role;
 	g->index = index;
 	q->agent[i] = g;
+	if (q->n_agents <= i)
+		q->n_agents = i + 1;
 	ipc_open(&g->ipc, q->child.loop, fd, rules, sizeof rules / sizeof *rules, on_end);
 }

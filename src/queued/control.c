@@ -81,6 +81,7 @@ static const char *queue_name(const struct message *m)
 {
 	switch ((enum message_state)m->state) {
 	case MSG_ACTIVE:
+	case MSG_PARKED:
 		return "active";
 	case MSG_HELD:
 		return "hold";

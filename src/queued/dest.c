@@ -5,7 +5,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { FORGET_AFTER_MS = 600 * 1000 };
+enum {
+	FORGET_AFTER_MS = 600 * 1000,
+	LIST_RCPTS = 50,    /* a message with more recipients is a list: it does not go before other mail */
+	REFUSED_MAX = 50,   /* attempts again that may fail in a row */
+	PROMPT_TURNS = 4,   /* that many jobs of LANE_PROMPT for one of LANE_REST, when both have some */
+	CROWDED_DIVISOR = 4 /* of the messages that may be active: more of them for one destination are a crowd */
+};
 
 static const struct {
 	const char *name;
@@ -80,60 +86,56 @@ struct service *service_get(struct queued *q, struct str name)
 	return s;
 }
 
-static struct dest **slot_of(struct queued *q, struct str key)
+static struct dest **slot_of(struct queued *q, uint32_t number)
 {
-	return &q->dest_hash[str_hash(key) % (sizeof q->dest_hash / sizeof *q->dest_hash)];
+	return &q->dest_hash[number % DEST_SLOTS];
 }
 
-static uint32_t new_number(struct queued *q, struct dest *d)
+struct dest *dest_by_number(const struct queued *q, uint32_t number)
 {
-	if (q->n_unused_dests > 0) {
-		uint32_t number = q->unused_dests[--q->n_unused_dests];
+	struct dest *d = q->dest_hash[number % DEST_SLOTS];
 
-		q->dests[number] = d;
-		return number;
-	}
-	if (q->n_dests + 1 >= q->cap_dests) {
-		q->cap_dests = q->cap_dests ? q->cap_dests * 2 : 64;
-		q->dests = xrealloc(q->dests, q->cap_dests * sizeof(struct dest *));
-		q->unused_dests = xrealloc(q->unused_dests, q->cap_dests * sizeof *q->unused_dests);
-	}
-	if (q->n_dests == 0)
-		q->dests[q->n_dests++] = NULL; /* 0 is "none" */
-	q->dests[q->n_dests] = d;
-	return (uint32_t)q->n_dests++;
+	while (d && d->number != number)
+		d = d->hash_next;
+	return d;
 }
 
-struct dest *dest_get(struct queued *q, struct service *s, struct str nexthop)
+static struct dest *dest_new(struct queued *q, struct service *s, struct str key, uint32_t number)
 {
-	struct buf key = BUF_INIT(65536);
-	struct dest **slot, *d;
+	struct dest *d = xcalloc(1, sizeof *d + key.n + 1), **slot = slot_of(q, number);
 
-	buf_addf(&key, "%s\n%.*s", s->name, STR_ARG(nexthop));
-	slot = slot_of(q, buf_str(&key));
-	for (d = *slot; d; d = d->hash_next) {
-		if (!str_eq(str_c(d->key), buf_str(&key)))
-			continue;
-		buf_free(&key);
-		return d;
-	}
-	d = xcalloc(1, sizeof *d + key.n + 1);
 	memcpy(d->key, key.p, key.n);
 	d->nexthop = str_c(d->key + strlen(s->name) + 1);
 	d->service = s;
-	d->number = new_number(q, d);
+	d->number = number;
 	d->last = &d->first;
 	d->window = s->window_first;
 	d->used_ms = uv_now(q->child.loop);
 	d->hash_next = *slot;
 	*slot = d;
-	buf_free(&key);
+	q->n_dests++;
 	return d;
 }
 
-struct dest *dest_by_number(const struct queued *q, uint32_t number)
+struct dest *dest_get(struct queued *q, struct service *s, struct str nexthop)
 {
-	return number < q->n_dests ? q->dests[number] : NULL;
+	struct buf key = BUF_INIT(65536);
+	struct dest *d;
+	uint32_t number;
+
+	buf_addf(&key, "%s\n%.*s", s->name, STR_ARG(nexthop));
+	number = (uint32_t)str_hash(buf_str(&key));
+	for (;; number++) { /* two keys with one hash: the later one takes the next number */
+		if (number == 0)
+			continue;
+		d = dest_by_number(q, number);
+		if (d == NULL || str_eq(str_c(d->key), buf_str(&key)))
+			break;
+	}
+	if (d == NULL)
+		d = dest_new(q, s, buf_str(&key), number);
+	buf_free(&key);
+	return d;
 }
 
 bool dest_is_dead(const struct queued *q, const struct dest *d)
@@ -141,30 +143,55 @@ bool dest_is_dead(const struct queued *q, const struct dest *d)
 	return d->dead_until_ms > uv_now(q->child.loop);
 }
 
+bool dest_refuses(const struct queued *q, const struct dest *d)
+{
+	return d->retry_at_ms > uv_now(q->child.loop);
+}
+
+bool dest_is_crowded(const struct queued *q, const struct dest *d)
+{
+	return d->queued >= q->active_limit / CROWDED_DIVISOR && q->n_active >= q->active_limit / 2;
+}
+
+static enum lane lane_of(const struct dest *d)
+{
+	const struct active *a = d->first->active;
+	bool works = d->failures <= 0 && d->refused == 0 && d->dead_until_ms == 0;
+
+	return works && a->n <= LIST_RCPTS && a->message->attempts == 0 ? LANE_PROMPT : LANE_REST;
+}
+
 static void enter_ring(struct queued *q, struct dest *d)
 {
-	unsigned kind = d->service->kind;
+	struct ring *r;
 
 	if (d->in_ring || d->first == NULL || d->busy >= (unsigned)d->window)
 		return;
-	if (q->ring_last[kind] == NULL)
-		q->ring_last[kind] = &q->ring[kind];
+	r = &q->ring[d->service->kind][lane_of(d)];
+	if (r->first == NULL)
+		r->last = &r->first;
 	d->in_ring = true;
 	d->ring_next = NULL;
-	*q->ring_last[kind] = d;
-	q->ring_last[kind] = &d->ring_next;
+	*r->last = d;
+	r->last = &d->ring_next;
 }
 
-static struct dest *leave_ring(struct queued *q, unsigned kind)
+static struct dest *leave_ring(struct ring *r)
 {
-	struct dest *d = q->ring[kind];
+	struct dest *d = r->first;
 
-	q->ring[kind] = d->ring_next;
-	if (q->ring[kind] == NULL)
-		q->ring_last[kind] = &q->ring[kind];
+	r->first = d->ring_next;
 	d->in_ring = false;
 	d->ring_next = NULL;
 	return d;
+}
+
+static void append(struct dest *d, struct unit *u)
+{
+	u->next = NULL;
+	*d->last = u;
+	d->last = &u->next;
+	d->queued++;
 }
 
 void dest_push(struct queued *q, struct unit *u, bool front)
@@ -176,16 +203,15 @@ void dest_push(struct queued *q, struct unit *u, bool front)
 		d->first = u;
 		if (u->next == NULL)
 			d->last = &u->next;
+		d->queued++;
 	} else {
-		u->next = NULL;
-		*d->last = u;
-		d->last = &u->next;
+		append(d, u);
 	}
-	d->queued++;
 	d->used_ms = uv_now(q->child.loop);
 	enter_ring(q, d);
 }
 
+/* The rest of a list goes to the end: what came after it is served between its parts. */
 static struct unit *pop(struct dest *d)
 {
 	struct unit *u = d->first;
@@ -195,7 +221,21 @@ static struct unit *pop(struct dest *d)
 		d->last = &d->first;
 	u->next = NULL;
 	d->queued--;
+	if (u->more)
+		append(d, u->more);
+	u->more = NULL;
 	return u;
+}
+
+/* There is room again: those that came first are taken first. */
+static void unpark(struct queued *q, struct dest *d)
+{
+	enum { A_TURN = 64 };
+
+	if (d->queued >= q->active_limit / CROWDED_DIVISOR / 2 || q->n_active >= q->active_limit)
+		return;
+	for (unsigned i = 0; i < A_TURN && d->parked.n > 0; i++)
+		activate(q, d->parked.first);
 }
 
 static void end_unit(struct queued *q, struct unit *u, const char *dsn, const char *prefix, const char *why)
@@ -228,80 +268,157 @@ static void die(struct queued *q, struct dest *d, struct str dsn, struct str why
 	d->failures = 0;
 	while (d->first)
 		end_unit(q, pop(d), d->why_dsn, "delivery temporarily suspended: ", d->why);
+	while (d->parked.n > 0) /* fresh ones among them get their word when they are due */
+		message_ready(q, d->parked.first);
 }
 
 /*
- * A job came back. Growth is one for each window full of successes, shrinking one for each window full of failures;
- * that many failures without a success between them and the destination is dead for a while.
+ * Mail that is tried again and deferred again, and nothing that gets through between: what else waits for this
+ * destination would fare no better. It waits until a few have been tried again. Fresh mail says nothing: a server that
+ * wants to see everybody twice (greylisting) defers all of it.
  */
-void dest_result(struct queued *q, struct dest *d, bool dead, struct str dsn, struct str why)
+static void refused(struct queued *q, struct dest *d)
 {
-	require(d->busy > 0);
-	d->busy--;
-	d->used_ms = uv_now(q->child.loop);
-	if (!dead) {
-		d->failures = 0;
-		d->dead_until_ms = 0;
-		if (d->window < d->service->window_limit)
-			d->window += 1 / d->window;
-		enter_ring(q, d);
+	uint64_t now = uv_now(q->child.loop);
+
+	if (d->retry_at_ms > now)
 		return;
-	}
+	if (++d->refused < REFUSED_MAX)
+		return;
+	d->refused = 1;
+	d->retry_at_ms = now + q->min_backoff_s * 1000;
+}
+
+static void failed(struct queued *q, struct dest *d, struct str dsn, struct str why)
+{
 	d->failures += 1 / d->window;
 	d->window = d->window > 2 ? d->window - 1 / d->window : 1;
 	if (!dest_is_dead(q, d) && (d->failures >= d->service->cohort_limit || d->dead_until_ms != 0))
 		die(q, d, dsn, why);
+}
+
+/*
+ * Growth is one for each window full of successes, shrinking one for each window full of failures; that many failures
+ * without a success between them and the destination is dead for a while.
+ */
+void dest_result(struct queued *q, struct unit *u, enum job_end end, struct str dsn, struct str why)
+{
+	struct dest *d = u->dest;
+
+	require(d->busy > 0);
+	d->busy--;
+	d->used_ms = uv_now(q->child.loop);
+	if (end == JOB_DEAD) {
+		failed(q, d, dsn, why);
+	} else {
+		d->failures = 0;
+		d->dead_until_ms = 0;
+		if (d->window < d->service->window_limit)
+			d->window += 1 / d->window;
+	}
+	if (end == JOB_REFUSED && u->active->message->attempts > 0)
+		refused(q, d);
+	else if (end == JOB_SERVED)
+		d->refused = 0, d->retry_at_ms = 0;
 	enter_ring(q, d);
+}
+
+/* Mail that fails keeps connections waiting: no more than half of what an agent can do is for it. */
+static bool rest_may_go(const struct queued *q, unsigned kind)
+{
+	unsigned capacity = agents_capacity(q, kind == SERVICE_RELAY ? ROLE_RELAY : ROLE_DELIVER);
+
+	return q->ring[kind][LANE_REST].first && q->busy_rest[kind] < (capacity > 1 ? capacity / 2 : 1);
+}
+
+/* -1: nothing is to go now. */
+static int next_lane(struct queued *q, unsigned kind)
+{
+	bool rest = rest_may_go(q, kind);
+
+	if (q->ring[kind][LANE_PROMPT].first == NULL)
+		return rest ? LANE_REST : -1;
+	return rest && q->ring_turn++ % (PROMPT_TURNS + 1) == 0 ? LANE_REST : LANE_PROMPT;
+}
+
+/* The next unit of a destination goes to an agent. */
+static void serve(struct queued *q, struct dest *d, struct agent *g, enum lane lane)
+{
+	struct unit *u = pop(d);
+
+	if (u->active->message->flags & (MF_DELETED | MF_HELD)) {
+		withdraw(q, u);
+		return;
+	}
+	if (dest_refuses(q, d) && unit_goes_back(q, u))
+		return;
+	d->busy++;
+	u->lane = lane;
+	if (agent_send(q, g, u) == 0)
+		return;
+	d->busy--;
+	end_unit(q, u, "4.3.0", "", "the message cannot be read from the queue");
 }
 
 void schedule(struct queued *q)
 {
 	for (unsigned kind = 0; kind < 2; kind++) {
-		while (q->ring[kind]) {
-			struct dest *d = q->ring[kind];
+		int lane;
+
+		while ((lane = next_lane(q, kind)) >= 0) {
+			struct ring *r = &q->ring[kind][lane];
+			struct dest *d = r->first;
 			struct agent *g = agent_pick(q, kind == SERVICE_RELAY ? ROLE_RELAY : ROLE_DELIVER, d);
-			struct unit *u;
 
 			if (g == NULL)
 				break;
-			leave_ring(q, kind);
-			if (d->first == NULL)
-				continue;
-			u = pop(d);
-			if (u->active->message->flags & (MF_DELETED | MF_HELD)) {
-				withdraw(q, u);
-				enter_ring(q, d);
-				continue;
-			}
-			d->busy++;
-			if (agent_send(q, g, u) != 0) {
-				d->busy--;
-				end_unit(q, u, "4.3.0", "", "the message cannot be read from the queue");
-			}
+			leave_ring(r);
+			if (d->first)
+				serve(q, d, g, (enum lane)lane);
 			enter_ring(q, d);
+			if (d->parked.n > 0)
+				unpark(q, d);
 		}
 	}
+}
+
+static void revive(struct dest *d)
+{
+	d->dead_until_ms = d->retry_at_ms = 0;
+	d->refused = 0;
+}
+
+void dests_revive(struct queued *q)
+{
+	for (size_t i = 0; i < DEST_SLOTS; i++)
+		for (struct dest *d = q->dest_hash[i]; d; d = d->hash_next)
+			revive(d);
+}
+
+static bool is_forgettable(const struct queued *q, const struct dest *d)
+{
+	if (d->first || d->busy || d->in_ring || d->parked.n > 0 || dest_is_dead(q, d) || dest_refuses(q, d))
+		return false;
+	return uv_now(q->child.loop) - d->used_ms >= FORGET_AFTER_MS;
 }
 
 void dests_tick(struct queued *q)
 {
 	uint64_t now = uv_now(q->child.loop);
 
-	for (size_t i = 0; i < sizeof q->dest_hash / sizeof *q->dest_hash; i++) {
+	for (size_t i = 0; i < DEST_SLOTS; i++) {
 		for (struct dest **at = &q->dest_hash[i]; *at;) {
 			struct dest *d = *at;
 
 			if (d->dead_until_ms && d->dead_until_ms <= now && d->window > 1)
 				d->window =
 					d->service->window_first < 2 ? d->service->window_first : 2; /* a few first */
-			if (d->first || d->busy || d->in_ring || dest_is_dead(q, d) ||
-				now - d->used_ms < FORGET_AFTER_MS) {
+			if (!is_forgettable(q, d)) {
 				at = &d->hash_next;
 				continue;
 			}
 			*at = d->hash_next;
-			q->dests[d->number] = NULL;
-			q->unused_dests[q->n_unused_dests++] = d->number;
+			q->n_dests--;
 			free(d->why);
 			free(d);
 		}

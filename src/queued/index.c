@@ -148,6 +148,8 @@ static struct message_list *list_of(struct queued *q, const struct message *m)
 		return m->flags & MF_FRESH ? &q->fresh : &q->due;
 	case MSG_HELD:
 		return &q->held;
+	case MSG_PARKED:
+		return &dest_by_number(q, m->dest)->parked;
 	case MSG_ACTIVE:
 		break;
 	}
@@ -200,6 +202,14 @@ void message_hold(struct queued *q, struct message *m)
 	message_unlink(q, m);
 	m->state = MSG_HELD;
 	list_add(&q->held, m);
+}
+
+void message_park(struct queued *q, struct message *m, struct dest *d)
+{
+	message_unlink(q, m);
+	m->dest = d->number;
+	m->state = MSG_PARKED;
+	list_add(&d->parked, m);
 }
 
 /* The seconds that went by since the last turn: what is due in them becomes ready. */

@@ -40,20 +40,18 @@ static void on_stop(struct child *c, bool graceful)
 static void on_status(struct child *c, struct buf *json)
 {
 	const struct queued *q = container_of(c, struct queued, child);
-	size_t segments = 0, spare = 0, dests = 0;
+	size_t segments = 0, spare = 0;
 
 	for (const struct segment *s = q->segments; s; s = s->next) {
 		segments++;
 		spare += s->state == SEG_FREE;
 	}
-	for (size_t i = 1; i < q->n_dests; i++)
-		dests += q->dests[i] != NULL;
 	buf_addf(json,
 		"\"messages\":%zu,\"recipients\":%zu,\"active\":%zu,\"incoming\":%zu,\"deferred\":%zu,\"hold\":%zu,"
 		"\"segments\":%zu,\"segments_spare\":%zu,\"destinations\":%zu,\"recovering\":%s,\"damaged\":%llu,"
 		"\"intake\":%u,\"accepted\":%llu,\"sent\":%llu,\"deferrals\":%llu,\"bounced\":%llu,\"reports\":%zu",
 		q->n_messages, q->n_rcpts, q->n_active, q->fresh.n, q->n_waiting + q->due.n, q->held.n, segments, spare,
-		dests, q->recovering ? "true" : "false", (unsigned long long)q->damaged, q->intake,
+		q->n_dests, q->recovering ? "true" : "false", (unsigned long long)q->damaged, q->intake,
 		(unsigned long long)q->n_accepted, (unsigned long long)q->n_sent, (unsigned long long)q->n_deferred,
 		(unsigned long long)q->n_bounced, q->n_reports);
 }

@@ -2,13 +2,6 @@
 #include "queued/queued.h"
 #include "base/log.h"
 
-static void revive_dests(struct queued *q)
-{
-	for (size_t i = 1; i < q->n_dests; i++)
-		if (q->dests[i])
-			q->dests[i]->dead_until_ms = 0;
-}
-
 bool operate_flush(struct queued *q, struct message *m)
 {
 	if (m->state != MSG_WAITING)
@@ -23,7 +16,7 @@ size_t operate_flush_all(struct queued *q)
 	struct message *m;
 	size_t at = 0, n = 0;
 
-	revive_dests(q);
+	dests_revive(q);
 	while ((m = message_walk(q, &at)) != NULL)
 		n += operate_flush(q, m);
 	return n;
@@ -49,7 +42,7 @@ size_t operate_flush_site(struct queued *q, struct str domain)
 	struct message *m;
 	size_t at = 0, n = 0;
 
-	revive_dests(q);
+	dests_revive(q);
 	while ((m = message_walk(q, &at)) != NULL) {
 		const struct rcpt_ref *refs = message_rcpts(m);
 

@@ -2,8 +2,9 @@
  * queued.h - the state of queued: segments, messages, destinations, agents. One of it per process.
  *
  * A message is waiting (in the timing wheel), ready (fresh or due, in a FIFO), active (its envelope is in memory, its
- * recipients are routed and in the FIFOs of their destinations or with an agent) or held. What an idle message costs is
- * struct message; all else is read from the log when it is needed.
+ * recipients are routed and in the FIFOs of their destinations or with an agent), parked (its only destination has more
+ * than enough of them in its FIFO) or held. What an idle message costs is struct message; all else is read from the log
+ * when it is needed.
  */
 #ifndef QUEUED_QUEUED_H
 #define QUEUED_QUEUED_H
@@ -18,6 +19,7 @@
 #include "msg/job_msg.h"
 
 enum {
+	DEST_SLOTS = 16384,
 	WHEEL_SLOTS = 4096,	 /* seconds; what is due later goes round again */
 	RCPTS_PER_JOB_MAX = 100, /* a result must fit into one message of ipc.h */
 	SEGMENT_OCTETS = 64 * 1024 * 1024,
@@ -75,7 +77,7 @@ struct rcpt_ref {
 	uint32_t domain; /* hash of its domain, for ETRN */
 	uint32_t reason; /* why it was deferred: reason.c */
 };
-enum message_state { MSG_WAITING, MSG_READY, MSG_ACTIVE, MSG_HELD };
+enum message_state { MSG_WAITING, MSG_READY, MSG_ACTIVE, MSG_HELD, MSG_PARKED };
 enum message_flag {
 	MF_WARNED = 1,	 /* a delay report was sent */
 	MF_MOVED = 2,	 /* has been copied forward */
@@ -100,7 +102,7 @@ struct message {
 	uint32_t commit_at; /* offset of the COMMIT record, divided by 8 */
 	uint32_t size;	    /* octets, at most UINT32_MAX */
 	uint32_t due_s;	    /* on the loop's clock */
-	uint32_t dest;	    /* number of the only destination of the last round, or 0 */
+	uint32_t dest;	    /* dest.number of the only destination of the last round, or 0 */
 	uint8_t state, flags, attempts;
 };
 struct message_list {
@@ -116,8 +118,12 @@ struct service {
 	enum service_kind kind;
 	unsigned window_first, window_limit, rcpts_limit, cohort_limit;
 };
-struct unit { /* the recipients of one message for one destination */
+/* Who is served first: fresh mail of a few recipients for a destination that works, or the rest. */
+enum lane { LANE_PROMPT, LANE_REST, LANES };
+struct unit { /* recipients of one message for one destination: one job */
 	struct unit *next;
+	struct unit *more; /* of the same message for the same destination: queued when this one has gone */
+	enum lane lane;	   /* in which it went to the agent */
 	struct active *active;
 	struct dest *dest;
 	struct agent *agent; /* while it is a job */
@@ -133,13 +139,17 @@ struct dest {
 	struct dest *ring_next;
 	struct service *service;
 	struct str nexthop;
-	uint32_t number;
+	uint32_t number; /* hash of its key; never 0, and no other destination's */
 	bool in_ring;
 	struct unit *first, **last;
+	struct unit *filling; /* the unit that dispatch() adds to */
+	struct message_list parked;
 	unsigned queued, busy;
 	double window;		/* how many jobs at a time */
 	double failures;	/* cohorts that failed in a row */
 	uint64_t dead_until_ms; /* 0: alive */
+	unsigned refused;	/* mail that was tried again and deferred again, in a row */
+	uint64_t retry_at_ms;	/* no deferred mail is tried before; 0: no such limit */
 	char *why;		/* what it said last when it died */
 	char why_dsn[16];
 	uint64_t used_ms;
@@ -151,6 +161,7 @@ struct active_rcpt {
 	struct map_request route;
 	struct active *active;
 	const struct envelope_rcpt *rcpt;
+	struct dest *dest; /* while units are made */
 	struct rcpt_ref ref;
 	bool is_routing, is_recorded, diagnostic_is_smtp;
 	uint8_t relayed; /* enum rcpt_relayed */
@@ -245,16 +256,18 @@ struct queued {
 	struct message_list wheel[WHEEL_SLOTS], fresh, due, held;
 	uint32_t wheel_at;
 	size_t n_active, n_rcpts, n_waiting;
-	bool take_due; /* fresh and due take turns */
+	unsigned pump_turn; /* fresh and due take turns */
+	uint64_t n_overdue; /* found at the start */
 
 	/* destinations */
 	struct service *services;
-	struct dest **dests;
-	size_t n_dests, cap_dests;
-	uint32_t *unused_dests; /* numbers */
-	size_t n_unused_dests;
-	struct dest *dest_hash[4096];
-	struct dest *ring[2], **ring_last[2]; /* by service_kind: relay, deliver */
+	size_t n_dests;
+	struct dest *dest_hash[DEST_SLOTS]; /* by number */
+	struct ring {
+		struct dest *first, **last;
+	} ring[2][LANES]; /* by service_kind: relay, deliver */
+	unsigned ring_turn;
+	unsigned busy_rest[2]; /* jobs of LANE_REST that agents have */
 	struct unit **jobs;
 	uint32_t *job_serial;
 	uint32_t n_jobs, cap_jobs, unused_job;
@@ -262,6 +275,7 @@ struct queued {
 
 	/* peers */
 	struct agent *agent[AGENTS_MAX];
+	unsigned n_agents; /* places that have been used */
 	struct smtpd *smtpd[AGENTS_MAX];
 	struct map_client *map;
 	struct spool_writer *writer;
@@ -342,6 +356,7 @@ void message_unlink(struct queued *q, struct message *m);
 void message_wait(struct queued *q, struct message *m, uint64_t seconds);
 void message_ready(struct queued *q, struct message *m);
 void message_hold(struct queued *q, struct message *m);
+void message_park(struct queued *q, struct message *m, struct dest *d);
 void wheel_turn(struct queued *q);
 /* The message at that place of a walk over all; *at starts with 0. NULL: the end. */
 struct message *message_walk(const struct queued *q, size_t *at);
@@ -361,6 +376,10 @@ struct str reason_text(uint32_t reason);
 /* The envelope of a message is in memory. Takes: mem. */
 struct active *active_new(struct queued *q, struct message *m, struct arena *mem, const struct envelope *e);
 void active_pump(struct queued *q);
+/* Its turn has come: its envelope is read, its recipients are routed. */
+void activate(struct queued *q, struct message *m);
+/* It was tried before, and is all of its message: back to waiting without another attempt. Frees the unit. */
+bool unit_goes_back(struct queued *q, struct unit *u);
 /* A unit came back with an outcome for each of its recipients. Frees the unit. */
 void unit_done(struct queued *q, struct unit *u);
 void active_rcpt_end(struct active_rcpt *r, enum rcpt_status status, const char *dsn, struct str text);
@@ -381,13 +400,27 @@ struct service *service_get(struct queued *q, struct str name);
 struct dest *dest_get(struct queued *q, struct service *s, struct str nexthop);
 struct dest *dest_by_number(const struct queued *q, uint32_t number);
 void dest_push(struct queued *q, struct unit *u, bool front);
-void dest_result(struct queued *q, struct dest *d, bool dead, struct str dsn, struct str why);
+/* How a job ended for its destination. */
+enum job_end {
+	JOB_SERVED,  /* it took or bounced a recipient: it works */
+	JOB_REFUSED, /* all were deferred */
+	JOB_DEAD     /* nothing can be delivered there */
+};
+void dest_result(struct queued *q, struct unit *u, enum job_end end, struct str dsn, struct str why);
 bool dest_is_dead(const struct queued *q, const struct dest *d);
+/* It defers all that is tried again: no use to try more for now. */
+bool dest_refuses(const struct queued *q, const struct dest *d);
+/* So much is queued for it, and for it alone, that more would keep others out. */
+bool dest_is_crowded(const struct queued *q, const struct dest *d);
+/* Forget what destinations did: an operator wants all to be tried. */
+void dests_revive(struct queued *q);
 void dests_tick(struct queued *q);
 void schedule(struct queued *q);
 
 /* agent.c */
 void agent_peer(struct queued *q, enum role role, unsigned index, int fd);
+/* Jobs that all agents of that role take at a time. */
+unsigned agents_capacity(const struct queued *q, enum role role);
 struct agent *agent_pick(struct queued *q, enum role role, const struct dest *d);
 /* -1: the job could not be made (its message's segments are gone). */
 int agent_send(struct queued *q, struct agent *g, struct unit *u);

@@ -1,0 +1,342 @@
+/*
+ * Who is served when: a queue with real segments in a directory of its own, mail by our own writer, and one relay, which
+ * is this test: it sees each job as it comes, and answers when and as it wants.
+ */
+#include "queued/queued.h"
+#include "base/log.h"
+#include "base/test.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { JOBS_MAX = 2000 };
+
+static struct {
+	int fd;
+	struct seen_job {
+		uint32_t job;
+		uint64_t id;
+		uint32_t index[RCPTS_PER_JOB_MAX];
+		uint32_t n;
+		char nexthop[64];
+	} job[JOBS_MAX]; /* in the order in which they came */
+	unsigned n;
+} agent;
+
+static void on_busy(uv_idle_t *idle)
+{
+	struct queued *q = container_of(idle, struct queued, busy);
+
+	take_some(q);
+	active_pump(q);
+	schedule(q);
+}
+
+static void take_jobs(void)
+{
+	static char payload[IPC_MAX_OCTETS];
+	int fds[IPC_MAX_FDS];
+	unsigned n_fds;
+	uint16_t type;
+	ssize_t n;
+
+	while ((n = ipc_read_now(agent.fd, &type, payload, sizeof payload, fds, &n_fds)) > 0) {
+		struct ipc_in in = { str_pn(payload, (size_t)n), false };
+		struct arena *mem = arena_new(0);
+		struct seen_job *seen = &agent.job[agent.n];
+		struct job j;
+
+		for (unsigned i = 0; i < n_fds; i++)
+			close(fds[i]);
+		if (type == MSG_JOB) {
+			require(agent.n++ < JOBS_MAX && job_decode(&in, mem, &j) == 0);
+			seen->job = j.job;
+			seen->id = j.id;
+			seen->n = (uint32_t)j.env.n_rcpt;
+			for (uint32_t i = 0; i < seen->n; i++)
+				seen->index[i] = j.env.rcpt[i].index;
+			snprintf(seen->nexthop, sizeof seen->nexthop, "%.*s", STR_ARG(j.nexthop));
+		}
+		arena_free(&mem);
+	}
+}
+
+static void turns(struct queued *q, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++) {
+		uv_run(q->child.loop, UV_RUN_NOWAIT);
+		take_jobs();
+	}
+}
+
+static void answer(unsigned k, enum rcpt_status status, bool dead)
+{
+	const struct seen_job *seen = &agent.job[k];
+	struct rcpt_result r[RCPTS_PER_JOB_MAX] = { 0 };
+	struct buf out = IPC_BUF;
+
+	for (uint32_t i = 0; i < seen->n; i++)
+		r[i] = (struct rcpt_result){ .index = seen->index[i],
+			.status = (uint8_t)status,
+			.nexthop_dead = dead,
+			.dsn = status == RCPT_SENT ? STR("2.0.0") : STR("4.4.1"),
+			.text = STR("said so") };
+	result_encode(&out, seen->job, r, seen->n);
+	require(ipc_write_now(agent.fd, MSG_RESULT, buf_str(&out), NULL, 0) == 0);
+	buf_free(&out);
+}
+
+static struct queued *boot(const char *main_cf, unsigned capacity)
+{
+	struct queued *q = xcalloc(1, sizeof *q);
+	struct buf out = IPC_BUF;
+	char dir[] = "qXXXXXX";
+	int pair[2];
+
+	require(chdir("..") == 0 && mkdtemp(dir) && chdir(dir) == 0);
+	q->child.loop = xcalloc(1, sizeof(uv_loop_t));
+	uv_loop_init(q->child.loop);
+	q->child.conf = conf_parse("/etc/x", str_c(main_cf), STR("smtp unix - - n - - smtp\n"), NULL, NULL);
+	q->child.main = conf_main(q->child.conf);
+	q->child.queue_directory = "here";
+	q->start_us = 1700000000000000;
+	q->start_ms = uv_now(q->child.loop);
+	q->min_backoff_s = 300;
+	q->max_backoff_s = 4000;
+	q->lifetime_s = q->bounce_lifetime_s = 432000;
+	q->active_limit = 20000;
+	q->results = BUF_INIT(1 << 26);
+	uv_idle_init(q->child.loop, &q->busy);
+	uv_idle_start(&q->busy, on_busy);
+	q->wheel_at = loop_now_s(q);
+	q->map = map_client_new(q->child.loop, q->child.conf);
+	segments_open(q);
+	own_open(q);
+	segments_start(q);
+	while (q->recovering || q->current == NULL || !spool_writer_is_ready(q->writer))
+		uv_run(q->child.loop, UV_RUN_ONCE);
+	require(ipc_pair(pair) == 0);
+	agent.fd = pair[1];
+	agent.n = 0;
+	fcntl(agent.fd, F_SETFL, O_NONBLOCK);
+	agent_peer(q, ROLE_RELAY, 0, pair[0]);
+	ipc_put_u32(&out, capacity);
+	require(ipc_write_now(agent.fd, MSG_CAPACITY, buf_str(&out), NULL, 0) == 0);
+	buf_free(&out);
+	turns(q, 5);
+	return q;
+}
+
+static bool is_kept;
+
+static void on_kept(struct spool_msg *m, int err)
+{
+	(void)m;
+	require(err == 0);
+	is_kept = true;
+}
+
+/* A message for n recipients: address by address from `format`, which gets a number. Returns its id. */
+static uint64_t mail(struct queued *q, unsigned n, const char *format)
+{
+	struct arena *mem = arena_new(0);
+	struct envelope_rcpt *rcpt = arena_array(mem, n, sizeof *rcpt);
+	struct envelope env = {
+		.arrival_us = q->start_us, .sender = STR("a@x.org"), .rcpt = rcpt, .n_rcpt = n, .size = 3
+	};
+	struct spool_msg m = { 0 };
+
+	for (unsigned i = 0; i < n; i++)
+		rcpt[i] = (struct envelope_rcpt){ .index = i, .address = str_c(arena_printf(mem, format, i)) };
+	require(spool_msg_begin(&m, q->writer) == 0);
+	spool_msg_add(&m, STR("x\r\n"));
+	is_kept = false;
+	spool_msg_commit(&m, &env, on_kept);
+	while (!is_kept)
+		uv_run(q->child.loop, UV_RUN_ONCE);
+	arena_free(&mem);
+	return m.id;
+}
+
+/* At which place among the jobs came the first one of that message? JOBS_MAX: not at all. */
+static unsigned place_of(uint64_t id)
+{
+	for (unsigned i = 0; i < agent.n; i++)
+		if (agent.job[i].id == id)
+			return i;
+	return JOBS_MAX;
+}
+
+/* As if it had been tried before and its time had come again. */
+static void come_due(struct queued *q, uint64_t id)
+{
+	struct message *m = message_find(q, id);
+
+	require(m && m->state == MSG_WAITING);
+	message_ready(q, m);
+}
+
+static void test_list_to_one_site(void **state)
+{
+	struct queued *q = boot("relayhost = [127.0.0.1]\n", 100);
+	uint64_t list, single;
+
+	(void)state;
+	list = mail(q, 1000, "u%u@y.org"); /* 20 jobs of 50 */
+	single = mail(q, 1, "b%u@y.org");
+	turns(q, 20);
+	check_int(place_of(list), 0);
+	check_int(agent.n, 5); /* initial_destination_concurrency */
+	for (unsigned i = 0; i < agent.n; i++) {
+		answer(i, RCPT_SENT, false);
+		turns(q, 5);
+	}
+	check_int(place_of(single), 6);
+	check_int(agent.n, 21); /* nothing of the list is forgotten */
+	check_int(q->n_messages, 0);
+}
+
+static void test_list_to_many_sites(void **state)
+{
+	struct queued *q = boot("disable_dns_lookups = no\n", 10);
+	uint64_t single;
+
+	(void)state;
+	mail(q, 300, "u@site%u.org");
+	turns(q, 20);
+	check_int(agent.n, 5); /* a list takes half of the relay at most */
+	single = mail(q, 1, "b%u@y.org");
+	turns(q, 20);
+	check_int(place_of(single), 5);
+	for (unsigned i = 0; i < agent.n; i++) {
+		answer(i, RCPT_SENT, false);
+		turns(q, 5);
+	}
+	check_int(agent.n, 301);
+	check_int(q->busy_rest[SERVICE_RELAY], 0);
+	check_int(q->n_messages, 0);
+}
+
+/* Greylisting, or a site in trouble: everything is answered 451. */
+static void test_refusing_site(void **state)
+{
+	enum { N = 200 };
+	struct queued *q = boot("relayhost = [127.0.0.1]\n", 100);
+	uint64_t id[N], later;
+	unsigned before, tried;
+
+	(void)state;
+	for (unsigned i = 0; i < N; i++)
+		id[i] = mail(q, 1, "u%u@y.org");
+	turns(q, 20);
+	for (unsigned i = 0; i < agent.n; i++) {
+		answer(i, RCPT_DEFERRED, false);
+		turns(q, 5);
+	}
+	check_int(agent.n, N); /* each is tried once */
+	for (unsigned i = 0; i < N; i++)
+		come_due(q, id[i]);
+	turns(q, 20);
+	before = N;
+	for (unsigned i = before; i < agent.n; i++) {
+		answer(i, RCPT_DEFERRED, false);
+		turns(q, 5);
+	}
+	tried = agent.n - N;
+	check(tried >= 50 && tried < 100); /* 50, and what was queued for it already */
+	check_int(q->n_waiting, N);
+	for (unsigned i = 0; i < N; i++)
+		check(message_find(q, id[i])->due_s - loop_now_s(q) <= 600);
+	/* Fresh mail is tried all the same, and its success brings the others back. */
+	later = mail(q, 1, "v%u@y.org");
+	turns(q, 20);
+	check_int(place_of(later), agent.n - 1);
+	come_due(q, id[N - 1]);
+	turns(q, 20);
+	check_int(message_find(q, id[N - 1])->state, MSG_WAITING);
+	answer(agent.n - 1, RCPT_SENT, false);
+	turns(q, 20);
+	before = agent.n;
+	come_due(q, id[N - 1]);
+	turns(q, 20);
+	check_int(agent.n, before + 1);
+	check(agent.job[before].id == id[N - 1]);
+}
+
+static void test_dead_site(void **state)
+{
+	enum { N = 100 };
+	struct queued *q = boot("relayhost = [127.0.0.1]\n", 100);
+	uint64_t id[N];
+
+	(void)state;
+	for (unsigned i = 0; i < N; i++)
+		id[i] = mail(q, 1, "u%u@y.org");
+	turns(q, 20);
+	for (unsigned i = 0; i < agent.n; i++) {
+		answer(i, RCPT_DEFERRED, true);
+		turns(q, 5);
+	}
+	check(agent.n <= 8); /* five at a time: the others were not even tried */
+	check_int(q->n_waiting, N);
+	come_due(q, id[N - 1]);
+	turns(q, 20);
+	check_int(message_find(q, id[N - 1])->state, MSG_WAITING); /* dead still */
+	dests_revive(q);					   /* as if its time were over */
+	come_due(q, id[N - 1]);
+	turns(q, 20);
+	check(place_of(id[N - 1]) < JOBS_MAX);
+	answer(agent.n - 1, RCPT_SENT, false);
+	turns(q, 5);
+	check_int(q->n_messages, N - 1);
+}
+
+/* One site that takes its time, with more mail than may be active, keeps no other out. */
+static void test_crowd(void **state)
+{
+	enum { N = 100 };
+	struct queued *q = boot("disable_dns_lookups = no\n", 50);
+	uint64_t other;
+
+	(void)state;
+	q->active_limit = 40;
+	for (unsigned i = 0; i < N; i++)
+		mail(q, 1, "u%u@slow.org");
+	turns(q, 50);
+	check_int(agent.n, 5);
+	other = mail(q, 1, "b%u@y.org");
+	turns(q, 50);
+	check_int(place_of(other), 5);
+	check(q->n_active < 40);
+	for (unsigned i = 0; i < agent.n; i++) {
+		answer(i, RCPT_SENT, false);
+		turns(q, 10);
+	}
+	check_int(agent.n, N + 1);
+	check_int(q->n_messages, 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_list_to_one_site),
+		cmocka_unit_test(test_list_to_many_sites),
+		cmocka_unit_test(test_refusing_site),
+		cmocka_unit_test(test_dead_site),
+		cmocka_unit_test(test_crowd),
+	};
+	char dir[] = "/tmp/gatepost-schedule-XXXXXX", *remove, first[] = "first";
+	int failed;
+
+	log_open(LOG_TO_FD, "postfix/qmgr", open("/dev/null", O_WRONLY | O_CLOEXEC), 0);
+	if (mkdtemp(dir) == NULL || chdir(dir) != 0 || mkdir(first, 0700) != 0 || chdir(first) != 0)
+		return 1;
+	failed = test_run(tests);
+	remove = xcalloc(1, sizeof dir + 16);
+	snprintf(remove, sizeof dir + 16, "rm -r %s", dir);
+	failed |= system(remove) != 0;
+	free(remove);
+	return failed;
+}
