@@ -17,9 +17,12 @@ mapd_LIBS = map auth smtp child msg conf base
 queued_LIBS = map log mime smtp child msg conf base
 relay_LIBS = tls dns map auth sasl smtp mime log child msg conf base
 deliver_LIBS = map smtp sasl mime log child msg conf base
+pickup_LIBS = ctl base
 master_LIBS = tls map auth sasl smtp log child msg conf base
-DAEMONS = master smtpd authd mapd queued relay deliver
-CTL = gatepost postconf postmap postqueue postsuper postcat
+DAEMONS = master smtpd authd mapd queued relay deliver pickup
+CTL = gatepost postconf postmap postqueue postsuper postcat sendmail
+# Other names of a program: it looks at the name that it was called by.
+NAMES = mailq:postqueue newaliases:sendmail
 ctl_LIBS = ctl tls map auth sasl smtp mime log msg conf base
 PROGRAMS = $(DAEMONS) $(CTL)
 
@@ -48,7 +51,7 @@ sources = $(filter-out %_test.c $(wildcard src/$(1)/prog_*.c),$(wildcard src/$(1
 objects = $(patsubst src/%.c,$(O)/obj/%.o,$(call sources,$(1)))
 archives = $(foreach l,$(1),$(O)/lib/$(l).a)
 
-all: $(addprefix $(O)/bin/,$(PROGRAMS)) $(O)/bin/mailq
+all: $(addprefix $(O)/bin/,$(PROGRAMS)) $(foreach n,$(NAMES),$(O)/bin/$(firstword $(subst :, ,$(n))))
 
 define library
 $(O)/lib/$(1).a: $(call objects,$(1)) | $(O)/lib
@@ -71,8 +74,11 @@ $(O)/bin/$(1): $(O)/obj/ctl/prog_$(1).o $(call archives,$(ctl_LIBS)) | $(O)/bin
 endef
 $(foreach p,$(CTL),$(eval $(call control,$(p))))
 
-$(O)/bin/mailq: $(O)/bin/postqueue
-	@ln -sf postqueue $@
+define other_name
+$(O)/bin/$(1): $(O)/bin/$(2)
+	@ln -sf $(2) $$@
+endef
+$(foreach n,$(NAMES),$(eval $(call other_name,$(firstword $(subst :, ,$(n))),$(lastword $(subst :, ,$(n))))))
 
 $(O)/obj/%.o: src/%.c
 	@mkdir -p $(@D)
@@ -125,7 +131,7 @@ install: all
 	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/libexec/gatepost $(DESTDIR)$(PREFIX)/share/man/man1 \
 		$(DESTDIR)$(PREFIX)/share/man/man5 $(DESTDIR)$(PREFIX)/share/man/man8
 	install -m 755 $(addprefix $(O)/bin/,$(CTL)) $(DESTDIR)$(PREFIX)/sbin/
-	ln -sf postqueue $(DESTDIR)$(PREFIX)/sbin/mailq
+	for n in $(NAMES); do ln -sf $${n#*:} $(DESTDIR)$(PREFIX)/sbin/$${n%:*}; done
 	install -m 755 $(addprefix $(O)/bin/,$(DAEMONS)) $(DESTDIR)$(PREFIX)/libexec/gatepost/
 	for s in 1 5 8; do for f in man/*.$$s; do [ ! -e "$$f" ] || install -m 644 "$$f" $(DESTDIR)$(PREFIX)/share/man/man$$s/; done; done
 

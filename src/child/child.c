@@ -46,6 +46,19 @@ static void load_conf(struct child *c, const struct start_msg *m, const int *fds
 	free((void *)(uintptr_t)master_cf.p);
 }
 
+/* The socket of local mail needs no row in master.cf; one of that name gives it parameters of its own. */
+static const struct conf_service *service_of(struct child *c, struct str name, const char *type)
+{
+	static struct conf_service local = { .name = "pickup", .type = "unix", .command = "pickup" };
+	const struct conf_service *row = conf_service_find(c->conf, name, type);
+
+	if (row || strcmp(type, "unix") != 0)
+		return row;
+	row = conf_service_find(c->conf, name, "fifo");
+	local.view = c->main;
+	return row ? row : &local;
+}
+
 static void take_listeners(struct child *c, const struct start_msg *m, const int *fds, unsigned n_fds)
 {
 	if (n_fds != m->n_listener)
@@ -55,10 +68,11 @@ static void take_listeners(struct child *c, const struct start_msg *m, const int
 	for (uint32_t i = 0; i < m->n_listener; i++) {
 		char *type = xstrndup(m->listener[i].type);
 
-		c->listener[i].service = conf_service_find(c->conf, m->listener[i].service, type);
+		c->listener[i].service = service_of(c, m->listener[i].service, type);
 		c->listener[i].fd = fds[i];
 		snprintf(
 			c->listener[i].address, sizeof c->listener[i].address, "%.*s", STR_ARG(m->listener[i].address));
+		c->listener[i].is_local = strcmp(type, "unix") == 0;
 		if (c->listener[i].service == NULL)
 			fatal("no service %.*s in master.cf", STR_ARG(m->listener[i].service));
 		free(type);

@@ -21,7 +21,8 @@
 struct child_listener {
 	const struct conf_service *service; /* row of master.cf */
 	int fd;				    /* listening, nonblocking; belongs to the process */
-	char address[64];		    /* "127.0.0.1:2525", for log lines */
+	char address[64];		    /* "127.0.0.1:2525", "unix:public/submit", for log lines */
+	bool is_local;			    /* a UNIX socket: local mail, the peer is known by its uid */
 };
 
 struct child {

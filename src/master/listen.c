@@ -287,6 +287,8 @@ int listeners_open(
 		if (strcmp(service[i].type, "inet") == 0 && strcmp(service[i].command, "smtpd") == 0 &&
 			open_row(l, &service[i], n_smtpd, old, errors) != 0)
 			result = -1;
+	if (result == 0 && n_smtpd > 0)
+		result = listen_local_open(l, conf, n_smtpd, old, errors);
 	return result;
 }
 

@@ -82,6 +82,7 @@ void master_stop(struct master *m)
 		return;
 	}
 	log_info("stopping");
+	pickup_end(m);
 	procs_stop_all(m);
 }
 
@@ -231,6 +232,7 @@ int main(int argc, char **argv)
 	if (!m.root)
 		log_info("running as an ordinary user: no chroot, no change of uid");
 	procs_fill(&m);
+	pickup_begin(&m);
 	uv_run(m.loop, UV_RUN_DEFAULT);
 	control_close(&m.control);
 	log_info("stopped");

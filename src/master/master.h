@@ -14,7 +14,7 @@ enum { MAX_PROCESSES = 256, MAX_LISTEN_ADDRESSES = 32 };
 /* One listening address of one master.cf row, with a socket per smtpd (SO_REUSEPORT). */
 struct listen_address {
 	char service[128];
-	char address[64]; /* "127.0.0.1:2525", "[::1]:2525" */
+	char address[64]; /* "127.0.0.1:2525", "[::1]:2525", "unix:public/submit" */
 	int *fd;	  /* one per smtpd */
 	unsigned n_fd;
 };
@@ -65,6 +65,7 @@ struct master {
 	unsigned char seed[32];
 	uv_signal_t signals[4];
 	uv_timer_t restart_timer, stop_timer;
+	struct pickup *pickup;
 	unsigned restarts[ROLE_COUNT], quick_deaths[ROLE_COUNT];
 	uint64_t next_start_ms[ROLE_COUNT];
 	uint64_t smtpd_hold_until_ms; /* 0: smtpd waits for nobody */
@@ -110,6 +111,15 @@ void control_close(struct control **c);
 void control_status_answer(struct control *c, struct proc *p, uint32_t request, struct str json);
 /* A process has ended: what it still owed an answer is answered without it. */
 void control_proc_gone(struct control *c, const struct proc *p);
+
+/* listen_local.c: public/submit, where sendmail(1) gives mail. 0, or -1 and a line in *errors. */
+int listen_local_open(struct listeners *l, const struct conf *conf, unsigned n_smtpd, const struct listeners *old,
+	struct buf *errors);
+bool listen_is_local(const struct listen_address *a);
+
+/* pickup.c: what sendmail(1) left in maildrop while nobody took it. */
+void pickup_begin(struct master *m);
+void pickup_end(struct master *m);
 
 /* main.c */
 void master_reload(struct master *m, struct buf *errors);

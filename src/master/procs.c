@@ -268,7 +268,8 @@ static void send_start(struct master *m, struct proc *p)
 		struct listen_address *a = &s->listeners.address[i];
 
 		msg.listener[msg.n_listener++] =
-			(struct start_listener){ str_c(a->service), STR("inet"), str_c(a->address) };
+			(struct start_listener){ str_c(a->service), str_c(listen_is_local(a) ? "unix" : "inet"),
+				str_c(a->address) };
 		fds[n_fds++] = a->fd[p->slot];
 	}
 	start_msg_encode(&out, &msg);

@@ -25,7 +25,8 @@ static const struct {
 	enum role owner;
 	mode_t mode;
 } directories[] = { { "pid", ROLE_MASTER, 0755 }, { "private", ROLE_SMTPD, 0710 }, { "public", ROLE_MASTER, 0755 },
-	{ "log", ROLE_QUEUED, 0700 }, { "empty", ROLE_MASTER, 0755 } };
+	{ "log", ROLE_QUEUED, 0700 }, { "empty", ROLE_MASTER, 0755 },
+	{ "maildrop", ROLE_MASTER, 01733 } }; /* any user may leave mail there, none can see what others left */
 
 static const struct {
 	const char *name;

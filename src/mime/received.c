@@ -89,6 +89,22 @@ int received_put(struct buf *out, const struct received *r)
 	return done;
 }
 
+int received_local_put(struct buf *out, const struct received *r, unsigned uid)
+{
+	struct buf field = BUF_INIT(FIELD_MAX);
+	char date[64];
+	int done;
+
+	buf_add_c(&field, "Received: by ");
+	add_foreign(&field, r->myhostname, "()\\");
+	buf_add_c(&field, " (");
+	add_foreign(&field, r->mail_name, "\\");
+	buf_addf(&field, ", from userid %u)\r\n\tid %.*s; %s\r\n", uid, STR_ARG(r->id), rfc5322_date(r->when, date));
+	done = buf_add_str(out, buf_str(&field));
+	buf_free(&field);
+	return done;
+}
+
 const char *rfc5322_date(time_t when, char *text)
 {
 	static const char days[7][4] = { "Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat" };

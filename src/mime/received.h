@@ -21,6 +21,8 @@ struct received {
 };
 /* The field as Postfix writes it, folded, each line ending in CRLF. */
 int received_put(struct buf *out, const struct received *r);
+/* The same for mail of a local user: "Received: by mail.example1.com (Postfix, from userid 1000) id …; …". */
+int received_local_put(struct buf *out, const struct received *r, unsigned uid);
 /* "Sun, 22 Nov 2026 10:00:00 +0000 (UTC)", in local time as Postfix does. `text` has 64 octets. Returns text. */
 const char *rfc5322_date(time_t when, char *text);
 

@@ -28,6 +28,18 @@ static void check_field(const struct received *r, const char *want)
 	buf_free(&small);
 }
 
+static void test_local(void **state)
+{
+	struct received r = plain();
+	struct buf out = BUF_INIT(8192);
+
+	(void)state;
+	check_int(received_local_put(&out, &r, 1000), 0);
+	check_str(buf_str(&out), "Received: by mail.example1.com (Postfix, from userid 1000)\r\n"
+				 "\tid 4D2C0A7293; Sun, 22 Nov 2026 10:00:00 +0000 (UTC)\r\n");
+	buf_free(&out);
+}
+
 /* As Postfix 3.7 wrote them. */
 static void test_layout(void **state)
 {
@@ -128,7 +140,7 @@ static void test_date(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_layout), cmocka_unit_test(test_foreign),
-		cmocka_unit_test(test_date) };
+		cmocka_unit_test(test_local), cmocka_unit_test(test_date) };
 
 	setenv("TZ", "UTC", 1);
 	tzset();

@@ -72,7 +72,8 @@ static bool is_one_too_many(struct session *s)
 {
 	unsigned n = client_enter(s), limit = s->service->connection_limit;
 
-	if (limit == 0 || n <= limit || (s->service->is_local && s->uid == 0) || match_list_addr(s->service->limit_exceptions, &s->peer.any))
+	if (limit == 0 || n <= limit || (s->service->is_local && s->uid == 0) ||
+		match_list_addr(s->service->limit_exceptions, &s->peer.any))
 		return false;
 	connect_line(s);
 	log_warn("Connection concurrency limit exceeded: %u from %s for service %s", n, client_text(s),
@@ -177,7 +178,7 @@ static void on_handle_closed(uv_handle_t *handle)
 
 static void log_end(struct session *s, enum end_reason reason)
 {
-	if (s->mode == MODE_LINGER || reason == END_QUIET)
+	if (s->mode == MODE_LINGER || reason == END_QUIET || s->service->is_local)
 		return;
 	if (reason == END_TIMEOUT)
 		log_info("timeout after %s from %s", state_name(s), client_text(s));

@@ -174,6 +174,7 @@ void log_disconnect(struct session *s)
 		total += c->total;
 	}
 	put_count(&b, "commands", ok, total);
-	log_info("disconnect from %s%s", client_text(s), b.p);
+	if (!s->service->is_local)
+		log_info("disconnect from %s%s", client_text(s), b.p);
 	buf_free(&b);
 }

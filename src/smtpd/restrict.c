@@ -247,8 +247,11 @@ enum outcome check_resume(struct session *s)
 
 enum outcome restrict_begin(struct session *s, unsigned stages, enum outcome (*then)(struct session *s, bool taken))
 {
-	struct check *c = xcalloc(1, sizeof *c);
+	struct check *c;
 
+	if (s->service->is_local)
+		return then(s, true);
+	c = xcalloc(1, sizeof *c);
 	require(s->check == NULL);
 	c->session = s;
 	c->mem = arena_new(512);

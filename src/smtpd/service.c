@@ -10,7 +10,7 @@ struct sasl_path {
 	struct auth_client *client;
 };
 static struct sasl_path *sasl_paths;
-enum { AUTH_TIMEOUT_S = 60 };
+enum { AUTH_TIMEOUT_S = 60, LOCAL_RCPT_LIMIT = 50000 };
 
 /* Words of smtpd_sasl_security_options (postconf(5)): what a mechanism must not, or must, be. */
 static const struct {
@@ -170,6 +170,23 @@ static void read_restrictions(struct service *s)
 			s->row->name);
 }
 
+/* sendmail(1) on public/submit: no restriction, login or TLS is between a local user and the queue, as in Postfix. */
+static void set_local(struct service *s)
+{
+	read_extensions(s);
+	s->extensions &= ~(EXT_BIT(EXT_AUTH) | EXT_BIT(EXT_STARTTLS));
+	s->rcpt_limit = LOCAL_RCPT_LIMIT;
+	s->hard_errors = s->junk_limit = INT32_MAX;
+	s->soft_errors = INT32_MAX;
+	s->vrfy = true;
+	s->forbidden_commands = "";
+	s->helo_required = s->peername_lookup = s->forbid_pipelining = false;
+	s->add_missing_headers = true;
+	s->mem = arena_new(256); /* lives as long as the process */
+	s->log_name = arena_printf(s->mem, "%s/pickup", conf_str(s->view, "syslog_name"));
+	user_list_read(&s->submitters, str_c(conf_str(s->view, "authorized_submit_users")));
+}
+
 static void read_service(struct service *s, const struct conf_service *row)
 {
 	struct buf log_name_text = BUF_INIT(256);
@@ -189,6 +206,10 @@ static void read_service(struct service *s, const struct conf_service *row)
 	s->fast_flush_domains = match_list_new(str_c(conf_str(v, "fast_flush_domains")));
 	read_limits(s);
 	read_protocol(s);
+	if (s->is_local) {
+		set_local(s);
+		return;
+	}
 	read_tls(s);
 	read_sasl(s);
 	read_extensions(s);
@@ -199,8 +220,10 @@ void services_open(void)
 {
 	smtpd.service = xcalloc(smtpd.child.n_listener + 1, sizeof *smtpd.service);
 	for (size_t i = 0; i < smtpd.child.n_listener; i++)
-		if (service_find(smtpd.child.listener[i].service) == NULL)
+		if (service_find(smtpd.child.listener[i].service) == NULL) {
+			smtpd.service[smtpd.n_service].is_local = smtpd.child.listener[i].is_local;
 			read_service(&smtpd.service[smtpd.n_service++], smtpd.child.listener[i].service);
+		}
 }
 
 const struct service *service_find(const struct conf_service *row)

@@ -11,6 +11,7 @@
 #include "auth/auth_client.h"
 #include "base/log.h"
 #include "child/child.h"
+#include "child/users.h"
 #include "dns/dns.h"
 #include "log/spool_writer.h"
 #include "map/map_client.h"
@@ -95,7 +96,9 @@ struct service {
 	int bare_newline_code;
 	const char *forbidden_commands, *sender_login_maps, *name_maps, *drop_headers, *origin, *sasl_service;
 	struct restriction_list list[STAGE_COUNT];
-	struct arena *mem; /* holds the lists */
+	struct arena *mem;	     /* holds the lists */
+	bool is_local;		     /* public/submit: sendmail(1) of a local user */
+	struct user_list submitters; /* authorized_submit_users */
 };
 
 /* The one open question of a session. Freed by question_end(). */
@@ -151,6 +154,7 @@ struct session {
 	char addr[INET6_ADDRSTRLEN]; /* without "IPv6:" */
 	uint16_t port;
 	char *name; /* "unknown" until it is known */
+	uid_t uid;  /* of a local user (service->is_local) */
 	char *helo;
 	char *sasl_username, *sasl_method; /* NULL: not logged in */
 	char *asked_name;		   /* of the VRFY or ETRN under way */
@@ -168,11 +172,11 @@ struct session {
 	bool sent_ahead;     /* broke RFC 2920 sec. 3.1 */
 	bool more_input;     /* input stands behind the command that runs */
 	bool tls_wants_write, waits_for_name;
+	bool unread;	    /* replies stand in `out` because the client does not read */
 	bool after_message; /* the last command was a whole message */
 	bool ending, in_pump;
 	enum smtp_reply bdat_refusal;	     /* of the dispatcher; REPLY_OK: none */
 	uint64_t chunk_left, chunk_octets;   /* of BDAT */
-	bool unread;	    /* replies stand in `out` because the client does not read */
 	bool chunk_last, chunk_skip;	     /* skip: answered already, its octets are dropped */
 	struct verb_count count[VERB_COUNT]; /* VERB_NONE: unknown commands */
 };
@@ -201,13 +205,13 @@ void services_connect(void);
 const struct service *service_find(const struct conf_service *row);
 
 /* listen.c */
+void listen_limit(void); /* how many sessions there may be; before the jail */
 void listen_open(void);
+void listen_begin(void); /* the first segment is there: mail can be taken */
 void listen_stop(void);
 void listen_resume(void);
 
-void listen_limit(void); /* how many sessions there may be; before the jail */
 /* begin.c */
-void listen_begin(void); /* the first segment is there: mail can be taken */
 /* Takes: fd. */
 void session_new(const struct service *service, int fd, const struct sockaddr *peer);
 void session_end(struct session *s, enum end_reason reason);
@@ -271,12 +275,12 @@ void ask_addr(struct question *q, struct str host);
 enum outcome rules_run(struct session *s, struct str line);
 /* May the command of that line run before the client's name is known? */
 bool rules_needs_name(struct str line);
+/* No SMTP at all (smtpd_forbidden_commands)? Then that is answered and logged: close. */
+bool rules_is_foreign(struct session *s, struct str line);
 const char *verb_text(enum smtp_verb v);
 
 /* cmd_*.c */
 enum outcome do_helo(struct session *s, struct str arg);
-/* No SMTP at all (smtpd_forbidden_commands)? Then that is answered and logged: close. */
-bool rules_is_foreign(struct session *s, struct str line);
 enum outcome do_ehlo(struct session *s, struct str arg);
 enum outcome do_mail(struct session *s, struct str arg);
 enum outcome do_rcpt(struct session *s, struct str arg);

@@ -86,7 +86,9 @@ int transaction_open(struct session *s)
 	if (spool_msg_begin(&t->msg, smtpd.writer) != 0)
 		return -1;
 	envelope_id_text(t->msg.id, t->id);
-	if (s->sasl_username)
+	if (s->service->is_local)
+		log_info("%s: uid=%u from=<%.*s>", t->id, (unsigned)s->uid, STR_ARG(t->sender));
+	else if (s->sasl_username)
 		log_info("%s: client=%s, sasl_method=%s, sasl_username=%s", t->id, client_text(s), s->sasl_method,
 			s->sasl_username);
 	else

@@ -1,0 +1,93 @@
+#include "ctl/header_addr.h"
+
+/* Octets of the token at the beginning: a quoted string, a comment (they nest), a domain literal, or one octet. */
+static size_t token(struct str s)
+{
+	char open = s.p[0], close = open == '"' ? '"' : open == '(' ? ')' : open == '[' ? ']' : '\0';
+	unsigned depth = 1;
+	size_t i = 1;
+
+	if (close == '\0')
+		return open == '\\' && s.n > 1 ? 2 : 1;
+	for (; i < s.n && depth > 0; i++) {
+		if (s.p[i] == '\\')
+			i++;
+		else if (s.p[i] == close)
+			depth--;
+		else if (s.p[i] == '(' && open == '(')
+			depth++;
+	}
+	return i < s.n ? i : s.n;
+}
+
+static bool is_blank(char c)
+{
+	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+/* What stands in angle brackets; *used: with the closing one. A route before the address is dropped (sec. 4.4). */
+static struct str in_brackets(struct str s, size_t *used)
+{
+	size_t i = 1, from = 1;
+
+	while (i < s.n && s.p[i] != '>') {
+		if (s.p[i] == ':' && from == 1 && s.p[1] == '@')
+			from = i + 1;
+		i += token(str_from(s, i));
+	}
+	*used = i < s.n ? i + 1 : s.n;
+	return str_trim(str_sub(s, from, (i < s.n ? i : s.n) - from));
+}
+
+bool header_addr_next(struct str *rest, struct str *addr)
+{
+	size_t i = 0, from = 0, to = 0, n;
+	bool in_angles = false, any = false;
+	struct str s = *rest;
+
+	while (i < s.n) {
+		char c = s.p[i];
+
+		n = token(str_from(s, i));
+		if (c == ',' || c == ';') {
+			i++;
+			if (in_angles || any)
+				break;
+			continue;
+		}
+		if (c == ':' && !in_angles) { /* all before it was the name of a group */
+			any = false;
+		} else if (c == '<' && !in_angles) {
+			*addr = in_brackets(str_from(s, i), &n);
+			in_angles = true;
+		} else if (!is_blank(c) && c != '(' && !in_angles) {
+			from = any ? from : i;
+			to = i + n;
+			any = true;
+		}
+		i += n;
+	}
+	*rest = str_from(s, i);
+	if (!in_angles)
+		*addr = any ? str_sub(s, from, to - from) : STR("");
+	if (addr->n)
+		return true;
+	return i < s.n && header_addr_next(rest, addr); /* "<>" is no recipient */
+}
+
+void header_addr_clean(struct str addr, struct buf *out)
+{
+	for (size_t i = 0, n; i < addr.n; i += n) {
+		n = token(str_from(addr, i));
+		if (addr.p[i] != '(' && !is_blank(addr.p[i]))
+			buf_add(out, addr.p + i, n);
+	}
+}
+
+bool header_addr_has_domain(struct str addr)
+{
+	for (size_t i = 0; i < addr.n; i += token(str_from(addr, i)))
+		if (addr.p[i] == '@' || addr.p[i] == '!')
+			return true;
+	return false;
+}

@@ -1,0 +1,555 @@
+/*
+ * sendmail - give mail to the queue; as Postfix's program of that name, and as mailq and newaliases. sendmail(1)
+ *
+ * It has no privileges. The message goes to smtpd over public/submit, where the kernel tells who we are; while nobody
+ * takes it there it is kept in maildrop.
+ */
+#include "conf/conf.h"
+#include "ctl/compose.h"
+#include "ctl/header_addr.h"
+#include "ctl/submit.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <pwd.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+enum mode { MODE_ENQUEUE, MODE_SESSION, MODE_MAILQ, MODE_FLUSH, MODE_ALIASES, MODE_DAEMON, MODE_VERIFY, MODE_NOTHING };
+enum { COPY_OCTETS = 65536, MIB = 1024 * 1024 };
+
+static struct options {
+	enum mode mode;
+	const char *program, *dir, *full_name, *sender, *body, *notify, *ret, *envid, *site, *id, *aliases;
+	bool extract, dot_is_text, gateway, verbose;
+} opt = { .program = "sendmail" };
+
+_Noreturn static void die(int code, const char *what, const char *why)
+{
+	fprintf(stderr, "%s: fatal: %s%s%s\n", opt.program, what, *why ? ": " : "", why);
+	exit(code);
+}
+
+_Noreturn static void usage(void)
+{
+	fprintf(stderr,
+		"usage: sendmail [-bs|-bp|-bi|-bv|-bm|-bd] [-t] [-i] [-f sender] [-F name] [-B body] [-N dsn] [-R "
+		"hdrs|full]\n"
+		"       [-V envid] [-C config_directory] [-q|-qIid|-qRsite] [-Giv] [recipient...]\n");
+	exit(EX_USAGE);
+}
+
+/* ---- options ---- */
+
+static void take_mode(char which)
+{
+	static const struct {
+		char letter;
+		enum mode mode;
+	} modes[] = { { 'd', MODE_DAEMON }, { 'l', MODE_DAEMON }, { 'h', MODE_NOTHING }, { 'H', MODE_NOTHING },
+		{ 'i', MODE_ALIASES }, { 'm', MODE_ENQUEUE }, { 'p', MODE_MAILQ }, { 's', MODE_SESSION },
+		{ 'v', MODE_VERIFY } };
+
+	for (size_t i = 0; i < sizeof modes / sizeof *modes; i++)
+		if (modes[i].letter == which) {
+			opt.mode = modes[i].mode;
+			return;
+		}
+	fprintf(stderr, "%s: fatal: unsupported: -b%c\n", opt.program, which);
+	exit(EX_USAGE);
+}
+
+static void take_queue_option(const char *arg)
+{
+	if (ascii_is_digit(*arg)) { /* how often a daemon looks: queued knows by itself */
+		if (opt.mode == MODE_ENQUEUE)
+			opt.mode = MODE_DAEMON;
+		return;
+	}
+	if (*arg == 'R')
+		opt.site = arg + 1;
+	else if (*arg == 'I')
+		opt.id = arg + 1;
+	else
+		die(EX_USAGE, "-qS and the like are not implemented", "use -q, -qIqueueid or -qRsite");
+	opt.mode = MODE_FLUSH;
+}
+
+static void take_old_option(const char *arg)
+{
+	if (*arg == 'i')
+		opt.dot_is_text = true;
+	else if (*arg == 'A' && arg[1])
+		opt.aliases = arg + 1;
+	else if (*arg == '7' || *arg == '8')
+		opt.body = *arg == '7' ? "7BIT" : "8BITMIME";
+}
+
+static void take_envid(const char *arg)
+{
+	opt.envid = arg;
+}
+
+/* -C: the directory, or a file in it. */
+static void take_config(const char *arg)
+{
+	struct stat st;
+	char *slash;
+
+	if (stat(arg, &st) == 0 && !S_ISDIR(st.st_mode)) {
+		char *copy = xstrdup(arg);
+
+		slash = strrchr(copy, '/');
+		if (slash)
+			*slash = '\0';
+		opt.dir = slash ? copy : ".";
+		return;
+	}
+	opt.dir = arg;
+}
+
+static void take_option(int letter, const char *arg)
+{
+	switch (letter) {
+	case 'b':
+		take_mode(*arg);
+		break;
+	case 'B':
+		opt.body = arg;
+		break;
+	case 'C':
+		take_config(arg);
+		break;
+	case 'F':
+		opt.full_name = arg;
+		break;
+	case 'f':
+	case 'r':
+		opt.sender = arg;
+		break;
+	case 'G':
+		opt.gateway = true;
+		break;
+	case 'I':
+		opt.mode = MODE_ALIASES;
+		break;
+	case 'i':
+		opt.dot_is_text = true;
+		break;
+	case 'N':
+		opt.notify = arg;
+		break;
+	case 'o':
+		take_old_option(arg);
+		break;
+	case 'q':
+		take_queue_option(arg);
+		break;
+	case 'R':
+		opt.ret = arg;
+		break;
+	case 't':
+		opt.extract = true;
+		break;
+	case 'V':
+		take_envid(arg);
+		break;
+	case 'v':
+		opt.verbose = true;
+		break;
+	case '?':
+		usage();
+	default: /* -A -c -E -e -h -L -m -n -O -p -U -X -x: nothing to be done for them here */
+		break;
+	}
+}
+
+static void read_options(int argc, char **argv)
+{
+	const char *name = strrchr(argv[0], '/');
+	int letter;
+
+	name = name ? name + 1 : argv[0];
+	if (strcmp(name, "mailq") == 0)
+		opt.mode = MODE_MAILQ;
+	else if (strcmp(name, "newaliases") == 0)
+		opt.mode = MODE_ALIASES;
+	while (optind < argc) {
+		if (strcmp(argv[optind], "-q") == 0) { /* with an argument it is -qI, -qR or a time */
+			opt.mode = opt.mode == MODE_DAEMON ? MODE_DAEMON : MODE_FLUSH;
+			optind++;
+			continue;
+		}
+		letter = getopt(argc, argv, "+A:B:C:EF:GIL:N:O:R:UV:X:b:ce:f:h:imno:p:r:q:tvx");
+		if (letter < 0)
+			break;
+		take_option(letter, optarg);
+	}
+}
+
+/* ---- other programs of ours ---- */
+
+/* Beside this one. */
+_Noreturn static void run(const char *program, const char *called, char *const *args)
+{
+	char path[4096];
+	ssize_t n = readlink("/proc/self/exe", path, sizeof path - 64);
+	char *all[32] = { (char *)(uintptr_t)called };
+	size_t k = 1;
+
+	path[n > 0 ? n : 0] = '\0';
+	if (strrchr(path, '/') == NULL)
+		die(EX_OSERR, "/proc is not there", "");
+	strcpy(strrchr(path, '/') + 1, program);
+	if (opt.dir) {
+		all[k++] = (char *)(uintptr_t) "-c";
+		all[k++] = (char *)(uintptr_t)opt.dir;
+	}
+	while (*args && k < sizeof all / sizeof *all - 1)
+		all[k++] = *args++;
+	execv(path, all);
+	die(EX_UNAVAILABLE, path, strerror(errno));
+}
+
+_Noreturn static void run_one(const char *program, const char *option, const char *value)
+{
+	char *args[] = { (char *)(uintptr_t)option, (char *)(uintptr_t)value, NULL };
+
+	run(program, program, args);
+}
+
+_Noreturn static void rebuild_aliases(const struct conf *conf)
+{
+	struct str rest = str_c(opt.aliases ? opt.aliases : conf_str(conf_main(conf), "alias_database")), word;
+	char *args[24];
+	size_t n = 0;
+
+	while (str_word(&rest, ", \t\r\n", &word) && n < sizeof args / sizeof *args - 1)
+		args[n++] = xstrndup(word);
+	args[n] = NULL;
+	if (n == 0)
+		die(EX_CONFIG, "alias_database is empty: there is nothing to build", "");
+	run("postmap", "postalias", args);
+}
+
+/* ---- the message ---- */
+
+static struct conf *open_conf(void)
+{
+	struct buf errors = BUF_INIT(65536);
+	const char *dir = opt.dir ? opt.dir : getenv("MAIL_CONFIG");
+	struct conf *conf = conf_load(dir ? dir : "/etc/gatepost", &errors, NULL);
+
+	if (conf == NULL)
+		die(EX_CONFIG, "the configuration cannot be read", errors.p ? errors.p : "");
+	buf_free(&errors);
+	return conf;
+}
+
+static void enter_queue(const struct conf *conf)
+{
+	const char *dir = conf_str(conf_main(conf), "queue_directory");
+
+	if (chdir(dir) != 0)
+		die(EX_TEMPFAIL, dir, strerror(errno));
+}
+
+/* Standard input to its end, or to a line with a dot alone. */
+static void read_message(struct buf *text, uint64_t limit)
+{
+	char *line = NULL;
+	size_t cap = 0;
+	ssize_t n;
+
+	while ((n = getline(&line, &cap, stdin)) > 0) {
+		if (!opt.dot_is_text && line[0] == '.' && (n == 1 || line[1] == '\n' || strcmp(line, ".\r\n") == 0))
+			break;
+		if (limit > 0 && text->n + (size_t)n > limit)
+			die(EX_UNAVAILABLE, "message file too big", "");
+		if (buf_add(text, line, (size_t)n) != 0)
+			die(EX_UNAVAILABLE, "message file too big", "");
+	}
+	if (ferror(stdin))
+		die(EX_DATAERR, "error reading input", strerror(errno));
+	free(line);
+}
+
+static const char *login_name(void)
+{
+	const struct passwd *pw = getpwuid(getuid());
+
+	if (pw == NULL)
+		die(EX_OSERR, "there is no account with your uid; name the sender with -f", "");
+	return pw->pw_name;
+}
+
+/* What stands before the first comma of the account's name field; & is the account's name. */
+static void full_name(struct buf *out)
+{
+	const struct passwd *pw = getpwuid(getuid());
+	const char *name = opt.full_name ? opt.full_name : getenv("NAME");
+
+	if (name) {
+		buf_add_c(out, name);
+		return;
+	}
+	for (const char *p = pw ? pw->pw_gecos : ""; *p && *p != ',' && *p != ';' && *p != '%'; p++) {
+		if (*p != '&') {
+			buf_add_char(out, *p);
+		} else if (pw) {
+			buf_add_c(out, pw->pw_name);
+		}
+	}
+}
+
+/* "<x@y>", "Name <x@y>", "x@y": the address alone. "" and "<>" are nobody. */
+static void bare_address(const char *text, struct buf *out)
+{
+	struct str rest = str_c(text), addr;
+
+	if (header_addr_next(&rest, &addr))
+		header_addr_clean(addr, out);
+}
+
+static void put_line(struct buf *text, struct buf *line)
+{
+	if (submit_line(text, buf_str(line)) != 0)
+		die(EX_DATAERR, "an address or option with a control character in it", "");
+	buf_reset(line);
+}
+
+static bool has_8bit(struct str s)
+{
+	for (size_t i = 0; i < s.n; i++)
+		if ((unsigned char)s.p[i] > 127)
+			return true;
+	return false;
+}
+
+/* RFC 3461 sec. 4 */
+static void put_xtext(struct buf *line, const char *s)
+{
+	for (; *s; s++) {
+		if (*s > 32 && *s < 127 && *s != '+' && *s != '=')
+			buf_add_char(line, *s);
+		else
+			buf_addf(line, "+%02X", (unsigned)(unsigned char)*s);
+	}
+}
+
+static void put_mail(struct buf *text, struct str sender, struct str rcpts)
+{
+	struct buf line = BUF_INIT(MIB);
+
+	buf_addf(&line, "MAIL FROM:<%.*s>", STR_ARG(sender));
+	if (opt.body)
+		buf_addf(&line, " BODY=%s", opt.body);
+	if (opt.ret)
+		buf_addf(&line, " RET=%s", opt.ret);
+	if (opt.envid) {
+		buf_add_c(&line, " ENVID=");
+		put_xtext(&line, opt.envid);
+	}
+	if (has_8bit(sender) || has_8bit(rcpts))
+		buf_add_c(&line, " SMTPUTF8");
+	put_line(text, &line);
+	buf_free(&line);
+}
+
+static void put_rcpts(struct buf *text, struct str rcpts)
+{
+	const char *notify = opt.notify ? opt.notify : opt.verbose ? "SUCCESS,FAILURE,DELAY" : NULL;
+	struct buf line = BUF_INIT(MIB);
+	struct str rcpt;
+
+	while (str_word(&rcpts, "\n", &rcpt)) {
+		buf_addf(&line, "RCPT TO:<%.*s>", STR_ARG(rcpt));
+		if (notify)
+			buf_addf(&line, " NOTIFY=%s", notify);
+		put_line(text, &line);
+	}
+	buf_free(&line);
+}
+
+/* Only a directory of root, or our own, is a place where others see nothing and take nothing away. */
+static int keep(struct str text)
+{
+	struct stat st;
+
+	if (stat("maildrop", &st) == 0 && (st.st_uid == 0 || st.st_uid == geteuid()) && submit_keep(text) == 0)
+		return 0;
+	fprintf(stderr, "%s: fatal: the mail system is down, and the message cannot be kept in maildrop: %s\n",
+		opt.program, errno ? strerror(errno) : "it is the directory of another user");
+	return EX_TEMPFAIL;
+}
+
+static int hand_over(struct str text)
+{
+	struct buf said = BUF_INIT(MIB);
+	int fd = submit_connect();
+	enum submit_result r = fd < 0 ? SUBMIT_LATER : submit_send(fd, text, &said);
+
+	if (said.n)
+		fprintf(stderr, "%s: %s: %s", opt.program, r == SUBMIT_PARTLY ? "warning" : "fatal", said.p);
+	buf_free(&said);
+	switch (r) {
+	case SUBMIT_DONE:
+		return EX_OK;
+	case SUBMIT_PARTLY:
+		return EX_NOUSER;
+	case SUBMIT_REFUSED:
+		return EX_UNAVAILABLE;
+	case SUBMIT_LATER:
+		break;
+	}
+	errno = 0;
+	return keep(text);
+}
+
+static int enqueue(const struct conf *conf, int n, char **rcpt)
+{
+	const struct conf_view *v = conf_main(conf);
+	uint64_t limit = (uint64_t)conf_int(v, "message_size_limit");
+	size_t max = limit ? (size_t)limit : (size_t)1024 * MIB;
+	struct buf typed = BUF_INIT(max + MIB), sender = BUF_INIT(4096), name = BUF_INIT(1024);
+	struct buf content = BUF_INIT(2 * max + 16 * MIB), text = BUF_INIT(4 * max + 32 * MIB);
+	struct compose c = { .extract = opt.extract,
+		.leave = opt.gateway,
+		.origin = str_c(conf_str(v, "myorigin")),
+		.rcpts = BUF_INIT(16 * MIB) };
+
+	if (n == 0 && !opt.extract)
+		die(EX_USAGE, "Recipient addresses must be specified on the command line or via the -t option", "");
+	bare_address(opt.sender ? opt.sender : login_name(), &sender);
+	full_name(&name);
+	c.sender = buf_str(&sender);
+	c.full_name = buf_str(&name);
+	read_message(&typed, limit);
+	compose(&c, buf_str(&typed), &content);
+	for (int i = 0; i < n; i++) {
+		struct str rest = str_c(rcpt[i]), addr;
+
+		while (header_addr_next(&rest, &addr)) {
+			header_addr_clean(addr, &c.rcpts);
+			buf_add_char(&c.rcpts, '\n');
+		}
+	}
+	if (c.rcpts.n == 0)
+		die(EX_USAGE, "No recipient addresses found in message header", "");
+	put_mail(&text, buf_str(&sender), buf_str(&c.rcpts));
+	put_rcpts(&text, buf_str(&c.rcpts));
+	buf_add_c(&text, "DATA\r\n");
+	submit_content(&text, buf_str(&content));
+	enter_queue(conf);
+	return hand_over(buf_str(&text)); /* what is allocated goes with the process */
+}
+
+/* ---- -bs, -bv ---- */
+
+static int connect_now(const struct conf *conf)
+{
+	int fd;
+
+	enter_queue(conf);
+	fd = submit_connect();
+	if (fd < 0)
+		die(EX_TEMPFAIL, "the mail system is down", strerror(errno));
+	return fd;
+}
+
+/* Some octets from one to the other; false: the end. */
+static bool pass_on(int from, int to)
+{
+	static char octets[COPY_OCTETS];
+	ssize_t n = read(from, octets, sizeof octets), done = 0;
+
+	while (done < n) {
+		ssize_t k = write(to, octets + done, (size_t)(n - done));
+
+		if (k <= 0 && errno != EINTR)
+			return false;
+		done += k > 0 ? k : 0;
+	}
+	return n > 0;
+}
+
+static int session(const struct conf *conf)
+{
+	int fd = connect_now(conf);
+	struct pollfd p[2] = { { .fd = fd, .events = POLLIN }, { .fd = 0, .events = POLLIN } };
+
+	signal(SIGPIPE, SIG_IGN);
+	for (;;) {
+		if (poll(p, 2, -1) < 0 && errno != EINTR)
+			return EX_OSERR;
+		if (p[0].revents && !pass_on(fd, 1))
+			return EX_OK;
+		if (p[1].revents && !pass_on(0, fd)) {
+			shutdown(fd, SHUT_WR);
+			p[1].fd = -1;
+		}
+	}
+}
+
+static int verify(const struct conf *conf, int n, char **rcpt)
+{
+	struct buf in = BUF_INIT(65536), text = BUF_INIT(65536), line = BUF_INIT(65536);
+	int fd, bad = 0, code;
+
+	if (n == 0)
+		die(EX_USAGE, "Recipient addresses must be specified on the command line", "");
+	fd = connect_now(conf);
+	code = submit_reply(fd, &in, &text);
+	for (int i = 0; i < n && code > 0; i++) {
+		struct buf addr = BUF_INIT(4096);
+
+		bare_address(rcpt[i], &addr);
+		buf_reset(&line);
+		buf_addf(&line, "VRFY %s%s", addr.p ? addr.p : "", has_8bit(buf_str(&addr)) ? " SMTPUTF8" : "");
+		buf_reset(&text);
+		if (submit_line(&text, buf_str(&line)) != 0 || write(fd, text.p, text.n) != (ssize_t)text.n)
+			die(EX_DATAERR, "an address with a control character in it", "");
+		code = submit_reply(fd, &in, &text);
+		bad += code < 200 || code > 299;
+		printf("%s... %s: %s\n", rcpt[i], code >= 200 && code < 300 ? "deliverable" : "undeliverable",
+			text.p ? text.p : "");
+		buf_free(&addr);
+	}
+	if (code < 0)
+		die(EX_TEMPFAIL, "the mail system is down", "");
+	return bad ? EX_NOUSER : EX_OK;
+}
+
+int main(int argc, char **argv)
+{
+	struct conf *conf;
+
+	read_options(argc, argv);
+	argc -= optind;
+	argv += optind;
+	switch (opt.mode) {
+	case MODE_NOTHING:
+		return EX_OK;
+	case MODE_MAILQ:
+		run_one("postqueue", "-p", NULL);
+	case MODE_DAEMON:
+		run_one("gatepost", "start", NULL);
+	case MODE_FLUSH:
+		if (opt.site)
+			run_one("postqueue", "-s", opt.site);
+		run_one("postqueue", opt.id ? "-i" : "-f", opt.id);
+	default:
+		break;
+	}
+	conf = open_conf();
+	if (opt.mode == MODE_ALIASES)
+		rebuild_aliases(conf);
+	if (opt.mode == MODE_SESSION)
+		return session(conf);
+	return opt.mode == MODE_VERIFY ? verify(conf, argc, argv) : enqueue(conf, argc, argv);
+}

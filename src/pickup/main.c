@@ -1,0 +1,199 @@
+/*
+ * pickup - take what sendmail(1) left in maildrop to smtpd; run by master, once for what is there.
+ *
+ *	pickup QUEUE_DIRECTORY LOG_NAME SYSLOG_FACILITY|-1	(-1: the log is descriptor 3)
+ *
+ * The directory is writable for everybody. What lies there is trusted for one thing only: who its owner is. The parent,
+ * which is root when master is, opens, looks at the inode, and removes; it reads no octet. A child for each file takes
+ * the owner's uid for good before it reads, and connects with it, so that smtpd sees what the owner could have sent.
+ */
+#include "base/log.h"
+#include "ctl/submit.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { LEFT_OVER_S = 24 * 3600, PER_RUN = 10000, CHILD_CPU_S = 300 };
+enum outcome { OUTCOME_DONE, OUTCOME_LATER, OUTCOME_BAD };
+
+/* Tell the sender what was refused: a submission of its own, from <>. */
+static enum outcome report(struct str text, struct str said)
+{
+	struct buf notice = BUF_INIT(1 << 20), content = BUF_INIT(1 << 20), ignored = BUF_INIT(65536);
+	struct str line = str_sub(text, 0, (size_t)str_chr(text, '\n')), sender;
+	ptrdiff_t end = str_chr(line, '>');
+	enum submit_result r = SUBMIT_REFUSED;
+	int fd = submit_connect();
+
+	sender = end < 11 ? STR("") : str_sub(line, 11, (size_t)end - 11); /* behind "MAIL FROM:<" */
+	if (fd < 0)
+		return OUTCOME_LATER;
+	if (sender.n) {
+		buf_addf(&content,
+			"From: MAILER-DAEMON (Mail Delivery System)\nTo: %.*s\nSubject: Undelivered Mail Returned to "
+			"Sender\nAuto-Submitted: auto-replied\n\nYour message, kept while the mail system was away, "
+			"was refused:\n\n%.*s",
+			STR_ARG(sender), STR_ARG(said));
+		buf_addf(&notice, "MAIL FROM:<>\r\nRCPT TO:<%.*s>\r\nDATA\r\n", STR_ARG(sender));
+		submit_content(&notice, buf_str(&content));
+		r = submit_send(fd, buf_str(&notice), &ignored);
+	} else {
+		close(fd);
+	}
+	return r == SUBMIT_LATER ? OUTCOME_LATER : OUTCOME_DONE;
+}
+
+/* In the child: the file's owner. */
+static enum outcome deliver(int fd, size_t octets)
+{
+	struct buf said = BUF_INIT(65536);
+	struct str text;
+	void *p = mmap(NULL, octets, PROT_READ, MAP_PRIVATE, fd, 0);
+	int server;
+
+	if (p == MAP_FAILED)
+		return OUTCOME_LATER;
+	text = str_pn(p, octets);
+	if (!submit_is_whole(text))
+		return OUTCOME_BAD;
+	server = submit_connect();
+	if (server < 0)
+		return OUTCOME_LATER;
+	switch (submit_send(server, text, &said)) {
+	case SUBMIT_DONE:
+		return OUTCOME_DONE;
+	case SUBMIT_PARTLY:
+	case SUBMIT_REFUSED:
+		return report(text, buf_str(&said));
+	case SUBMIT_LATER:
+		break;
+	}
+	return OUTCOME_LATER;
+}
+
+static void become(const struct stat *st)
+{
+	const struct rlimit none = { 0, 0 }, cpu = { CHILD_CPU_S, CHILD_CPU_S };
+
+	if (geteuid() == 0 && (setgroups(0, NULL) != 0 || setresgid(st->st_gid, st->st_gid, st->st_gid) != 0 ||
+				      setresuid(st->st_uid, st->st_uid, st->st_uid) != 0))
+		_exit(OUTCOME_LATER);
+	if (geteuid() != st->st_uid || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
+		_exit(OUTCOME_LATER);
+	setrlimit(RLIMIT_CORE, &none);
+	setrlimit(RLIMIT_CPU, &cpu);
+}
+
+static enum outcome run_child(int fd, const struct stat *st)
+{
+	pid_t pid = fork();
+	int status;
+
+	if (pid == 0) {
+		become(st);
+		_exit((int)deliver(fd, (size_t)st->st_size));
+	}
+	while (pid > 0 && waitpid(pid, &status, 0) < 0)
+		if (errno != EINTR)
+			return OUTCOME_LATER;
+	return pid > 0 && WIFEXITED(status) ? (enum outcome)WEXITSTATUS(status) : OUTCOME_LATER;
+}
+
+/* NULL: it may be taken; "": not yet; else why it is thrown away. */
+static const char *refuse(const struct stat *st)
+{
+	if (!S_ISREG(st->st_mode))
+		return "not a regular file";
+	if (st->st_nlink != 1)
+		return "it has other names";
+	if (geteuid() != 0 && st->st_uid != geteuid())
+		return "";
+	if (st->st_mode & S_IXUSR)
+		return st->st_size > 0 ? NULL : "it is empty";
+	return time(NULL) - st->st_mtime > LEFT_OVER_S ? "it was never finished" : "";
+}
+
+static void remove_entry(const char *name, const char *why)
+{
+	log_warn("%s: %s: removed", name, why);
+	if (unlink(name) != 0 && errno == EISDIR)
+		log_warn("%s: a directory; remove it by hand", name);
+}
+
+/* False: nobody takes mail now; the rest waits. */
+static bool take(const char *name)
+{
+	int fd = open(name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	enum outcome outcome = OUTCOME_DONE;
+	const char *why;
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) != 0) {
+		if (fd < 0 && errno == ELOOP)
+			remove_entry(name, "a symbolic link");
+		else if (fd < 0 && errno != ENOENT)
+			log_warn("%s: %s", name, strerror(errno));
+		if (fd >= 0)
+			close(fd);
+		return true;
+	}
+	why = refuse(&st);
+	if (why == NULL) {
+		outcome = run_child(fd, &st);
+		if (outcome == OUTCOME_DONE)
+			unlink(name);
+		else if (outcome == OUTCOME_BAD)
+			why = "it is no submission";
+	}
+	close(fd);
+	if (why && *why)
+		remove_entry(name, why);
+	return outcome != OUTCOME_LATER;
+}
+
+static void open_the_log(char **argv)
+{
+	int facility = atoi(argv[3]);
+
+	log_open(facility < 0 ? LOG_TO_FD : LOG_TO_SYSLOG, argv[2], facility < 0 ? 3 : -1, facility < 0 ? 0 : facility);
+}
+
+int main(int argc, char **argv)
+{
+	const struct dirent *entry;
+	unsigned n = 0;
+	char path[64];
+	DIR *dir;
+
+	if (argc != 4) {
+		fprintf(stderr, "pickup is started by master\n");
+		return 2;
+	}
+	open_the_log(argv);
+	if (chdir(argv[1]) != 0 || (dir = opendir("maildrop")) == NULL) {
+		log_error("%s/maildrop: %s", argv[1], strerror(errno));
+		log_flush();
+		return 1;
+	}
+	while (n++ < PER_RUN && (entry = readdir(dir)) != NULL) {
+		if (entry->d_name[0] == '.')
+			continue;
+		snprintf(path, sizeof path, "maildrop/%.40s", entry->d_name);
+		if (!take(path))
+			break;
+	}
+	closedir(dir);
+	log_flush();
+	return 0;
+}
