@@ -33,6 +33,11 @@ int password_verify(struct str stored, struct str default_scheme, struct str pla
 int password_make(struct str scheme, struct str plain, struct buf *out);
 /* Is there such a scheme (an ".encoding" behind it is allowed)? 0, or -PASSWORD_ESCHEME, -PASSWORD_EWEAK. */
 int password_scheme_check(struct str scheme, bool allow_weak);
+/*
+ * Load what the libraries would load from files at a first hash: for a process that is about to be locked in. (Argon2
+ * with several lanes ends threads, for which the C library wants libgcc_s.)
+ */
+void password_load(void);
 /* English, static. */
 const char *password_err_text(int err);
 

@@ -9,6 +9,7 @@
 #ifndef AUTHD_AUTHD_H
 #define AUTHD_AUTHD_H
 
+#include "authd/accounts.h"
 #include "authd/pool.h"
 #include "authd/row_cache.h"
 #include "authd/settings.h"
@@ -78,6 +79,8 @@ struct client { /* one connection */
 struct authd {
 	struct child child;
 	struct settings *set;
+	struct accounts accounts;
+	const char *root; /* its root directory in the jail: where the users databases are; "": none */
 	struct pool hashes, queries;
 	struct row_cache *cache;
 	struct verdicts *verdicts;

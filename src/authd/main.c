@@ -1,9 +1,9 @@
 /*
  * authd - the authentication service: Dovecot's auth protocol on UNIX sockets, users in SQL. Manual: man/authd.8.
  *
- * uid: auth_owner. chroot: none (the database has its own place). Landlock: reads its configuration, reads and writes
- * the directory of its database (SQLite's journal). seccomp: no exec, no fork. Peers: master (child.h); whoever the
- * mode and owner of its sockets let in.
+ * uid: auth_owner. chroot: the directory of its databases, when they are local files in one. Landlock: reads and
+ * writes that directory (SQLite's journal), or those. seccomp: no exec, no fork. Its configuration and the names of
+ * accounts are read before. Peers: master (child.h); whoever the mode and owner of its sockets let in.
  */
 #include "authd/authd.h"
 
@@ -110,6 +110,50 @@ static struct str make_dummy(struct authd *a, const char *scheme)
 	return result;
 }
 
+/* Of a database that is a local file; NULL: another one, or none. */
+static const char *database_path(struct authd *a, const struct sql_settings *sql)
+{
+	if (sql->file == NULL || sql->driver->path == NULL)
+		return NULL;
+	return sql->driver->path(sql->connect, a->set->mem);
+}
+
+/* Can the database be opened with `*dir` as the root directory? Where *dir is NULL its own directory is put there. */
+static bool lies_in(struct authd *a, const struct sql_settings *sql, char **dir)
+{
+	const char *path = database_path(a, sql);
+	struct stat st;
+	char *own;
+
+	if (sql->file == NULL)
+		return true;
+	if (path == NULL || *path != '/' || (lstat(path, &st) == 0 && !S_ISREG(st.st_mode)))
+		return false;
+	own = dirname(arena_cdup(a->set->mem, str_c(path)));
+	if (*dir == NULL)
+		*dir = own;
+	return strcmp(own, *dir) == 0;
+}
+
+/*
+ * The directory that holds all databases, when there is one: it can be locked in there, and needs no permission to
+ * enter the directories above. Otherwise "", and it opens the files by their paths, under its own account.
+ */
+static const char *choose_root(struct authd *a)
+{
+	char *dir = NULL;
+	bool one = a->child.root;
+	struct stat st;
+
+	for (size_t i = 0; i < a->set->n_passdbs; i++)
+		one = one && lies_in(a, &a->set->passdb[i].sql, &dir);
+	for (size_t i = 0; i < a->set->n_userdbs; i++)
+		one = one && lies_in(a, &a->set->userdb[i].sql, &dir);
+	if (!one || dir == NULL || strcmp(dir, "/") == 0 || stat(dir, &st) != 0 || !S_ISDIR(st.st_mode))
+		return "";
+	return dir;
+}
+
 static void open_databases(struct authd *a)
 {
 	const struct settings *set = a->set;
@@ -120,12 +164,12 @@ static void open_databases(struct authd *a)
 	a->cache = row_cache_new(set->cache_octets, set->cache_ttl_ms, set->cache_negative_ttl_ms);
 	a->verdicts = verdicts_new();
 	for (size_t i = 0; i < set->n_passdbs; i++, index++) {
-		source_init(&a->passdb[i], &set->passdb[i].sql, &a->queries, a->cache, index);
+		source_init(&a->passdb[i], &set->passdb[i].sql, a->root, &a->queries, a->cache, index);
 		a->dummy[i] = make_dummy(a, set->passdb[i].sql.scheme);
 	}
 	for (size_t i = 0; i < set->n_userdbs; i++, index++)
 		if (set->userdb[i].sql.file)
-			source_init(&a->userdb[i], &set->userdb[i].sql, &a->queries, a->cache, index);
+			source_init(&a->userdb[i], &set->userdb[i].sql, a->root, &a->queries, a->cache, index);
 }
 
 /* What will not work is said now, and not at the first login; the service comes up all the same. */
@@ -161,11 +205,12 @@ static void add_path(struct paths *p, const char *path)
 static void add_database(struct authd *a, struct paths *p, const struct sql_settings *sql)
 {
 	struct stat st;
+	const char *path = database_path(a, sql);
 	char *dir;
 
-	if (sql->file == NULL || sql->driver->path == NULL)
+	if (path == NULL)
 		return;
-	dir = arena_cdup(a->set->mem, str_c(sql->driver->path(sql->connect, a->set->mem)));
+	dir = arena_cdup(a->set->mem, str_c(path));
 	do
 		dir = dirname(dir);
 	while (stat(dir, &st) != 0 && strcmp(dir, "/") != 0 && strcmp(dir, ".") != 0);
@@ -176,21 +221,17 @@ static void add_database(struct authd *a, struct paths *p, const struct sql_sett
 static const char *enter_jail(struct authd *a)
 {
 	struct paths readable = { 0 }, writable = { 0 };
-	struct jail jail = { .role = JAIL_AUTHD, .root = a->child.root, .uid = a->child.uid, .gid = a->child.gid };
+	struct jail jail = { .role = JAIL_AUTHD,
+		.root = a->child.root,
+		.uid = a->child.uid,
+		.gid = a->child.gid,
+		.chroot_dir = *a->root ? a->root : NULL };
 
 	for (size_t i = 0; i < a->set->n_passdbs; i++)
 		add_database(a, &writable, &a->set->passdb[i].sql);
 	for (size_t i = 0; i < a->set->n_userdbs; i++)
 		add_database(a, &writable, &a->set->userdb[i].sql);
-	/* Names of accounts and services, time zones, random numbers. */
-	add_path(&readable, "/etc/passwd");
-	add_path(&readable, "/etc/group");
-	add_path(&readable, "/etc/nsswitch.conf");
-	add_path(&readable, "/etc/localtime");
-	add_path(&readable, "/usr/share/zoneinfo");
-	add_path(&readable, "/usr/lib");
-	add_path(&readable, "/lib");
-	add_path(&readable, "/dev/urandom");
+	add_path(&readable, "/dev/urandom"); /* SQLite's */
 	jail.readable = readable.list;
 	jail.writable = writable.list;
 	return jail_enter(&jail);
@@ -207,6 +248,9 @@ int main(void)
 	snprintf(threads, sizeof threads, "%u", processors() + QUERY_THREADS);
 	setenv("UV_THREADPOOL_SIZE", threads, 1);
 	load_settings(a);
+	accounts_open(&a->accounts);
+	password_load();
+	a->root = choose_root(a);
 	server_bind(a);
 	open_databases(a);
 	jail = enter_jail(a);

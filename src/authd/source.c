@@ -5,13 +5,13 @@
 
 #include <inttypes.h>
 
-void source_init(
-	struct source *s, const struct sql_settings *set, struct pool *pool, struct row_cache *cache, unsigned index)
+void source_init(struct source *s, const struct sql_settings *set, const char *root, struct pool *pool,
+	struct row_cache *cache, unsigned index)
 {
-	*s = (struct source){ .set = set, .pool = pool, .cache = cache, .index = index };
+	*s = (struct source){ .set = set, .root = root, .pool = pool, .cache = cache, .index = index };
 	uv_mutex_init(&s->lock);
 	if (set->driver->is_local)
-		s->in_loop = set->driver->open(set->connect);
+		s->in_loop = set->driver->open(set->connect, root);
 }
 
 /* One line when it goes, one when it is back. */
@@ -38,7 +38,7 @@ static struct sql_conn *take_spare(struct source *s)
 	if (s->n_spare)
 		c = s->spare[--s->n_spare];
 	uv_mutex_unlock(&s->lock);
-	return c ? c : s->set->driver->open(s->set->connect);
+	return c ? c : s->set->driver->open(s->set->connect, s->root);
 }
 
 static void give_back(struct source *s, struct sql_conn *c)

@@ -14,6 +14,7 @@ struct row_cache;
 
 struct source {
 	const struct sql_settings *set;
+	const char *root;
 	struct pool *pool;	  /* for what would block */
 	struct sql_conn *in_loop; /* NULL: the driver has none */
 	uv_mutex_t lock;	  /* of spare */
@@ -45,8 +46,9 @@ struct lookup { /* embedded; zeroed before lookup_start() */
 	struct job job;
 };
 
-void source_init(
-	struct source *s, const struct sql_settings *set, struct pool *pool, struct row_cache *cache, unsigned index);
+/* root: as in struct sql_driver.open; borrowed. */
+void source_init(struct source *s, const struct sql_settings *set, const char *root, struct pool *pool,
+	struct row_cache *cache, unsigned index);
 /*
  * Look it up; everything is allocated in mem. `user` and `address` are for fairness. use_cache: a cached answer will
  * do. Returns 1: l->result is there already; 0: done comes later (mem must live until then).

@@ -32,8 +32,12 @@ struct sql_driver {
 	 * yes; one behind a network: no, its lookups go to threads.)
 	 */
 	bool is_local;
-	/* `connect` is borrowed for as long as the connection lives. Does not touch the database yet. */
-	struct sql_conn *(*open)(const char *connect);
+	/*
+	 * `connect` is borrowed for as long as the connection lives. root: the directory that will be the process's "/"
+	 * by the first query (files below it are opened below it; messages name them in full); "": as before. Does not
+	 * touch the database yet.
+	 */
+	struct sql_conn *(*open)(const char *connect, const char *root);
 	void (*close)(struct sql_conn **c);
 	/*
 	 * Run a query with bound parameters. `sql` must stay at its address: prepared statements are kept by it.

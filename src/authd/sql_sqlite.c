@@ -12,7 +12,8 @@ enum { STATEMENTS = 8, RECHECK_MS = 1000 };
 struct sqlite_conn {
 	const struct sql_driver *driver;
 	const char *connect;
-	char *path;
+	char *path;	  /* as it is configured, for messages */
+	const char *file; /* the same, as this process sees it: behind its root directory */
 	sqlite3 *db;
 	bool writable; /* opened so, because a journal had to be rolled back or shared memory made */
 	dev_t dev;     /* the file that is open: another one of that name is noticed */
@@ -47,15 +48,17 @@ static const char *sqlite_path(const char *connect, struct arena *mem)
 	return arena_cdup(mem, word);
 }
 
-static struct sql_conn *sqlite_open(const char *connect)
+static struct sql_conn *sqlite_open(const char *connect, const char *root)
 {
 	struct sqlite_conn *c = xcalloc(1, sizeof *c);
 	struct str rest = str_c(connect), word = { 0 };
+	size_t n = strlen(root);
 
 	str_word(&rest, " \t", &word);
 	c->driver = &sql_sqlite;
 	c->connect = connect;
 	c->path = xstrndup(word);
+	c->file = strncmp(c->path, root, n) == 0 && c->path[n] == '/' ? c->path + n : c->path;
 	return (struct sql_conn *)(void *)c;
 }
 
@@ -90,7 +93,7 @@ static int connect_now(struct sqlite_conn *c, struct arena *mem, const char **wh
 {
 	int flags = c->writable ? SQLITE_OPEN_READWRITE : SQLITE_OPEN_READONLY, r;
 
-	r = sqlite3_open_v2(c->path, &c->db, flags | SQLITE_OPEN_NOMUTEX, NULL);
+	r = sqlite3_open_v2(c->file, &c->db, flags | SQLITE_OPEN_NOMUTEX, NULL);
 	if (r != SQLITE_OK) {
 		const char *text = arena_printf(mem, "%s: %s", c->path, c->db ? sqlite3_errmsg(c->db) : "no memory");
 
@@ -99,7 +102,8 @@ static int connect_now(struct sqlite_conn *c, struct arena *mem, const char **wh
 	}
 	if (c->writable)
 		sqlite3_exec(c->db, "PRAGMA query_only = 1", NULL, NULL, NULL);
-	sqlite3_exec(c->db, "PRAGMA cache_size = -1024", NULL, NULL, NULL);
+	/* Nothing is ever put into a file of SQLite's own: below our root there is no /tmp. */
+	sqlite3_exec(c->db, "PRAGMA cache_size = -1024; PRAGMA temp_store = MEMORY", NULL, NULL, NULL);
 	return 0;
 }
 
@@ -112,7 +116,7 @@ static int check_file(struct sqlite_conn *c, struct arena *mem, const char **why
 	if (c->db && now - c->checked_ms < RECHECK_MS)
 		return 0;
 	c->checked_ms = now;
-	if (stat(c->path, &st) != 0) {
+	if (stat(c->file, &st) != 0) {
 		int error = errno;
 
 		disconnect(c);

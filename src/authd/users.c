@@ -8,8 +8,6 @@
 #include "authd/login.h"
 #include "base/log.h"
 
-#include <grp.h>
-#include <pwd.h>
 #include <stdlib.h>
 
 struct ask { /* one USER or PASS */
@@ -62,16 +60,15 @@ static void add_pair(struct buf *out, struct str key, struct str value)
 /* uid and gid go out as numbers, whatever the table says. */
 static struct str numeric(struct ask *q, struct str name, struct str value)
 {
+	const struct accounts *accounts = &q->authd->accounts;
 	uint64_t n;
-	struct passwd *pw;
-	struct group *gr;
+	unsigned id;
 
 	if (str_u64(value, &n))
 		return value;
-	if (str_ieq(name, STR("uid")) && (pw = getpwnam(arena_cdup(q->mem, value))))
-		return str_c(arena_printf(q->mem, "%u", (unsigned)pw->pw_uid));
-	if (str_ieq(name, STR("gid")) && (gr = getgrnam(arena_cdup(q->mem, value))))
-		return str_c(arena_printf(q->mem, "%u", (unsigned)gr->gr_gid));
+	if ((str_ieq(name, STR("uid")) && accounts_uid(accounts, arena_cdup(q->mem, value), &id)) ||
+		(str_ieq(name, STR("gid")) && accounts_gid(accounts, arena_cdup(q->mem, value), &id)))
+		return str_c(arena_printf(q->mem, "%u", id));
 	return value;
 }
 
