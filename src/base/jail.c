@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <linux/capability.h>
 #include <linux/landlock.h>
 #include <seccomp.h>
 #include <stdio.h>
@@ -125,22 +126,37 @@ static bool enter_landlock(enum jail_role role, const char *const *readable, con
 	return done;
 }
 
-static void drop_root(const struct jail *j)
+/* All capabilities but that of reading files; the uid has changed already. */
+static void keep_reading_only(void)
+{
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[2] = { 0 };
+
+	data[0].permitted = data[0].effective = 1U << CAP_DAC_READ_SEARCH;
+	if (syscall(SYS_capset, &header, data) != 0)
+		fatal("cannot give up the capabilities of root: %s", strerror(errno));
+}
+
+static void drop_root(const struct jail *j, bool reads_all)
 {
 	if (j->chroot_dir && (chroot(j->chroot_dir) != 0 || chdir("/") != 0))
 		fatal("cannot chroot to %s: %s", j->chroot_dir, strerror(errno));
 	if (j->role == JAIL_DELIVER)
 		return; /* each delivery takes its recipient's uid */
+	if (reads_all && prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) != 0)
+		fatal("cannot keep a capability: %s", strerror(errno));
 	if (setgroups(1, &j->gid) != 0 || setresgid(j->gid, j->gid, j->gid) != 0 ||
 		setresuid(j->uid, j->uid, j->uid) != 0)
 		fatal("cannot become uid %d, gid %d: %s", (int)j->uid, (int)j->gid, strerror(errno));
+	if (reads_all)
+		keep_reading_only();
 	if (setuid(0) == 0)
 		panic("root came back after it was given up");
 }
 
 const char *jail_enter(const struct jail *j)
 {
-	static char in_force[64];
+	static char in_force[128];
 	bool landlock = false, seccomp;
 	struct rlimit none = { 0, 0 };
 
@@ -150,7 +166,7 @@ const char *jail_enter(const struct jail *j)
 	if (j->readable || j->writable)
 		landlock = enter_landlock(j->role, j->readable, j->writable);
 	if (j->root)
-		drop_root(j);
+		drop_root(j, j->reads_all && landlock);
 	setrlimit(RLIMIT_CORE, &none);
 	if (j->role != JAIL_DELIVER)
 		prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
@@ -161,8 +177,8 @@ const char *jail_enter(const struct jail *j)
 		log_warn("%s: the kernel takes no seccomp filter; going on without", roles[j->role].name);
 	if ((j->readable || j->writable) && !landlock)
 		log_warn("%s: the kernel has no Landlock; going on without", roles[j->role].name);
-	snprintf(in_force, sizeof in_force, "no_new_privs%s%s%s%s", j->root && j->chroot_dir ? ", chroot" : "",
+	snprintf(in_force, sizeof in_force, "no_new_privs%s%s%s%s%s", j->root && j->chroot_dir ? ", chroot" : "",
 		j->root && j->role != JAIL_DELIVER ? ", uid" : "", landlock ? ", landlock" : "",
-		seccomp ? ", seccomp" : "");
+		seccomp ? ", seccomp" : "", j->root && j->reads_all && landlock ? "; may read all tables" : "");
 	return in_force;
 }

@@ -5,6 +5,7 @@
 #include "mime/dsn_text.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <grp.h>
 #include <stdio.h>
 #include <sys/stat.h>
@@ -110,21 +111,13 @@ static bool check_loop(const struct mailbox *m, struct mailbox_result *r)
 	return seen == 0;
 }
 
-void mailbox_deliver(const struct mailbox *m, struct mailbox_result *r)
+static void write_below(const struct mailbox *m, int base, struct mailbox_result *r)
 {
 	struct open_dir d;
 	char name[PATH_PART_MAX + 1];
 	bool is_maildir = path_is_maildir(m->path);
-	const char *fault = path_fault(m->path);
 
-	umask(077);
-	if (fault) {
-		mailbox_set(r, RCPT_DEFERRED, "4.3.5", "mailbox path \"%.*s\" %s", STR_ARG(m->path), fault);
-		return;
-	}
-	if (take_ids(m, r) != 0 || !check_loop(m, r))
-		return;
-	if (open_dir(&d, m->base, m->path, is_maildir ? NULL : name) != 0) {
+	if (open_dir(&d, base, m->base, m->path, is_maildir ? NULL : name) != 0) {
 		mailbox_failed(m, r, d.error, d.making ? "create directory" : "open directory", d.where);
 		return;
 	}
@@ -133,4 +126,22 @@ void mailbox_deliver(const struct mailbox *m, struct mailbox_result *r)
 	else
 		mbox_write(m, d.fd, name, r);
 	close(d.fd);
+}
+
+void mailbox_deliver(const struct mailbox *m, struct mailbox_result *r)
+{
+	const char *fault = path_fault(m->path);
+	int base;
+
+	umask(077);
+	if (fault) {
+		mailbox_set(r, RCPT_DEFERRED, "4.3.5", "mailbox path \"%.*s\" %s", STR_ARG(m->path), fault);
+		return;
+	}
+	/* With master's rights: the recipient need not be able to enter the directories above it. */
+	base = open(m->base, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (take_ids(m, r) == 0 && check_loop(m, r))
+		write_below(m, base, r);
+	if (base >= 0)
+		close(base);
 }

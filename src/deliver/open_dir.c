@@ -45,13 +45,15 @@ static int step(struct open_dir *d, struct str part)
 	return next < 0 ? -1 : 0;
 }
 
-int open_dir(struct open_dir *d, const char *base, struct str path, char *name)
+int open_dir(struct open_dir *d, int base_fd, const char *base, struct str path, char *name)
 {
 	struct str part;
 
 	memset(d, 0, sizeof *d);
 	snprintf(d->where, sizeof d->where, "%s", base);
-	d->fd = open(base, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	/* Who may not enter the directories above the base may use the base all the same. */
+	d->fd = base_fd < 0 ? open(base, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+			    : openat(base_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	d->error = errno;
 	if (d->fd < 0)
 		return -1;

@@ -13,10 +13,10 @@ struct open_dir {
 	char where[1400]; /* absolute path of the part that failed, or that was reached */
 };
 /*
- * Open base/path. With `name` (256 octets) the last part of the path is not opened but copied there: it is a file's.
+ * Open base/path; base_fd: the base, opened with O_PATH, or -1. With `name` (256 octets) the last part of the path is not opened but copied there: it is a file's.
  * The path was checked by path_fault(). Directories are made with mode 0700, and the one above is flushed. 0 or -1.
  */
-int open_dir(struct open_dir *d, const char *base, struct str path, char *name);
+int open_dir(struct open_dir *d, int base_fd, const char *base, struct str path, char *name);
 /* One directory `name` (no "/" in it) in `parent`; made if missing. A descriptor, or -1 (errno); *making as above. */
 int open_or_make_dir(int parent, const char *name, bool *making);
 

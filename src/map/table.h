@@ -74,7 +74,7 @@ struct table {
 	struct table *next;
 };
 
-/* `queue_directory`: what the socket of a userdb table is relative to; "" when there is none. */
+/* `queue_directory`: what the socket of a userdb table is relative to; "": the working directory. */
 struct table_set *table_set_new(enum table_reach reach, const char *queue_directory);
 void table_set_free(struct table_set **s);
 /* From now on table_get() makes no table that it does not have: it answers with one that is always MAP_TEMPORARY. */

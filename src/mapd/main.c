@@ -2,9 +2,9 @@
  * mapd - reads lookup tables for those who may not open files: smtpd, queued, relay and deliver ask it what is in a
  * table, what a recipient is, and where an address goes.
  *
- * Runs as its own account. Jail: Landlock (read-only, the directories of the tables that the configuration names, and
- * what account names and SQLite need), seccomp: no program is ever executed. No network of its own; userdb tables use
- * UNIX sockets. Holds no password and nothing of the queue. Peers: master (descriptor 3), the processes above
+ * Runs as its own account, with the capability to read any file. Jail: Landlock (read-only, the directories of the
+ * tables that the configuration names, and what account names and SQLite need), which bounds that capability; seccomp:
+ * no program is ever executed. No network of its own; userdb tables use UNIX sockets. Nothing of the queue. Peers: master (descriptor 3), the processes above
  * (peer.c has what they may ask).
  */
 #include "mapd/mapd.h"
@@ -13,7 +13,6 @@
 
 #include <pwd.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 static struct mapd *mapd_of(struct child *c)
 {
@@ -64,10 +63,8 @@ int main(void)
 	/* A lookup may wait for a disk or a socket, so that a few threads serve more than one table at a time. */
 	setenv("UV_THREADPOOL_SIZE", "4", 0);
 	child_begin(&m.child);
-	/* Relative names of tables, and sockets of userdb tables, begin here. */
-	if (chdir(m.child.queue_directory) != 0)
-		fatal("cannot enter queue_directory %s", m.child.queue_directory);
-	m.tables = table_set_new(TABLES_ALL, m.child.queue_directory);
+	/* child_begin() went to queue_directory, where the sockets of userdb tables are: no directory above it matters. */
+	m.tables = table_set_new(TABLES_ALL, "");
 	resolve_settings_load(&m.settings, m.child.main);
 	m.resolver = resolver_new(&m.settings, m.tables);
 	tables_of_conf(m.tables, m.child.conf);
@@ -78,6 +75,8 @@ int main(void)
 	jail.gid = m.child.gid;
 	jail.readable = tables_paths(m.tables, m.child.queue_directory, mem);
 	jail.writable = none;
+	/* Postfix reads its tables as root: those that hold passwords ("chmod 600") are nobody else's. */
+	jail.reads_all = true;
 	child_ready(&m.child, jail_enter(&jail));
 	arena_free(&mem);
 	return child_run(&m.child);
