@@ -86,52 +86,6 @@ static int digest_make(const struct scheme *s, struct str plain, struct buf *raw
 	return 0;
 }
 
-/* ---- crypt(3) ---- */
-
-static int crypt_verify(const struct scheme *s, struct str raw, struct str plain)
-{
-	struct crypt_data *data = xcalloc(1, sizeof *data);
-	char *setting = xstrndup(raw), *key = xstrndup(plain);
-	const char *got;
-	int r = 0;
-
-	if (s->detail && !str_has_prefix(raw, str_c(s->detail))) {
-		r = -PASSWORD_EDATA;
-	} else if (raw.n) {
-		got = crypt_r(key, setting, data);
-		if (got == NULL || got[0] == '*')
-			r = -PASSWORD_EDATA;
-		else
-			r = strlen(got) == raw.n && mem_eq_ct(got, raw.p, raw.n);
-	}
-	mem_wipe(key, plain.n);
-	mem_wipe(data, sizeof *data);
-	free(key);
-	free(setting);
-	free(data);
-	return r;
-}
-
-static int crypt_make(const struct scheme *s, struct str plain, struct buf *raw)
-{
-	const char *prefix = s->detail ? strcmp(s->detail, "$2") == 0 ? "$2y$" : s->detail : "$6$";
-	struct crypt_data *data = xcalloc(1, sizeof *data);
-	char setting[CRYPT_GENSALT_OUTPUT_SIZE], seed[SALT_OCTETS], *key = xstrndup(plain);
-	const char *got = NULL;
-
-	random_octets(seed, sizeof seed);
-	if (crypt_gensalt_rn(prefix, strcmp(prefix, "$2y$") == 0 ? BLF_COST : 0, seed, sizeof seed, setting,
-		    (int)sizeof setting))
-		got = crypt_r(key, setting, data);
-	if (got && got[0] != '*')
-		buf_add_c(raw, got);
-	mem_wipe(key, plain.n);
-	mem_wipe(data, sizeof *data);
-	free(key);
-	free(data);
-	return raw->n ? 0 : -PASSWORD_ECANNOT;
-}
-
 /* ---- Argon2, RFC 9106, in the PHC string form ---- */
 
 /* The number behind ",m=" or the like; 0: none. */
@@ -182,6 +136,55 @@ static int argon2_make(const struct scheme *s, struct str plain, struct buf *raw
 		return -PASSWORD_ECANNOT;
 	buf_add_c(raw, encoded);
 	return 0;
+}
+
+/* ---- crypt(3) ---- */
+
+static int crypt_verify(const struct scheme *s, struct str raw, struct str plain)
+{
+	struct crypt_data *data = xcalloc(1, sizeof *data);
+	char *setting = xstrndup(raw), *key = xstrndup(plain);
+	const char *got;
+	int r = 0;
+
+	/* CRYPT is a column of whatever "$id$" there is: libxcrypt has all of them but this one. */
+	if (s->detail == NULL && str_has_prefix(raw, STR("$argon2"))) {
+		r = argon2_verify_any(s, raw, plain);
+	} else if (s->detail && !str_has_prefix(raw, str_c(s->detail))) {
+		r = -PASSWORD_EDATA;
+	} else if (raw.n) {
+		got = crypt_r(key, setting, data);
+		if (got == NULL || got[0] == '*')
+			r = -PASSWORD_EDATA;
+		else
+			r = strlen(got) == raw.n && mem_eq_ct(got, raw.p, raw.n);
+	}
+	mem_wipe(key, plain.n);
+	mem_wipe(data, sizeof *data);
+	free(key);
+	free(setting);
+	free(data);
+	return r;
+}
+
+static int crypt_make(const struct scheme *s, struct str plain, struct buf *raw)
+{
+	const char *prefix = s->detail ? strcmp(s->detail, "$2") == 0 ? "$2y$" : s->detail : "$6$";
+	struct crypt_data *data = xcalloc(1, sizeof *data);
+	char setting[CRYPT_GENSALT_OUTPUT_SIZE], seed[SALT_OCTETS], *key = xstrndup(plain);
+	const char *got = NULL;
+
+	random_octets(seed, sizeof seed);
+	if (crypt_gensalt_rn(prefix, strcmp(prefix, "$2y$") == 0 ? BLF_COST : 0, seed, sizeof seed, setting,
+		    (int)sizeof setting))
+		got = crypt_r(key, setting, data);
+	if (got && got[0] != '*')
+		buf_add_c(raw, got);
+	mem_wipe(key, plain.n);
+	mem_wipe(data, sizeof *data);
+	free(key);
+	free(data);
+	return raw->n ? 0 : -PASSWORD_ECANNOT;
 }
 
 /* ---- PBKDF2 (RFC 8018 sec. 5.2), "$1$salt$rounds$hex of 20 octets" ---- */
@@ -422,21 +425,48 @@ static bool is_plain_good(struct str plain)
 	return plain.n && plain.n <= PASSWORD_MAX && str_chr(plain, '\0') < 0;
 }
 
+/* "{SCHEME}data", or data of the default scheme. */
+static struct str split_stored(struct str stored, struct str default_scheme, struct str *data)
+{
+	ptrdiff_t end = stored.n && stored.p[0] == '{' ? str_chr(stored, '}') : -1;
+
+	*data = end > 0 ? str_from(stored, (size_t)end + 1) : stored;
+	return end > 0 ? str_sub(stored, 1, (size_t)end - 1) : default_scheme;
+}
+
+int password_like(struct str stored, struct str default_scheme, struct buf *out)
+{
+	struct str data, name = split_stored(stored, default_scheme, &data);
+	enum encoding encoding;
+	const struct scheme *s = scheme_parse(name, &encoding);
+	char random;
+
+	if (s == NULL)
+		return -PASSWORD_ESCHEME;
+	if (data.n == 0 || data.n > DATA_MAX)
+		return -PASSWORD_EDATA;
+	if (s->verify != plain_verify) {
+		buf_addf(out, "{%.*s}%.*s", STR_ARG(name), STR_ARG(data));
+		return 0;
+	}
+	buf_add_c(out, "{PLAIN.hex}");
+	for (size_t i = 0; i < data.n; i++) {
+		random_octets(&random, 1);
+		buf_addf(out, "%02x", (unsigned char)random);
+	}
+	return 0;
+}
+
 int password_verify(struct str stored, struct str default_scheme, struct str plain, bool allow_weak)
 {
-	struct str name = default_scheme, data = stored;
+	struct str data, name = split_stored(stored, default_scheme, &data);
 	struct buf raw = BUF_INIT(DATA_MAX);
 	const struct scheme *s;
 	enum encoding encoding;
-	ptrdiff_t end;
 	int r;
 
 	if (!is_plain_good(plain))
 		return -PASSWORD_ETOOLONG;
-	if (stored.n && stored.p[0] == '{' && (end = str_chr(stored, '}')) > 0) {
-		name = str_sub(stored, 1, (size_t)end - 1);
-		data = str_from(stored, (size_t)end + 1);
-	}
 	s = scheme_parse(name, &encoding);
 	if (s == NULL)
 		return -PASSWORD_ESCHEME;

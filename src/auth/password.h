@@ -31,6 +31,11 @@ int password_verify(struct str stored, struct str default_scheme, struct str pla
  * 5000 rounds; PBKDF2: 5000. Returns 0, or -enum password_err.
  */
 int password_make(struct str scheme, struct str plain, struct buf *out);
+/*
+ * Append a stored password that is nobody's, and costs to check what `stored` costs: the same scheme, named, with the
+ * same parameters; a hash keeps its digest, plain text is replaced. 0, or -PASSWORD_ESCHEME, -PASSWORD_EDATA.
+ */
+int password_like(struct str stored, struct str default_scheme, struct buf *out);
 /* Is there such a scheme (an ".encoding" behind it is allowed)? 0, or -PASSWORD_ESCHEME, -PASSWORD_EWEAK. */
 int password_scheme_check(struct str scheme, bool allow_weak);
 /*

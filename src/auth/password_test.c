@@ -41,6 +41,11 @@ static void test_known(void **state)
 			-PASSWORD_ECOST },
 		{ "{ARGON2ID}x", "CRYPT", "test", -PASSWORD_EDATA },
 		{ "{PLAIN}x", "CRYPT", "", -PASSWORD_ETOOLONG },
+		{ "$argon2id$v=19$m=64,t=1,p=4$c2FsdHNhbHRzYWx0c2FsdA$8Rr813E9JOHp9XcaNeqFcQ9oaafuZXgu4MPP2QTgPc4",
+			"CRYPT", "SecurePass", 1 },
+		{ "{CRYPT}$argon2id$v=19$m=64,t=1,p=4$c2FsdHNhbHRzYWx0c2FsdA$"
+		  "8Rr813E9JOHp9XcaNeqFcQ9oaafuZXgu4MPP2QTgPc4",
+			"PLAIN", "SecurePast", 0 },
 	};
 
 	(void)state;
@@ -56,6 +61,43 @@ static void test_known(void **state)
 		1);
 	check_int(password_verify(STR("{MD5}$1$wmyrgRuV$kImF6.9MAFQNHe23kq5vI/"), STR("PLAIN"), STR("test"), true), 1);
 	check_int(password_verify(STR("{LDAP-MD5}CY9rzUYh03PK3k6DJie09g=="), STR("PLAIN"), STR("test"), true), 1);
+}
+
+static void test_like(void **state)
+{
+	static const struct {
+		const char *stored, *scheme, *want;
+	} cases[] = {
+		{ "$6$rounds=9000$salt$hash", "CRYPT", "{CRYPT}$6$rounds=9000$salt$hash" },
+		{ "{ARGON2ID}$argon2id$v=19$m=64,t=1,p=4$a$b", "CRYPT", "{ARGON2ID}$argon2id$v=19$m=64,t=1,p=4$a$b" },
+		{ "6162", "SHA256.hex", "{SHA256.hex}6162" },
+		{ "{NONE}x", "CRYPT", NULL },
+		{ "{CRYPT}", "CRYPT", NULL },
+		{ "", "PLAIN", NULL },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct buf out = BUF_INIT(1024);
+
+		check_int(password_like(str_c(cases[i].stored), str_c(cases[i].scheme), &out) == 0,
+			cases[i].want != NULL);
+		check_str(buf_str(&out), cases[i].want ? cases[i].want : "");
+		buf_wipe(&out);
+	}
+}
+
+/* Plain text is not kept, and what stands for it has its length and matches nobody's. */
+static void test_like_plain(void **state)
+{
+	struct buf out = BUF_INIT(1024);
+
+	(void)state;
+	check_int(password_like(STR("{PLAIN}SecurePass"), STR("CRYPT"), &out), 0);
+	check(str_has_prefix(buf_str(&out), STR("{PLAIN.hex}")));
+	check_int((int)out.n, 11 + 2 * 10);
+	check_int(password_verify(buf_str(&out), STR("CRYPT"), STR("SecurePass"), false), 0);
+	buf_wipe(&out);
 }
 
 static void test_length(void **state)
@@ -135,8 +177,9 @@ static void test_corpus(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(test_known), cmocka_unit_test(test_length),
-		cmocka_unit_test(test_make), cmocka_unit_test(test_corpus) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_known), cmocka_unit_test(test_like),
+		cmocka_unit_test(test_like_plain), cmocka_unit_test(test_length), cmocka_unit_test(test_make),
+		cmocka_unit_test(test_corpus) };
 
 	return test_run(tests);
 }

@@ -85,7 +85,7 @@ struct authd {
 	struct row_cache *cache;
 	struct verdicts *verdicts;
 	struct source passdb[DB_MAX], userdb[DB_MAX];
-	struct str dummy[DB_MAX]; /* what an unknown user's password is compared with */
+	struct buf dummy[DB_MAX]; /* what an unknown user's password is compared with; see dummy_make() */
 	struct listener listener[LISTENERS_MAX];
 	size_t n_listeners;
 	struct client *clients, *dirty;
@@ -122,6 +122,15 @@ int login_line(struct client *c, struct str word, struct str rest);
 void login_drop_all(struct client *c);
 /* Every few seconds: end what waits for a silent client. */
 void login_sweep(struct client *c);
+
+/* ---- check.c ---- */
+
+/*
+ * What the password of a user whom passdb number i does not know is compared with, so that he costs what others cost: at
+ * first a hash of gatepost_new_password_scheme, then whatever the user had who was checked last.
+ */
+void dummy_make(struct authd *a, size_t i);
+void dummy_follow(struct authd *a, size_t i, struct str stored);
 
 /* ---- users.c ---- */
 

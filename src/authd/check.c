@@ -7,6 +7,9 @@
 #include "base/utf8.h"
 
 #include <arpa/inet.h>
+#include <sys/random.h>
+
+enum { DUMMY_MAX = 32 * 1024 };
 
 static void ask(struct login *l, bool use_cache);
 
@@ -193,6 +196,33 @@ static void on_verdict(struct login *l, int verdict)
 	login_succeed(l);
 }
 
+void dummy_make(struct authd *a, size_t i)
+{
+	struct buf secret = BUF_INIT(64);
+	unsigned char random[16];
+
+	if (getrandom(random, sizeof random, 0) != sizeof random)
+		panic("the kernel gives no random numbers");
+	for (size_t k = 0; k < sizeof random; k++)
+		buf_addf(&secret, "%02x", random[k]);
+	a->dummy[i] = BUF_INIT(DUMMY_MAX);
+	if (password_make(str_c(a->set->new_scheme), buf_str(&secret), &a->dummy[i]) < 0)
+		require(password_make(STR("SHA512-CRYPT"), buf_str(&secret), &a->dummy[i]) == 0);
+	buf_wipe(&secret);
+}
+
+void dummy_follow(struct authd *a, size_t i, struct str stored)
+{
+	struct buf next = BUF_INIT(DUMMY_MAX);
+
+	if (password_like(stored, str_c(a->set->passdb[i].sql.scheme), &next) < 0) {
+		buf_wipe(&next);
+		return;
+	}
+	buf_wipe(&a->dummy[i]);
+	a->dummy[i] = next;
+}
+
 static void hash_in_thread(struct job *j)
 {
 	struct login *l = container_of(j, struct login, job);
@@ -215,6 +245,8 @@ static void on_hashed(struct job *j, bool dropped)
 	}
 	if (l->verdict >= 0)
 		verdict_put(l->authd->verdicts, &l->key, l->verdict == 1, uv_now(j->pool->loop));
+	if (l->verdict >= 0 && !l->is_unknown)
+		dummy_follow(l->authd, l->passdb, l->stored);
 	on_verdict(l, l->verdict);
 }
 
@@ -256,7 +288,8 @@ static void on_rows(struct login *l)
 		return;
 	}
 	l->is_unknown = row == NULL;
-	l->stored = l->authd->dummy[l->passdb];
+	/* A copy: the dummy may follow another user while this one is hashed. */
+	l->stored = arena_dup(l->mem, buf_str(&l->authd->dummy[l->passdb]));
 	if (row && row->next) {
 		log_warn("auth: %s: password_query found more than one row for %.*s",
 			l->authd->set->passdb[l->passdb].sql.file, STR_ARG(l->vars.user));

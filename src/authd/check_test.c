@@ -68,6 +68,34 @@ static void test_nets(void **state)
 		check_int(is_in_nets(str_c(cases[i].list), str_c(cases[i].address)), cases[i].want);
 }
 
+/* ---- what an unknown user's password is compared with ---- */
+
+static void test_dummy(void **state)
+{
+	static struct authd a;
+	static struct settings set = { .new_scheme = "SHA256-CRYPT" };
+
+	(void)state;
+	set.passdb[1].sql.scheme = "CRYPT";
+	a.set = &set;
+	dummy_make(&a, 1);
+	check(str_has_prefix(buf_str(&a.dummy[1]), STR("{SHA256-CRYPT}$5$")));
+	dummy_follow(&a, 1, STR("$6$rounds=20000$salt$hash"));
+	check_str(buf_str(&a.dummy[1]), "{CRYPT}$6$rounds=20000$salt$hash");
+	/* What is no stored password changes nothing. */
+	dummy_follow(&a, 1, STR(""));
+	dummy_follow(&a, 1, STR("{NONE}x"));
+	check_str(buf_str(&a.dummy[1]), "{CRYPT}$6$rounds=20000$salt$hash");
+	dummy_follow(&a, 1, STR("{BLF-CRYPT}$2y$12$abc"));
+	check_str(buf_str(&a.dummy[1]), "{BLF-CRYPT}$2y$12$abc");
+	buf_wipe(&a.dummy[1]);
+	/* A scheme that can only be checked. */
+	set.new_scheme = "SCRAM-SHA-256";
+	dummy_make(&a, 1);
+	check(str_has_prefix(buf_str(&a.dummy[1]), STR("{SHA512-CRYPT}$6$")));
+	buf_wipe(&a.dummy[1]);
+}
+
 /* ---- the pool: what starts next, when one address asks for much ---- */
 
 struct task {
@@ -125,7 +153,7 @@ static void test_pool(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_names), cmocka_unit_test(test_nets),
-		cmocka_unit_test(test_pool) };
+		cmocka_unit_test(test_dummy), cmocka_unit_test(test_pool) };
 
 	return test_run(tests);
 }

@@ -13,7 +13,6 @@
 
 #include <libgen.h>
 #include <stdlib.h>
-#include <sys/random.h>
 #include <sys/stat.h>
 
 enum { QUERY_THREADS = 2, PATHS_MAX = 2 * DB_MAX + 8 };
@@ -90,26 +89,6 @@ static unsigned processors(void)
 	return n > 64 ? 64 : n ? n : 1;
 }
 
-/* An unknown user's password is hashed too: by the scheme that a known user's would most likely have. */
-static struct str make_dummy(struct authd *a, const char *scheme)
-{
-	struct buf stored = BUF_INIT(8192);
-	char secret[33];
-	unsigned char random[16];
-	struct str result;
-
-	if (getrandom(random, sizeof random, 0) != sizeof random)
-		panic("the kernel gives no random numbers");
-	for (size_t i = 0; i < sizeof random; i++)
-		snprintf(secret + 2 * i, 3, "%02x", random[i]);
-	if (password_make(str_c(scheme), str_c(secret), &stored) < 0)
-		require(password_make(STR("SHA512-CRYPT"), str_c(secret), &stored) == 0);
-	result = arena_dup(a->set->mem, buf_str(&stored));
-	buf_wipe(&stored);
-	mem_wipe(secret, sizeof secret);
-	return result;
-}
-
 /* Of a database that is a local file; NULL: another one, or none. */
 static const char *database_path(struct authd *a, const struct sql_settings *sql)
 {
@@ -165,7 +144,7 @@ static void open_databases(struct authd *a)
 	a->verdicts = verdicts_new();
 	for (size_t i = 0; i < set->n_passdbs; i++, index++) {
 		source_init(&a->passdb[i], &set->passdb[i].sql, a->root, &a->queries, a->cache, index);
-		a->dummy[i] = make_dummy(a, set->passdb[i].sql.scheme);
+		dummy_make(a, i);
 	}
 	for (size_t i = 0; i < set->n_userdbs; i++, index++)
 		if (set->userdb[i].sql.file)

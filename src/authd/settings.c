@@ -100,6 +100,18 @@ static void load_username(struct loader *l)
 			"auth_username_translation has an odd number of characters; it should be pairs: from, to");
 }
 
+/* Made by `gatepost user`; here an unknown user's hash is made of it, until a real one shows what they cost. */
+static void load_new_scheme(struct loader *l)
+{
+	const struct dovecot_node *n = dovecot_get(l->conf->first, "gatepost_new_password_scheme");
+	int r;
+
+	l->set->new_scheme = keep(l, n ? n->value : "ARGON2ID");
+	r = password_scheme_check(str_c(l->set->new_scheme), l->set->allow_weak);
+	if (r < 0)
+		complain(l, n, "gatepost_new_password_scheme = %s: %s", l->set->new_scheme, password_err_text(r));
+}
+
 /* ---- SQL ---- */
 
 static void load_query(struct loader *l, const struct dovecot_node *list, const char *key, struct query *q)
@@ -444,6 +456,7 @@ struct settings *settings_load(const char *file, struct buf *errors, struct buf 
 	load_size(&l, "auth_cache_size", &s->cache_octets);
 	load_mechanisms(&l);
 	load_username(&l);
+	load_new_scheme(&l);
 	load_blocks(&l);
 	warn_ignored(&l);
 	if (errors->n == 0 && s->n_passdbs == 0)

@@ -65,6 +65,7 @@ struct settings {
 	uint64_t failure_delay_ms;
 	uint64_t cache_octets, cache_ttl_ms, cache_negative_ttl_ms;
 	bool verbose, allow_weak;
+	const char *new_scheme; /* of passwords that `gatepost user` makes */
 };
 
 /*

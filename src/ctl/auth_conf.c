@@ -64,8 +64,11 @@ static void sql_file(struct buf *out, const char *data_dir)
 		"# Values such as %%u are bound to the query, never pasted into it.\n\n"
 		"driver = sqlite\n"
 		"connect = %s/users.db\n\n"
-		"# The scheme of passwords without a {SCHEME} in front.\n"
-		"default_pass_scheme = ARGON2ID\n\n",
+		"# The scheme of passwords without a {SCHEME} in front: CRYPT is $6$, $5$, $2y$, $argon2id$ and all "
+		"others of\n"
+		"# crypt(3). `gatepost user` names the scheme of those that it makes: gatepost_new_password_scheme in "
+		"auth.conf.\n"
+		"default_pass_scheme = CRYPT\n\n",
 		data_dir);
 	buf_add_c(out, "password_query = SELECT email AS user, password FROM users WHERE email = '%u'\n"
 		       "user_query = SELECT email AS user, name FROM users WHERE email = '%u'\n"
