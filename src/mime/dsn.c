@@ -14,11 +14,11 @@ static const struct {
 } kinds[] = {
 	[DSN_FAILURE] = { "Undelivered Mail Returned to Sender", "Undelivered Message",
 		"Your message could not be delivered to the recipients below, and no further\r\n"
-		"attempt will be made. The reason stands beside each of them; your message, or\r\n"
-		"its header, is attached.\r\n"
+		"attempt will be made. Beside each of them stands the reason; your message, or\r\n"
+		"its header, is attached: you can correct the address and send it again.\r\n"
 		"\r\n"
 		"If you cannot tell from the reason what to change, forward this whole report to\r\n"
-		"the postmaster of this host.\r\n" },
+		"the postmaster of this host. You may leave your own text out of it.\r\n" },
 	[DSN_DELAY] = { "Delayed Mail (still being retried)", "Delayed Message",
 		"This is a warning only: you need not send your message again.\r\n"
 		"\r\n"
@@ -26,7 +26,8 @@ static const struct {
 		"made, and a report follows if they fail too.\r\n" },
 	[DSN_SUCCESS] = { "Successful Mail Delivery Report", "Message",
 		"You asked for a report on your message: it was delivered to the recipients\r\n"
-		"below, or passed on where \"relayed\" stands; from there on no report may come.\r\n" },
+		"below. Where \"relayed\" stands it was passed on to a server that sends no such\r\n"
+		"reports; where \"expanded\" stands, to the addresses behind that one.\r\n" },
 };
 
 static const char *const action_text[] = {
@@ -43,6 +44,27 @@ static const char *const default_status[] = {
 	[ACTION_DELIVERED] = "2.0.0",
 	[ACTION_RELAYED] = "2.0.0",
 	[ACTION_EXPANDED] = "2.0.0",
+};
+
+/* What the reader can do about it, by subject and detail of the status (RFC 3463); the first row that fits. */
+static const struct {
+	const char *detail;
+	const char *text;
+} advice[] = {
+	{ "1.1", "There is no such mailbox: check its spelling, or ask the recipient for the right address." },
+	{ "1.2", "There is no such domain: check the part behind the \"@\"." },
+	{ "1.3", "The address is not well-formed: check its spelling." },
+	{ "1.6", "The recipient has moved: ask for the new address." },
+	{ "1.10", "This domain takes no mail at all: ask the recipient for another address." },
+	{ "2.1", "The mailbox is closed: reach the recipient in another way." },
+	{ "2.2", "The mailbox is full: send again later, or tell the recipient in another way." },
+	{ "2.3", "The message is too big for this mailbox: send less at a time." },
+	{ "3.4", "The message is too big for the recipient's server: send less at a time." },
+	{ "4.4", "No server is known for this address: check the part behind the \"@\"." },
+	{ "4.6", "Mail to this address goes round in a circle: the postmaster there has to correct it." },
+	{ "4.7", "The recipient's server took too long to accept it: send again later." },
+	{ "6.7", "A server on the way takes no addresses outside ASCII: use one in ASCII." },
+	{ "7.", "The recipient's server refuses such mail: quote the reason to its postmaster." },
 };
 
 enum { BOUNDARY_MAX = 400 };
@@ -67,7 +89,9 @@ static void put_header(struct dsn_writer *w, const struct dsn_report *r, const c
 	gmtime_r(&now, &tm);
 	strftime(stamp, sizeof stamp, "%Y%m%d%H%M%S", &tm);
 	dsn_clean(&host, r->myhostname, w->utf8);
-	dsn_putf(w, "Date: %s\r\n", rfc5322_date(now, date));
+	dsn_putf(w, "Received: by %.*s (%.*s)\r\n\tid %s; %s\r\n", STR_ARG(buf_str(&host)), STR_ARG(r->mail_name), id,
+		rfc5322_date(now, date));
+	dsn_putf(w, "Date: %s\r\n", date);
 	dsn_putf(w, "From: MAILER-DAEMON (Mail Delivery System) <MAILER-DAEMON@%.*s>\r\n", STR_ARG(buf_str(&host)));
 	dsn_putf(w, "Subject: %s\r\n", kinds[r->kind].subject);
 	dsn_field(w, "To", "", r->env->sender);
@@ -80,6 +104,18 @@ static void put_header(struct dsn_writer *w, const struct dsn_report *r, const c
 	dsn_putf(w, "Message-Id: <%s.%s@%.*s>\r\n\r\nThis is a MIME-encapsulated message.\r\n", stamp, id,
 		STR_ARG(buf_str(&host)));
 	buf_free(&host);
+}
+
+static void put_advice(struct dsn_writer *w, struct str status)
+{
+	for (size_t i = 0; dsn_status_is_valid(status) && i < sizeof advice / sizeof *advice; i++) {
+		struct str detail = str_c(advice[i].detail), has = str_from(status, 2);
+
+		if (!str_eq(has, detail) && !(str_has_suffix(detail, STR(".")) && str_has_prefix(has, detail)))
+			continue;
+		dsn_putf(w, "    %s\r\n", advice[i].text);
+		return;
+	}
 }
 
 static void put_human(struct dsn_writer *w, const struct dsn_report *r)
@@ -103,6 +139,8 @@ static void put_human(struct dsn_writer *w, const struct dsn_report *r)
 				STR_ARG(str_sub(q->rcpt->original, 0, DSN_TEXT_MAX / 2 - 64)));
 		buf_add_char(&head, ':');
 		dsn_paragraph(w, buf_str(&head), q->text.n > 0 ? q->text : str_c(action_text[q->action]));
+		if (q->action == ACTION_FAILED)
+			put_advice(w, q->status);
 		if (r->kind == DSN_DELAY && q->will_retry_until > 0)
 			dsn_putf(
 				w, "    Attempts go on until %s.\r\n", rfc5322_date((time_t)q->will_retry_until, date));

@@ -146,65 +146,70 @@ static void test_golden(void **state)
 	(void)state;
 	fixture_begin(&f);
 	check_int(dsn_put(&f.out, &f.report), 0);
-	check_str(buf_str(&f.out), "Date: Mon, 24 Nov 2025 16:01:00 +0000 (UTC)\r\n"
-				   "From: MAILER-DAEMON (Mail Delivery System) <MAILER-DAEMON@mail.example.org>\r\n"
-				   "Subject: Undelivered Mail Returned to Sender\r\n"
-				   "To: john@example.org\r\n"
-				   "Auto-Submitted: auto-replied\r\n"
-				   "MIME-Version: 1.0\r\n"
-				   "Content-Type: multipart/report; report-type=delivery-status;\r\n"
-				   "\tboundary=\"=_ABCDEF9999.1764000060000.0\"\r\n"
-				   "Message-Id: <20251124160100.ABCDEF9999@mail.example.org>\r\n"
-				   "\r\n"
-				   "This is a MIME-encapsulated message.\r\n"
-				   "\r\n"
-				   "--=_ABCDEF9999.1764000060000.0\r\n"
-				   "Content-Description: Notification\r\n"
-				   "Content-Type: text/plain; charset=us-ascii\r\n"
-				   "\r\n"
-				   "This is the mail system at host mail.example.org.\r\n"
-				   "\r\n"
-				   "Your message could not be delivered to the recipients below, and no further\r\n"
-				   "attempt will be made. The reason stands beside each of them; your message, or\r\n"
-				   "its header, is attached.\r\n"
-				   "\r\n"
-				   "If you cannot tell from the reason what to change, forward this whole report to\r\n"
-				   "the postmaster of this host.\r\n"
-				   "\r\n"
-				   "<nobody@example.net>: host mx.example.net[192.0.2.1]:25 said: 550 5.1.1 no\r\n"
-				   "    such user (in reply to RCPT TO command)\r\n"
-				   "\r\n"
-				   "<b@example.net> (expanded from <list@example.org>): mail forwarding loop\r\n"
-				   "\r\n"
-				   "--=_ABCDEF9999.1764000060000.0\r\n"
-				   "Content-Description: Delivery report\r\n"
-				   "Content-Type: message/delivery-status\r\n"
-				   "\r\n"
-				   "Original-Envelope-Id: id+1\r\n"
-				   "Reporting-MTA: dns; mail.example.org\r\n"
-				   "X-Gatepost-Queue-ID: ABCDEF0123\r\n"
-				   "X-Gatepost-Sender: rfc822; john@example.org\r\n"
-				   "Arrival-Date: Mon, 24 Nov 2025 16:00:00 +0000 (UTC)\r\n"
-				   "\r\n"
-				   "Original-Recipient: rfc822;nobody+alias@example.net\r\n"
-				   "Final-Recipient: rfc822; nobody@example.net\r\n"
-				   "Action: failed\r\n"
-				   "Status: 5.1.1\r\n"
-				   "Remote-MTA: dns; mx.example.net\r\n"
-				   "Diagnostic-Code: smtp; 550 5.1.1 no such user\r\n"
-				   "\r\n"
-				   "Original-Recipient: rfc822;list@example.org\r\n"
-				   "Final-Recipient: rfc822; b@example.net\r\n"
-				   "Action: failed\r\n"
-				   "Status: 5.4.6\r\n"
-				   "\r\n"
-				   "--=_ABCDEF9999.1764000060000.0\r\n"
-				   "Content-Description: Undelivered Message\r\n"
-				   "Content-Type: message/rfc822\r\n"
-				   "\r\n"
-				   "From: john@example.org\r\nSubject: hello\r\n\r\nBody\r\n"
-				   "\r\n"
-				   "--=_ABCDEF9999.1764000060000.0--\r\n");
+	check_str(buf_str(&f.out),
+		"Received: by mail.example.org (Gatepost)\r\n"
+		"\tid ABCDEF9999; Mon, 24 Nov 2025 16:01:00 +0000 (UTC)\r\n"
+		"Date: Mon, 24 Nov 2025 16:01:00 +0000 (UTC)\r\n"
+		"From: MAILER-DAEMON (Mail Delivery System) <MAILER-DAEMON@mail.example.org>\r\n"
+		"Subject: Undelivered Mail Returned to Sender\r\n"
+		"To: john@example.org\r\n"
+		"Auto-Submitted: auto-replied\r\n"
+		"MIME-Version: 1.0\r\n"
+		"Content-Type: multipart/report; report-type=delivery-status;\r\n"
+		"\tboundary=\"=_ABCDEF9999.1764000060000.0\"\r\n"
+		"Message-Id: <20251124160100.ABCDEF9999@mail.example.org>\r\n"
+		"\r\n"
+		"This is a MIME-encapsulated message.\r\n"
+		"\r\n"
+		"--=_ABCDEF9999.1764000060000.0\r\n"
+		"Content-Description: Notification\r\n"
+		"Content-Type: text/plain; charset=us-ascii\r\n"
+		"\r\n"
+		"This is the mail system at host mail.example.org.\r\n"
+		"\r\n"
+		"Your message could not be delivered to the recipients below, and no further\r\n"
+		"attempt will be made. Beside each of them stands the reason; your message, or\r\n"
+		"its header, is attached: you can correct the address and send it again.\r\n"
+		"\r\n"
+		"If you cannot tell from the reason what to change, forward this whole report to\r\n"
+		"the postmaster of this host. You may leave your own text out of it.\r\n"
+		"\r\n"
+		"<nobody@example.net>: host mx.example.net[192.0.2.1]:25 said: 550 5.1.1 no\r\n"
+		"    such user (in reply to RCPT TO command)\r\n"
+		"    There is no such mailbox: check its spelling, or ask the recipient for the right address.\r\n"
+		"\r\n"
+		"<b@example.net> (expanded from <list@example.org>): mail forwarding loop\r\n"
+		"    Mail to this address goes round in a circle: the postmaster there has to correct it.\r\n"
+		"\r\n"
+		"--=_ABCDEF9999.1764000060000.0\r\n"
+		"Content-Description: Delivery report\r\n"
+		"Content-Type: message/delivery-status\r\n"
+		"\r\n"
+		"Original-Envelope-Id: id+1\r\n"
+		"Reporting-MTA: dns; mail.example.org\r\n"
+		"X-Gatepost-Queue-ID: ABCDEF0123\r\n"
+		"X-Gatepost-Sender: rfc822; john@example.org\r\n"
+		"Arrival-Date: Mon, 24 Nov 2025 16:00:00 +0000 (UTC)\r\n"
+		"\r\n"
+		"Original-Recipient: rfc822;nobody+alias@example.net\r\n"
+		"Final-Recipient: rfc822; nobody@example.net\r\n"
+		"Action: failed\r\n"
+		"Status: 5.1.1\r\n"
+		"Remote-MTA: dns; mx.example.net\r\n"
+		"Diagnostic-Code: smtp; 550 5.1.1 no such user\r\n"
+		"\r\n"
+		"Original-Recipient: rfc822;list@example.org\r\n"
+		"Final-Recipient: rfc822; b@example.net\r\n"
+		"Action: failed\r\n"
+		"Status: 5.4.6\r\n"
+		"\r\n"
+		"--=_ABCDEF9999.1764000060000.0\r\n"
+		"Content-Description: Undelivered Message\r\n"
+		"Content-Type: message/rfc822\r\n"
+		"\r\n"
+		"From: john@example.org\r\nSubject: hello\r\n\r\nBody\r\n"
+		"\r\n"
+		"--=_ABCDEF9999.1764000060000.0--\r\n");
 	buf_free(&f.out);
 }
 
@@ -238,6 +243,35 @@ static void test_kinds(void **state)
 	check(has(&f, "Action: relayed\r\n") && has(&f, "Action: expanded\r\n"));
 	check(has(&f, "<nobody@example.net>: relayed\r\n"));
 	buf_free(&f.out);
+}
+
+static void test_advice(void **state)
+{
+	static const struct {
+		const char *status, *text;
+	} cases[] = { { "5.1.10", "takes no mail at all" }, { "5.2.2", "mailbox is full" },
+		{ "5.7.1", "quote the reason" }, { "5.7.26", "quote the reason" }, { "4.4.7", "took too long" },
+		{ "5.0.0", NULL }, { "5.1.100", NULL }, { "5.1", NULL }, { "", NULL } };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct fixture f;
+		size_t n = 0;
+
+		fixture_begin(&f);
+		f.report.n_rcpt = 1;
+		f.rcpt[0].status = str_c(cases[i].status);
+		f.rcpt[0].text = STR("T");
+		check_int(dsn_put(&f.out, &f.report), 0);
+		n = count(&f, "<nobody@example.net>: T\r\n    ");
+		check_int(n, cases[i].text != NULL);
+		check(cases[i].text == NULL || has(&f, cases[i].text));
+		f.rcpt[0].action = ACTION_DELAYED; /* nothing is to be done yet */
+		buf_reset(&f.out);
+		check_int(dsn_put(&f.out, &f.report), 0);
+		check(!has(&f, "<nobody@example.net>: T\r\n    "));
+		buf_free(&f.out);
+	}
 }
 
 static void test_hostile(void **state)
@@ -320,7 +354,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_clean), cmocka_unit_test(test_status),
 		cmocka_unit_test(test_field), cmocka_unit_test(test_golden), cmocka_unit_test(test_kinds),
-		cmocka_unit_test(test_hostile), cmocka_unit_test(test_utf8), cmocka_unit_test(test_full) };
+		cmocka_unit_test(test_advice), cmocka_unit_test(test_hostile), cmocka_unit_test(test_utf8),
+		cmocka_unit_test(test_full) };
 
 	return test_run(tests);
 }

@@ -10,7 +10,7 @@
 
 static bool is_our_field(struct str line)
 {
-	static const char *const names[] = { "Date: ", "From: ", "Subject: ", "To: ", "Auto-Submitted: ",
+	static const char *const names[] = { "Received: ", "Date: ", "From: ", "Subject: ", "To: ", "Auto-Submitted: ",
 		"MIME-Version: ", "Content-Type: ", "Content-Transfer-Encoding: ", "Message-Id: ", " ", "\t" };
 
 	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
