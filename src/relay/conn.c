@@ -109,7 +109,8 @@ static struct conn *conn_new(struct delivery *d, const struct target *t)
 	c->port = d->nexthop.port;
 	c->sasl_out = BUF_INIT(16 * 1024);
 	c->fd = -1;
-	d->conn = c;
+	c->target = t;
+	race_enter(c);
 	return c;
 }
 
@@ -120,9 +121,9 @@ static void conn_stillborn(struct conn *c, const char *why)
 	struct trouble t = { .dsn = "4.4.1", .dead = true, .relay = STR("none") };
 
 	t.text = str_c(arena_printf(d->mem, "connect to %.*s: %s", STR_ARG(conn_name(c, d->mem, true)), why));
+	race_leave(c);
 	arena_free(&c->mem);
 	free(c);
-	d->conn = NULL;
 	log_info("%.*s", STR_ARG(t.text));
 	delivery_conn_failed(d, &t);
 }
@@ -152,7 +153,7 @@ void conn_open(struct delivery *d, const struct target *t)
 	relay.n_conn++;
 	c->connecting = true;
 	conn_watch(c);
-	conn_start_timer(c, d->service->connect_ms);
+	conn_start_timer(c, d->service->connect_ms < RACE_MS ? d->service->connect_ms : RACE_MS);
 }
 
 void conn_send(struct conn *c, struct delivery *d)

@@ -10,10 +10,15 @@ static void on_timer(uv_timer_t *timer)
 {
 	struct conn *c = container_of(timer, struct conn, timer);
 
-	if (c->delivery == NULL)
+	if (c->delivery == NULL) {
 		conn_close(c); /* idle for long enough */
-	else
+	} else if (c->connecting && !c->has_run && c->service->connect_ms > RACE_MS) {
+		c->has_run = true;
+		conn_start_timer(c, c->service->connect_ms - RACE_MS);
+		race_go_on(c->delivery);
+	} else {
 		conn_lost(c, "Connection timed out");
+	}
 }
 
 void conn_start_timer(struct conn *c, uint64_t ms)
@@ -36,7 +41,8 @@ static struct delivery *detach(struct conn *c)
 {
 	struct delivery *d = c->delivery;
 
-	d->conn = NULL;
+	if (!race_leave(c))
+		d->conn = NULL;
 	conn_close(c);
 	return d;
 }
@@ -360,6 +366,7 @@ static void on_connected(struct conn *c)
 		return;
 	}
 	c->connecting = false;
+	race_won(c);
 	conn_watch(c);
 	conn_start_timer(c, c->service->step_ms[CLIENT_STEP_GREETING]);
 	if (c->client.options.secured)

@@ -17,6 +17,7 @@ void delivery_free(struct delivery *d)
 	if (d->dns.under_way)
 		dns_cancel(&d->dns);
 	map_done(&d->map);
+	race_end(d);
 	if (d->conn)
 		conn_close(d->conn);
 	arena_wipe(&d->secret);
@@ -176,13 +177,16 @@ void delivery_conn_failed(struct delivery *d, const struct trouble *t)
 	d->trouble = *t;
 	if (t->permanent)
 		d->n_target = 0;
-	next_target(d);
+	if (d->racing == NULL)
+		next_target(d);
+	else
+		race_go_on(d);
 }
 
 void delivery_conn_no_tls(struct delivery *d)
 {
 	d->plain_only = true;
-	conn_open(d, &d->target[d->next_target - 1]);
+	conn_open(d, d->up);
 }
 
 /* What the server said to one recipient, as a sentence of the log and of the report. */

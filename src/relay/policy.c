@@ -16,23 +16,73 @@ static void give_up(struct delivery *d, const char *name)
 	delivery_routed(d); /* without a target: all that is left is deferred */
 }
 
+/* A policy that cannot be kept must not become a weaker one: its mail waits, and says for what. */
+static void refuse(struct delivery *d, const char *format, struct str what)
+{
+	struct trouble t = { .dsn = "4.7.5", .dead = true, .relay = STR("none") };
+	struct str why = str_c(arena_printf(d->mem, format, STR_ARG(what)));
+
+	t.text = str_c(arena_printf(
+		d->mem, "TLS policy for %.*s in smtp_tls_policy_maps: %.*s", STR_ARG(d->job.nexthop), STR_ARG(why)));
+	log_warn("%.*s", STR_ARG(t.text));
+	map_done(&d->map);
+	d->trouble = t;
+	delivery_routed(d);
+}
+
+/* "level attribute=value …". */
+static void take_policy(struct delivery *d, struct str value)
+{
+	struct str word;
+
+	if (!str_word(&value, " \t,", &word))
+		refuse(d, "it is empty%.*s; a level is needed: none, may, encrypt, verify or secure", STR(""));
+	else if (!tls_level_parse(word, &d->level))
+		refuse(d, "the level \"%.*s\" is not supported; none, may, encrypt, verify and secure are", word);
+	else if (str_word(&value, " \t,", &word))
+		refuse(d, "the attribute \"%.*s\" is not supported; remove it, or set what it says for all in main.cf",
+			word);
+	else {
+		map_done(&d->map);
+		d->then_policy(d);
+	}
+}
+
+static void ask_policy(struct delivery *d);
+
+/* The table is asked for sub.example.org, .example.org, .org; for [host] and host:port as they are. */
+static bool next_policy_key(struct delivery *d)
+{
+	struct str key = d->policy_key;
+	ptrdiff_t dot = str_chr(str_from(key, 1), '.');
+
+	if (dot < 0 || key.p[0] == '[' || str_chr(key, ':') >= 0)
+		return false;
+	d->policy_key = str_from(key, (size_t)dot + 1);
+	return true;
+}
+
 static void on_policy(struct map_request *r)
 {
 	struct delivery *d = container_of(r, struct delivery, map);
-	struct str value = r->value, word;
 
 	if (r->status == MAP_TEMPORARY) {
 		give_up(d, "smtp_tls_policy_maps");
-		return;
+	} else if (r->status == MAP_FOUND) {
+		take_policy(d, r->value);
+	} else {
+		map_done(r);
+		if (next_policy_key(d))
+			ask_policy(d);
+		else
+			d->then_policy(d);
 	}
-	/* "encrypt protocols=… ciphers=…": an attribute that we do not know must not weaken anything. */
-	if (r->status == MAP_FOUND && (!str_word(&value, " \t,", &word) || !tls_level_parse(word, &d->level))) {
-		r->why = str_c("a level is none of none, may, encrypt, verify, secure");
-		give_up(d, "smtp_tls_policy_maps");
-		return;
-	}
-	map_done(r);
-	d->then_policy(d);
+}
+
+static void ask_policy(struct delivery *d)
+{
+	d->map = (struct map_request){ .on_answer = on_policy };
+	map_lookup(relay.maps, &d->map, str_c(d->service->tls_policy), d->policy_key, MAP_EXACT);
 }
 
 void policy_find(struct delivery *d, void (*then)(struct delivery *d))
@@ -42,8 +92,8 @@ void policy_find(struct delivery *d, void (*then)(struct delivery *d))
 		return;
 	}
 	d->then_policy = then;
-	d->map = (struct map_request){ .on_answer = on_policy };
-	map_lookup(relay.maps, &d->map, str_c(d->service->tls_policy), d->job.nexthop, MAP_EXACT);
+	d->policy_key = d->job.nexthop;
+	ask_policy(d);
 }
 
 static void ask_login(struct delivery *d);

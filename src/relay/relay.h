@@ -4,6 +4,7 @@
  * A delivery is one job of queued: some recipients of one message for one nexthop. It looks for an open connection to
  * that nexthop (cache.c), else finds out where to connect (route.c) and tries one target after the other (delivery.c).
  * A conn (conn.c) is one TCP connection with its TLS and its engine (smtp/client.h); it serves one delivery at a time.
+ * While a delivery has no connection, several may be trying for it (race.c): the first that is up is taken.
  */
 #ifndef RELAY_RELAY_H
 #define RELAY_RELAY_H
@@ -17,6 +18,7 @@
 #include "smtp/client.h"
 #include "tls/tls.h"
 
+enum { RACE_MS = 250 /* RFC 8305 sec. 8: Connection Attempt Delay */ };
 enum { RELAY_CAPACITY = 200, RELAY_IDLE_MAX = 500, READ_OCTETS = 64 * 1024 };
 
 enum tls_level { LEVEL_NONE, LEVEL_MAY, LEVEL_ENCRYPT, LEVEL_VERIFY, LEVEL_SECURE };
@@ -84,12 +86,15 @@ struct delivery {
 	bool dns_temporary;
 	struct target *target;
 	size_t n_target, cap_target, next_target;
-	size_t sessions; /* that came as far as a greeting */
-	bool plain_only; /* the handshake with this target failed: once more without TLS */
+	size_t sessions;	 /* that came as far as a greeting */
+	bool plain_only;	 /* the handshake with this target failed: once more without TLS */
+	struct conn *racing;	 /* connections that are not up yet */
+	const struct target *up; /* that d->conn leads to */
 
 	struct str user, pass; /* login to a smarthost, in secret; n == 0: none */
 	struct arena *secret;
-	void (*then_policy)(struct delivery *d); /* policy.c's */
+	struct str policy_key; /* policy.c's, as is what follows */
+	void (*then_policy)(struct delivery *d);
 	void (*then_login)(struct delivery *d, bool failed);
 	const char *sasl_key[3];
 	size_t n_sasl_key, next_sasl_key;
@@ -112,6 +117,9 @@ struct conn {
 	int fd;
 	int watched; /* events of poll */
 	bool connecting, handshaking, want_write, closing, ready;
+	bool has_run;		     /* for so long that another may try beside it */
+	const struct target *target; /* the delivery's; while it is in its race */
+	struct conn *rival;
 	struct service *service;
 	struct delivery *delivery; /* NULL: idle */
 	struct smtp_client client;
@@ -174,6 +182,18 @@ void route_init(const struct conf_view *v);
 void policy_find(struct delivery *d, void (*then)(struct delivery *d));
 /* d->user, d->pass; `failed`: the tables cannot be asked now. */
 void login_find(struct delivery *d, const struct target *t, void (*then)(struct delivery *d, bool failed));
+
+/* race.c: addresses of one host at the same time (RFC 8305 sec. 5). */
+void race_enter(struct conn *c);
+/* It is connected: it is the delivery's, the others are closed. */
+void race_won(struct conn *c);
+/* It is no longer one of those that try. False: it was none. */
+bool race_leave(struct conn *c);
+/* May the next address be tried while others are? */
+bool race_may_go_on(const struct delivery *d);
+/* The one that was begun last has had its time: the next address is tried beside it. */
+void race_go_on(struct delivery *d);
+void race_end(struct delivery *d);
 
 /* conn.c */
 void conn_open(struct delivery *d, const struct target *t);

@@ -227,7 +227,10 @@ static void put_job(const struct mail *m)
 	struct buf out = IPC_BUF;
 	char nexthop[64];
 
-	snprintf(nexthop, sizeof nexthop, "[%s]:%u", m->host ? m->host : "127.0.0.1", m->port);
+	if (m->port)
+		snprintf(nexthop, sizeof nexthop, "[%s]:%u", m->host ? m->host : "127.0.0.1", m->port);
+	else
+		snprintf(nexthop, sizeof nexthop, "%s", m->host);
 	j.nexthop = str_c(nexthop);
 	j.env = (struct envelope){ .id = 0x12345678,
 		.arrival_us = j.active_us,
@@ -605,6 +608,97 @@ static void test_large(void **state)
 	buf_free(&big);
 }
 
+/* An address that swallows what is sent to it: its backlog is full, and the kernel answers no more. */
+static int black_hole(uint16_t port, int taken[4])
+{
+	struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons(port), .sin_addr = { htonl(0x7f000003) } };
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), one = 1;
+
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+	require(bind(fd, (struct sockaddr *)&a, sizeof a) == 0 && listen(fd, 0) == 0);
+	for (int i = 0; i < 4; i++) {
+		taken[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+		check(connect(taken[i], (struct sockaddr *)&a, sizeof a) == 0 || errno == EINPROGRESS);
+	}
+	return fd;
+}
+
+static void finish_with(struct server *s)
+{
+	cache_close_all();
+	uv_run(relay.child.loop, UV_RUN_NOWAIT);
+	check_int(relay.n_conn, 0);
+	server_end(s);
+	check_str(str_c(s->wrong), "");
+}
+
+/* RFC 8305 sec. 5. */
+static void test_race(void **state)
+{
+	struct server s;
+	struct mail m = { "smtp", 0, { "a@y.org" }, 1, sizeof content - 1, 0, "hole-first.test" };
+	const struct rcpt_result *r;
+	int64_t began = now_us(), took;
+	int hole, taken[4];
+
+	(void)state;
+	server_start(&s, HELLO SENT TRANSACTION "S 250 ok\nS 250 ok\nS 354 go\nB\nS 250 again\nC QUIT\n");
+	hole = black_hole(s.port, taken);
+	m.port = s.port;
+	r = deliver(&m);
+	took = now_us() - began;
+	check_int(r->status, RCPT_SENT);
+	check(took >= 250000 && took < 2000000);
+	r = deliver(&m); /* over the same connection */
+	check_str(r->text, "250 again");
+	finish_with(&s);
+	m.host = "hole-only.test";
+	m.service = "hasty";
+	r = deliver(&m);
+	check_int(r->status, RCPT_DEFERRED);
+	check_int(r->nexthop_dead, 1);
+	check(memmem(r->text.p, r->text.n, "Connection timed out", 20) != NULL);
+	uv_run(relay.child.loop, UV_RUN_NOWAIT);
+	check_int(relay.n_conn, 0);
+	for (int i = 0; i < 4; i++)
+		close(taken[i]);
+	close(hole);
+}
+
+/* A policy that relay cannot keep is never a weaker one. */
+static void test_policy(void **state)
+{
+	static const struct {
+		const char *host, *text; /* NULL: delivered */
+	} cases[] = {
+		{ "plain.policy.test", NULL },
+		{ "attribute.policy.test", "the attribute \"protocols=TLSv1.3\" is not supported" },
+		{ "dane.policy.test", "the level \"dane-only\" is not supported" },
+		{ "empty.policy.test", "it is empty" },
+		{ "below.above.test", "the level \"fingerprint\" is not supported" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct mail m = { "policy", i < 4 ? 25 : 0, { "a@y.org" }, 1, sizeof content - 1, 0, cases[i].host };
+		const struct rcpt_result *r;
+		struct server s;
+
+		if (cases[i].text == NULL) {
+			server_start(&s, HELLO SENT "C QUIT\n");
+			m.port = s.port;
+		}
+		r = deliver(&m);
+		check_int(r->status, cases[i].text ? RCPT_DEFERRED : RCPT_SENT);
+		if (cases[i].text == NULL) {
+			finish_with(&s);
+			continue;
+		}
+		check_str(r->dsn, "4.7.5");
+		check(memmem(r->text.p, r->text.n, cases[i].text, strlen(cases[i].text)) != NULL);
+	}
+}
+
 /* Not a test of the suite: GATEPOST_RELAY_BENCH="PORT MESSAGES CONCURRENCY" against a sink that runs there. */
 static void test_speed(void **state)
 {
@@ -643,7 +737,8 @@ static char hosts_file_path[] = "/tmp/gatepost-hosts.XXXXXX";
 static const char *hosts_file(void)
 {
 	static const char text[] = "127.0.0.2 first-dead.test\n127.0.0.1 first-dead.test\n127.0.0.1 twice.test\n"
-				   "127.0.0.1 twice.test\n";
+				   "127.0.0.1 twice.test\n127.0.0.3 hole-first.test\n127.0.0.1 hole-first.test\n"
+				   "127.0.0.3 hole-only.test\n127.0.0.1 plain.policy.test\n";
 	int fd = mkstemp(hosts_file_path);
 
 	require(write(fd, text, sizeof text - 1) == sizeof text - 1);
@@ -658,11 +753,15 @@ static void set_up(void)
 				      "smtp_sasl_security_options = noanonymous\n";
 	static const char master_cf[] =
 		"smtp unix - - n - - smtp\n"
-		"hasty unix - - n - - smtp -o smtp_helo_timeout=1s -o smtp_mail_timeout=1s -o "
+		"hasty unix - - n - - smtp -o smtp_connect_timeout=1s -o smtp_helo_timeout=1s -o smtp_mail_timeout=1s "
+		"-o "
 		"smtp_data_done_timeout=1s\n"
 		"hasty-tls unix - - n - - smtp -o smtp_starttls_timeout=1s -o smtp_tls_security_level=encrypt\n"
 		"may unix - - n - - smtp -o smtp_tls_security_level=may\n"
 		"must unix - - n - - smtp -o smtp_tls_security_level=encrypt\n"
+		"policy unix - - n - - smtp -o smtp_tls_security_level=may -o { smtp_tls_policy_maps = inline:{ "
+		"{ [attribute.policy.test]:25 = encrypt protocols=TLSv1.3 } { [dane.policy.test]:25 = dane-only } "
+		"{ [empty.policy.test]:25 = , } { .above.test = fingerprint match=00 } } }\n"
 		"login unix - - n - - smtp -o smtp_sasl_auth_enable=yes\n"
 		"login-tls unix - - n - - smtp -o smtp_sasl_auth_enable=yes -o "
 		"smtp_sasl_security_options=noplaintext\n";
@@ -689,8 +788,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_sent), cmocka_unit_test(test_failing),
 		cmocka_unit_test(test_mending), cmocka_unit_test(test_closed_in_cache), cmocka_unit_test(test_refused),
-		cmocka_unit_test(test_next_address), cmocka_unit_test(test_mixed_recipients),
-		cmocka_unit_test(test_unreadable), cmocka_unit_test(test_large), cmocka_unit_test(test_speed) };
+		cmocka_unit_test(test_next_address), cmocka_unit_test(test_race), cmocka_unit_test(test_policy),
+		cmocka_unit_test(test_mixed_recipients), cmocka_unit_test(test_unreadable),
+		cmocka_unit_test(test_large), cmocka_unit_test(test_speed) };
 
 	signal(SIGPIPE, SIG_IGN);
 	log_open(LOG_TO_STDERR, "postfix/smtp", -1, 0);
