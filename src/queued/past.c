@@ -2,6 +2,7 @@
 #include "queued/queued.h"
 #include "base/log.h"
 
+#include <malloc.h>
 #include <stdlib.h>
 
 struct past_reason {
@@ -192,26 +193,41 @@ static struct segment *next_results(struct queued *q)
 	return first;
 }
 
-void past_begin(struct queued *q)
+static void results_end(struct segment *s, int err)
 {
-	q->past = xcalloc(1, sizeof *q->past);
-	grow(q->past);
+	if (err != 0)
+		log_error("segment file %08x: %s", s->number, strerror(-err));
+	if (s->scan.skipped > 0)
+		log_warn("segment file %08x: %llu octets of results are damaged", s->number,
+			(unsigned long long)s->scan.skipped);
+	s->known = s->scan.offset;
+	s->was_read = true;
+	s->state = SEG_CLOSED;
+	log_scan_rest(&s->scan);
+}
+
+bool past_some(struct queued *q)
+{
+	enum { RECORDS_A_TURN = 2048 };
+	unsigned n = 0;
+
+	if (q->past == NULL) {
+		q->past = xcalloc(1, sizeof *q->past);
+		grow(q->past);
+	}
 	for (struct segment *s = next_results(q); s; s = next_results(q)) {
 		struct record r;
-		int err;
+		int err = 0;
 
-		while ((err = log_scan_next(&s->scan, s->head.size, &r)) == 1)
+		while (n < RECORDS_A_TURN && (err = log_scan_next(&s->scan, s->head.size, &r)) == 1) {
 			take(q, s, &r);
-		if (err != 0)
-			log_error("segment file %08x: %s", s->number, strerror(-err));
-		if (s->scan.skipped > 0)
-			log_warn("segment file %08x: %llu octets of results are damaged", s->number,
-				(unsigned long long)s->scan.skipped);
-		s->known = s->scan.offset;
-		s->was_read = true;
-		s->state = SEG_CLOSED;
-		log_scan_rest(&s->scan);
+			n++;
+		}
+		if (n == RECORDS_A_TURN)
+			return true;
+		results_end(s, err);
 	}
+	return false;
 }
 
 static uint32_t reason_of(const struct past_entry *e, uint32_t index)
@@ -220,6 +236,14 @@ static uint32_t reason_of(const struct past_entry *e, uint32_t index)
 		if (e->reason[i].index == index)
 			return e->reason[i].reason;
 	return 0;
+}
+
+/* What came due while nobody ran is tried bit by bit: a million at once would keep fresh mail waiting. */
+static uint64_t spread(struct queued *q, uint64_t wait_s)
+{
+	enum { OVERDUE_A_SECOND = 2000 };
+
+	return wait_s > 0 ? wait_s : q->n_overdue++ / OVERDUE_A_SECOND;
 }
 
 void past_apply(struct queued *q, const struct past_entry *e, struct message *m)
@@ -240,7 +264,8 @@ void past_apply(struct queued *q, const struct past_entry *e, struct message *m)
 	if (e->held)
 		message_hold(q, m);
 	else if (e->attempts > 0)
-		message_wait(q, m, wait < q->max_backoff_s ? wait : q->max_backoff_s); /* the clock may have jumped */
+		message_wait(q, m,
+			spread(q, wait < q->max_backoff_s ? wait : q->max_backoff_s)); /* the clock may have jumped */
 }
 
 void past_end(struct queued *q)
@@ -260,4 +285,5 @@ void past_end(struct queued *q)
 	free(p->hash);
 	free(p);
 	q->past = NULL;
+	malloc_trim(0); /* it may have been more than all that stays, and lies between that */
 }

@@ -325,7 +325,8 @@ bool take_some(struct queued *q);
 void take_wake(struct queued *q);
 
 /* past.c: what results of before the start say. */
-void past_begin(struct queued *q);
+/* Read a part of them. True: there is more; nothing of before the start may be read until there is not. */
+bool past_some(struct queued *q);
 /* Is that recipient done, or the whole message (index UINT32_MAX)? */
 struct past_entry *past_find(const struct queued *q, uint64_t id, uint64_t generation);
 bool past_is_done(const struct queued *q, uint64_t id, uint64_t generation);

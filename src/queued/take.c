@@ -256,8 +256,8 @@ bool take_some(struct queued *q)
 	for (struct segment *s = q->segments; s; s = s->next)
 		if (!s->in_recovery && s->state == SEG_LENT)
 			q->unread += s->known - s->scan.offset;
-	if (q->recovering && q->past == NULL)
-		past_begin(q);
+	if (q->recovering && past_some(q))
+		return true;
 	for (struct segment *s = q->segments; s; s = s->next)
 		if (s->state == SEG_FOREIGN && s->head.class == SEG_MAIL)
 			read_segment(q, s, RECORDS_A_TURN);
