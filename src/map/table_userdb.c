@@ -2,7 +2,8 @@
  * userdb:SOCKET[?FIELD]: asks Dovecot's authentication service for a user, over its userdb protocol. The value is
  * the field FIELD of the answer, or the user's name.
  *
- * One connection is kept; an answer must come within five seconds. After a failure the next second's lookups fail
+ * One connection is kept; an answer must come within five seconds. Where the service ends it instead of answering (it was
+ * started anew), the question is asked once more on a new one. After a failure the next second's lookups fail
  * without another try, so that a service that is away does not hold up all others.
  */
 #include "map/map_text.h"
@@ -22,7 +23,7 @@ struct userdb_table {
 	struct table table;
 	char *path, *field;
 	int fd; /* -1: none */
-	bool greeted;
+	bool greeted, cut_off;
 	uint32_t id;
 	struct buf in;
 	uint64_t failed_ms;
@@ -129,6 +130,12 @@ static bool write_all(struct userdb_table *u, struct str s, uint64_t until)
 	return true;
 }
 
+static bool cut_off(struct userdb_table *u, const char *what, const char *why)
+{
+	u->cut_off = true;
+	return fault(u, what, why);
+}
+
 /* The next line, without LF, in `line` (a copy). False: time, end or overlength (u->fault). */
 static bool read_line(struct userdb_table *u, struct buf *line, uint64_t until)
 {
@@ -151,8 +158,8 @@ static bool read_line(struct userdb_table *u, struct buf *line, uint64_t until)
 		n = recv(u->fd, at, 4096, 0);
 		if (n > 0)
 			buf_commit(&u->in, (size_t)n);
-		else if (n == 0)
-			return fault(u, "no answer", "the service closed the connection");
+		else if (n == 0 || errno == ECONNRESET)
+			return cut_off(u, "no answer", "the service closed the connection");
 		else if (errno != EAGAIN && errno != EINTR)
 			return fault(u, "no answer", strerror(errno));
 	}
@@ -269,7 +276,7 @@ static enum map_status ask(struct userdb_table *u, struct str key, struct buf *v
 	escape(key, &line);
 	buf_add_c(&line, "\tservice=smtp\n");
 	if (!write_all(u, buf_str(&line), until)) {
-		fault(u, "cannot write", strerror(errno));
+		cut_off(u, "cannot write", strerror(errno));
 		status = MAP_TEMPORARY;
 	}
 	while (status < 0)
@@ -286,7 +293,9 @@ static enum map_status userdb_find(struct table *t, struct str key, struct buf *
 
 	if (u->path == NULL)
 		split_name(u);
-	if (u->failed_ms == 0 || now - u->failed_ms >= REST_MS) {
+	u->cut_off = u->failed_ms == 0 || now - u->failed_ms >= REST_MS;
+	for (int tries = 0; tries < 2 && u->cut_off; tries++) {
+		u->cut_off = false;
 		u->failed_ms = 0;
 		if (connected(u, now + ANSWER_MS))
 			status = ask(u, key, value, now + ANSWER_MS);

@@ -43,8 +43,8 @@ void edges_connect(struct master *m, struct proc *p)
 
 		if (other == p || other->exited || !other->channel_open || !belong_together(p->role, other->role))
 			continue;
-		/* A leaving server of others is of no use to a new process; a leaving client still needs its server. */
-		if (other->leaving && other->role != ROLE_SMTPD)
+		/* A leaving process gets no more work, but may still have to ask; what smtpd takes goes to queued. */
+		if (other->leaving && other->role != ROLE_SMTPD && p->role != ROLE_MAPD)
 			continue;
 		if (ipc_pair(pair) != 0) {
 			log_error("cannot connect %s and %s: %s", role_name(p->role), role_name(other->role),

@@ -122,7 +122,7 @@ void master_reload(struct master *m, struct buf *errors)
 	m->generation++;
 	open_log(m);
 	log_info("reload: configuration %s", m->config_directory);
-	procs_retire(m, true);
+	procs_retire(m);
 	procs_fill_all(m);
 }
 

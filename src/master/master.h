@@ -49,7 +49,8 @@ struct proc { /* one child */
 	struct ipc channel;
 	uint64_t started_ms;
 	unsigned open_handles;
-	bool channel_open, exited, ready, leaving;
+	bool channel_open, exited, ready;
+	bool leaving, told; /* a successor takes its place; it knows */
 	char jail[64];
 };
 
@@ -94,8 +95,11 @@ void procs_fill(struct master *m);
 void procs_fill_all(struct master *m);
 /* How many wanted processes are not there, or are not ready. */
 unsigned procs_missing(const struct master *m);
-/* Mark all of the generations before as leaving and tell them to finish; queued only when its successor may start. */
-void procs_retire(struct master *m, bool graceful);
+/*
+ * All that run now are to leave. Only queued is told at once, because its successor has to wait for its end; each other
+ * role serves until all of its successors are ready, so that nobody who asks finds nobody.
+ */
+void procs_retire(struct master *m);
 void procs_kill(struct master *m, int signum);
 unsigned procs_count(const struct master *m);
 /* Ask the loop to end when no child is left. */

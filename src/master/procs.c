@@ -137,6 +137,28 @@ static void on_channel_end(struct ipc *channel, enum ipc_end how)
 	close_channel(p);
 }
 
+static void tell_to_stop(struct proc *p, bool graceful)
+{
+	struct buf out = IPC_BUF;
+
+	if (p->exited || !p->channel_open || (p->told && graceful))
+		return;
+	p->told = true;
+	ipc_put_u8(&out, graceful);
+	ipc_send(&p->channel, MSG_STOP, buf_str(&out), NULL, 0);
+	buf_free(&out);
+}
+
+/* The successors can take over, and smtpd may have waited for them. */
+static void on_role_ready(struct master *m, enum role role)
+{
+	for (struct proc *p = m->procs; p && missing(m, role) == 0; p = p->next)
+		if (p->role == role && p->leaving)
+			tell_to_stop(p, true);
+	if (m->smtpd_hold_until_ms)
+		procs_fill(m);
+}
+
 static int on_ready(struct ipc *channel, struct ipc_in *in, int *fds, unsigned n_fds)
 {
 	struct proc *p = container_of(channel, struct proc, channel);
@@ -147,8 +169,7 @@ static int on_ready(struct ipc *channel, struct ipc_in *in, int *fds, unsigned n
 	if (!ipc_get_end(in))
 		return -1;
 	p->ready = true;
-	if (p->master->smtpd_hold_until_ms)
-		procs_fill(p->master);
+	on_role_ready(p->master, p->role);
 	snprintf(p->jail, sizeof p->jail, "%.*s", STR_ARG(jail));
 	return 0;
 }
@@ -267,9 +288,8 @@ static void send_start(struct master *m, struct proc *p)
 	for (unsigned i = 0; p->role == ROLE_SMTPD && i < s->listeners.n; i++) {
 		struct listen_address *a = &s->listeners.address[i];
 
-		msg.listener[msg.n_listener++] =
-			(struct start_listener){ str_c(a->service), str_c(listen_is_local(a) ? "unix" : "inet"),
-				str_c(a->address) };
+		msg.listener[msg.n_listener++] = (struct start_listener){ str_c(a->service),
+			str_c(listen_is_local(a) ? "unix" : "inet"), str_c(a->address) };
 		fds[n_fds++] = a->fd[p->slot];
 	}
 	start_msg_encode(&out, &msg);
@@ -410,19 +430,13 @@ void procs_fill_all(struct master *m)
 	procs_fill(m);
 }
 
-void procs_retire(struct master *m, bool graceful)
+void procs_retire(struct master *m)
 {
-	struct buf out = IPC_BUF;
-
-	ipc_put_u8(&out, graceful);
 	for (struct proc *p = m->procs; p; p = p->next) {
-		if (p->exited || p->leaving)
-			continue;
 		p->leaving = true;
-		if (p->channel_open)
-			ipc_send(&p->channel, MSG_STOP, buf_str(&out), NULL, 0);
+		if (p->role == ROLE_QUEUED || procs_wanted(m, p->role) == 0)
+			tell_to_stop(p, true);
 	}
-	buf_free(&out);
 }
 
 void procs_kill(struct master *m, int signum)
@@ -453,15 +467,10 @@ void procs_stop_all(struct master *m)
 {
 	m->stopping = true;
 	uv_timer_stop(&m->restart_timer);
-	procs_retire(m, false);
-	for (struct proc *p = m->procs; p; p = p->next)
-		if (!p->exited && p->channel_open) {
-			struct buf out = IPC_BUF;
-
-			ipc_put_u8(&out, 0);
-			ipc_send(&p->channel, MSG_STOP, buf_str(&out), NULL, 0);
-			buf_free(&out);
-		}
+	for (struct proc *p = m->procs; p; p = p->next) {
+		p->leaving = true;
+		tell_to_stop(p, false);
+	}
 	uv_timer_start(&m->stop_timer, on_stop_timer, 5000, 0);
 	if (procs_count(m) == 0)
 		uv_stop(m->loop);

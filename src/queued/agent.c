@@ -202,11 +202,22 @@ unsigned agents_capacity(const struct queued *q, enum role role)
 	return n;
 }
 
+unsigned agents_busy(const struct queued *q)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < q->n_agents; i++)
+		n += q->agent[i] ? q->agent[i]->busy : 0;
+	return n;
+}
+
 struct agent *agent_pick(struct queued *q, enum role role, const struct dest *d)
 {
 	struct agent *best = NULL;
 	unsigned n = 0, sticky;
 
+	if (q->leaving)
+		return NULL;
 	for (unsigned i = 0; i < q->n_agents; i++)
 		n += q->agent[i] && q->agent[i]->role == role;
 	if (n == 0)
@@ -296,6 +307,7 @@ static int on_result(struct ipc *c, struct ipc_in *in, int *fds, unsigned n_fds)
 	unit_done(g->q, u);
 	arena_free(&mem);
 	take_wake(g->q);
+	queued_leave_if_idle(g->q);
 	return 0;
 }
 
@@ -344,6 +356,7 @@ static void on_end(struct ipc *c, enum ipc_end how)
 			q->agent[i] = NULL;
 	ipc_close(c, on_closed);
 	take_wake(q);
+	queued_leave_if_idle(q);
 }
 
 void agent_peer(struct queued *q, enum role role, unsigned index, int fd)

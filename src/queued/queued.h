@@ -179,6 +179,9 @@ struct active {
 	uint64_t active_us;
 };
 
+/* main.c: a job has ended. */
+void queued_leave_if_idle(struct queued *q);
+
 /* agent.c */
 struct agent {
 	struct ipc ipc;
@@ -208,6 +211,8 @@ struct queued {
 	uint32_t ticked_s;
 	uv_check_t check;
 	uv_prepare_t prepare;
+	bool leaving; /* no more jobs: it ends when the agents have told their results, or soon */
+	uv_timer_t leave_timer;
 	uv_idle_t busy;	   /* runs while there is reading or recovery to be done */
 	uint64_t start_us; /* wall clock and loop clock at the start: see queue_now_us() */
 	uint64_t start_ms;
@@ -422,6 +427,8 @@ void schedule(struct queued *q);
 void agent_peer(struct queued *q, enum role role, unsigned index, int fd);
 /* Jobs that all agents of that role take at a time. */
 unsigned agents_capacity(const struct queued *q, enum role role);
+/* Jobs that agents have. */
+unsigned agents_busy(const struct queued *q);
 struct agent *agent_pick(struct queued *q, enum role role, const struct dest *d);
 /* -1: the job could not be made (its message's segments are gone). */
 int agent_send(struct queued *q, struct agent *g, struct unit *u);
