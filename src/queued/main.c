@@ -14,8 +14,6 @@
 
 #include <time.h>
 
-enum { LEAVE_MS = 1500 };
-
 static struct queued the_queue;
 
 static void on_peer(struct child *c, enum role role, unsigned index, int fd)
@@ -30,39 +28,9 @@ static void on_peer(struct child *c, enum role role, unsigned index, int fd)
 		agent_peer(q, role, index, fd);
 }
 
-static void leave(struct queued *q)
-{
-	result_flush(q, true);
-	child_exit(&q->child);
-}
-
-static void on_leave_timer(uv_timer_t *timer)
-{
-	leave(container_of(timer, struct queued, leave_timer));
-}
-
-void queued_leave_if_idle(struct queued *q)
-{
-	if (q->leaving && agents_busy(q) == 0)
-		leave(q);
-}
-
-/*
- * Nothing is lost at once either, but what an agent has delivered and could not tell us would be delivered again: a
- * graceful stop waits a little for results.
- */
 static void on_stop(struct child *c, bool graceful)
 {
-	struct queued *q = container_of(c, struct queued, child);
-
-	if (!graceful) {
-		leave(q);
-		return;
-	}
-	q->leaving = true;
-	uv_timer_init(c->loop, &q->leave_timer);
-	uv_timer_start(&q->leave_timer, on_leave_timer, LEAVE_MS, 0);
-	queued_leave_if_idle(q);
+	queued_leave(container_of(c, struct queued, child), graceful);
 }
 
 static void on_status(struct child *c, struct buf *json)

@@ -179,7 +179,9 @@ struct active {
 	uint64_t active_us;
 };
 
-/* main.c: a job has ended. */
+/* leave.c: end; gracefully when the agents have told the results of their jobs, or when they take too long. */
+void queued_leave(struct queued *q, bool graceful);
+/* A job has ended. */
 void queued_leave_if_idle(struct queued *q);
 
 /* agent.c */
