@@ -85,7 +85,8 @@ enum message_flag {
 	MF_HELD = 8,	 /* hold it when its round ends */
 	MF_DELETED = 16, /* forget it when its round ends */
 	MF_FRESH = 32,	 /* never tried in this process */
-	MF_MOVING = 64
+	MF_MOVING = 64,
+	MF_TRIED = 128 /* tried in this process, and deferred */
 };
 struct message {
 	uint64_t id;

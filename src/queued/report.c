@@ -26,7 +26,7 @@ static const struct {
 	{ DSN_DELAY, RCPT_DEFERRED, NOTIFY_DELAY, "delay" },
 	{ DSN_SUCCESS, RCPT_SENT, NOTIFY_SUCCESS, "delivery status" },
 };
-enum { KINDS = sizeof kinds / sizeof *kinds };
+enum { KINDS = sizeof kinds / sizeof *kinds, DELAY_ROW = 1 };
 
 struct active_report {
 	struct spool_msg msg;
@@ -64,7 +64,8 @@ static bool is_late(const struct queued *q, const struct message *m)
 {
 	uint64_t now = queue_now_us(q);
 
-	return q->delay_warning_s > 0 && !(m->flags & MF_WARNED) && now > m->arrival_us &&
+	/* As with is_expired(): a clock that is wrong at the start sends no warnings either. */
+	return q->delay_warning_s > 0 && !(m->flags & MF_WARNED) && (m->flags & MF_TRIED) && now > m->arrival_us &&
 	       (now - m->arrival_us) / 1000000 >= q->delay_warning_s;
 }
 
@@ -228,8 +229,7 @@ static int make(struct active_report *rep, const struct dsn_rcpt *rcpt, size_t n
 	if (spool_msg_begin(&rep->msg, q->writer) == 0)
 		err = 0;
 	if (err == 0 && original(q, a, r.original_is_full, &whole) != 0)
-		r.original_is_full =
-			false; /* what is damaged will not get better: a report without it is better than none */
+		r.original_is_full = false; /* damaged for good: a report without it is better than none */
 	r.report_id = rep->msg.id;
 	r.original = buf_str(&whole);
 	if (err == 0 && dsn_put(&content, &r) != 0)
@@ -311,10 +311,21 @@ static bool has_reports(struct queued *q, struct active *a)
 	return n > 0;
 }
 
+/* Its time for a warning has come, and nobody wants one: then it is not asked about again. */
+static void settle_warning(struct queued *q, struct active *a)
+{
+	bool wanted = a->env.sender.n > 0 && !(a->env.flags & ENV_REPORT) && pick(q, a, DELAY_ROW, NULL) > 0;
+
+	if (is_late(q, a->message) && !wanted)
+		a->message->flags |= MF_WARNED;
+}
+
 void report_begin(struct queued *q, struct active *a)
 {
 	struct active_report *rep;
 	char id[ENVELOPE_ID_TEXT];
+
+	settle_warning(q, a);
 
 	/* RFC 5321 sec. 4.5.5, RFC 3464 sec. 2: never a report on a report, or to the null sender. */
 	if (a->env.sender.n == 0 || (a->env.flags & ENV_REPORT)) {

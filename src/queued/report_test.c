@@ -1,0 +1,366 @@
+/*
+ * Who is told what: a queue with real segments, mail by our own writer, and one relay, which is this test. A report is
+ * seen as the job that it becomes. Restarts are real: memory is dropped and the log is read again.
+ */
+#include "queued/queued.h"
+#include "base/log.h"
+#include "base/test.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { JOBS_MAX = 50, DAY_S = 86400 };
+
+static struct {
+	int fd;
+	struct seen_job {
+		uint32_t job, n, index[10];
+		uint64_t id;
+		bool is_report;
+		char to[10][64];
+	} job[JOBS_MAX];
+	unsigned n;
+} agent;
+
+static void on_busy(uv_idle_t *idle)
+{
+	struct queued *q = container_of(idle, struct queued, busy);
+
+	take_some(q);
+	active_pump(q);
+	schedule(q);
+}
+
+static void see(struct seen_job *seen, const struct job *j)
+{
+	seen->job = j->job;
+	seen->id = j->id;
+	seen->n = (uint32_t)j->env.n_rcpt;
+	seen->is_report = (j->env.flags & ENV_REPORT) != 0;
+	for (uint32_t i = 0; i < seen->n; i++) {
+		seen->index[i] = j->env.rcpt[i].index;
+		snprintf(seen->to[i], sizeof seen->to[i], "%.*s", STR_ARG(j->env.rcpt[i].address));
+	}
+}
+
+static void take_jobs(void)
+{
+	static char payload[IPC_MAX_OCTETS];
+	int fds[IPC_MAX_FDS];
+	unsigned n_fds;
+	uint16_t type;
+	ssize_t n;
+
+	while ((n = ipc_read_now(agent.fd, &type, payload, sizeof payload, fds, &n_fds)) > 0) {
+		struct ipc_in in = { str_pn(payload, (size_t)n), false };
+		struct arena *mem = arena_new(0);
+		struct job j;
+
+		for (unsigned i = 0; i < n_fds; i++)
+			close(fds[i]);
+		if (type == MSG_JOB) {
+			require(agent.n < JOBS_MAX && job_decode(&in, mem, &j) == 0);
+			see(&agent.job[agent.n++], &j);
+		}
+		arena_free(&mem);
+	}
+}
+
+/* Until nothing more happens: a report is flushed by another thread. */
+static void settle(struct queued *q)
+{
+	for (unsigned i = 0; i < 30; i++) {
+		uv_run(q->child.loop, UV_RUN_NOWAIT);
+		take_jobs();
+		usleep(1000);
+	}
+}
+
+static void answer(struct queued *q, unsigned k, enum rcpt_status status, enum rcpt_relayed relayed)
+{
+	const struct seen_job *seen = &agent.job[k];
+	struct rcpt_result r[10] = { 0 };
+	struct buf out = IPC_BUF;
+
+	require(k < agent.n);
+	for (uint32_t i = 0; i < seen->n; i++)
+		r[i] = (struct rcpt_result){ .index = seen->index[i],
+			.status = (uint8_t)status,
+			.relayed = (uint8_t)relayed,
+			.dsn = status == RCPT_SENT ? STR("2.0.0") : STR("4.3.0"),
+			.text = STR("said so") };
+	result_encode(&out, seen->job, r, seen->n);
+	require(ipc_write_now(agent.fd, MSG_RESULT, buf_str(&out), NULL, 0) == 0);
+	buf_free(&out);
+	settle(q);
+}
+
+/* In the directory that is current; `after_s`: what the wall clock shows more than at the first start. */
+static struct queued *start(uint64_t after_s)
+{
+	struct queued *q = xcalloc(1, sizeof *q);
+	struct buf out = IPC_BUF;
+	int pair[2];
+
+	q->child.loop = xcalloc(1, sizeof(uv_loop_t));
+	uv_loop_init(q->child.loop);
+	q->child.conf = conf_parse("/etc/x",
+		STR("relayhost = [127.0.0.1]\nvirtual_alias_maps = inline:{ {sales@x.org = a@y.org} }\n"
+		    "virtual_alias_domains = x.org\n"
+		    "transport_maps = inline:{ {other.org = smtp:[127.0.0.2]} }\n"),
+		STR("smtp unix - - n - - smtp\n"), NULL, NULL);
+	q->child.main = conf_main(q->child.conf);
+	q->child.queue_directory = "here";
+	q->start_us = (1700000000 + after_s) * 1000000;
+	q->start_ms = uv_now(q->child.loop);
+	q->min_backoff_s = 300;
+	q->max_backoff_s = 4000;
+	q->lifetime_s = q->bounce_lifetime_s = 5 * DAY_S;
+	q->bounce_size_limit = 50000;
+	q->active_limit = 100;
+	q->myhostname = STR("mail.example.org");
+	q->mail_name = STR("Gatepost");
+	q->results = BUF_INIT(1 << 26);
+	uv_idle_init(q->child.loop, &q->busy);
+	uv_idle_start(&q->busy, on_busy);
+	q->wheel_at = loop_now_s(q);
+	q->map = map_client_new(q->child.loop, q->child.conf);
+	segments_open(q);
+	own_open(q);
+	segments_start(q);
+	require(ipc_pair(pair) == 0);
+	agent.fd = pair[1];
+	agent.n = 0;
+	fcntl(agent.fd, F_SETFL, O_NONBLOCK);
+	agent_peer(q, ROLE_RELAY, 0, pair[0]);
+	ipc_put_u32(&out, 10);
+	require(ipc_write_now(agent.fd, MSG_CAPACITY, buf_str(&out), NULL, 0) == 0);
+	buf_free(&out);
+	while (q->recovering || q->current == NULL || !spool_writer_is_ready(q->writer))
+		uv_run(q->child.loop, UV_RUN_ONCE);
+	settle(q);
+	return q;
+}
+
+static struct queued *start_anew(void)
+{
+	char dir[] = "qXXXXXX";
+
+	require(chdir("..") == 0 && mkdtemp(dir) && chdir(dir) == 0);
+	return start(0);
+}
+
+static void die(struct queued *q)
+{
+	result_write(q);
+	while (q->creating || q->flushing_results)
+		uv_run(q->child.loop, UV_RUN_ONCE);
+	spool_writer_free(&q->writer);
+	for (struct segment *s = q->segments; s; s = s->next) {
+		close(s->fd);
+		if (s->agent_fd >= 0)
+			close(s->agent_fd);
+	}
+	close(q->dir);
+	close(agent.fd);
+}
+
+static bool is_kept;
+
+static void on_kept(struct spool_msg *m, int err)
+{
+	(void)m;
+	require(err == 0);
+	is_kept = true;
+}
+
+static uint64_t mail(struct queued *q, const char *sender, struct envelope_rcpt *rcpt, size_t n)
+{
+	struct envelope env = {
+		.arrival_us = queue_now_us(q), .sender = str_c(sender), .rcpt = rcpt, .n_rcpt = n, .size = 3
+	};
+	struct spool_msg m = { 0 };
+
+	for (size_t i = 0; i < n; i++)
+		rcpt[i].index = (uint32_t)i;
+	require(spool_msg_begin(&m, q->writer) == 0);
+	spool_msg_add(&m, STR("x\r\n"));
+	is_kept = false;
+	spool_msg_commit(&m, &env, on_kept);
+	while (!is_kept)
+		uv_run(q->child.loop, UV_RUN_ONCE);
+	settle(q);
+	return m.id;
+}
+
+static void try_again(struct queued *q, uint64_t id)
+{
+	struct message *m = message_find(q, id);
+
+	require(m && m->state == MSG_WAITING);
+	message_ready(q, m);
+	settle(q);
+}
+
+static unsigned n_reports(void)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < agent.n; i++)
+		n += agent.job[i].is_report;
+	return n;
+}
+
+static void test_success(void **state)
+{
+	static const struct {
+		uint8_t notify;
+		enum rcpt_status status;
+		enum rcpt_relayed relayed;
+		unsigned reports;
+	} cases[] = {
+		{ 0, RCPT_SENT, RELAYED_PLAIN, 0 },
+		{ 0, RCPT_BOUNCED, RELAYED_NOT, 1 },
+		{ NOTIFY_SUCCESS, RCPT_SENT, RELAYED_NOT, 1 },
+		{ NOTIFY_SUCCESS, RCPT_SENT, RELAYED_PLAIN, 1 },
+		{ NOTIFY_SUCCESS, RCPT_SENT, RELAYED_DSN, 0 },
+		{ NOTIFY_SUCCESS, RCPT_BOUNCED, RELAYED_NOT, 0 },
+		{ NOTIFY_SUCCESS | NOTIFY_FAILURE, RCPT_BOUNCED, RELAYED_NOT, 1 },
+		{ NOTIFY_NEVER, RCPT_SENT, RELAYED_PLAIN, 0 },
+		{ NOTIFY_NEVER, RCPT_BOUNCED, RELAYED_NOT, 0 },
+		{ NOTIFY_DELAY, RCPT_BOUNCED, RELAYED_NOT, 0 },
+	};
+	struct queued *q = start_anew();
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct envelope_rcpt r[] = { { .address = STR("b@z.org"), .notify = cases[i].notify } };
+
+		agent.n = 0;
+		mail(q, "a@z.org", r, 1);
+		check_int(agent.n, 1);
+		answer(q, 0, cases[i].status, cases[i].relayed);
+		check_int(n_reports(), cases[i].reports);
+		if (agent.n > 1)
+			answer(q, 1, RCPT_BOUNCED, RELAYED_NOT); /* no report on it */
+		check_int(n_reports(), cases[i].reports);
+		check_int(q->n_messages, 0);
+	}
+}
+
+static void test_alias(void **state)
+{
+	struct queued *q = start_anew();
+	struct envelope_rcpt r[] = { { .address = STR("b@z.org"), .notify = NOTIFY_FAILURE },
+		{ .address = STR("list@x.org"), .notify = NOTIFY_EXPANDED } };
+
+	(void)state;
+	mail(q, "sales@x.org", r, 2);
+	check_int(agent.n, 1);
+	check_int(agent.job[0].n, 1); /* the alias goes nowhere */
+	answer(q, 0, RCPT_DEFERRED, RELAYED_NOT);
+	check_int(agent.n, 2); /* but is reported at once, to where the sender's own alias leads */
+	check(agent.job[1].is_report && agent.job[1].n == 1);
+	check(strcmp(agent.job[1].to[0], "a@y.org") == 0);
+	answer(q, 1, RCPT_SENT, RELAYED_PLAIN);
+	try_again(q, agent.job[0].id);
+	check_int(agent.n, 3);
+	answer(q, 2, RCPT_SENT, RELAYED_PLAIN);
+	check_int(n_reports(), 1); /* once */
+	check_int(q->n_messages, 0);
+}
+
+static void test_report_before_result(void **state)
+{
+	struct queued *q = start_anew();
+	struct envelope_rcpt r[] = { { .address = STR("told@z.org"), .notify = NOTIFY_SUCCESS },
+		{ .address = STR("slow@other.org"), .notify = NOTIFY_NEVER } };
+	unsigned told;
+
+	(void)state;
+	mail(q, "a@z.org", r, 2);
+	check_int(agent.n, 2);
+	told = strcmp(agent.job[0].to[0], "told@z.org") == 0 ? 0 : 1;
+	answer(q, told, RCPT_SENT, RELAYED_PLAIN); /* the report waits for the other one … */
+	check_int(n_reports(), 0);
+	die(q);
+	q = start(0);
+	check_int(agent.n, 2); /* … and is not lost with us: it is sent again */
+	answer(q, 0, RCPT_SENT, RELAYED_PLAIN);
+	answer(q, 1, RCPT_SENT, RELAYED_PLAIN);
+	check_int(n_reports(), 1);
+}
+
+/* The wall clock jumps ahead by six days while we are away: no message is returned for it alone. */
+static void test_clock_jump(void **state)
+{
+	struct queued *q = start_anew();
+	struct envelope_rcpt r[] = { { .address = STR("b@z.org") } };
+	uint64_t id;
+
+	(void)state;
+	id = mail(q, "a@z.org", r, 1);
+	answer(q, 0, RCPT_DEFERRED, RELAYED_NOT);
+	try_again(q, id);
+	answer(q, 1, RCPT_DEFERRED, RELAYED_NOT);
+	die(q);
+	q = start(6 * DAY_S);
+	q->delay_warning_s = 3600;
+	if (agent.n == 0)
+		try_again(q, id);
+	check_int(agent.n, 1);
+	answer(q, 0, RCPT_DEFERRED, RELAYED_NOT);
+	check_int(n_reports(), 0);
+	check(message_find(q, id) && message_find(q, id)->state == MSG_WAITING);
+	try_again(q, id);
+	answer(q, 1, RCPT_DEFERRED, RELAYED_NOT);
+	check_int(n_reports(), 1); /* it was refused once more, a back-off later */
+	check(message_find(q, id) == NULL);
+}
+
+static void test_delay(void **state)
+{
+	static const struct {
+		const char *sender;
+		uint8_t notify;
+		unsigned reports;
+	} cases[] = { { "a@z.org", 0, 1 }, { "a@z.org", NOTIFY_DELAY, 1 }, { "a@z.org", NOTIFY_FAILURE, 0 },
+		{ "a@z.org", NOTIFY_NEVER, 0 }, { "", 0, 0 } };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct queued *q = start_anew();
+		struct envelope_rcpt r[] = { { .address = STR("b@z.org"), .notify = cases[i].notify } };
+		uint64_t id = mail(q, cases[i].sender, r, 1);
+
+		q->delay_warning_s = 3600;
+		answer(q, 0, RCPT_DEFERRED, RELAYED_NOT);
+		check_int(message_find(q, id)->flags & MF_WARNED, 0);
+		q->start_us += (uint64_t)2 * 3600 * 1000000;
+		try_again(q, id);
+		answer(q, 1, RCPT_DEFERRED, RELAYED_NOT);
+		check_int(n_reports(), cases[i].reports);
+		check_int(message_find(q, id)->flags & MF_WARNED, MF_WARNED); /* asked and answered */
+		die(q);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_success), cmocka_unit_test(test_alias),
+		cmocka_unit_test(test_report_before_result), cmocka_unit_test(test_clock_jump),
+		cmocka_unit_test(test_delay) };
+	char dir[] = "/tmp/gatepost-report-XXXXXX", *remove, first[] = "first";
+	int failed;
+
+	log_open(LOG_TO_FD, "postfix/qmgr", open("/dev/null", O_WRONLY | O_CLOEXEC), 0);
+	require(mkdtemp(dir) && chdir(dir) == 0 && mkdir(first, 0700) == 0 && chdir(first) == 0);
+	failed = test_run(tests);
+	remove = xcalloc(1, 64);
+	snprintf(remove, 64, "rm -rf '%s'", dir);
+	failed |= system(remove);
+	free(remove);
+	return failed;
+}
