@@ -466,12 +466,19 @@ static void on_readable(struct auth_client *c)
 	on_input(c);
 }
 
-static void on_connected(struct auth_client *c)
+static int socket_error(const struct auth_client *c)
 {
 	int error = 0;
 	socklen_t size = sizeof error;
 
 	getsockopt(c->fd, SOL_SOCKET, SO_ERROR, &error, &size);
+	return error;
+}
+
+static void on_connected(struct auth_client *c)
+{
+	int error = socket_error(c);
+
 	if (error)
 		link_failed(c, "cannot connect to", strerror(error), advice(error));
 	else
@@ -489,8 +496,10 @@ static void on_poll(uv_poll_t *poll, int status, int events)
 		on_connected(c);
 		return;
 	}
-	if (status < 0) {
-		link_failed(c, "lost the connection to", uv_strerror(status), "");
+	if (status < 0) { /* libuv has but one word for every error and end */
+		int error = socket_error(c);
+
+		link_failed(c, "lost the connection to", error ? strerror(error) : "the service closed it", "");
 		return;
 	}
 	if (events & UV_WRITABLE)

@@ -152,10 +152,10 @@ static void refuse(struct session *s)
 
 	if (x->outcome == AUTH_FAIL && reason.n == 0)
 		reason = STR("(reason unavailable)");
-	if (x->outcome == AUTH_TEMP && reason.n == 0)
-		reason = STR("Connection lost to authentication server");
-	log_warn("%s: SASL %.*s authentication failed: %.*s%s%s", client_text(s), STR_ARG(x->request.mech),
-		STR_ARG(reason), *x->shown ? ", sasl_username=" : "", x->shown);
+	/* By these words log readers see that it is no fault of the client. */
+	log_warn("%s: SASL %.*s authentication failed: %s%.*s%s%s", client_text(s), STR_ARG(x->request.mech),
+		x->outcome == AUTH_TEMP ? "Connection lost to authentication server: " : "", STR_ARG(reason),
+		*x->shown ? ", sasl_username=" : "", x->shown);
 	if (x->outcome == AUTH_TEMP)
 		replyf(s, 454, "4.7.0", "Temporary authentication failure: %.*s", STR_ARG(reason));
 	else if (x->outcome == AUTH_BAD_BASE64)

@@ -10,7 +10,10 @@ struct sasl_path {
 	struct auth_client *client;
 };
 static struct sasl_path *sasl_paths;
-enum { AUTH_TIMEOUT_S = 60, LOCAL_RCPT_LIMIT = 50000 };
+enum {
+	AUTH_TIMEOUT_S = 10, /* as in Postfix: somebody sits there and waits */
+	LOCAL_RCPT_LIMIT = 50000
+};
 
 /* Words of smtpd_sasl_security_options (postconf(5)): what a mechanism must not, or must, be. */
 static const struct {

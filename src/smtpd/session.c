@@ -164,8 +164,12 @@ static enum outcome line_input(struct session *s, struct str in, size_t *used)
 	struct str line = { NULL, 0 };
 	int r = smtp_line_next(&s->line_reader, in, line_max(s, in), used, &line);
 
-	if (r == 0)
-		return R_MORE;
+	if (r == 0) {
+		bool binary = *used == 0 && s->mode == MODE_COMMAND && (unsigned char)in.p[0] < ' ' && in.p[0] != '\r';
+
+		/* The beginning of a TLS handshake, for example: its client waits, and so would we. */
+		return binary && rules_is_foreign(s, in) ? R_CLOSE : R_MORE;
+	}
 	if (r > 0 && s->name_query && s->mode == MODE_COMMAND && rules_needs_name(line)) {
 		*used = (size_t)(line.p - in.p); /* before it: the rest of an overlong line, which never comes again */
 		if (!s->waits_for_name)
