@@ -56,7 +56,7 @@ static bool is_expired(const struct queued *q, const struct active *a)
 	uint64_t now = queue_now_us(q), age_s = now > m->arrival_us ? (now - m->arrival_us) / 1000000 : 0;
 	uint64_t life_s = a->env.sender.n == 0 ? q->bounce_lifetime_s : q->lifetime_s;
 
-	return age_s >= life_s && ((m->attempts >= 1 && (m->flags & MF_TRIED)) || life_s == 0);
+	return age_s >= life_s && ((m->attempts >= 1 && m->is_tried) || life_s == 0);
 }
 
 static void expire(struct queued *q, struct active *a)
@@ -123,7 +123,7 @@ static void wait_again(struct queued *q, struct active *a, struct rcpt_ref *refs
 		reason_put(refs[i].reason);
 	if (m->attempts < 255)
 		m->attempts++;
-	m->flags |= MF_TRIED;
+	m->is_tried = true;
 	active_free(q, a);
 	message_wait(q, m, backoff(q, m->attempts));
 	result_defer(q, m);

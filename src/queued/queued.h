@@ -85,8 +85,7 @@ enum message_flag {
 	MF_HELD = 8,	 /* hold it when its round ends */
 	MF_DELETED = 16, /* forget it when its round ends */
 	MF_FRESH = 32,	 /* never tried in this process */
-	MF_MOVING = 64,
-	MF_TRIED = 128 /* tried in this process, and deferred */
+	MF_MOVING = 64
 };
 struct message {
 	uint64_t id;
@@ -105,6 +104,7 @@ struct message {
 	uint32_t due_s;	    /* on the loop's clock */
 	uint32_t dest;	    /* dest.number of the only destination of the last round, or 0 */
 	uint8_t state, flags, attempts;
+	bool is_tried; /* in this process, and deferred */
 };
 struct message_list {
 	struct message *first, **last;

@@ -65,7 +65,7 @@ static bool is_late(const struct queued *q, const struct message *m)
 	uint64_t now = queue_now_us(q);
 
 	/* As with is_expired(): a clock that is wrong at the start sends no warnings either. */
-	return q->delay_warning_s > 0 && !(m->flags & MF_WARNED) && (m->flags & MF_TRIED) && now > m->arrival_us &&
+	return q->delay_warning_s > 0 && !(m->flags & MF_WARNED) && m->is_tried && now > m->arrival_us &&
 	       (now - m->arrival_us) / 1000000 >= q->delay_warning_s;
 }
 
