@@ -132,7 +132,7 @@ void server_bind(struct authd *a)
 		l->set = set;
 		l->uid = set->uid == (uid_t)-1 ? geteuid() : set->uid;
 		l->gid = set->gid == (gid_t)-1 ? getegid() : set->gid;
-		l->fd = set->path ? bind_unix(a, set) : bind_inet(set);
+		l->fd = set->host ? bind_inet(set) : bind_unix(a, set);
 	}
 }
 
@@ -396,7 +396,7 @@ static void check_peer(struct client *c)
 	struct ucred peer;
 	socklen_t size = sizeof peer;
 
-	if (l->set->path == NULL || l->set->mode != 0666 || is_login_socket(c))
+	if (l->set->host || l->set->mode != 0666 || is_login_socket(c))
 		return;
 	if (getsockopt(c->fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0)
 		peer.uid = (uid_t)-1, peer.gid = (gid_t)-1;

@@ -1,22 +1,10 @@
-#include "authd/settings.h"
+#include "authd/settings_impl.h"
 
 #include "auth/password.h"
-#include "conf/dovecot.h"
 
-#include <errno.h>
-#include <grp.h>
-#include <pwd.h>
 #include <stdlib.h>
 
-struct loader {
-	struct settings *set;
-	struct dovecot_conf *conf; /* auth.conf */
-	struct buf *errors, *warnings;
-};
-
-static void complain(struct loader *l, const struct dovecot_node *n, const char *fmt, ...)
-	__attribute__((format(printf, 3, 4)));
-static void complain(struct loader *l, const struct dovecot_node *n, const char *fmt, ...)
+void settings_complain(struct loader *l, const struct dovecot_node *n, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -27,7 +15,7 @@ static void complain(struct loader *l, const struct dovecot_node *n, const char 
 	buf_add_char(l->errors, '\n');
 }
 
-static const char *keep(struct loader *l, const char *s)
+const char *settings_keep(struct loader *l, const char *s)
 {
 	return arena_cdup(l->set->mem, str_c(s));
 }
@@ -39,7 +27,7 @@ static void load_bool(struct loader *l, const char *key, bool *out)
 	const struct dovecot_node *n = dovecot_get(l->conf->first, key);
 
 	if (n && dovecot_bool(n->value, out) < 0)
-		complain(l, n, "%s = %s; it should be yes or no", key, n->value);
+		settings_complain(l, n, "%s = %s; it should be yes or no", key, n->value);
 }
 
 static void load_time(struct loader *l, const char *key, uint64_t *out)
@@ -47,7 +35,8 @@ static void load_time(struct loader *l, const char *key, uint64_t *out)
 	const struct dovecot_node *n = dovecot_get(l->conf->first, key);
 
 	if (n && (dovecot_time_ms(n->value, out) < 0 || *out > 366ULL * 86400000))
-		complain(l, n, "%s = %s; it should be a time, such as \"2 secs\" or \"1 hour\"", key, n->value);
+		settings_complain(
+			l, n, "%s = %s; it should be a time, such as \"2 secs\" or \"1 hour\"", key, n->value);
 }
 
 static void load_size(struct loader *l, const char *key, uint64_t *out)
@@ -55,7 +44,7 @@ static void load_size(struct loader *l, const char *key, uint64_t *out)
 	const struct dovecot_node *n = dovecot_get(l->conf->first, key);
 
 	if (n && dovecot_size(n->value, out) < 0)
-		complain(l, n, "%s = %s; it should be a size, such as \"10M\"", key, n->value);
+		settings_complain(l, n, "%s = %s; it should be a size, such as \"10M\"", key, n->value);
 }
 
 static void load_mechanisms(struct loader *l)
@@ -71,13 +60,13 @@ static void load_mechanisms(struct loader *l)
 		for (size_t i = 0; i < s->n_mechs; i++)
 			known |= s->mech[i] == m;
 		if (m == NULL)
-			complain(l, n, "auth_mechanisms: \"%.*s\" is not available; there are plain and login",
+			settings_complain(l, n, "auth_mechanisms: \"%.*s\" is not available; there are plain and login",
 				STR_ARG(word));
 		else if (!known && s->n_mechs < MECHS_MAX)
 			s->mech[s->n_mechs++] = m;
 	}
 	if (n && s->n_mechs == 0)
-		complain(l, n, "auth_mechanisms names none; it should be, for example, \"plain login\"");
+		settings_complain(l, n, "auth_mechanisms names none; it should be, for example, \"plain login\"");
 }
 
 static void load_username(struct loader *l)
@@ -89,14 +78,14 @@ static void load_username(struct loader *l)
 	const char *why;
 
 	if (template_compile(str_c(n ? n->value : "%Lu"), s->mem, &s->username_format, &why) < 0)
-		complain(l, n, "auth_username_format: %s", why);
-	s->username_chars = keep(l, dovecot_value(first, "auth_username_chars", chars));
-	s->username_translation = keep(l, dovecot_value(first, "auth_username_translation", ""));
-	s->default_realm =
-		keep(l, dovecot_value(first, "auth_default_realm", dovecot_value(first, "auth_default_domain", "")));
+		settings_complain(l, n, "auth_username_format: %s", why);
+	s->username_chars = settings_keep(l, dovecot_value(first, "auth_username_chars", chars));
+	s->username_translation = settings_keep(l, dovecot_value(first, "auth_username_translation", ""));
+	s->default_realm = settings_keep(
+		l, dovecot_value(first, "auth_default_realm", dovecot_value(first, "auth_default_domain", "")));
 	n = dovecot_get(first, "auth_username_translation");
 	if (strlen(s->username_translation) % 2)
-		complain(l, n,
+		settings_complain(l, n,
 			"auth_username_translation has an odd number of characters; it should be pairs: from, to");
 }
 
@@ -106,10 +95,11 @@ static void load_new_scheme(struct loader *l)
 	const struct dovecot_node *n = dovecot_get(l->conf->first, "gatepost_new_password_scheme");
 	int r;
 
-	l->set->new_scheme = keep(l, n ? n->value : "ARGON2ID");
+	l->set->new_scheme = settings_keep(l, n ? n->value : "ARGON2ID");
 	r = password_scheme_check(str_c(l->set->new_scheme), l->set->allow_weak);
 	if (r < 0)
-		complain(l, n, "gatepost_new_password_scheme = %s: %s", l->set->new_scheme, password_err_text(r));
+		settings_complain(
+			l, n, "gatepost_new_password_scheme = %s: %s", l->set->new_scheme, password_err_text(r));
 }
 
 /* ---- SQL ---- */
@@ -120,16 +110,16 @@ static void load_query(struct loader *l, const struct dovecot_node *list, const 
 	const char *why;
 
 	if (n && *n->value && query_compile(str_c(n->value), l->set->mem, q, &why) < 0)
-		complain(l, n, "%s: %s", key, why);
+		settings_complain(l, n, "%s: %s", key, why);
 }
 
 static void load_driver(
 	struct loader *l, const struct dovecot_node *at, const struct dovecot_node *driver, struct sql_settings *sql)
 {
 	if (driver == NULL)
-		complain(l, at, "no database driver; there should be \"driver = sqlite\" in %s", sql->file);
+		settings_complain(l, at, "no database driver; there should be \"driver = sqlite\" in %s", sql->file);
 	else if ((sql->driver = sql_driver_find(driver->value)) == NULL)
-		complain(l, driver, "the driver \"%s\" is not available; there is sqlite", driver->value);
+		settings_complain(l, driver, "the driver \"%s\" is not available; there is sqlite", driver->value);
 }
 
 static void load_scheme(struct loader *l, const struct dovecot_node *n, struct sql_settings *sql)
@@ -137,10 +127,10 @@ static void load_scheme(struct loader *l, const struct dovecot_node *n, struct s
 	int r;
 
 	/* Dovecot's CRYPT is all that crypt(3) knows, MD5-CRYPT (what 2.3 falls back to) included. */
-	sql->scheme = keep(l, n ? n->value : "CRYPT");
+	sql->scheme = settings_keep(l, n ? n->value : "CRYPT");
 	r = password_scheme_check(str_c(sql->scheme), l->set->allow_weak);
 	if (r < 0)
-		complain(l, n, "%s = %s: %s", n->key, sql->scheme, password_err_text(r));
+		settings_complain(l, n, "%s = %s: %s", n->key, sql->scheme, password_err_text(r));
 }
 
 /* dovecot-sql.conf.ext of 2.3. */
@@ -154,12 +144,12 @@ static void load_sql_file(struct loader *l, const struct dovecot_node *args, str
 	if (*path != '/' && strrchr(args->file, '/'))
 		path = arena_printf(
 			l->set->mem, "%.*s/%s", (int)(strrchr(args->file, '/') - args->file), args->file, path);
-	sql->file = keep(l, path);
+	sql->file = settings_keep(l, path);
 	c = dovecot_load_flat(sql->file, l->errors);
 	if (l->errors->n == before) {
 		load_driver(l, args, dovecot_get(c->first, "driver"), sql);
 		n = dovecot_get(c->first, "connect");
-		sql->connect = keep(l, n ? n->value : "");
+		sql->connect = settings_keep(l, n ? n->value : "");
 		if (*sql->connect == '\0')
 			buf_addf(l->errors, "%s: \"connect\" is missing; it should name the database\n", sql->file);
 		load_scheme(l, dovecot_get(c->first, "default_pass_scheme"), sql);
@@ -177,11 +167,11 @@ static void load_sql_inline(
 	const struct dovecot_node *first = l->conf->first, *scheme;
 	const char *prefix = is_passdb ? "passdb_default_password_scheme" : "userdb_default_password_scheme";
 
-	sql->file = keep(l, block->file);
+	sql->file = settings_keep(l, block->file);
 	load_driver(l, block, dovecot_get(first, "sql_driver"), sql);
-	sql->connect = keep(l, dovecot_value(first, "sqlite_path", ""));
+	sql->connect = settings_keep(l, dovecot_value(first, "sqlite_path", ""));
 	if (*sql->connect == '\0')
-		complain(l, block, "no database; there should be \"sqlite_path = FILE\"");
+		settings_complain(l, block, "no database; there should be \"sqlite_path = FILE\"");
 	scheme = dovecot_get(block->child, prefix);
 	load_scheme(l, scheme ? scheme : dovecot_get(block->child, "default_password_scheme"), sql);
 	load_query(l, block->child, "query", is_passdb ? &sql->password_query : &sql->user_query);
@@ -199,7 +189,7 @@ static void refuse_unknown(struct loader *l, const struct dovecot_node *block, c
 		while (*k && strcmp(*k, n->key) != 0)
 			k++;
 		if (*k == NULL)
-			complain(l, n,
+			settings_complain(l, n,
 				"%s in a %s block is not supported; without it the block would mean something else",
 				n->key, block->key);
 	}
@@ -231,18 +221,18 @@ static void load_passdb(struct loader *l, const struct dovecot_node *block)
 
 	refuse_unknown(l, block, known);
 	if (strcmp(block_driver(block), "sql") != 0) {
-		complain(l, block, "passdb driver \"%s\" is not available; there is \"driver = sql\"",
+		settings_complain(l, block, "passdb driver \"%s\" is not available; there is \"driver = sql\"",
 			block_driver(block));
 		return;
 	}
 	if (s->n_passdbs == DB_MAX) {
-		complain(l, block, "more than %d passdb blocks", DB_MAX);
+		settings_complain(l, block, "more than %d passdb blocks", DB_MAX);
 		return;
 	}
 	sql = &s->passdb[s->n_passdbs++].sql;
 	load_sql(l, block, sql, true);
 	if (sql->driver && sql->password_query.sql == NULL && !l->errors->n)
-		complain(
+		settings_complain(
 			l, block, "no password_query in %s; it should select the columns user and password", sql->file);
 }
 
@@ -260,7 +250,7 @@ static void load_static(struct loader *l, const struct dovecot_node *block, stru
 		f->key = arena_cdup(l->set->mem, eq < 0 ? word : str_sub(word, 0, (size_t)eq));
 		if (template_compile(eq < 0 ? STR("") : str_from(word, (size_t)eq + 1), l->set->mem, &f->value, &why) <
 			0)
-			complain(l, args, "%s: %s", f->key, why);
+			settings_complain(l, args, "%s: %s", f->key, why);
 	}
 }
 
@@ -276,7 +266,7 @@ static void load_userdb(struct loader *l, const struct dovecot_node *block)
 		return; /* a remark for services that log in and deliver in one go */
 	refuse_unknown(l, block, known);
 	if (s->n_userdbs == DB_MAX) {
-		complain(l, block, "more than %d userdb blocks", DB_MAX);
+		settings_complain(l, block, "more than %d userdb blocks", DB_MAX);
 		return;
 	}
 	s->n_userdbs++;
@@ -285,128 +275,13 @@ static void load_userdb(struct loader *l, const struct dovecot_node *block)
 		return;
 	}
 	if (strcmp(driver, "sql") != 0) {
-		complain(l, block, "userdb driver \"%s\" is not available; there are sql, static and prefetch", driver);
+		settings_complain(
+			l, block, "userdb driver \"%s\" is not available; there are sql, static and prefetch", driver);
 		return;
 	}
 	load_sql(l, block, &u->sql, false);
 	if (u->sql.driver && u->sql.user_query.sql == NULL && !l->errors->n)
-		complain(l, block, "no user_query in %s", u->sql.file);
-}
-
-/* ---- listeners ---- */
-
-static void load_owner(struct loader *l, const struct dovecot_node *block, struct listener_settings *out)
-{
-	const struct dovecot_node *user = dovecot_get(block->child, "user"),
-				  *group = dovecot_get(block->child, "group");
-	uint64_t number;
-
-	out->uid = (uid_t)-1;
-	out->gid = (gid_t)-1;
-	if (user && *user->value) {
-		struct passwd *pw = getpwnam(user->value);
-
-		if (pw)
-			out->uid = pw->pw_uid;
-		else if (str_u64(str_c(user->value), &number))
-			out->uid = (uid_t)number;
-		else
-			complain(l, user, "there is no user \"%s\"", user->value);
-	}
-	if (group && *group->value) {
-		struct group *gr = getgrnam(group->value);
-
-		if (gr)
-			out->gid = gr->gr_gid;
-		else if (str_u64(str_c(group->value), &number))
-			out->gid = (gid_t)number;
-		else
-			complain(l, group, "there is no group \"%s\"", group->value);
-	}
-}
-
-static const struct {
-	const char *name;
-	enum listener_type type;
-	mode_t mode;
-} listener_types[] = {
-	{ "auth", LISTEN_AUTH, 0600 },
-	{ "auth-legacy", LISTEN_AUTH, 0600 },
-	{ "client", LISTEN_AUTH, 0600 },
-	{ "login", LISTEN_LOGIN, 0666 },
-	{ "userdb", LISTEN_USERDB, 0666 },
-	{ "master", LISTEN_MASTER, 0600 },
-};
-enum { N_LISTENER_TYPES = sizeof listener_types / sizeof *listener_types };
-
-/* By "type =", else by what follows the last "-" of the file's name; any other name is a client socket. */
-static void load_type(struct loader *l, const struct dovecot_node *block, struct listener_settings *out)
-{
-	const struct dovecot_node *type = dovecot_get(block->child, "type");
-	const char *slash = strrchr(block->name, '/'), *base = slash ? slash + 1 : block->name;
-	const char *dash = strrchr(base, '-'), *name = type ? type->value : dash ? dash + 1 : base;
-
-	out->type = LISTEN_AUTH;
-	out->mode = 0600;
-	for (size_t i = 0; i < N_LISTENER_TYPES; i++)
-		if (strcmp(listener_types[i].name, name) == 0) {
-			out->type = listener_types[i].type;
-			out->mode = listener_types[i].mode;
-			return;
-		}
-	if (type)
-		complain(l, type, "type = %s; it should be auth, login, master or userdb", type->value);
-}
-
-static void load_mode(struct loader *l, const struct dovecot_node *block, struct listener_settings *out)
-{
-	const struct dovecot_node *n = dovecot_get(block->child, "mode");
-	char *end;
-	unsigned long mode;
-
-	if (n == NULL)
-		return;
-	mode = strtoul(n->value, &end, 8);
-	if (*end || end == n->value || mode > 0777)
-		complain(l, n, "mode = %s; it should be octal, such as 0660", n->value);
-	else
-		out->mode = (mode_t)mode;
-}
-
-static void load_inet(struct loader *l, const struct dovecot_node *block, struct listener_settings *out)
-{
-	const struct dovecot_node *port = dovecot_get(block->child, "port");
-	uint64_t number = 0;
-
-	if (port == NULL || !str_u64(str_c(port->value), &number) || number == 0 || number > 65535)
-		complain(l, port ? port : block, "an inet_listener needs \"port = 1…65535\"");
-	out->port = (uint16_t)number;
-	out->host = keep(l, dovecot_value(block->child, "address", dovecot_value(block->child, "listen", "")));
-}
-
-static void load_listener(struct loader *l, const struct dovecot_node *block)
-{
-	bool is_unix = strcmp(block->key, "unix_listener") == 0;
-	struct settings *s = l->set;
-	struct listener_settings *out = &s->listener[s->n_listeners];
-
-	if (block->name == NULL || (!is_unix && strcmp(block->key, "inet_listener") != 0))
-		return;
-	if (s->n_listeners == LISTENERS_MAX) {
-		complain(l, block, "more than %d listeners", LISTENERS_MAX);
-		return;
-	}
-	s->n_listeners++;
-	*out = (struct listener_settings){ .file = keep(l, block->file), .line = block->line };
-	load_type(l, block, out);
-	load_owner(l, block, out);
-	load_mode(l, block, out);
-	if (is_unix)
-		out->path = keep(l, block->name);
-	else
-		load_inet(l, block, out);
-	if (is_unix && *block->name == '\0')
-		complain(l, block, "a unix_listener needs a path");
+		settings_complain(l, block, "no user_query in %s", u->sql.file);
 }
 
 static void load_blocks(struct loader *l)
@@ -417,10 +292,7 @@ static void load_blocks(struct loader *l)
 		load_passdb(l, n);
 	for (n = first; (n = dovecot_section(n, "userdb")); n = n->next)
 		load_userdb(l, n);
-	for (n = first; (n = dovecot_section(n, "service")); n = n->next)
-		if (strcmp(n->name, "auth") == 0)
-			for (const struct dovecot_node *c = n->child; c; c = c->next)
-				load_listener(l, c);
+	load_listeners(l);
 }
 
 /* Settings of Dovecot's that would change who gets in, or how, and that are not obeyed here. */

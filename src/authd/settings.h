@@ -37,8 +37,8 @@ struct userdb {
 
 enum listener_type { LISTEN_AUTH, LISTEN_LOGIN, LISTEN_USERDB, LISTEN_MASTER };
 struct listener_settings {
-	const char *path; /* of a socket: absolute, or relative to queue_directory; NULL: TCP */
-	const char *host; /* TCP: "" is all addresses */
+	const char *path; /* of a socket: absolute, or relative to queue_directory; of TCP: its name */
+	const char *host; /* TCP: "" is all addresses; NULL: a socket's file */
 	uint16_t port;
 	enum listener_type type;
 	mode_t mode;
