@@ -2,7 +2,7 @@
 #include "conf/params.h"
 
 static const struct param rows[] = {
-	P_LIST("alias_database", "hash:/etc/aliases", KNOWN, "Alias files that newaliases builds"),
+	P_LIST("alias_database", "hash:/etc/aliases", ACTS, "Alias files that newaliases builds"),
 	P_LIST("alias_maps", "hash:/etc/aliases", ACTS, "Tables of local aliases"),
 	P_LIST("allow_mail_to_commands", "alias, forward", KNOWN,
 		"Where a local destination may be a command: alias, forward, include"),

@@ -2,6 +2,7 @@
  * gatepost - set up, start, stop and look after a Gatepost instance. gatepost(8) is its manual.
  */
 #include "ctl/gatepost.h"
+#include "ctl/queue.h"
 #include "ctl/user.h"
 
 #include <getopt.h>
@@ -21,6 +22,7 @@ static const char usage[] =
 	"  gatepost [-c DIR/etc] user add NAME [--name 'User1']     password on standard input\n"
 	"  gatepost [-c DIR/etc] user passwd NAME | del NAME | list\n"
 	"  gatepost [-c DIR/etc] auth test NAME                     password on standard input\n"
+	"  gatepost [-c DIR/etc] queue top [--once | --json]         what goes where, and why things wait\n"
 	"  gatepost version\n"
 	"\n"
 	"The configuration is in DIR/etc; without -c in $MAIL_CONFIG, or else in /etc/gatepost.\n";
@@ -74,6 +76,8 @@ static int dispatch(const char *dir, int argc, char **argv)
 		return with_conf(dir, user_command, argc - 1, argv + 1);
 	if (strcmp(word, "auth") == 0 && argc > 1)
 		return with_conf(dir, ctl_auth, argc - 1, argv + 1);
+	if (strcmp(word, "queue") == 0)
+		return with_conf(dir, ctl_queue, argc - 1, argv + 1);
 	if (strcmp(word, "user") == 0 || strcmp(word, "auth") == 0)
 		return wrong_usage("which? `user add`, `user del`, `user passwd`, `user list`, `auth test`");
 	if (strcmp(word, "version") == 0) {

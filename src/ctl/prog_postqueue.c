@@ -1,5 +1,6 @@
 /* postqueue, mailq - show the queue, flush it. postqueue(1) */
 #include "ctl/queue_client.h"
+#include "ctl/queue_filter.h"
 
 #include <jansson.h>
 #include <stdlib.h>
@@ -12,8 +13,10 @@ static const char *program = "postqueue";
 
 static void usage(void)
 {
-	fprintf(stderr, "usage: postqueue -f | postqueue -i queueid | postqueue -j | postqueue -p | postqueue -s site\n"
-			"       each with -c config_directory, -v\n");
+	fprintf(stderr,
+		"usage: postqueue -f | postqueue -i queueid | postqueue -j | postqueue -p | postqueue -s site\n"
+		"       each with -c config_directory, -v; -j and -p with --sender, --recipient, --site, --reason "
+		"PATTERN, --older TIME\n");
 	exit(EX_USAGE);
 }
 
@@ -24,15 +27,21 @@ static const char *text(const json_t *object, const char *key)
 	return s ? s : "";
 }
 
+/* The columns of Postfix's postqueue(1): by enable_long_queue_ids. */
+static const struct columns {
+	const char *head, *message, *rcpt;
+} columns[] = {
+	{ "-Queue ID-  --Size-- ----Arrival Time---- -Sender/Recipient-------", "%-11s %7lld %-20.20s %s\n", "%41s%s\n" },
+	{ "----Queue ID----- --Size-- ---Arrival Time---- --Sender/Recipient------", "%-17s %8lld %-19.19s %s\n",
+		"%47s%s\n" },
+};
+static const struct columns *layout = &columns[0];
+
 static void print_reason(const char *reason)
 {
-	char line[4096];
-	int n = snprintf(line, sizeof line, "(%s)", reason);
+	int padding = 76 - (int)strlen(reason);
 
-	if (n > 0 && n < 76)
-		printf("%76s\n", line);
-	else
-		printf("(%s)\n", reason);
+	printf("%*s(%s)\n", padding > 0 ? padding : 0, "", reason);
 }
 
 /* Recipients that wait for the same reason stand below it together, as postqueue has always shown them. */
@@ -47,7 +56,7 @@ static void print_rcpts(const json_t *rcpts)
 		if (*reason && strcmp(reason, before) != 0)
 			print_reason(reason);
 		before = reason;
-		printf("%-17s %10s %19s %s\n", "", "", "", text(r, "address"));
+		printf(layout->rcpt, "", text(r, "address"));
 	}
 }
 
@@ -64,7 +73,7 @@ static void print_message(const json_t *m)
 		strcmp(queue, "active") == 0 ? "*"
 		: strcmp(queue, "hold") == 0 ? "!"
 					     : "");
-	printf("%-17s %8lld %19s  %s\n", id, (long long)json_integer_value(json_object_get(m, "message_size")), when,
+	printf(layout->message, id, (long long)json_integer_value(json_object_get(m, "message_size")), when,
 		text(m, "sender"));
 	print_rcpts(json_object_get(m, "recipients"));
 	printf("\n");
@@ -86,7 +95,7 @@ static int print_columns(FILE *f)
 	char *line = NULL;
 	size_t cap = 0;
 	unsigned long n = 0;
-	double octets = 0;
+	unsigned long long octets = 0;
 
 	while (getline(&line, &cap, f) > 0) {
 		json_t *m = json_loads(line, 0, NULL);
@@ -95,9 +104,8 @@ static int print_columns(FILE *f)
 			continue;
 		check_error(m);
 		if (n++ == 0)
-			printf("%-17s %8s %-19s %s\n", "-Queue ID-", "--Size--", " ---Arrival Time----",
-				"-Sender/Recipient-------");
-		octets += (double)json_integer_value(json_object_get(m, "message_size"));
+			puts(layout->head);
+		octets += (unsigned long long)json_integer_value(json_object_get(m, "message_size"));
 		print_message(m);
 		json_decref(m);
 		if (ferror(stdout))
@@ -107,7 +115,7 @@ static int print_columns(FILE *f)
 	if (n == 0)
 		printf("Mail queue is empty\n");
 	else
-		printf("-- %.0f Kbytes in %lu Request%s.\n", octets / 1024, n, n == 1 ? "" : "s");
+		printf("-- %llu Kbytes in %lu Request%s.\n", octets / 1024, n, n == 1 ? "" : "s");
 	return fflush(stdout) == 0 ? 0 : 1;
 }
 
@@ -134,10 +142,15 @@ static int print_json(FILE *f)
 static int flush_site(const struct conf *conf, const char *site)
 {
 	char arg[512];
+	long n;
 
 	if (snprintf(arg, sizeof arg, "site %s", site) >= (int)sizeof arg)
-		return 1;
-	return queue_ask_count(program, conf, "flush", arg) < 0;
+		usage();
+	n = queue_ask_count(program, conf, "flush", arg);
+	if (n >= 0)
+		return 0;
+	fprintf(stderr, "%s: fatal: Flush service is not configured for destination \"%s\"\n", program, site);
+	return EX_UNAVAILABLE;
 }
 
 static int flush_id(const struct conf *conf, const char *id)
@@ -152,25 +165,29 @@ int main(int argc, char **argv)
 {
 	const char *dir = NULL, *value = NULL, *name = strrchr(argv[0], '/');
 	bool as_mailq = strcmp(name ? name + 1 : argv[0], "mailq") == 0;
+	struct buf filter = BUF_INIT(8192);
 	int mode = as_mailq ? 'p' : 0, opt;
 	struct conf *conf;
 
-	while ((opt = getopt(argc, argv, "c:fi:jps:v")) != -1) {
+	while ((opt = getopt_long(argc, argv, "c:fi:jps:v", queue_filter_options, NULL)) != -1) {
 		if (opt == 'c')
 			dir = optarg;
-		else if (opt == '?' || (opt != 'v' && mode && !as_mailq))
+		else if (opt >= FILTER_FIRST && !queue_filter_add(program, &filter, opt, optarg))
+			return EX_USAGE;
+		else if (opt == '?' || (opt != 'v' && opt < FILTER_FIRST && mode && !as_mailq))
 			usage();
-		else if (opt != 'v')
+		else if (opt != 'v' && opt < FILTER_FIRST)
 			mode = opt, value = optarg;
 	}
-	if (mode == 0 || optind < argc)
+	if (mode == 0 || optind < argc || (filter.n && mode != 'p' && mode != 'j'))
 		usage();
 	conf = queue_conf(program, dir);
+	layout = &columns[conf_bool(conf_main(conf), "enable_long_queue_ids")];
 	switch (mode) {
 	case 'p':
-		return print_columns(queue_ask(program, conf, "list"));
+		return print_columns(queue_ask(program, conf, "list %s", filter.p ? filter.p : ""));
 	case 'j':
-		return print_json(queue_ask(program, conf, "list"));
+		return print_json(queue_ask(program, conf, "list %s", filter.p ? filter.p : ""));
 	case 'f':
 		return queue_ask_count(program, conf, "flush", "all") < 0;
 	case 's':

@@ -52,7 +52,10 @@ FILE *queue_ask(const char *program, const struct conf *conf, const char *fmt, .
 	va_start(ap, fmt);
 	vdprintf(fd, fmt, ap);
 	va_end(ap);
-	dprintf(fd, "\n");
+	if (dprintf(fd, "\n") < 0) {
+		fprintf(stderr, "%s: fatal: %s\n", program, strerror(errno));
+		exit(EX_TEMPFAIL);
+	}
 	f = fdopen(fd, "r");
 	if (f == NULL) {
 		fprintf(stderr, "%s: fatal: %s\n", program, strerror(errno));
@@ -61,24 +64,45 @@ FILE *queue_ask(const char *program, const struct conf *conf, const char *fmt, .
 	return f;
 }
 
+/* One line of a terminal, written over and over. */
+static void show_progress(const char *program, const json_t *answer)
+{
+	fprintf(stderr, "\r%s: %lld done, %lld of %lld messages looked at\033[K", program,
+		(long long)json_integer_value(json_object_get(answer, "progress")),
+		(long long)json_integer_value(json_object_get(answer, "seen")),
+		(long long)json_integer_value(json_object_get(answer, "of")));
+	fputs("\r", stderr);
+}
+
 long queue_ask_count(const char *program, const struct conf *conf, const char *word, const char *arg)
 {
-	FILE *f = queue_ask(program, conf, "%s %s", word, arg);
-	char line[4096] = "";
-	json_t *answer;
+	bool shows = isatty(STDERR_FILENO);
+	FILE *f = queue_ask(program, conf, "%s %s%s", word, arg, shows ? "\tprogress" : "");
+	char line[4096];
+	json_t *answer = NULL;
 	const char *error;
-	long n;
+	long n = -1;
 
-	if (fgets(line, sizeof line, f) == NULL) {
-		fprintf(stderr, "%s: fatal: no permission, or queued ended\n", program);
-		exit(EX_NOPERM);
+	for (;;) {
+		if (fgets(line, sizeof line, f) == NULL) {
+			fprintf(stderr, "%s: fatal: queued ended before it answered\n", program);
+			exit(EX_TEMPFAIL);
+		}
+		answer = json_loads(line, 0, NULL);
+		if (json_object_get(answer, "progress") == NULL)
+			break;
+		show_progress(program, answer);
+		json_decref(answer);
 	}
 	fclose(f);
-	answer = json_loads(line, 0, NULL);
 	error = json_string_value(json_object_get(answer, "error"));
-	n = answer && !error ? (long)json_integer_value(json_object_get(answer, "count")) : -1;
-	if (error)
+	if (error) {
 		fprintf(stderr, "%s: %s: %s\n", program, arg, error);
+		if (strcmp(error, "no permission") == 0)
+			exit(EX_NOPERM);
+	} else {
+		n = (long)json_integer_value(json_object_get(answer, "count"));
+	}
 	json_decref(answer);
 	return n;
 }

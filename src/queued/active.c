@@ -306,6 +306,10 @@ void activate(struct queued *q, struct message *m)
 		round_end(q, a);
 		return;
 	}
+	if (m->flags & MF_EXPIRE) {
+		round_expire(q, a);
+		return;
+	}
 	route(q, a);
 }
 

@@ -298,6 +298,7 @@ static int on_result(struct ipc *c, struct ipc_in *in, int *fds, unsigned n_fds)
 	for (size_t i = 0; i < u->n; i++)
 		if (u->rcpt[i]->outcome == 0)
 			active_rcpt_end(u->rcpt[i], RCPT_DEFERRED, "4.3.0", STR("the delivery agent did not say"));
+	dest_count(g->q, u->dest, u);
 	leave_agent(g->q, u);
 	dest_result(g->q, u,
 		dead	 ? JOB_DEAD

@@ -169,6 +169,24 @@ void round_end(struct queued *q, struct active *a)
 	report_begin(q, a);
 }
 
+void round_expire(struct queued *q, struct active *a)
+{
+	char id[ENVELOPE_ID_TEXT];
+
+	for (size_t i = 0; i < a->n; i++) {
+		struct active_rcpt *r = &a->rcpt[i];
+		struct str dsn = reason_dsn(r->ref.reason), why = reason_text(r->ref.reason);
+
+		r->outcome = RCPT_BOUNCED;
+		r->dsn = r->ref.reason ? arena_dup(a->mem, dsn) : STR("4.7.0");
+		r->text = r->ref.reason ? arena_dup(a->mem, why) : STR("message is administratively expired");
+		log_rcpt(q, r, "bounced");
+	}
+	log_info("%s: from=<%.*s>, status=force-expired, returned to sender", envelope_id_text(a->message->id, id),
+		STR_ARG(a->env.sender));
+	report_begin(q, a);
+}
+
 void reports_done(struct queued *q, struct active *a, int err)
 {
 	/* A failure that could not be reported did not happen: it will again. So with an alias, where nothing else is. */

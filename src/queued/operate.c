@@ -120,3 +120,31 @@ bool operate_requeue(struct queued *q, struct message *m)
 	log_info("%s: requeued", envelope_id_text(m->id, id));
 	return true;
 }
+
+/*
+ * Returned to its sender at its next turn; that is now, but for a message that is being delivered or on hold. The mark
+ * is written down with the hold.
+ */
+bool operate_expire(struct queued *q, struct message *m)
+{
+	char id[ENVELOPE_ID_TEXT];
+
+	if (m->flags & MF_EXPIRE)
+		return false;
+	m->flags |= MF_EXPIRE;
+	result_hold(q, m);
+	log_info("%s: force-expired", envelope_id_text(m->id, id));
+	if (m->state == MSG_WAITING || m->state == MSG_PARKED) {
+		message_unlink(q, m);
+		message_ready(q, m);
+	}
+	m->dest = 0; /* dead or busy, it does not matter any more */
+	return true;
+}
+
+bool operate_expire_release(struct queued *q, struct message *m)
+{
+	bool expired = operate_expire(q, m), released = operate_release(q, m);
+
+	return expired || released;
+}

@@ -14,7 +14,8 @@ struct past_entry {
 	uint64_t next_us;
 	uint32_t attempts;
 	uint8_t flags;
-	bool all_done, held;
+	bool all_done;
+	uint8_t held; /* enum hold_flag */
 	uint32_t *done;
 	uint32_t n_done;
 	struct past_reason *reason;
@@ -177,7 +178,7 @@ static void take(struct queued *q, struct segment *r, const struct record *recor
 	else if (record->type == RECORD_DEFER)
 		set_deferred(e, &in);
 	else if (record->type == RECORD_HOLD)
-		e->held = ipc_get_u8(&in) != 0;
+		e->held = ipc_get_u8(&in);
 }
 
 static struct segment *next_results(struct queued *q)
@@ -261,7 +262,8 @@ void past_apply(struct queued *q, const struct past_entry *e, struct message *m)
 	}
 	m->attempts = (uint8_t)(e->attempts < 255 ? e->attempts : 255);
 	m->flags |= e->flags & (MF_WARNED | MF_MOVED);
-	if (e->held)
+	m->flags |= e->held & HOLD_EXPIRE ? MF_EXPIRE : 0;
+	if (e->held & HOLD_HELD)
 		message_hold(q, m);
 	else if (e->attempts > 0)
 		message_wait(q, m,

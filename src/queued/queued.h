@@ -85,7 +85,8 @@ enum message_flag {
 	MF_HELD = 8,	 /* hold it when its round ends */
 	MF_DELETED = 16, /* forget it when its round ends */
 	MF_FRESH = 32,	 /* never tried in this process */
-	MF_MOVING = 64
+	MF_MOVING = 64,
+	MF_EXPIRE = 128 /* return it at its next turn (postsuper -e) */
 };
 struct message {
 	uint64_t id;
@@ -154,6 +155,8 @@ struct dest {
 	char *why;		/* what it said last when it died */
 	char why_dsn[16];
 	uint64_t used_ms;
+	uint32_t minute;		   /* of the loop's clock, that counted[0] is of */
+	uint32_t counted[2][RCPT_BOUNCED]; /* this minute, the one before: by enum rcpt_status - 1 */
 	char key[];
 };
 
@@ -246,7 +249,7 @@ struct queued {
 	bool recycle_due;
 	uint8_t intake;
 	uint64_t unread;
-	uint64_t log_turn;   /* counts what take.c has read and what was closed, to tell which came first */
+	uint64_t log_turn; /* counts what take.c has read and what was closed, to tell which came first */
 	bool header_is_lost; /* of some segment: nobody knows what the results say about it */
 
 	/* recovery */
@@ -344,6 +347,7 @@ void past_apply(struct queued *q, const struct past_entry *e, struct message *m)
 void past_end(struct queued *q);
 
 /* result.c: DONE, DEFER, HOLD. */
+enum hold_flag { HOLD_HELD = 1, HOLD_EXPIRE = 2 };
 void result_done(struct queued *q, const struct message *m, const uint32_t *index, uint32_t n);
 void result_done_commit(struct queued *q, uint64_t id, struct segment *s);
 /* These two return false when there is no place for it. */
@@ -395,6 +399,8 @@ void active_rcpt_end(struct active_rcpt *r, enum rcpt_status status, const char 
 
 /* finish.c: the end of a round. */
 void round_end(struct queued *q, struct active *a);
+/* An operator wants it returned: a round without an attempt (postsuper -e). */
+void round_expire(struct queued *q, struct active *a);
 void active_free(struct queued *q, struct active *a);
 void log_rcpt(struct queued *q, const struct active_rcpt *r, const char *status);
 
@@ -460,6 +466,13 @@ bool operate_delete(struct queued *q, struct message *m);
 bool operate_hold(struct queued *q, struct message *m);
 bool operate_release(struct queued *q, struct message *m);
 bool operate_requeue(struct queued *q, struct message *m);
+bool operate_expire(struct queued *q, struct message *m);
+bool operate_expire_release(struct queued *q, struct message *m);
+
+/* rate.c: results of a destination, by the minute. */
+void dest_count(const struct queued *q, struct dest *d, const struct unit *u);
+/* Per minute, of the last one to two minutes. */
+double dest_rate(const struct queued *q, const struct dest *d, enum rcpt_status status);
 
 /* control.c: public/queue. */
 void control_open(struct queued *q); /* before the jail */

@@ -90,7 +90,7 @@ static bool carry_forward(struct queued *q, const struct record *r)
 		return true;
 	if (r->type == RECORD_DEFER && m->attempts > 0)
 		return result_defer(q, m);
-	if (r->type == RECORD_HOLD && (m->state == MSG_HELD || (m->flags & MF_HELD)))
+	if (r->type == RECORD_HOLD && (m->state == MSG_HELD || (m->flags & (MF_HELD | MF_EXPIRE))))
 		return result_hold(q, m);
 	return true;
 }
@@ -217,7 +217,8 @@ bool result_hold(struct queued *q, const struct message *m)
 
 	ipc_put_u64(&b, m->id);
 	ipc_put_u64(&b, m->seg->head.generation);
-	ipc_put_u8(&b, m->state == MSG_HELD || (m->flags & MF_HELD));
+	ipc_put_u8(&b, (uint8_t)((m->state == MSG_HELD || (m->flags & MF_HELD) ? HOLD_HELD : 0) |
+				 (m->flags & MF_EXPIRE ? HOLD_EXPIRE : 0)));
 	kept = put(q, RECORD_HOLD, m->seg, buf_str(&b));
 	buf_free(&b);
 	return kept;
