@@ -8,13 +8,15 @@
 
 #include <arpa/inet.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
 
 /*
  * libunbound asks a name server that is a thread of this test: it answers from the table, says SERVFAIL to names that
- * begin with "broken", nothing at all to "silent", and NXDOMAIN to all others.
+ * begin with "broken", nothing at all to "silent", and NXDOMAIN to all others. It takes its time for "slow.example", and
+ * counts what it is asked about that; "brief.example" is good for a second.
  */
 static const struct {
 	const char *name;
@@ -25,6 +27,8 @@ static const struct {
 	{ "many.example", 15, "\0\24\3mx2\4many\7example", 0 },
 	{ "many.example", 15, "\0\12\3mx1\4many\7example", 0 },
 	{ "null.example", 15, "\0\0", 0 },
+	{ "slow.example", 15, "\0\12\3mx1\4many\7example", 0 },
+	{ "brief.example", 15, "\0\12\3mx1\4many\7example", 0 },
 	{ "rude.example", 15, "\0\12\5a\tb|c\4many\7example", 0 },
 	{ "host.example", 1, "\300\0\2\1", 4 },
 	{ "host.example", 28, "\x20\x01\xd\xb8\0\0\0\0\0\0\0\0\0\0\0\1", 16 },
@@ -67,6 +71,17 @@ static bool is_known(const char *name)
 	return false;
 }
 
+static atomic_uint asked_slow, asked_brief;
+
+static void count(const char *name)
+{
+	asked_brief += strcmp(name, "brief.example") == 0;
+	if (strcmp(name, "slow.example") != 0)
+		return;
+	asked_slow++;
+	usleep(20000); /* less than it takes until a question is sent again */
+}
+
 static void *name_server(void *arg)
 {
 	int fd = *(int *)arg;
@@ -85,10 +100,12 @@ static void *name_server(void *arg)
 		type = q[end - 3];
 		if (strcmp(name, "quit") == 0)
 			break;
+		count(name);
 		buf_add(&a, q, end);
 		for (size_t i = 0; i < sizeof zone / sizeof *zone; i++) {
 			size_t octets = data_octets(i);
-			char head[] = { '\300', 12, 0, (char)zone[i].type, 0, 1, 0, 0, 0, 60, 0, (char)octets };
+			char head[] = { '\300', 12, 0, (char)zone[i].type, 0, 1, 0, 0, 0,
+				strcmp(name, "brief.example") == 0 ? 1 : 60, 0, (char)octets };
 
 			if (strcmp(zone[i].name, name) != 0 || zone[i].type != type)
 				continue;
@@ -272,6 +289,36 @@ static void test_cancel(void **state)
 	}
 }
 
+/* Questions under way are one for the server, and its answer is good for its time to live. */
+static void test_sharing(void **state)
+{
+	enum { N = 50 };
+	struct dns_query q[N] = { 0 };
+
+	(void)state;
+	for (unsigned round = 0; round < 2; round++) {
+		for (size_t i = 0; i < N; i++) {
+			q[i].on_answer = on_answer;
+			dns_ask_mx(dns, &q[i], STR("slow.example"));
+		}
+		await(N);
+		for (size_t i = 0; i < N; i++) {
+			check_int(q[i].n_mx, 1);
+			dns_done(&q[i]);
+		}
+		check_int(asked_slow, 1);
+	}
+	for (unsigned round = 1; round <= 3; round++) {
+		dns_ask_mx(dns, &q[0], STR("brief.example"));
+		await(1);
+		check_int(q[0].n_mx, 1);
+		dns_done(&q[0]);
+		check_int(asked_brief, round == 3 ? 2 : 1);
+		if (round == 2)
+			sleep(2);
+	}
+}
+
 static void test_wire(void **state)
 {
 	static const struct {
@@ -330,7 +377,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_wire), cmocka_unit_test(test_hosts),
 		cmocka_unit_test(test_mx), cmocka_unit_test(test_addresses), cmocka_unit_test(test_names),
-		cmocka_unit_test(test_cancel) };
+		cmocka_unit_test(test_cancel), cmocka_unit_test(test_sharing) };
 	struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr = { htonl(INADDR_LOOPBACK) } };
 	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), file, r;
 	char server[40], path[] = "/tmp/gatepost-hosts.XXXXXX";
