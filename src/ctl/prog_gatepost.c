@@ -23,6 +23,7 @@ static const char usage[] =
 	"  gatepost [-c DIR/etc] user passwd NAME | del NAME | list\n"
 	"  gatepost [-c DIR/etc] auth test NAME                     password on standard input\n"
 	"  gatepost [-c DIR/etc] queue top [--once | --json]         what goes where, and why things wait\n"
+	"  gatepost [-c DIR/etc] queue fsck [--repair] [--json]     read the whole log, say what is damaged\n"
 	"  gatepost version\n"
 	"\n"
 	"The configuration is in DIR/etc; without -c in $MAIL_CONFIG, or else in /etc/gatepost.\n";

@@ -7,6 +7,8 @@
 
 #include "conf/conf.h"
 
+/* queue_fsck.c; its exit codes are of its own, gatepost(8) has them */
+int queue_fsck(const struct conf *conf, int argc, char **argv);
 int queue_top(const struct conf *conf, int argc, char **argv);
 
 /* Find the sub-command and run it. */

@@ -7,6 +7,7 @@ static const struct {
 	int (*run)(const struct conf *conf, int argc, char **argv);
 } commands[] = {
 	{ "top", queue_top },
+	{ "fsck", queue_fsck },
 };
 
 int ctl_queue(const struct conf *conf, int argc, char **argv)

@@ -83,7 +83,8 @@ int pread_all(int fd, void *p, size_t n, uint64_t at)
 
 int segment_head_write(int fd, const struct segment_head *h)
 {
-	unsigned char block[SEG_HEADER_OCTETS] = { 0 };
+	unsigned char block[SEG_HEADER_OCTETS + RECORD_HEADER_OCTETS] = { 0 };
+	size_t n = h->class == SEG_SPARE ? sizeof block : SEG_HEADER_OCTETS;
 
 	memcpy(block, seg_magic, sizeof seg_magic);
 	put32(block + 8, LOG_VERSION);
@@ -93,7 +94,7 @@ int segment_head_write(int fd, const struct segment_head *h)
 	put32(block + 32, h->salt);
 	put32(block + 44, crc32c(0, block, 44));
 	memcpy(block + HEAD_COPY_OCTETS, block, HEAD_USED_OCTETS);
-	return pwrite_all(fd, block, sizeof block, 0, true);
+	return pwrite_all(fd, block, n, 0, true);
 }
 
 static bool head_parse(const unsigned char *p, struct segment_head *h)

@@ -23,7 +23,14 @@ enum segment_class {
 	SEG_RESULT = 3 /* DONE, DEFER, HOLD: queued's own */
 };
 
-enum record_type { RECORD_DATA = 1, RECORD_COMMIT = 2, RECORD_DONE = 3, RECORD_DEFER = 4, RECORD_HOLD = 5 };
+enum record_type {
+	RECORD_DATA = 1,
+	RECORD_COMMIT = 2,
+	RECORD_DONE = 3,
+	RECORD_DEFER = 4,
+	RECORD_HOLD = 5,
+	RECORD_VOID = 6 /* nothing any more: `gatepost queue fsck` puts it in the place of damage */
+};
 
 struct segment_head {
 	uint64_t generation;
@@ -32,7 +39,7 @@ struct segment_head {
 	uint32_t salt;	/* where checksums start */
 };
 
-/* Write the header (both copies) and flush it. 0 or negative errno. */
+/* Write the header (both copies) and flush it; of a spare also zeros in the place of its first record. 0 or negative errno. */
 int segment_head_write(int fd, const struct segment_head *h);
 /* Read it. 1: there it is; 0: the place is blank (zeros); negative errno (-EBADMSG: damaged). */
 int segment_head_read(int fd, struct segment_head *h);
