@@ -57,7 +57,7 @@ static const struct param rows[] = {
 	P_STRING("error_notice_recipient", "postmaster", KNOWN, "Who gets the postmaster's notices of errors"),
 	P_INT("hash_queue_depth", "1", 1, 0, KNOWN, "Levels of subdirectories of a hashed queue directory"),
 	P_LIST("hash_queue_names", "deferred, defer", KNOWN, "Queue directories that are hashed"),
-	P_INT("hopcount_limit", "50", 1, 0, ACTS, "Received fields from which on a message counts as looping"),
+	P_INT("hopcount_limit", "100", 1, 0, ACTS, "Received fields from which on a message counts as looping"),
 	P_TIME("in_flow_delay", "1s", 's', 0, 10, KNOWN,
 		"How long to hold back new mail when it arrives faster than it leaves"),
 	P_INT("initial_destination_concurrency", "5", 1, 0, ACTS, "Deliveries to a new destination at a time"),

@@ -4,7 +4,7 @@
 static const struct param rows[] = {
 	P_LIST("alternate_config_directories", "", KNOWN,
 		"Other configuration directories that set-gid commands may be given with -c"),
-	P_TIME("anvil_rate_time_unit", "60s", 's', 1, 0, KNOWN, "Time over which the per-client rates count"),
+	P_TIME("anvil_rate_time_unit", "60s", 's', 1, 0, ACTS, "Time over which the per-client rates count"),
 	P_TIME("anvil_status_update_time", "600s", 's', 1, 0, KNOWN, "How often the highest rates are logged"),
 	P_TIME("application_event_drain_time", "100s", 's', 1, 0, KNOWN,
 		"How long postfix(1) waits for services to settle"),
@@ -28,7 +28,8 @@ static const struct param rows[] = {
 	P_STRING("default_cache_db_type", "lmdb", KNOWN, "Table type of caches"),
 	P_STRING("default_database_type", "hash", KNOWN, "Table type when none is given"),
 	P_INT("default_process_limit", "100", 1, 0, ACTS, "Processes of a service whose maxproc column is \"-\""),
-	P_BOOL("enable_long_queue_ids", "no", ACTS, "Show the queue in the columns for long queue identifiers; ours never come again"),
+	P_BOOL("enable_long_queue_ids", "no", ACTS,
+		"Show the queue in the columns for long queue identifiers; ours never come again"),
 	P_STRING("error_service_name", "error", KNOWN, "Service that fails or delays all its mail"),
 	P_INT("fault_injection_code", "0", 0, 0, KNOWN, "Fault to play, for tests"),
 	P_STRING("flush_service_name", "flush", KNOWN, "Service that keeps records of deferred mail per site"),

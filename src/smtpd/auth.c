@@ -296,6 +296,11 @@ enum outcome do_auth(struct session *s, struct str arg)
 		reply(s, refusal);
 		return R_DONE;
 	}
+	if (!client_may(s, EVENT_AUTH)) {
+		replyf(s, 450, "4.7.1", "Error: too many AUTH commands from %s", s->addr);
+		return R_DONE;
+	}
+	client_count(s, EVENT_AUTH);
 	mech = find_mech(s, word);
 	if (mech == NULL)
 		return no_such_mech(s, word);

@@ -67,17 +67,20 @@ static void set_peer(struct session *s, const struct sockaddr *peer)
 	s->line_reader.take_lf = s->normalize;
 }
 
-/* More connections than one client may have: told so, and out. */
+/* More connections than one client may have or make: told so, and out. */
 static bool is_one_too_many(struct session *s)
 {
 	unsigned n = client_enter(s), limit = s->service->connection_limit;
+	bool crowded = limit && n > limit && !client_is_exempt(s);
 
-	if (limit == 0 || n <= limit || (s->service->is_local && s->uid == 0) ||
-		match_list_addr(s->service->limit_exceptions, &s->peer.any))
+	if (!crowded && client_may(s, EVENT_CONNECTION) && (!s->service->tls_wrapper || client_may(s, EVENT_TLS))) {
+		client_count(s, EVENT_CONNECTION);
 		return false;
+	}
 	connect_line(s);
-	log_warn("Connection concurrency limit exceeded: %u from %s for service %s", n, client_text(s),
-		s->service->row->name);
+	if (crowded)
+		log_warn("Connection concurrency limit exceeded: %u from %s for service %s", n, client_text(s),
+			s->service->row->name);
 	s->after_flush = FLUSH_CLOSE;
 	if (!s->service->tls_wrapper)
 		reply_host(s, 421, "4.7.0", "Error: too many connections");

@@ -75,6 +75,11 @@ enum outcome do_mail(struct session *s, struct str arg)
 		reply(s, REPLY_MAIL_SYNTAX);
 		return R_DONE;
 	}
+	if (!client_may(s, EVENT_MAIL)) {
+		replyf(s, 450, "4.7.1", "Error: too much mail from %s", s->addr);
+		return R_DONE;
+	}
+	client_count(s, EVENT_MAIL);
 	transaction_begin(s, path.path);
 	if (!read_params(s, path.params) || !read_sender(s, s->tx->sender) || !intake_is_open(s)) {
 		transaction_end(s);

@@ -145,6 +145,11 @@ enum outcome do_rcpt(struct session *s, struct str arg)
 		reply(s, REPLY_TOO_MANY_RCPTS); /* sec. 4.5.3.1.10 */
 		return R_DONE;
 	}
+	if (!client_may(s, EVENT_RCPT)) {
+		replyf(s, 450, "4.7.1", "Error: too many recipients from %s", s->addr);
+		return R_DONE;
+	}
+	client_count(s, EVENT_RCPT);
 	if (!read_rcpt(s, &path))
 		return R_DONE;
 	t->rcpt_address = normalised(s);

@@ -20,6 +20,10 @@ enum outcome do_starttls(struct session *s, struct str arg)
 		reply(s, REPLY_PIPELINING);
 		return R_CLOSE;
 	}
+	if (!client_may(s, EVENT_TLS)) {
+		replyf(s, 454, "4.7.0", "Error: too many new TLS sessions from %s", s->addr);
+		return R_DONE;
+	}
 	/* Sec. 4.2: nothing that was learnt in the clear is kept. */
 	transaction_end(s);
 	auth_forget(s);

@@ -67,13 +67,15 @@ void session_starttls(struct session *s)
 		log_info("setting up TLS connection from %s", client_text(s));
 }
 
-static void log_established(const struct session *s)
+static void established(struct session *s)
 {
 	struct tls_info info;
 
+	tls_info(s->tls, &info);
+	if (!info.resumed)
+		client_count(s, EVENT_TLS);
 	if (s->service->tls_loglevel < 1)
 		return;
-	tls_info(s->tls, &info);
 	log_info("%s TLS connection %s from %s: %s with cipher %s (%d/%d bits)%s%s%s%s%s%s", "Anonymous",
 		info.resumed ? "reused" : "established", client_text(s), info.protocol, info.cipher, info.bits,
 		info.cipher_bits, *info.key_exchange ? " key-exchange " : "", info.key_exchange,
@@ -86,7 +88,7 @@ enum io session_handshake(struct session *s)
 	enum io r = tls_result_io(s, tls_handshake(s->tls));
 
 	if (r == IO_DONE)
-		log_established(s);
+		established(s);
 	if (r == IO_END)
 		log_info("SSL_accept error from %s: %s", client_text(s), tls_error_text(s->tls));
 	return r;

@@ -95,6 +95,14 @@ static void read_limits(struct service *s)
 	s->size_limit = (uint64_t)conf_int(v, "message_size_limit");
 	s->connection_limit = count_of(v, "smtpd_client_connection_count_limit");
 	s->limit_exceptions = match_list_new(str_c(conf_str(v, "smtpd_client_event_limit_exceptions")));
+	s->rate_limit[EVENT_CONNECTION] = count_of(v, "smtpd_client_connection_rate_limit");
+	s->rate_limit[EVENT_MAIL] = count_of(v, "smtpd_client_message_rate_limit");
+	s->rate_limit[EVENT_RCPT] = count_of(v, "smtpd_client_recipient_rate_limit");
+	s->rate_limit[EVENT_TLS] = count_of(v, "smtpd_client_new_tls_session_rate_limit");
+	s->rate_limit[EVENT_AUTH] = count_of(v, "smtpd_client_auth_rate_limit");
+	s->rate_unit_ms = milliseconds(v, "anvil_rate_time_unit");
+	s->v4_prefix = count_of(v, "smtpd_client_ipv4_prefix_length");
+	s->v6_prefix = count_of(v, "smtpd_client_ipv6_prefix_length");
 	s->data_rate = count_of(v, "smtpd_min_data_rate");
 	s->rcpt_limit = count_of(v, "smtpd_recipient_limit");
 	s->hop_limit = count_of(v, "hopcount_limit");

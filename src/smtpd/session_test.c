@@ -220,15 +220,37 @@ static void test_many_small_chunks(void **state)
 	buf_free(&codes);
 }
 
+/* The rates of one client, over its connections; another client and another service have their own. */
+static void test_rates(void **state)
+{
+	static const struct talk rated[] = {
+		{ THEM, HI FROM TO TO "RSET\r\n" FROM TO TO "RSET\r\n", "220 250 250 250 250 250 250 250 450 250" },
+		{ THEM, HI FROM, "220 250 450" },
+		{ "192.0.2.2", HI FROM "QUIT\r\n", "220 250 250 221" },
+		{ OURS, HI FROM "RSET\r\n" FROM "RSET\r\n" FROM "QUIT\r\n", "220 250 250 250 250 250 250 221" },
+		{ THEM, "QUIT\r\n", "220 221" },
+		{ THEM, "QUIT\r\n", "421" },
+		{ "192.0.2.2", "QUIT\r\n", "220 221" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof rated / sizeof *rated; i++)
+		hold(&smtpd.service[1], &rated[i], 1 << 20);
+	hold(service, &rated[2], 1 << 20);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_talks), cmocka_unit_test(test_recipient_limit),
-		cmocka_unit_test(test_octets_behind_the_end), cmocka_unit_test(test_many_small_chunks),
-		cmocka_unit_test(test_content_over_the_limit), cmocka_unit_test(test_hang_up_anywhere) };
+		cmocka_unit_test(test_rates), cmocka_unit_test(test_octets_behind_the_end),
+		cmocka_unit_test(test_many_small_chunks), cmocka_unit_test(test_content_over_the_limit),
+		cmocka_unit_test(test_hang_up_anywhere) };
 
-	static const char *const option[] = { "" };
+	static const char *const option[] = { "", "smtpd_client_message_rate_limit = 2 } -o { "
+						  "smtpd_client_recipient_rate_limit = 3 } -o { "
+						  "smtpd_client_connection_rate_limit = 3" };
 
-	rig_open("smtpd_recipient_limit = 5\nhopcount_limit = 3\nmessage_size_limit = 100000\n", option, 1);
+	rig_open("smtpd_recipient_limit = 5\nhopcount_limit = 3\nmessage_size_limit = 100000\n", option, 2);
 	service = &smtpd.service[0];
 	return test_run(tests);
 }

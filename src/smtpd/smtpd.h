@@ -69,6 +69,9 @@ struct restriction_list {
 enum tls_level { LEVEL_NONE, LEVEL_MAY, LEVEL_ENCRYPT };
 enum bare_newline { BARE_NORMALIZE, BARE_REJECT };
 
+/* What is counted of a client in anvil_rate_time_unit. */
+enum client_event { EVENT_CONNECTION, EVENT_MAIL, EVENT_RCPT, EVENT_TLS, EVENT_AUTH, EVENT_COUNT };
+
 /* The parameters of one smtpd row of master.cf, read once. */
 struct service {
 	const struct conf_service *row;
@@ -86,6 +89,9 @@ struct service {
 	struct match_list *mynetworks, *sasl_exceptions, *newline_exclusions, *fast_flush_domains, *limit_exceptions;
 	uint64_t size_limit;		      /* 0: none */
 	unsigned connection_limit, data_rate; /* 0: no limit; octets a second */
+	unsigned rate_limit[EVENT_COUNT];     /* 0: no limit */
+	unsigned v4_prefix, v6_prefix;	      /* bits that make one client */
+	uint64_t rate_unit_ms;
 	unsigned rcpt_limit, hop_limit, soft_errors, hard_errors, junk_limit;
 	uint64_t error_sleep_ms, timeout_ms, starttls_timeout_ms;
 	unsigned extensions, hidden; /* bits that may be offered; that smtpd_discard_ehlo_keywords takes away */
@@ -145,6 +151,7 @@ struct session {
 	struct dns_query *name_query; /* name of the client, under way */
 	struct check *check;	      /* restrictions under evaluation */
 	struct exchange *exchange;    /* AUTH */
+	struct client *client;	      /* what is counted of it: limit.c */
 	struct transaction *tx;	      /* between MAIL and its end; made and destroyed in transaction.c only */
 	union {
 		struct sockaddr any;
@@ -234,9 +241,14 @@ uint64_t now_ms(void);
 void session_deadline(struct session *s, uint64_t ms);
 bool session_is_ours(const struct session *s); /* trusted or logged in */
 
-/* limit.c: another connection of this client (returns how many there are with it), one less. */
-unsigned client_enter(const struct session *s);
-void client_leave(const struct session *s);
+/* limit.c */
+/* Another connection of this client: how many there are with it; one less. */
+unsigned client_enter(struct session *s);
+void client_leave(struct session *s);
+/* May it do that once more now? False: over the limit, which is logged. */
+bool client_may(struct session *s, enum client_event e);
+void client_count(struct session *s, enum client_event e); /* it does */
+bool client_is_exempt(const struct session *s);
 
 /* io.c: octets in and out, plain or TLS */
 enum io { IO_DONE, IO_AGAIN, IO_END };
