@@ -208,6 +208,16 @@ static uint64_t wall_us(void)
 	return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
 }
 
+/* Only for its addresses: the parts say themselves what they are (RFC 6533 sec. 4). */
+static bool needs_smtputf8(const struct active_report *rep)
+{
+	bool needs = (rep->a->env.flags & ENV_SMTPUTF8) && str_is_8bit(rep->a->env.sender); /* its To field */
+
+	for (size_t i = 0; i < rep->n_to; i++)
+		needs |= str_is_8bit(rep->to[i].address);
+	return needs;
+}
+
 static int make(struct active_report *rep, const struct dsn_rcpt *rcpt, size_t n)
 {
 	struct queued *q = rep->q;
@@ -236,7 +246,7 @@ static int make(struct active_report *rep, const struct dsn_rcpt *rcpt, size_t n
 		err = -EMSGSIZE;
 	env.size = content.n;
 	env.flags |= str_is_8bit(buf_str(&content)) ? ENV_8BIT : 0;
-	env.flags |= (a->env.flags & ENV_SMTPUTF8) && str_is_8bit(a->env.sender) ? ENV_SMTPUTF8 : 0;
+	env.flags |= needs_smtputf8(rep) ? ENV_SMTPUTF8 : 0;
 	if (err == 0) {
 		add_stuffed(&rep->msg, buf_str(&content)); /* commit says what failed */
 		spool_msg_commit(&rep->msg, &env, on_kept);

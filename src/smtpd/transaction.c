@@ -48,22 +48,34 @@ void transaction_end(struct session *s)
 }
 
 /* An alias that was expanded is another recipient than the same address as one of its own targets. */
-static bool has_rcpt(const struct transaction *t, struct str address)
+static struct envelope_rcpt *find_rcpt(const struct transaction *t, struct str address)
 {
 	uint8_t kind = t->rcpt_params.notify & NOTIFY_EXPANDED;
 
 	for (size_t i = 0; i < t->n_rcpt; i++)
 		if (str_eq(t->rcpt[i].address, address) && (t->rcpt[i].notify & NOTIFY_EXPANDED) == kind)
-			return true;
-	return false;
+			return &t->rcpt[i];
+	return NULL;
+}
+
+/* An address that comes twice, such as by a list and by itself, is told of what either asked for (RFC 3461 sec. 4.1). */
+static uint8_t notify_of_both(uint8_t a, uint8_t b)
+{
+	const uint8_t not_given = NOTIFY_FAILURE | NOTIFY_DELAY;
+
+	if (a == b)
+		return a;
+	return (uint8_t)(((a ? a : not_given) | (b ? b : not_given)) & ~NOTIFY_NEVER);
 }
 
 void transaction_add_rcpt(struct transaction *t, struct str address, struct str original)
 {
-	struct envelope_rcpt *r;
+	struct envelope_rcpt *r = find_rcpt(t, address);
 
-	if (has_rcpt(t, address))
-		return; /* one copy for each, as in Postfix (duplicate_filter_limit) */
+	if (r) { /* one copy for each, as in Postfix (duplicate_filter_limit) */
+		r->notify = notify_of_both(r->notify, t->rcpt_params.notify);
+		return;
+	}
 	if (t->n_rcpt == t->cap_rcpt) {
 		t->cap_rcpt = t->cap_rcpt ? t->cap_rcpt * 2 : 4;
 		t->rcpt = xrealloc(t->rcpt, t->cap_rcpt * sizeof *t->rcpt);
