@@ -1,7 +1,7 @@
+#include "ctl/check.h"
 #include "ctl/gatepost.h"
 #include "base/log.h"
 #include "conf/params.h"
-#include "tls/tls.h"
 
 #include <errno.h>
 #include <pwd.h>
@@ -19,31 +19,6 @@ struct conf *ctl_conf(const char *config_directory)
 		fprintf(stderr, "%s", errors.p ? errors.p : "gatepost: the configuration cannot be read\n");
 	buf_free(&errors);
 	return conf;
-}
-
-static bool has_tls(const struct conf_view *v)
-{
-	const char *level = conf_str(v, "smtpd_tls_security_level");
-
-	return (level[0] && strcmp(level, "none") != 0) || conf_bool(v, "smtpd_tls_wrappermode");
-}
-
-static unsigned check_tls(const struct conf_service *s, struct buf *lines)
-{
-	struct buf error = BUF_INIT(4096);
-	struct tls_ctx *ctx;
-
-	if (!has_tls(s->view))
-		return 0;
-	ctx = tls_server_ctx(s->view, s->name, &error);
-	if (ctx == NULL)
-		buf_addf(lines, "service %s (master.cf, line %u): %s\n", s->name, s->line,
-			error.p ? error.p : "TLS cannot be set up");
-	buf_free(&error);
-	if (ctx == NULL)
-		return 1;
-	tls_ctx_free(&ctx);
-	return 0;
 }
 
 static unsigned check_accounts(const struct conf_view *v, struct buf *lines)
@@ -101,11 +76,28 @@ static void warn_of_what_does_nothing(const struct conf *conf, struct buf *warni
 	buf_free(&names);
 }
 
+static unsigned check_service(struct checked *c, const struct conf *conf, const struct conf_service *s)
+{
+	bool is_server = strcmp(s->type, "inet") == 0 && strcmp(s->command, "smtpd") == 0;
+	bool is_client = strcmp(s->type, "unix") == 0 && strcmp(s->command, "smtp") == 0;
+	char where[8192];
+
+	if (!is_server && !is_client)
+		return 0;
+	snprintf(where, sizeof where, "%s/master.cf, line %u: service %s", conf_dir(conf), s->line, s->name);
+	c->where = where;
+	c->view = s->view;
+	c->service = s;
+	return is_server ? check_tls(c) + check_restrictions(c) : check_client(c);
+}
+
 unsigned ctl_faults(const char *config_directory, struct buf *lines, struct buf *warnings)
 {
 	struct conf *conf = conf_load(config_directory, lines, warnings);
 	const struct conf_service *service;
+	struct checked c = { .lines = lines, .warnings = warnings };
 	unsigned faults = 0;
+	char where[8192];
 	size_t n;
 
 	if (conf == NULL) {
@@ -113,10 +105,13 @@ unsigned ctl_faults(const char *config_directory, struct buf *lines, struct buf 
 			faults += lines->p[i] == '\n';
 		return faults ? faults : 1;
 	}
+	snprintf(where, sizeof where, "%s/main.cf", conf_dir(conf));
+	c.where = where;
+	c.view = c.main = conf_main(conf);
+	faults += check_tables(&c) + check_restrictions(&c) + check_auth_conf(&c);
 	n = conf_services(conf, &service);
 	for (size_t i = 0; i < n; i++)
-		if (strcmp(service[i].type, "inet") == 0 && strcmp(service[i].command, "smtpd") == 0)
-			faults += check_tls(&service[i], lines);
+		faults += check_service(&c, conf, &service[i]);
 	faults += check_accounts(conf_main(conf), lines);
 	warn_of_small_things(conf_main(conf), warnings);
 	warn_of_what_does_nothing(conf, warnings);
@@ -132,8 +127,7 @@ int ctl_check(const char *config_directory)
 	if (warnings.n)
 		fprintf(stderr, "%s", warnings.p);
 	if (faults)
-		fprintf(stderr, "%s%u fault%s in %s: nothing was started\n", lines.p, faults, faults == 1 ? "" : "s",
-			config_directory);
+		fprintf(stderr, "%s%u fault%s in %s\n", lines.p, faults, faults == 1 ? "" : "s", config_directory);
 	else
 		printf("%s: no faults\n", config_directory);
 	buf_free(&lines);

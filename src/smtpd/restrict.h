@@ -51,6 +51,8 @@ struct restriction_kind {
 
 /* restrictions.c; NULL: not known */
 const struct restriction_kind *restriction_find(struct str name);
+/* The kinds in turn; NULL behind the last. */
+const struct restriction_kind *restriction_number(size_t i);
 /* Kind of a table that stands alone in a list of that stage. */
 const struct restriction_kind *restriction_of_table(enum stage stage);
 extern const struct restriction_kind restriction_class, restriction_warn;

@@ -1,5 +1,7 @@
 #include "smtpd/test_rig.h"
 #include "base/test.h"
+#include "conf/restriction.h"
+#include "smtpd/restrict.h"
 
 #include <stdio.h>
 
@@ -171,9 +173,26 @@ static void test_guard(void **state)
 	arena_free(&mem);
 }
 
+/* `gatepost check` knows the same names. */
+static void test_names(void **state)
+{
+	const struct restriction_kind *kind;
+
+	(void)state;
+	for (size_t i = 0; (kind = restriction_number(i)) != NULL; i++) {
+		enum restriction_sort sort = restriction_sort(str_c(kind->name));
+
+		check_int(sort, kind->is_guard	? RESTRICTION_GUARD
+				: kind->has_arg ? RESTRICTION_WITH_ARG
+						: RESTRICTION_PLAIN);
+	}
+	check_int(restriction_sort(STR("permit_everybody")), RESTRICTION_UNKNOWN);
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(test_cases), cmocka_unit_test(test_guard) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_cases), cmocka_unit_test(test_guard),
+		cmocka_unit_test(test_names) };
 	const char *option[N_CASES];
 
 	for (size_t i = 0; i < N_CASES; i++)

@@ -312,6 +312,11 @@ const struct restriction_kind *restriction_find(struct str name)
 	return NULL;
 }
 
+const struct restriction_kind *restriction_number(size_t i)
+{
+	return i < sizeof kinds / sizeof *kinds ? &kinds[i] : NULL;
+}
+
 const struct restriction_kind *restriction_of_table(enum stage stage)
 {
 	static const char *const names[STAGE_COUNT] = { "check_client_access", "check_helo_access",

@@ -1,0 +1,122 @@
+/*
+ * check_tables.c - the lookup tables that parameters name: a type that this build lacks is a fault (every lookup would
+ * fail, and mail with it); a file that is not there, or has no absolute path, is worth a warning.
+ */
+#include "ctl/check.h"
+#include "map/table.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+/* Types whose name is a file, and what stands behind the file's name. */
+static const struct {
+	const char *type, *suffix, *make;
+} file_types[] = { { "hash", ".lmdb", "postmap" }, { "btree", ".lmdb", "postmap" }, { "lmdb", ".lmdb", "postmap" },
+	{ "texthash", "", NULL }, { "regexp", "", NULL }, { "pcre", "", NULL }, { "cidr", "", NULL },
+	{ "sqlite", "", NULL } };
+
+/* Words of such parameters are tables where they look like one. */
+static bool names_tables(const struct param *p)
+{
+	static const char *const endings[] = { "_maps", "_restrictions", "_domains", "_checks", "_networks", "_table",
+		"_clients", "_hosts", "_access", "mynetworks", "mydestination", "_users" };
+
+	for (size_t i = 0; i < sizeof endings / sizeof *endings; i++)
+		if (p->acts != KNOWN && p->type != PARAM_RAW && str_has_suffix(str_c(p->name), str_c(endings[i])))
+			return true;
+	return false;
+}
+
+static bool is_there(const char *path, const char *suffix)
+{
+	struct buf file = BUF_INIT(8192);
+	bool there;
+
+	buf_addf(&file, "%s%s", path, suffix);
+	there = access(path, F_OK) == 0 || access(file.p, F_OK) == 0;
+	buf_free(&file);
+	return there;
+}
+
+static void look_at_file(const struct checked *c, const char *name, struct str word, struct str type, struct str rest)
+{
+	for (size_t i = 0; i < sizeof file_types / sizeof *file_types; i++) {
+		char *path;
+
+		if (!str_eq(type, str_c(file_types[i].type)))
+			continue;
+		path = xstrndup(rest);
+		if (path[0] != '/')
+			buf_addf(c->warnings, "%s: %s = … %.*s …: the path must be absolute\n", c->where, name,
+				STR_ARG(word));
+		else if (!is_there(path, file_types[i].suffix))
+			buf_addf(c->warnings, "%s: %s = … %.*s …: there is no file %s%s\n", c->where, name,
+				STR_ARG(word), path,
+				file_types[i].make ? " (after writing it, run postmap on it)" : "");
+		free(path);
+	}
+}
+
+/* "type:rest" behind any "proxy:". Returns the number of faults. */
+static unsigned look_at_table(const struct checked *c, const char *name, struct str word)
+{
+	struct str spec = word, type;
+
+	while (str_has_prefix(spec, STR("proxy:")) || str_has_prefix(spec, STR("proxywrite:")))
+		spec = str_from(spec, (size_t)str_chr(spec, ':') + 1);
+	type = str_sub(spec, 0, table_is_spec(spec) ? (size_t)str_chr(spec, ':') : 0);
+	if (type.n == 0)
+		return 0;
+	if (table_type_find(type)) {
+		look_at_file(c, name, word, type, str_from(spec, type.n + 1));
+		return 0;
+	}
+	buf_addf(c->lines,
+		"%s: %s = … %.*s …: this build has no tables of the type \"%.*s\"; `postconf -m` lists those that it "
+		"has (users "
+		"in SQL can be asked for through authd: userdb:private/auth-userdb)\n",
+		c->where, name, STR_ARG(word), STR_ARG(type));
+	return 1;
+}
+
+/* IPv6 addresses, and sockets of a policy service, have a colon and are no tables. */
+static bool is_no_table(struct str before, struct str word)
+{
+	if (str_chr(word, '[') >= 0 || str_ieq(before, STR("check_policy_service")))
+		return true;
+	for (size_t i = 0; i < word.n; i++)
+		if (strchr("0123456789abcdefABCDEF:/.", word.p[i]) == NULL)
+			return false;
+	return str_chr(str_from(word, (size_t)str_chr(word, ':') + 1), ':') >= 0; /* 2001:db8::/32 */
+}
+
+static unsigned check_value(const struct checked *c, const char *name)
+{
+	struct arena *mem = arena_new(4096);
+	struct str *words, before = STR("");
+	size_t n = conf_words(str_c(conf_str(c->view, name)), mem, &words);
+	unsigned faults = 0;
+
+	for (size_t i = 0; i < n; before = words[i++]) {
+		struct str word = words[i];
+
+		if (word.n && word.p[0] == '!')
+			word = str_from(word, 1);
+		if (table_is_spec(word) && !is_no_table(before, word))
+			faults += look_at_table(c, name, word);
+	}
+	arena_free(&mem);
+	return faults;
+}
+
+unsigned check_tables(const struct checked *c)
+{
+	const struct param *const *rows;
+	size_t n = params_all(&rows);
+	unsigned faults = 0;
+
+	for (size_t i = 0; i < n; i++)
+		if (names_tables(rows[i]) && conf_is_set(c->view, rows[i]->name))
+			faults += check_value(c, rows[i]->name);
+	return faults;
+}
