@@ -129,7 +129,10 @@ static const char *begin_flush(struct client *c, struct str rest)
 		return "not understood";
 	if (!site_is_covered(c->q, site))
 		return "not covered by fast_flush_domains";
-	buf_addf(&c->out, "{\"count\": %zu}\n", operate_flush_site(c->q, site));
+	c->filter.site = site;
+	c->change = operate_flush;
+	c->more = walk_change;
+	dests_revive(c->q);
 	return NULL;
 }
 

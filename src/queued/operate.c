@@ -22,40 +22,6 @@ size_t operate_flush_all(struct queued *q)
 	return n;
 }
 
-/* fast_flush_domains matches a domain and those below it (parent_domain_matches_subdomains has it by default). */
-bool site_is_covered(const struct queued *q, struct str domain)
-{
-	for (size_t i = 0; i < q->n_flush_domain; i++) {
-		struct str d = q->flush_domain[i];
-
-		if (str_ieq(d, domain))
-			return true;
-		if (domain.n > d.n + 1 && str_has_isuffix(domain, d) && domain.p[domain.n - d.n - 1] == '.')
-			return true;
-	}
-	return false;
-}
-
-size_t operate_flush_site(struct queued *q, struct str domain)
-{
-	uint32_t hash = (uint32_t)str_ihash(domain);
-	struct message *m;
-	size_t at = 0, n = 0;
-
-	dests_revive(q);
-	while ((m = message_walk(q, &at)) != NULL) {
-		const struct rcpt_ref *refs = message_rcpts(m);
-
-		for (uint32_t i = 0; i < m->n_rcpt; i++) {
-			if (refs[i].domain != hash)
-				continue;
-			n += operate_flush(q, m);
-			break;
-		}
-	}
-	return n;
-}
-
 bool operate_delete(struct queued *q, struct message *m)
 {
 	char id[ENVELOPE_ID_TEXT];

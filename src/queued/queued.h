@@ -459,8 +459,6 @@ void space_check(struct queued *q);
 
 /* operate.c: what operators ask for. Each returns how many messages it changed. */
 size_t operate_flush_all(struct queued *q);
-size_t operate_flush_site(struct queued *q, struct str domain);
-bool site_is_covered(const struct queued *q, struct str domain);
 bool operate_flush(struct queued *q, struct message *m);
 bool operate_delete(struct queued *q, struct message *m);
 bool operate_hold(struct queued *q, struct message *m);
@@ -468,6 +466,15 @@ bool operate_release(struct queued *q, struct message *m);
 bool operate_requeue(struct queued *q, struct message *m);
 bool operate_expire(struct queued *q, struct message *m);
 bool operate_expire_release(struct queued *q, struct message *m);
+
+/* site.c */
+/* One of fast_flush_domains, or below one? */
+bool site_is_covered(const struct queued *q, struct str domain);
+/*
+ * Have all tried that waits for the domain. The answer of RFC 1985 sec. 5.3: 250 begun, 251 nothing waits, 252 some waits,
+ * 253 *n messages wait, 458 not now, 459 the domain is not covered.
+ */
+uint16_t site_flush(struct queued *q, struct str domain, uint32_t *n);
 
 /* rate.c: results of a destination, by the minute. */
 void dest_count(const struct queued *q, struct dest *d, const struct unit *u);

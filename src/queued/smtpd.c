@@ -118,27 +118,22 @@ static int on_flush(struct ipc *c, struct ipc_in *in, int *fds, unsigned n_fds)
 	uint32_t request = ipc_get_u32(in);
 	struct str domain = ipc_get_str(in);
 	struct buf out = BUF_INIT(32);
+	uint32_t n = 0;
 	uint16_t code;
-	size_t n = 0;
 
 	(void)fds;
 	(void)n_fds;
 	if (!ipc_get_end(in))
 		return -1;
 	if (domain.n == 0) {
-		n = operate_flush_all(p->q);
+		n = (uint32_t)operate_flush_all(p->q);
 		code = 250;
-	} else if (!site_is_covered(p->q, domain)) {
-		code = 459; /* RFC 1985 sec. 5.2 */
-	} else if (p->q->recovering) {
-		code = 458;
 	} else {
-		n = operate_flush_site(p->q, domain);
-		code = n > 0 ? 253 : 250; /* RFC 1985 sec. 5.1: "253 OK, pending messages for node started" */
+		code = site_flush(p->q, domain, &n);
 	}
 	ipc_put_u32(&out, request);
 	ipc_put_u16(&out, code);
-	ipc_put_u32(&out, (uint32_t)n);
+	ipc_put_u32(&out, n);
 	ipc_send(c, MSG_FLUSH_ANSWER, buf_str(&out), NULL, 0);
 	buf_free(&out);
 	return 0;

@@ -3,20 +3,39 @@
 
 #include <stdlib.h>
 
+static void not_allowed(struct session *s)
+{
+	replyf(s, 459, "4.7.0", "Node %s not allowed: it is not in fast_flush_domains", s->asked_name);
+}
+
+static void not_now(struct session *s)
+{
+	replyf(s, 458, "4.3.0", "Unable to queue messages for node %s", s->asked_name);
+}
+
 static enum outcome flushed(struct session *s)
 {
-	switch (s->question->flush.code) {
+	unsigned n = s->question->flush.messages;
+
+	switch (s->question->flush.code) { /* sec. 5.3 */
 	case 250:
+		replyf(s, 250, "2.0.0", "OK, queuing for node %s started", s->asked_name);
+		break;
 	case 251:
+		replyf(s, 251, "2.0.0", "OK, no messages waiting for node %s", s->asked_name);
+		break;
 	case 252:
+		replyf(s, 252, "2.0.0", "OK, pending messages for node %s started", s->asked_name);
+		break;
 	case 253:
-		replyf(s, 250, "2.0.0", "Queuing started");
+		replyf(s, 253, "2.0.0", "OK, %u pending message%s for node %s started", n, n == 1 ? "" : "s",
+			s->asked_name);
 		break;
 	case 459:
-		replyf(s, 459, "4.7.0", "Service unavailable");
+		not_allowed(s);
 		break;
 	default:
-		replyf(s, 458, "4.3.0", "Unable to queue messages");
+		not_now(s);
 	}
 	return R_DONE;
 }
@@ -26,11 +45,11 @@ static enum outcome etrn_checked(struct session *s, bool taken)
 	if (!taken)
 		return R_DONE;
 	if (!match_list_host(s->service->fast_flush_domains, str_c(s->asked_name))) {
-		replyf(s, 459, "4.7.0", "<%s>: service unavailable", s->asked_name);
+		not_allowed(s);
 		return R_DONE;
 	}
 	if (queue_flush(s, str_c(s->asked_name), flushed) != 0) {
-		replyf(s, 458, "4.3.0", "Unable to queue messages");
+		not_now(s);
 		return R_DONE;
 	}
 	return R_WAIT;

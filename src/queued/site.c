@@ -1,0 +1,127 @@
+/*
+ * site.c - have all tried that waits for a domain: ETRN (RFC 1985), postqueue -s. The part of a long queue that cannot be
+ * looked at in one turn of the loop is looked at in the turns that follow, after the answer.
+ */
+#include "queued/queued.h"
+
+#include <stdlib.h>
+
+enum { TURN_NS = 4000000, LOOK_AT_CLOCK = 256, AGAIN_MS = 2, WALKS_MAX = 32 };
+
+struct site_walk {
+	struct site_walk *next;
+	struct queued *q;
+	uv_timer_t timer;
+	struct buf domain;
+	uint32_t hash;
+	size_t at;
+	uint32_t n; /* messages that are for it */
+};
+static struct site_walk *walks;
+static unsigned n_walks;
+
+/* fast_flush_domains matches a domain and those below it (parent_domain_matches_subdomains has it by default). */
+bool site_is_covered(const struct queued *q, struct str domain)
+{
+	for (size_t i = 0; i < q->n_flush_domain; i++) {
+		struct str d = q->flush_domain[i];
+
+		if (str_ieq(d, domain))
+			return true;
+		if (domain.n > d.n + 1 && str_has_isuffix(domain, d) && domain.p[domain.n - d.n - 1] == '.')
+			return true;
+	}
+	return false;
+}
+
+static bool is_for(struct message *m, uint32_t hash)
+{
+	const struct rcpt_ref *refs = message_rcpts(m);
+
+	for (uint32_t i = 0; i < m->n_rcpt; i++)
+		if (refs[i].domain == hash)
+			return true;
+	return false;
+}
+
+/* True: the end was reached. */
+static bool walk_on(struct site_walk *w)
+{
+	uint64_t until = uv_hrtime() + TURN_NS;
+
+	for (unsigned n = 1;; n++) {
+		struct message *m = message_walk(w->q, &w->at);
+
+		if (m == NULL)
+			return true;
+		if (m->state != MSG_HELD && is_for(m, w->hash)) {
+			operate_flush(w->q, m);
+			w->n++;
+		}
+		if (n % LOOK_AT_CLOCK == 0 && uv_hrtime() > until)
+			return false;
+	}
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+	struct site_walk *w = container_of((uv_timer_t *)(void *)handle, struct site_walk, timer);
+
+	buf_free(&w->domain);
+	free(w);
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+	struct site_walk *w = container_of(timer, struct site_walk, timer), **at = &walks;
+
+	if (!walk_on(w))
+		return;
+	while (*at != w)
+		at = &(*at)->next;
+	*at = w->next;
+	n_walks--;
+	uv_close((uv_handle_t *)timer, on_closed);
+}
+
+static bool is_under_way(struct str domain)
+{
+	for (const struct site_walk *w = walks; w; w = w->next)
+		if (str_ieq(buf_str(&w->domain), domain))
+			return true;
+	return false;
+}
+
+static void go_on_later(struct queued *q, const struct site_walk *begun, struct str domain)
+{
+	struct site_walk *w = xcalloc(1, sizeof *w);
+
+	*w = *begun;
+	w->domain = BUF_INIT(1024);
+	buf_add_str(&w->domain, domain);
+	w->next = walks;
+	walks = w;
+	n_walks++;
+	uv_timer_init(q->child.loop, &w->timer);
+	uv_timer_start(&w->timer, on_timer, AGAIN_MS, AGAIN_MS);
+}
+
+uint16_t site_flush(struct queued *q, struct str domain, uint32_t *n)
+{
+	struct site_walk w = { .q = q, .hash = (uint32_t)str_ihash(domain) };
+
+	*n = 0;
+	if (!site_is_covered(q, domain))
+		return 459;
+	if (is_under_way(domain))
+		return 250;
+	if (n_walks >= WALKS_MAX)
+		return 458;
+	dests_revive(q);
+	if (walk_on(&w)) {
+		*n = w.n;
+		return w.n > 0 ? 253 : q->recovering ? 250 : 251; /* more may be found that waits */
+	}
+	go_on_later(q, &w, domain);
+	return w.n > 0 ? 252 : 250;
+}
