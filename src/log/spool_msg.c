@@ -110,12 +110,22 @@ int spool_msg_write_chunk(struct spool_msg *m, size_t n)
 	return 0;
 }
 
+static size_t chunk_octets(const struct spool_msg *m)
+{
+	return m->n_extent < MANY_EXTENTS ? CHUNK_OCTETS : LARGE_CHUNK_OCTETS;
+}
+
+bool spool_msg_waits(const struct spool_msg *m)
+{
+	return m->writer && !m->failed && m->pending.n >= chunk_octets(m) && !spool_writer_is_ready(m->writer);
+}
+
 int spool_msg_add(struct spool_msg *m, struct str octets)
 {
 	require(m->writer != NULL && !m->committing);
 	m->octets += octets.n;
 	while (octets.n > 0 && !m->failed) {
-		size_t chunk = m->n_extent < MANY_EXTENTS ? CHUNK_OCTETS : LARGE_CHUNK_OCTETS;
+		size_t chunk = chunk_octets(m);
 		size_t take = octets.n < CHUNK_OCTETS ? octets.n : CHUNK_OCTETS;
 		int r = 0;
 

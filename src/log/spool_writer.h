@@ -56,6 +56,11 @@ struct spool_msg {		     /* embedded in the mail transaction */
 	struct spool_msg *next;
 };
 
+/*
+ * Its content fills memory because no segment is at hand: nothing should be added until one is, or it will fail. True
+ * no longer, when one was lent.
+ */
+bool spool_msg_waits(const struct spool_msg *m);
 /* Begin: gives it its id. 0, or -1: no segment at hand (answer 451 4.3.0). *m is zeroed before by the caller. */
 int spool_msg_begin(struct spool_msg *m, struct spool_writer *w);
 /* The same for a message that has its id already (queued: a survivor that moves to another segment). */

@@ -114,6 +114,35 @@ static enum outcome after_sleep(struct session *s)
 	return s->question->after_sleep;
 }
 
+static enum outcome look_for_segment(struct session *s);
+
+/*
+ * Mail comes faster than queued makes segments, or queued is being started anew: the client waits, before its message
+ * fails. Looked for again and again, which is rare enough; in the end it does fail. `in` is what the client says.
+ */
+static bool waits_for_segment(struct session *s, struct str in)
+{
+	enum { LOOK_AGAIN_MS = 20, LOOKS_MAX = 250 };
+	bool is_mail = s->tx == NULL && s->mode == MODE_COMMAND && str_has_iprefix(in, STR("MAIL"));
+
+	if (!(s->tx ? spool_msg_waits(&s->tx->msg) : is_mail && !spool_writer_is_ready(smtpd.writer))) {
+		s->looks = 0;
+		return false;
+	}
+	if (s->looks >= LOOKS_MAX)
+		return false;
+	s->looks++;
+	question_new(s, ASK_SLEEP, look_for_segment);
+	session_deadline(s, LOOK_AGAIN_MS);
+	return true;
+}
+
+static enum outcome look_for_segment(struct session *s)
+{
+	question_end(s);
+	return s->tx && waits_for_segment(s, STR("")) ? R_WAIT : R_MORE;
+}
+
 /* smtpd_error_sleep_time: the answer to a client that makes many errors leaves late. */
 static enum outcome delay_errors(struct session *s, enum outcome r)
 {
@@ -217,9 +246,13 @@ static size_t consume(struct session *s, struct str in)
 	while (s->question == NULL && s->after_flush == FLUSH_NOTHING && (done < in.n || s->mode == MODE_BDAT)) {
 		if (s->out.n > OUTPUT_MAX / 2)
 			break; /* a client that does not read its replies */
+		if (s->tx == NULL && waits_for_segment(s, str_from(in, done)))
+			break;
 		used = 0;
 		r = handle_input(s, str_from(in, done), &used);
 		done += used;
+		if (r == R_MORE && s->tx && waits_for_segment(s, STR("")))
+			r = R_WAIT;
 		if (!settle(s, r) || (r == R_MORE && used == 0))
 			break;
 	}
@@ -346,7 +379,7 @@ void session_answer(struct session *s)
 	r = q->then(s);
 	if (s->question && s->question->answered)
 		question_end(s);
-	if (is_sleep)
+	if (is_sleep && s->question == NULL)
 		session_deadline(s, s->service->timeout_ms);
 	else if (s->question == NULL)
 		settle(s, r);

@@ -170,6 +170,7 @@ struct session {
 	struct smtp_line_reader line_reader;
 	uint64_t deadline_ms;
 	unsigned errors, junk;
+	unsigned looks; /* for a segment, while none was at hand */
 	int last_code;
 	enum smtp_verb verb; /* of the command that runs or ran last */
 	bool counted;	     /* it is in count[].ok already */
