@@ -167,6 +167,11 @@ static void open_file(struct queued *q, const char *name)
 		fatal("log/%s: %s", name, strerror(errno));
 	if (!S_ISREG(st.st_mode) || st.st_nlink != 1)
 		fatal("log/%s: no plain file with one name; not touched", name);
+	if (q->child.root && st.st_uid != q->child.uid) { /* brought back from a copy by root, most likely */
+		log_warn("log/%s belongs to uid %u, not to the queue's owner; put right", name, (unsigned)st.st_uid);
+		if (fchown(fd, q->child.uid, q->child.gid) != 0)
+			fatal("log/%s: chown: %s", name, strerror(errno));
+	}
 	s = add(q, number, fd);
 	r = st.st_size < SEG_HEADER_OCTETS ? 0 : segment_head_read(fd, &s->head);
 	if (r == 1) {

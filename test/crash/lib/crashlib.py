@@ -89,14 +89,21 @@ class Sink:
                 self.wfile.write(text.encode() + b"\r\n")
 
             def handle(self):
+                rcpts = 0
                 try:
                     self.say("220 sink ESMTP")
                     while line := self.rfile.readline():
                         verb = line[:4].upper()
                         if verb == b"EHLO":
                             self.say("250-sink\r\n250 PIPELINING")
-                        elif verb == b"RCPT" and outer.refuse:
-                            self.say("451 4.3.0 not now")
+                        elif verb in (b"MAIL", b"RSET"):
+                            rcpts = 0
+                            self.say("250 2.1.0 Ok")
+                        elif verb == b"RCPT":
+                            rcpts += not outer.refuse
+                            self.say("451 4.3.0 not now" if outer.refuse else "250 2.1.5 Ok")
+                        elif verb == b"DATA" and not rcpts:
+                            self.say("554 5.5.1 no recipients")
                         elif verb == b"DATA":
                             self.say("354 go on")
                             lines = []
