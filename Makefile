@@ -105,15 +105,15 @@ check-unit: units
 	@test/run-unit $(unit_tests)
 
 asan:
-	@$(MAKE) MODE=asan O=$(O)/asan all
+	@$(MAKE) --no-print-directory MODE=asan O=$(O)/asan all
 debug:
-	@$(MAKE) MODE=debug O=$(O)/debug all
+	@$(MAKE) --no-print-directory MODE=debug O=$(O)/debug all
 
 deps:
 	@test/deps
 run:
 	@test/deps run
-	@$(MAKE) all
+	@$(MAKE) --no-print-directory -j$$(nproc) all
 	@test/run-demo
 check: deps
 	@test/check

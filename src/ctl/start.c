@@ -132,6 +132,9 @@ static volatile sig_atomic_t master_pid, told_to_stop;
 
 static void pass_on(int signum)
 {
+	/* Told twice, master ends by force. That is for a person; a script that cleans up after ^C does not mean it. */
+	if (signum == SIGTERM && told_to_stop)
+		return;
 	if (signum != SIGHUP)
 		told_to_stop = 1;
 	if (master_pid > 0)
