@@ -12,7 +12,9 @@ enum {
 	HEAD_COPY_OCTETS = 2048, /* the header is there twice, in two sectors */
 	HEAD_USED_OCTETS = 48,
 	LOG_VERSION = 1,
-	WINDOW_OCTETS = 256 * 1024
+	WINDOW_OCTETS = 256 * 1024,
+	SMALL_WINDOW_OCTETS = 1024,
+	LARGE_OCTETS = 16 * 1024
 };
 static const char seg_magic[8] = "Gatepost";
 static const uint32_t record_magic = 0x44525047; /* "GPRD" */
@@ -191,7 +193,7 @@ void log_scan_begin(struct log_scan *s, int fd, const struct segment_head *h)
 /* Make octets [at, at + n) readable in the window; the caller keeps at + n within the file. NULL: *err is set. */
 static const unsigned char *window_get(struct log_scan *s, uint64_t at, size_t n, uint64_t limit, int *err)
 {
-	size_t want = n > WINDOW_OCTETS ? n : WINDOW_OCTETS;
+	size_t least = s->in_large ? SMALL_WINDOW_OCTETS : WINDOW_OCTETS, want = n > least ? n : least;
 	char *p;
 
 	if (at >= s->window_at && at + n <= s->window_at + s->window.n)
@@ -234,13 +236,19 @@ static int record_at(struct log_scan *s, uint64_t at, uint64_t limit, struct rec
 	all = looks_like_record(&s->head, p, room);
 	if (all == 0)
 		return 0;
+	n = get32(p + 16);
+	r->type = (uint16_t)get32(p + 20);
+	s->in_large = s->trusts_data && r->type == RECORD_DATA && n >= LARGE_OCTETS;
+	if (s->in_large) {
+		r->offset = at;
+		r->payload = str_pn("", n); /* nobody reads it: see log_scan_next() */
+		return 1;
+	}
 	p = window_get(s, at, all, limit, &err);
 	if (p == NULL)
 		return err;
-	n = get32(p + 16);
 	if (get32(p + 4) != record_crc(s->head.salt, p, p + RECORD_HEADER_OCTETS, n))
 		return 0;
-	r->type = (uint16_t)get32(p + 20);
 	r->offset = at;
 	r->payload = str_pn(p + RECORD_HEADER_OCTETS, n);
 	return 1;

@@ -70,12 +70,15 @@ struct log_scan {
 	struct buf window; /* octets of the file from window_at on */
 	uint64_t window_at;
 	bool no_skip;	       /* stop at a bad record: its writer may still be at it */
+	bool trusts_data;      /* its writer lives and says that it is written: the content is not read again */
+	bool in_large;	       /* the last record was content that was passed over: so may be the next */
 	struct log_data *data; /* DATA records seen, in order */
 	size_t n_data, cap_data;
 };
 void log_scan_begin(struct log_scan *s, int fd, const struct segment_head *h);
 /*
- * The next record that ends at or before `limit`. 1: here it is (the payload is valid until the next call);
+ * The next record that ends at or before `limit`. 1: here it is (the payload is valid until the next call; of DATA that
+ * is trusted there is only the length);
  * 0: there is none, offset is at the end of the last good one; negative errno: the disk.
  */
 int log_scan_next(struct log_scan *s, uint64_t limit, struct record *r);

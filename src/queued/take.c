@@ -192,6 +192,7 @@ static unsigned read_segment(struct queued *q, struct segment *s, unsigned budge
 	struct record r;
 	int got = 1;
 
+	s->scan.trusts_data = s->state == SEG_LENT && !s->in_recovery;
 	while (n < budget && (got = log_scan_next(&s->scan, s->known, &r)) == 1) {
 		n++;
 		if (r.type == RECORD_COMMIT)
