@@ -187,16 +187,7 @@ void round_expire(struct queued *q, struct active *a)
 	report_begin(q, a);
 }
 
-void reports_done(struct queued *q, struct active *a, int err)
+void reports_done(struct queued *q, struct active *a)
 {
-	/* A failure that could not be reported did not happen: it will again. So with an alias, where nothing else is. */
-	for (size_t i = 0; i < a->n && err != 0; i++) {
-		if (a->rcpt[i].outcome != RCPT_BOUNCED && !(a->rcpt[i].rcpt->notify & NOTIFY_EXPANDED))
-			continue;
-		a->rcpt[i].outcome = RCPT_DEFERRED;
-		a->rcpt[i].dsn = STR("4.3.0");
-		a->rcpt[i].text = str_c(arena_printf(
-			a->mem, "the delivery report cannot be stored now; it says: %.*s", STR_ARG(a->rcpt[i].text)));
-	}
 	conclude(q, a);
 }

@@ -64,6 +64,7 @@ static void on_tick(uv_timer_t *timer)
 	wheel_turn(q);
 	result_flush(q, false);
 	space_check(q);
+	reports_retry(q);
 	if (now / 10 != q->ticked_s / 10) {
 		dests_tick(q);
 		survivors_move(q);

@@ -249,7 +249,7 @@ struct queued {
 	bool recycle_due;
 	uint8_t intake;
 	uint64_t unread;
-	uint64_t log_turn; /* counts what take.c has read and what was closed, to tell which came first */
+	uint64_t log_turn;   /* counts what take.c has read and what was closed, to tell which came first */
 	bool header_is_lost; /* of some segment: nobody knows what the results say about it */
 
 	/* recovery */
@@ -292,6 +292,7 @@ struct queued {
 	struct spool_writer *writer;
 	struct control *control;
 	size_t n_reports;
+	struct active_report *reports_waiting;
 
 	/* counted since the start */
 	uint64_t n_accepted, n_sent, n_deferred, n_bounced;
@@ -404,9 +405,11 @@ void round_expire(struct queued *q, struct active *a);
 void active_free(struct queued *q, struct active *a);
 void log_rcpt(struct queued *q, const struct active_rcpt *r, const char *status);
 
-/* report.c: delivery reports. Calls reports_done() when there is none to make or it is kept, err != 0: it is not. */
+/* report.c: delivery reports. Calls reports_done() when all that are to be made are kept. */
 void report_begin(struct queued *q, struct active *a);
-void reports_done(struct queued *q, struct active *a, int err);
+void reports_done(struct queued *q, struct active *a);
+/* Those that could not be kept, each second. */
+void reports_retry(struct queued *q);
 /* Is its sender to be told that this recipient was sent? */
 bool wants_success(const struct active_rcpt *r);
 

@@ -13,7 +13,8 @@ enum {
 	ORIGINAL_MAX_OCTETS =
 		REPORT_MAX_OCTETS / 2, /* of a message that is returned whole, whatever bounce_size_limit says */
 	HEADER_MAX_OCTETS = 64 * 1024,
-	READ_OCTETS = 64 * 1024
+	READ_OCTETS = 64 * 1024,
+	TRIES_MAX = 600 /* a second apart: of a report on what cannot be undone */
 };
 
 static const struct {
@@ -36,6 +37,9 @@ struct active_report {
 	size_t kind; /* in kinds[] */
 	struct envelope_rcpt *to;
 	size_t n_to;
+	struct dsn_rcpt *rcpt; /* room for all recipients */
+	unsigned tries;
+	struct active_report *next; /* in reports_waiting */
 };
 
 /* RFC 3461 sec. 4.1: without NOTIFY, failures are reported, and delays may be. */
@@ -181,6 +185,62 @@ static int add_stuffed(struct spool_msg *m, struct str content)
 
 static void next_report(struct active_report *rep);
 
+/* A failure that cannot be reported did not happen: it will again. So with an alias, where nothing else is to be done. */
+static void withdraw(struct active *a, bool (*is_it)(const struct active_rcpt *r))
+{
+	for (size_t i = 0; i < a->n; i++) {
+		struct active_rcpt *r = &a->rcpt[i];
+
+		if (!is_it(r))
+			continue;
+		r->outcome = RCPT_DEFERRED;
+		r->dsn = STR("4.3.0");
+		r->text = str_c(arena_printf(
+			a->mem, "the delivery report cannot be stored now; it says: %.*s", STR_ARG(r->text)));
+	}
+}
+
+static bool is_bounced(const struct active_rcpt *r)
+{
+	return r->outcome == RCPT_BOUNCED;
+}
+
+static bool is_alias(const struct active_rcpt *r)
+{
+	return r->rcpt->notify & NOTIFY_EXPANDED;
+}
+
+static void not_kept(struct active_report *rep, int err)
+{
+	enum dsn_kind kind = kinds[rep->kind].kind;
+	char id[ENVELOPE_ID_TEXT];
+
+	if (rep->tries == 0 || rep->tries == TRIES_MAX)
+		log_warn("%s: the sender %s notification cannot be stored: %s; %s",
+			envelope_id_text(rep->a->message->id, id), kinds[rep->kind].name, strerror(-err),
+			rep->tries < TRIES_MAX ? "tried again" : "given up");
+	if (kind == DSN_SUCCESS && rep->tries++ < TRIES_MAX) { /* what was delivered stays so */
+		rep->next = rep->q->reports_waiting;
+		rep->q->reports_waiting = rep;
+		return;
+	}
+	if (kind != DSN_DELAY)
+		withdraw(rep->a, kind == DSN_FAILURE ? is_bounced : is_alias);
+	rep->kind++;
+	next_report(rep);
+}
+
+void reports_retry(struct queued *q)
+{
+	struct active_report *all = q->reports_waiting, *next;
+
+	q->reports_waiting = NULL;
+	for (struct active_report *rep = all; rep; rep = next) {
+		next = rep->next;
+		next_report(rep);
+	}
+}
+
 static void on_kept(struct spool_msg *m, int err)
 {
 	struct active_report *rep = container_of(m, struct active_report, msg);
@@ -188,7 +248,7 @@ static void on_kept(struct spool_msg *m, int err)
 	char id[ENVELOPE_ID_TEXT], report_id[ENVELOPE_ID_TEXT];
 
 	if (err != 0) {
-		reports_done(rep->q, a, err);
+		not_kept(rep, err);
 		return;
 	}
 	log_info("%s: sender %s notification: %s", envelope_id_text(a->message->id, id), kinds[rep->kind].name,
@@ -261,28 +321,25 @@ static int make(struct active_report *rep, const struct dsn_rcpt *rcpt, size_t n
 static void next_report(struct active_report *rep)
 {
 	struct active *a = rep->a;
-	struct dsn_rcpt *rcpt = arena_array(a->mem, a->n + 1, sizeof *rcpt);
+	struct dsn_rcpt *rcpt = rep->rcpt;
 
 	map_done(&rep->ask);
 	for (; rep->kind < KINDS; rep->kind++) {
 		size_t n = pick(rep->q, a, rep->kind, rcpt);
 		int err = n > 0 ? make(rep, rcpt, n) : 0;
 
-		if (err != 0) {
-			log_warn("a delivery report cannot be made now: %s", strerror(-err));
-			reports_done(rep->q, a, err);
-			return;
-		}
+		if (err != 0)
+			not_kept(rep, err); /* calls us again, or reports_retry() does */
 		if (n > 0)
 			return; /* on_kept() goes on */
 	}
-	reports_done(rep->q, a, 0);
+	reports_done(rep->q, a);
 }
 
 static bool has_bounced(const struct active *a)
 {
 	for (size_t i = 0; i < a->n; i++)
-		if (a->rcpt[i].outcome == RCPT_BOUNCED)
+		if (is_bounced(&a->rcpt[i]))
 			return true;
 	return false;
 }
@@ -295,11 +352,8 @@ static void on_sender(struct map_request *ask)
 	bool known = ask->status != MAP_TEMPORARY && !ask->alias_loop && ask->n_expanded > 0;
 	size_t n = known ? ask->n_expanded : 1;
 
-	if (ask->status == MAP_TEMPORARY && has_bounced(a)) {
-		map_done(ask);
-		reports_done(rep->q, a, -EAGAIN);
-		return;
-	}
+	if (ask->status == MAP_TEMPORARY)
+		withdraw(a, is_bounced);
 	rep->to = arena_array(a->mem, n, sizeof *rep->to);
 	rep->n_to = n;
 	for (size_t i = 0; i < n; i++) {
@@ -342,16 +396,17 @@ void report_begin(struct queued *q, struct active *a)
 		if (has_bounced(a))
 			log_info("%s: undeliverable, and has no sender to tell: discarded",
 				envelope_id_text(a->message->id, id));
-		reports_done(q, a, 0);
+		reports_done(q, a);
 		return;
 	}
 	if (!has_reports(q, a)) {
-		reports_done(q, a, 0);
+		reports_done(q, a);
 		return;
 	}
 	rep = arena_alloc(a->mem, sizeof *rep);
 	rep->q = q;
 	rep->a = a;
+	rep->rcpt = arena_array(a->mem, a->n + 1, sizeof *rep->rcpt);
 	rep->ask.on_answer = on_sender;
 	map_rcpt(q->map, &rep->ask, a->env.sender);
 }

@@ -293,6 +293,43 @@ static void test_report_before_result(void **state)
 	check_int(n_reports(), 1);
 }
 
+static void never(struct spool_writer *w)
+{
+	(void)w;
+}
+
+/* The log takes nothing for a while: no report is lost, and no failure happens that is not told. */
+static void test_no_place(void **state)
+{
+	static const struct spool_writer_ops ops = { .want = never };
+	struct queued *q = start_anew();
+	struct spool_writer *writer;
+	struct envelope_rcpt r[] = { { .address = STR("b@z.org"), .notify = NOTIFY_SUCCESS },
+		{ .address = STR("c@other.org") } };
+	uint64_t id = mail(q, "a@z.org", r, 2);
+	unsigned b = strcmp(agent.job[0].to[0], "b@z.org") == 0 ? 0 : 1;
+
+	(void)state;
+	writer = q->writer;
+	q->writer = spool_writer_new(q->child.loop, &ops);
+	answer(q, b, RCPT_SENT, RELAYED_NOT);
+	answer(q, 1 - b, RCPT_BOUNCED, RELAYED_NOT);
+	check_int(n_reports(), 0);
+	reports_retry(q);
+	spool_writer_free(&q->writer);
+	q->writer = writer;
+	check_int(q->n_messages, 1);
+	reports_retry(q);
+	settle(q);
+	check_int(n_reports(), 1); /* of the one that was sent */
+	check_int(message_find(q, id)->n_rcpt, 1);
+	check_int(message_find(q, id)->state, MSG_WAITING);
+	try_again(q, id);
+	check_int(agent.n, 4);
+	answer(q, 3, RCPT_BOUNCED, RELAYED_NOT);
+	check_int(n_reports(), 2);
+}
+
 /* The wall clock jumps ahead by six days while we are away: no message is returned for it alone. */
 static void test_clock_jump(void **state)
 {
@@ -350,8 +387,8 @@ static void test_delay(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_success), cmocka_unit_test(test_alias),
-		cmocka_unit_test(test_report_before_result), cmocka_unit_test(test_clock_jump),
-		cmocka_unit_test(test_delay) };
+		cmocka_unit_test(test_report_before_result), cmocka_unit_test(test_no_place),
+		cmocka_unit_test(test_clock_jump), cmocka_unit_test(test_delay) };
 	char dir[] = "/tmp/gatepost-report-XXXXXX", *remove, first[] = "first";
 	int failed;
 
