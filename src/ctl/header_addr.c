@@ -91,3 +91,19 @@ bool header_addr_has_domain(struct str addr)
 			return true;
 	return false;
 }
+
+bool header_addr_has_8bit(struct str s)
+{
+	for (size_t i = 0; i < s.n; i++)
+		if ((unsigned char)s.p[i] > 127)
+			return true;
+	return false;
+}
+
+void header_addr_bare(const char *text, struct buf *out)
+{
+	struct str rest = str_c(text), addr;
+
+	if (header_addr_next(&rest, &addr))
+		header_addr_clean(addr, out);
+}

@@ -15,5 +15,8 @@ bool header_addr_next(struct str *rest, struct str *addr);
 void header_addr_clean(struct str addr, struct buf *out);
 /* Has it a domain? */
 bool header_addr_has_domain(struct str addr);
+bool header_addr_has_8bit(struct str s);
+/* The address alone of "<x@y>", "Name <x@y>", "x@y", added to *out. Of "" and "<>" nothing. */
+void header_addr_bare(const char *text, struct buf *out);
 
 #endif

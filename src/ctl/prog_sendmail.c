@@ -7,21 +7,19 @@
 #include "conf/conf.h"
 #include "ctl/compose.h"
 #include "ctl/header_addr.h"
+#include "ctl/sendmail.h"
 #include "ctl/submit.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <pwd.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sysexits.h>
 #include <unistd.h>
 
 enum mode { MODE_ENQUEUE, MODE_SESSION, MODE_MAILQ, MODE_FLUSH, MODE_ALIASES, MODE_DAEMON, MODE_VERIFY, MODE_NOTHING };
-enum { COPY_OCTETS = 65536, MIB = 1024 * 1024 };
+enum { MIB = 1024 * 1024 };
 
 static struct options {
 	enum mode mode;
@@ -90,11 +88,6 @@ static void take_old_option(const char *arg)
 		opt.body = *arg == '7' ? "7BIT" : "8BITMIME";
 }
 
-static void take_envid(const char *arg)
-{
-	opt.envid = arg;
-}
-
 /* -C: the directory, or a file in it. */
 static void take_config(const char *arg)
 {
@@ -157,7 +150,7 @@ static void take_option(int letter, const char *arg)
 		opt.extract = true;
 		break;
 	case 'V':
-		take_envid(arg);
+		opt.envid = arg;
 		break;
 	case 'v':
 		opt.verbose = true;
@@ -307,28 +300,11 @@ static void full_name(struct buf *out)
 	}
 }
 
-/* "<x@y>", "Name <x@y>", "x@y": the address alone. "" and "<>" are nobody. */
-static void bare_address(const char *text, struct buf *out)
-{
-	struct str rest = str_c(text), addr;
-
-	if (header_addr_next(&rest, &addr))
-		header_addr_clean(addr, out);
-}
-
 static void put_line(struct buf *text, struct buf *line)
 {
 	if (submit_line(text, buf_str(line)) != 0)
 		die(EX_DATAERR, "an address or option with a control character in it", "");
 	buf_reset(line);
-}
-
-static bool has_8bit(struct str s)
-{
-	for (size_t i = 0; i < s.n; i++)
-		if ((unsigned char)s.p[i] > 127)
-			return true;
-	return false;
 }
 
 /* RFC 3461 sec. 4 */
@@ -355,7 +331,7 @@ static void put_mail(struct buf *text, struct str sender, struct str rcpts)
 		buf_add_c(&line, " ENVID=");
 		put_xtext(&line, opt.envid);
 	}
-	if (has_8bit(sender) || has_8bit(rcpts))
+	if (header_addr_has_8bit(sender) || header_addr_has_8bit(rcpts))
 		buf_add_c(&line, " SMTPUTF8");
 	put_line(text, &line);
 	buf_free(&line);
@@ -425,7 +401,7 @@ static int enqueue(const struct conf *conf, int n, char **rcpt)
 
 	if (n == 0 && !opt.extract)
 		die(EX_USAGE, "Recipient addresses must be specified on the command line or via the -t option", "");
-	bare_address(opt.sender ? opt.sender : login_name(), &sender);
+	header_addr_bare(opt.sender ? opt.sender : login_name(), &sender);
 	full_name(&name);
 	c.sender = buf_str(&sender);
 	c.full_name = buf_str(&name);
@@ -462,69 +438,6 @@ static int connect_now(const struct conf *conf)
 	return fd;
 }
 
-/* Some octets from one to the other; false: the end. */
-static bool pass_on(int from, int to)
-{
-	static char octets[COPY_OCTETS];
-	ssize_t n = read(from, octets, sizeof octets), done = 0;
-
-	while (done < n) {
-		ssize_t k = write(to, octets + done, (size_t)(n - done));
-
-		if (k <= 0 && errno != EINTR)
-			return false;
-		done += k > 0 ? k : 0;
-	}
-	return n > 0;
-}
-
-static int session(const struct conf *conf)
-{
-	int fd = connect_now(conf);
-	struct pollfd p[2] = { { .fd = fd, .events = POLLIN }, { .fd = 0, .events = POLLIN } };
-
-	signal(SIGPIPE, SIG_IGN);
-	for (;;) {
-		if (poll(p, 2, -1) < 0 && errno != EINTR)
-			return EX_OSERR;
-		if (p[0].revents && !pass_on(fd, 1))
-			return EX_OK;
-		if (p[1].revents && !pass_on(0, fd)) {
-			shutdown(fd, SHUT_WR);
-			p[1].fd = -1;
-		}
-	}
-}
-
-static int verify(const struct conf *conf, int n, char **rcpt)
-{
-	struct buf in = BUF_INIT(65536), text = BUF_INIT(65536), line = BUF_INIT(65536);
-	int fd, bad = 0, code;
-
-	if (n == 0)
-		die(EX_USAGE, "Recipient addresses must be specified on the command line", "");
-	fd = connect_now(conf);
-	code = submit_reply(fd, &in, &text);
-	for (int i = 0; i < n && code > 0; i++) {
-		struct buf addr = BUF_INIT(4096);
-
-		bare_address(rcpt[i], &addr);
-		buf_reset(&line);
-		buf_addf(&line, "VRFY %s%s", addr.p ? addr.p : "", has_8bit(buf_str(&addr)) ? " SMTPUTF8" : "");
-		buf_reset(&text);
-		if (submit_line(&text, buf_str(&line)) != 0 || write(fd, text.p, text.n) != (ssize_t)text.n)
-			die(EX_DATAERR, "an address with a control character in it", "");
-		code = submit_reply(fd, &in, &text);
-		bad += code < 200 || code > 299;
-		printf("%s... %s: %s\n", rcpt[i], code >= 200 && code < 300 ? "deliverable" : "undeliverable",
-			text.p ? text.p : "");
-		buf_free(&addr);
-	}
-	if (code < 0)
-		die(EX_TEMPFAIL, "the mail system is down", "");
-	return bad ? EX_NOUSER : EX_OK;
-}
-
 int main(int argc, char **argv)
 {
 	struct conf *conf;
@@ -550,6 +463,10 @@ int main(int argc, char **argv)
 	if (opt.mode == MODE_ALIASES)
 		rebuild_aliases(conf);
 	if (opt.mode == MODE_SESSION)
-		return session(conf);
-	return opt.mode == MODE_VERIFY ? verify(conf, argc, argv) : enqueue(conf, argc, argv);
+		return sendmail_session(connect_now(conf));
+	if (opt.mode != MODE_VERIFY)
+		return enqueue(conf, argc, argv);
+	if (argc == 0)
+		die(EX_USAGE, "Recipient addresses must be specified on the command line", "");
+	return sendmail_verify(connect_now(conf), argc, argv);
 }
