@@ -144,6 +144,7 @@ static void gather(struct spool_writer *w, struct flight *f)
 static void fly(uv_work_t *work)
 {
 	struct flight *f = container_of(work, struct flight, work);
+	uint64_t began = uv_hrtime();
 
 	for (size_t i = 0; i < f->n_also && f->err == 0; i++)
 		if (fdatasync(f->also[i]->fd) != 0)
@@ -152,6 +153,7 @@ static void fly(uv_work_t *work)
 		f->err = pwrite_all(f->seg->fd, f->octets.p, f->octets.n, f->at, !f->whole_file);
 	if (f->err == 0 && f->whole_file && fdatasync(f->seg->fd) != 0)
 		f->err = -errno;
+	f->took_ns = uv_hrtime() - began;
 }
 
 static void unref_seg(struct spool_writer *w, struct wseg *s, bool failed)
@@ -169,6 +171,7 @@ static void land(struct spool_writer *w)
 	uint64_t generation = seg->head.generation, end = f->at + f->octets.n;
 	int err = f->err;
 
+	w->flush_ns = f->took_ns;
 	if (err != 0)
 		log_warn("segment %llX: flush: %s; %zu messages are refused, the segment is given up",
 			(unsigned long long)generation, strerror(-err), f->n);
@@ -223,6 +226,37 @@ static void take_off(struct spool_writer *w)
 	w->flying = true;
 	if (uv_queue_work(w->loop, &f->work, fly, on_landed) != 0)
 		panic("uv_queue_work");
+}
+
+static void on_turning(uv_idle_t *idle)
+{
+	(void)idle; /* that it is there is all: the loop polls and does not sleep */
+}
+
+/* Is it worth to read on before the flush? */
+static bool goes_on_gathering(const struct spool_writer *w)
+{
+	uint64_t limit = w->flush_ns < GATHER_MAX_NS ? w->flush_ns : GATHER_MAX_NS;
+
+	if (w->flying || w->first == NULL || !w->stirred)
+		return false;
+	return !w->gathering || uv_hrtime() - w->since_ns < limit;
+}
+
+void spool_end_turn(struct spool_writer *w)
+{
+	bool go_on = goes_on_gathering(w);
+
+	w->stirred = false;
+	if (go_on && !w->gathering) {
+		w->since_ns = uv_hrtime();
+		uv_idle_start(&w->turning, on_turning);
+	} else if (!go_on && w->gathering) {
+		uv_idle_stop(&w->turning);
+	}
+	w->gathering = go_on;
+	if (!go_on)
+		spool_flush(w);
 }
 
 void spool_flush(struct spool_writer *w)

@@ -18,7 +18,8 @@ enum {
 	BATCH_MAX_OCTETS = BATCH_OCTETS + 2 * RECORD_MAX_OCTETS,
 	ENVELOPE_MAX_OCTETS = 8 * 1024 * 1024,
 	SPARES = 1,
-	WAIT_FOR_SEGMENT_MS = 5000
+	WAIT_FOR_SEGMENT_MS = 5000,
+	GATHER_MAX_NS = 2000000
 };
 
 struct wseg {
@@ -46,6 +47,7 @@ struct flight { /* one flush */
 	size_t n;
 	struct spool_msg *refused; /* can not be stored; told after the batch has its place in the segment */
 	int err;
+	uint64_t took_ns;
 };
 
 struct spool_writer {
@@ -59,6 +61,10 @@ struct spool_writer {
 	struct spool_msg *first, **last; /* to be committed */
 	struct flight flight;
 	bool flying, peer_lost;
+	bool gathering;		     /* commits wait for those that are being read */
+	bool stirred;		     /* somebody had something to say in this turn of the loop */
+	uint64_t since_ns, flush_ns; /* since when it gathers; how long the last flush took */
+	uv_idle_t turning;	     /* runs while gathering: the loop does not sleep */
 	unsigned wanted;
 };
 
@@ -79,7 +85,9 @@ void spool_msg_release(struct spool_msg *m);
 bool spool_msg_has_failed(const struct spool_msg *m);
 int spool_msg_write_chunk(struct spool_msg *m, size_t n);
 
-/* At the end of a turn of the loop: write and flush what is to be committed, unless a flush is under way. */
+/* At the end of a turn of the loop: read on for a while, or … */
+void spool_end_turn(struct spool_writer *w);
+/* … write and flush what is to be committed, unless a flush is under way. */
 void spool_flush(struct spool_writer *w);
 
 #endif

@@ -1,5 +1,6 @@
 /* Writer, reader and scan together: what was committed is found again, whole; what was not, is not. */
 #include "base/test.h"
+#include "log/spool_impl.h"
 #include "log/record.h"
 #include "log/spool_reader.h"
 #include "log/spool_writer.h"
@@ -20,7 +21,7 @@ static struct {
 	uint64_t next, size;
 	int fd[SEGMENTS];
 	struct segment_head head[SEGMENTS];
-	unsigned wanted, ended, failed, limit;
+	unsigned wanted, ended, failed, limit, flushes;
 	uint64_t committed[SEGMENTS];
 	int result[64];
 	unsigned n_result;
@@ -50,6 +51,7 @@ static void committed(struct spool_writer *w, uint64_t generation, uint64_t offs
 {
 	(void)w;
 	t.committed[generation - 1000] = offset;
+	t.flushes++;
 }
 
 static void end(struct spool_writer *w, uint64_t generation, uint64_t offset, bool failed)
@@ -240,6 +242,66 @@ static void test_alone_and_together(void **state)
 	}
 	run_until(40);
 	check_int(recover(false, &skipped), 32);
+	stop();
+}
+
+static struct spool_msg *read_message;
+static unsigned read_number;
+
+static void on_read(uv_async_t *async)
+{
+	(void)async;
+	spool_writer_stir(t.w);
+	if (read_message)
+		commit(read_message, read_number);
+	read_message = NULL;
+}
+
+static void commit_when_read(struct spool_msg *m, unsigned number, uv_async_t *read)
+{
+	read_message = m;
+	read_number = number;
+	uv_async_send(read);
+	while (read_message)
+		uv_run(&t.loop, UV_RUN_NOWAIT);
+}
+
+/* Those who are being read share a flush, for as long as one takes; a quiet turn ends the wait. */
+static void test_gathering(void **state)
+{
+	struct spool_msg m[7];
+	uv_async_t read;
+
+	(void)state;
+	begin(1024 * 1024);
+	memset(m, 0, sizeof m);
+	uv_async_init(&t.loop, &read, on_read);
+	for (unsigned i = 0; i < 4; i++) {
+		t.w->flush_ns = 1000000000;
+		check_int(spool_msg_begin(&m[i], t.w), 0);
+		add(&m[i], 1000, i);
+		commit_when_read(&m[i], i, &read);
+		check_int(t.n_result, 0);
+	}
+	run_until(4);
+	check_int(t.flushes, 1);
+	for (unsigned i = 4; i < 6; i++) {
+		check_int(spool_msg_begin(&m[i], t.w), 0);
+		add(&m[i], 1000, i);
+		commit(&m[i], i);
+		uv_run(&t.loop, UV_RUN_NOWAIT);
+		check_int(t.n_result, i + 1);
+	}
+	check_int(t.flushes, 3);
+	check_int(spool_msg_begin(&m[6], t.w), 0);
+	add(&m[6], 1000, 6);
+	commit_when_read(&m[6], 6, &read);
+	for (unsigned i = 0; i < 100000 && t.n_result < 7; i++) { /* those who never stop talking do not hold it up */
+		uv_async_send(&read);
+		uv_run(&t.loop, UV_RUN_NOWAIT);
+	}
+	check_int(t.n_result, 7);
+	uv_close((uv_handle_t *)&read, NULL);
 	stop();
 }
 
@@ -444,6 +506,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_sizes),
 		cmocka_unit_test(test_alone_and_together),
+		cmocka_unit_test(test_gathering),
 		cmocka_unit_test(test_peer_lost),
 		cmocka_unit_test(test_write_fails),
 		cmocka_unit_test(test_damage),

@@ -4,14 +4,19 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+enum { HANDLES = 4 };
+
 static void on_check(uv_check_t *check)
 {
-	spool_flush(container_of(check, struct spool_writer, check));
+	spool_end_turn(container_of(check, struct spool_writer, check));
 }
 
 static void on_prepare(uv_prepare_t *prepare)
 {
-	spool_flush(container_of(prepare, struct spool_writer, prepare));
+	struct spool_writer *w = container_of(prepare, struct spool_writer, prepare);
+
+	if (!w->gathering) /* else it is decided when the sockets have been read */
+		spool_flush(w);
 }
 
 struct spool_writer *spool_writer_new(uv_loop_t *loop, const struct spool_writer_ops *ops)
@@ -29,7 +34,8 @@ struct spool_writer *spool_writer_new(uv_loop_t *loop, const struct spool_writer
 	uv_prepare_start(&w->prepare, on_prepare);
 	uv_unref((uv_handle_t *)&w->prepare);
 	uv_timer_init(loop, &w->no_segment);
-	w->handles = 3;
+	uv_idle_init(loop, &w->turning);
+	w->handles = HANDLES;
 	return w;
 }
 
@@ -47,7 +53,7 @@ static void on_handle_closed(uv_handle_t *handle)
 void spool_writer_free(struct spool_writer **writer)
 {
 	struct spool_writer *w = *writer;
-	uv_handle_t *handles[3];
+	uv_handle_t *handles[HANDLES];
 
 	if (w == NULL)
 		return;
@@ -58,7 +64,8 @@ void spool_writer_free(struct spool_writer **writer)
 	handles[0] = (uv_handle_t *)&w->check;
 	handles[1] = (uv_handle_t *)&w->prepare;
 	handles[2] = (uv_handle_t *)&w->no_segment;
-	for (int i = 0; i < 3; i++) {
+	handles[3] = (uv_handle_t *)&w->turning;
+	for (int i = 0; i < HANDLES; i++) {
 		handles[i]->data = w;
 		uv_close(handles[i], on_handle_closed);
 	}
@@ -107,6 +114,11 @@ void spool_writer_peer_lost(struct spool_writer *w)
 	w->peer_lost = true;
 	for (struct wseg *s = w->segs; s; s = s->next)
 		s->orphan = true;
+}
+
+void spool_writer_stir(struct spool_writer *w)
+{
+	w->stirred = true;
 }
 
 void spool_writer_renew(struct spool_writer *w, uint64_t generation)

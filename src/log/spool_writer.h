@@ -39,6 +39,11 @@ void spool_writer_lend(struct spool_writer *w, uint64_t generation, uint64_t oct
 void spool_writer_peer_lost(struct spool_writer *w);
 /* End all segments up to that generation, as if they were full: what is begun and committed from now on is in later ones. */
 void spool_writer_renew(struct spool_writer *w, uint64_t generation);
+/*
+ * A client was read. As long as that goes on turn by turn, commits are gathered, for no longer than a flush takes: those who
+ * are being read share it. A turn without a word ends it at once; nothing waits for a clock.
+ */
+void spool_writer_stir(struct spool_writer *w);
 /* Can a message be begun now? */
 bool spool_writer_is_ready(const struct spool_writer *w);
 

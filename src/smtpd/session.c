@@ -478,6 +478,7 @@ static void on_socket(uv_poll_t *poll, int status, int events)
 {
 	struct session *s = container_of(poll, struct session, poll);
 
+	spool_writer_stir(smtpd.writer);
 	log_session(s);
 	if (status < 0) {
 		session_end(s, END_LOST);
