@@ -106,9 +106,11 @@ static void new_field(struct session *s, struct transaction *t, struct str name,
 		take_message_id(t, str_from(line, (size_t)str_chr(line, ':') + 1));
 }
 
-static void header_line(struct session *s, struct transaction *t, struct str line)
+/* `wire` is a line as it is stored: without the dot that RFC 5321 sec. 4.5.2 puts before it, it is the line that is meant. */
+static void header_line(struct session *s, struct transaction *t, struct str wire)
 {
 	struct header_scan *h = &t->header;
+	struct str line = wire.n && wire.p[0] == '.' ? str_from(wire, 1) : wire;
 	bool folded = line.n && (line.p[0] == ' ' || line.p[0] == '\t') && h->lines > 0;
 	struct str name = folded ? STR("") : field_name(line);
 
@@ -116,7 +118,7 @@ static void header_line(struct session *s, struct transaction *t, struct str lin
 		header_end(s, t);
 		if (!str_eq(line, STR("\r\n")))
 			keep_own(t, "\r\n"); /* the blank line that the sender forgot */
-		keep(t, line);
+		keep(t, wire);
 		return;
 	}
 	h->lines++;
@@ -127,7 +129,7 @@ static void header_line(struct session *s, struct transaction *t, struct str lin
 	if (h->dropping)
 		t->own_octets -= (int64_t)line.n;
 	else
-		keep(t, line);
+		keep(t, wire);
 }
 
 void header_add(struct session *s, struct transaction *t, struct str *wire)
