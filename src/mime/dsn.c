@@ -3,6 +3,7 @@
 #include "mime/received.h"
 #include "base/utf8.h"
 #include "smtp/command.h"
+#include "smtp/orcpt.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -106,6 +107,13 @@ static void put_header(struct dsn_writer *w, const struct dsn_report *r, const c
 	buf_free(&host);
 }
 
+/* As it may stand in this report: octets over 127 need one with UTF-8, or the form of RFC 6533 sec. 3 for others. */
+static void show_address(const struct dsn_writer *w, struct buf *out, struct str address)
+{
+	if (w->utf8 || !str_is_8bit(address) || utf8_address_put(out, address) != 0)
+		buf_add_str(out, address);
+}
+
 static void put_advice(struct dsn_writer *w, struct str status)
 {
 	for (size_t i = 0; dsn_status_is_valid(status) && i < sizeof advice / sizeof *advice; i++) {
@@ -133,7 +141,9 @@ static void put_human(struct dsn_writer *w, const struct dsn_report *r)
 	for (size_t i = 0; i < r->n_rcpt; i++) {
 		const struct dsn_rcpt *q = &r->rcpt[i];
 		struct buf head = BUF_INIT(2 * DSN_TEXT_MAX + 64);
-		buf_addf(&head, "<%.*s>", STR_ARG(str_sub(q->rcpt->address, 0, DSN_TEXT_MAX / 2)));
+		buf_add_char(&head, '<');
+		show_address(w, &head, str_sub(q->rcpt->address, 0, DSN_TEXT_MAX / 2));
+		buf_add_char(&head, '>');
 		if (q->rcpt->original.n > 0 && !str_ieq(q->rcpt->original, q->rcpt->address))
 			buf_addf(&head, " (expanded from <%.*s>)",
 				STR_ARG(str_sub(q->rcpt->original, 0, DSN_TEXT_MAX / 2 - 64)));
@@ -209,9 +219,13 @@ static void put_original_rcpt(struct dsn_writer *w, const struct envelope_rcpt *
 	buf_free(&value);
 }
 
-static const char *address_type(const struct dsn_writer *w, struct str address)
+static void put_address_field(struct dsn_writer *w, const char *name, struct str address)
 {
-	return w->utf8 && str_is_8bit(address) ? "utf-8;" : "rfc822;";
+	struct buf shown = BUF_INIT(8 * DSN_TEXT_MAX);
+
+	show_address(w, &shown, str_sub(address, 0, DSN_TEXT_MAX));
+	dsn_field(w, name, str_is_8bit(address) && utf8_is_valid(address) ? "utf-8;" : "rfc822;", buf_str(&shown));
+	buf_free(&shown);
 }
 
 /* RFC 3464 sec. 2.3. */
@@ -221,7 +235,7 @@ static void put_rcpt_fields(struct dsn_writer *w, const struct dsn_rcpt *q)
 
 	dsn_puts(w, "\r\n");
 	put_original_rcpt(w, q->rcpt);
-	dsn_field(w, "Final-Recipient", address_type(w, q->rcpt->address), q->rcpt->address);
+	put_address_field(w, "Final-Recipient", q->rcpt->address);
 	dsn_field(w, "Action", "", str_c(action_text[q->action]));
 	dsn_field(w, "Status", "", dsn_status_is_valid(q->status) ? q->status : str_c(default_status[q->action]));
 	if (q->remote_mta.n > 0)
@@ -245,7 +259,7 @@ static void put_machine(struct dsn_writer *w, const struct dsn_report *r)
 		dsn_field(w, "Original-Envelope-Id", "", str_pn(envid, n));
 	dsn_field(w, "Reporting-MTA", "dns;", r->myhostname);
 	dsn_field(w, "X-Gatepost-Queue-ID", "", str_c(envelope_id_text(r->env->id, id)));
-	dsn_field(w, "X-Gatepost-Sender", address_type(w, r->env->sender), r->env->sender);
+	put_address_field(w, "X-Gatepost-Sender", r->env->sender);
 	dsn_field(w, "Arrival-Date", "", str_c(rfc5322_date((time_t)(r->env->arrival_us / 1000000), date)));
 	for (size_t i = 0; i < r->n_rcpt; i++)
 		put_rcpt_fields(w, &r->rcpt[i]);

@@ -333,6 +333,8 @@ static void test_utf8(void **state)
 	f.env.flags = 0; /* an old-style report of the same: nothing over 127 but in the original */
 	check_int(dsn_put(&f.out, &f.report), 0);
 	check(!str_is_8bit(buf_str(&f.out)));
+	check(has(&f, "Final-Recipient: utf-8; \\x{4E2D}@example.net\r\n"));
+	check(has(&f, "\r\n<\\x{4E2D}@example.net>: "));
 	check(has(&f, "Original-Recipient: utf-8;\\x{4E2D}\\x{2B}\\x{1F600}\\x{D800}\\x{F6}@example.net\r\n"));
 	buf_free(&f.out);
 }

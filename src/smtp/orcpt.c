@@ -23,6 +23,11 @@ static int put_utf8(struct buf *out, struct str in, const char *also)
 	return 0;
 }
 
+int utf8_address_put(struct buf *out, struct str address)
+{
+	return utf8_is_valid(address) ? put_utf8(out, address, "") : -1;
+}
+
 static void put_rfc822_type(struct buf *out, struct str in)
 {
 	buf_add_c(out, "rfc822;");

@@ -5,6 +5,7 @@
 #define SMTP_ORCPT_H
 
 #include "base/arena.h"
+#include "base/buf.h"
 #include "log/envelope.h"
 
 enum { ORCPT_MAX_OCTETS = 500 }; /* RFC 3461 sec. 5.4 */
@@ -15,5 +16,11 @@ enum { ORCPT_MAX_OCTETS = 500 }; /* RFC 3461 sec. 5.4 */
  * Made texts are in the arena.
  */
 struct str orcpt_of(struct arena *mem, const struct envelope_rcpt *r);
+
+/*
+ * Append an address with octets over 127 in the ASCII form of the type utf-8 (utf-8-addr-xtext: "gr\x{FC}n@x"). 0; -1: it
+ * is no UTF-8, and *out is as before.
+ */
+int utf8_address_put(struct buf *out, struct str address);
 
 #endif
