@@ -39,7 +39,8 @@ static struct str in_brackets(struct str s, size_t *used)
 	return str_trim(str_sub(s, from, (i < s.n ? i : s.n) - from));
 }
 
-bool header_addr_next(struct str *rest, struct str *addr)
+/* As header_addr_next(), but for "<>", which is an address of no octets. */
+static void next_or_none(struct str *rest, struct str *addr)
 {
 	size_t i = 0, from = 0, to = 0, n;
 	bool in_angles = false, any = false;
@@ -70,9 +71,14 @@ bool header_addr_next(struct str *rest, struct str *addr)
 	*rest = str_from(s, i);
 	if (!in_angles)
 		*addr = any ? str_sub(s, from, to - from) : STR("");
-	if (addr->n)
-		return true;
-	return i < s.n && header_addr_next(rest, addr); /* "<>" is no recipient */
+}
+
+bool header_addr_next(struct str *rest, struct str *addr)
+{
+	*addr = STR("");
+	while (rest->n && addr->n == 0)
+		next_or_none(rest, addr);
+	return addr->n > 0;
 }
 
 void header_addr_clean(struct str addr, struct buf *out)

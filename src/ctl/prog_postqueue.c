@@ -31,7 +31,8 @@ static const char *text(const json_t *object, const char *key)
 static const struct columns {
 	const char *head, *message, *rcpt;
 } columns[] = {
-	{ "-Queue ID-  --Size-- ----Arrival Time---- -Sender/Recipient-------", "%-11s %7lld %-20.20s %s\n", "%41s%s\n" },
+	{ "-Queue ID-  --Size-- ----Arrival Time---- -Sender/Recipient-------", "%-11s %7lld %-20.20s %s\n",
+		"%41s%s\n" },
 	{ "----Queue ID----- --Size-- ---Arrival Time---- --Sender/Recipient------", "%-17s %8lld %-19.19s %s\n",
 		"%47s%s\n" },
 };

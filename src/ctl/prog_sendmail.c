@@ -198,7 +198,7 @@ _Noreturn static void run(const char *program, const char *called, char *const *
 	path[n > 0 ? n : 0] = '\0';
 	if (strrchr(path, '/') == NULL)
 		die(EX_OSERR, "/proc is not there", "");
-	strcpy(strrchr(path, '/') + 1, program);
+	snprintf(strrchr(path, '/') + 1, 64, "%s", program);
 	if (opt.dir) {
 		all[k++] = (char *)(uintptr_t) "-c";
 		all[k++] = (char *)(uintptr_t)opt.dir;
@@ -368,9 +368,9 @@ static int hand_over(struct str text)
 {
 	struct buf said = BUF_INIT(MIB);
 	int fd = submit_connect();
-	enum submit_result r = fd < 0 ? SUBMIT_LATER : submit_send(fd, text, &said);
+	enum submit_result r = fd < 0 ? SUBMIT_DOWN : submit_send(fd, text, &said);
 
-	if (said.n)
+	if (said.n && r != SUBMIT_LATER) /* later, pickup reports it */
 		fprintf(stderr, "%s: %s: %s", opt.program, r == SUBMIT_PARTLY ? "warning" : "fatal", said.p);
 	buf_free(&said);
 	switch (r) {
@@ -381,6 +381,7 @@ static int hand_over(struct str text)
 	case SUBMIT_REFUSED:
 		return EX_UNAVAILABLE;
 	case SUBMIT_LATER:
+	case SUBMIT_DOWN:
 		break;
 	}
 	errno = 0;

@@ -11,17 +11,23 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-enum { WAIT_S = 300, NAME_TRIES = 20 };
+enum { GREETING_S = 30, WAIT_S = 300, NAME_TRIES = 20 };
+
+static void set_wait(int fd, int seconds)
+{
+	struct timeval wait = { .tv_sec = seconds };
+
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof wait);
+	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &wait, sizeof wait);
+}
 
 int submit_connect(void)
 {
 	struct sockaddr_un addr = { .sun_family = AF_UNIX, .sun_path = "public/submit" };
-	struct timeval wait = { .tv_sec = WAIT_S };
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), saved;
 
 	if (fd >= 0 && connect(fd, (struct sockaddr *)&addr, sizeof addr) == 0) {
-		setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof wait);
-		setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &wait, sizeof wait);
+		set_wait(fd, GREETING_S);
 		return fd;
 	}
 	saved = errno;
@@ -126,8 +132,11 @@ static enum submit_result talk(int fd, struct str text, struct buf *in, struct b
 	unsigned accepted = 0, refused = 0;
 	int code = submit_reply(fd, in, reply);
 
+	if (code < 0)
+		return SUBMIT_DOWN;
 	if (code != 220)
 		return result_of(code, STR(""), reply, said);
+	set_wait(fd, WAIT_S);
 	code = ask(fd, in, reply, line);
 	while (code >= 200 && code < 300) {
 		line = cut_line(&text);

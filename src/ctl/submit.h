@@ -14,7 +14,8 @@ enum submit_result {
 	SUBMIT_DONE,
 	SUBMIT_PARTLY,	/* some recipients were refused for good */
 	SUBMIT_REFUSED, /* all of it, for good */
-	SUBMIT_LATER	/* nobody took it now */
+	SUBMIT_LATER,	/* not now */
+	SUBMIT_DOWN	/* nobody is there */
 };
 
 /* Connect to public/submit below the current directory. A descriptor, or -1 (errno). */

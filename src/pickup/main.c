@@ -14,6 +14,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -24,8 +25,8 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { LEFT_OVER_S = 24 * 3600, PER_RUN = 10000, CHILD_CPU_S = 300 };
-enum outcome { OUTCOME_DONE, OUTCOME_LATER, OUTCOME_BAD };
+enum { LEFT_OVER_S = 24 * 3600, PER_RUN = 10000, CHILD_S = 60, CHECK_US = 2000, AGAIN_S = 60 };
+enum outcome { OUTCOME_DONE, OUTCOME_LATER, OUTCOME_BAD, OUTCOME_DOWN };
 
 /* Tell the sender what was refused: a submission of its own, from <>. */
 static enum outcome report(struct str text, struct str said)
@@ -38,7 +39,7 @@ static enum outcome report(struct str text, struct str said)
 
 	sender = end < 11 ? STR("") : str_sub(line, 11, (size_t)end - 11); /* behind "MAIL FROM:<" */
 	if (fd < 0)
-		return OUTCOME_LATER;
+		return OUTCOME_DOWN;
 	if (sender.n) {
 		buf_addf(&content,
 			"From: MAILER-DAEMON (Mail Delivery System)\nTo: %.*s\nSubject: Undelivered Mail Returned to "
@@ -51,7 +52,7 @@ static enum outcome report(struct str text, struct str said)
 	} else {
 		close(fd);
 	}
-	return r == SUBMIT_LATER ? OUTCOME_LATER : OUTCOME_DONE;
+	return r == SUBMIT_LATER || r == SUBMIT_DOWN ? OUTCOME_LATER : OUTCOME_DONE;
 }
 
 /* In the child: the file's owner. */
@@ -69,13 +70,15 @@ static enum outcome deliver(int fd, size_t octets)
 		return OUTCOME_BAD;
 	server = submit_connect();
 	if (server < 0)
-		return OUTCOME_LATER;
+		return OUTCOME_DOWN;
 	switch (submit_send(server, text, &said)) {
 	case SUBMIT_DONE:
 		return OUTCOME_DONE;
 	case SUBMIT_PARTLY:
 	case SUBMIT_REFUSED:
 		return report(text, buf_str(&said));
+	case SUBMIT_DOWN:
+		return OUTCOME_DOWN;
 	case SUBMIT_LATER:
 		break;
 	}
@@ -84,7 +87,7 @@ static enum outcome deliver(int fd, size_t octets)
 
 static void become(const struct stat *st)
 {
-	const struct rlimit none = { 0, 0 }, cpu = { CHILD_CPU_S, CHILD_CPU_S };
+	const struct rlimit none = { 0, 0 }, cpu = { CHILD_S, CHILD_S };
 
 	if (geteuid() == 0 && (setgroups(0, NULL) != 0 || setresgid(st->st_gid, st->st_gid, st->st_gid) != 0 ||
 				      setresuid(st->st_uid, st->st_uid, st->st_uid) != 0))
@@ -98,16 +101,20 @@ static void become(const struct stat *st)
 static enum outcome run_child(int fd, const struct stat *st)
 {
 	pid_t pid = fork();
-	int status;
+	int status = 0;
 
 	if (pid == 0) {
 		become(st);
 		_exit((int)deliver(fd, (size_t)st->st_size));
 	}
-	while (pid > 0 && waitpid(pid, &status, 0) < 0)
-		if (errno != EINTR)
-			return OUTCOME_LATER;
-	return pid > 0 && WIFEXITED(status) ? (enum outcome)WEXITSTATUS(status) : OUTCOME_LATER;
+	if (pid < 0)
+		return OUTCOME_LATER;
+	for (unsigned n = 0; waitpid(pid, &status, WNOHANG) == 0; n++) {
+		if (n == CHILD_S * (1000000 / CHECK_US)) /* its owner may stop it: nobody else waits for that */
+			kill(pid, SIGKILL);
+		usleep(CHECK_US);
+	}
+	return WIFEXITED(status) ? (enum outcome)WEXITSTATUS(status) : OUTCOME_LATER;
 }
 
 /* NULL: it may be taken; "": not yet; else why it is thrown away. */
@@ -119,6 +126,8 @@ static const char *refuse(const struct stat *st)
 		return "it has other names";
 	if (geteuid() != 0 && st->st_uid != geteuid())
 		return "";
+	if ((st->st_mode & S_IXGRP) && time(NULL) - st->st_mtime < AGAIN_S)
+		return ""; /* tried a moment ago */
 	if (st->st_mode & S_IXUSR)
 		return st->st_size > 0 ? NULL : "it is empty";
 	return time(NULL) - st->st_mtime > LEFT_OVER_S ? "it was never finished" : "";
@@ -155,11 +164,13 @@ static bool take(const char *name)
 			unlink(name);
 		else if (outcome == OUTCOME_BAD)
 			why = "it is no submission";
+		else if (outcome == OUTCOME_LATER && futimens(fd, NULL) == 0)
+			fchmod(fd, S_IRWXU | S_IXGRP);
 	}
 	close(fd);
 	if (why && *why)
 		remove_entry(name, why);
-	return outcome != OUTCOME_LATER;
+	return outcome != OUTCOME_DOWN;
 }
 
 static void open_the_log(char **argv)
@@ -173,7 +184,7 @@ int main(int argc, char **argv)
 {
 	const struct dirent *entry;
 	unsigned n = 0;
-	char path[64];
+	char path[sizeof "maildrop/" + 256];
 	DIR *dir;
 
 	if (argc != 4) {
@@ -189,7 +200,7 @@ int main(int argc, char **argv)
 	while (n++ < PER_RUN && (entry = readdir(dir)) != NULL) {
 		if (entry->d_name[0] == '.')
 			continue;
-		snprintf(path, sizeof path, "maildrop/%.40s", entry->d_name);
+		snprintf(path, sizeof path, "maildrop/%.255s", entry->d_name);
 		if (!take(path))
 			break;
 	}

@@ -75,8 +75,8 @@ static void count(struct client *c, struct message *m)
 	struct dest *d = m->dest ? dest_by_number(c->q, m->dest) : NULL;
 	struct row *r;
 
-	if (queue_of(m) != QUEUE_DEFERRED || m->n_rcpt == 0)
-		return;
+	if (queue_of(m) != QUEUE_DEFERRED || m->state == MSG_PARKED || m->n_rcpt == 0)
+		return; /* parked: its destination has it in a list of its own */
 	r = row_of(c->top, d ? m->dest : refs[0].domain, d == NULL);
 	if (r == NULL) {
 		c->top->others++;
@@ -133,8 +133,8 @@ static void put_row(struct client *c, const struct row *r, bool first)
 		put_json(out, d->nexthop);
 	else
 		put_domain(c, r);
-	buf_addf(out, ", \"active\": %u, \"waiting\": %u, \"deferred\": %zu", d ? d->busy : 0, d ? d->queued : 0,
-		r->waiting);
+	buf_addf(out, ", \"active\": %u, \"waiting\": %zu, \"deferred\": %zu", d ? d->busy : 0,
+		d ? d->queued + d->parked.n : 0, r->waiting);
 	if (d)
 		buf_addf(out,
 			", \"sent_per_minute\": %.1f, \"deferred_per_minute\": %.1f, \"bounced_per_minute\": %.1f, "
@@ -150,7 +150,7 @@ static void put_row(struct client *c, const struct row *r, bool first)
 
 static bool is_busy(const struct queued *q, const struct dest *d)
 {
-	return d->busy || d->queued || dest_is_dead(q, d) || dest_rate(q, d, RCPT_SENT) > 0 ||
+	return d->busy || d->queued || d->parked.n || dest_is_dead(q, d) || dest_rate(q, d, RCPT_SENT) > 0 ||
 	       dest_rate(q, d, RCPT_DEFERRED) > 0 || dest_rate(q, d, RCPT_BOUNCED) > 0;
 }
 
