@@ -88,6 +88,9 @@ static void answer(unsigned k, enum rcpt_status status, bool dead)
 	buf_free(&out);
 }
 
+static struct queued *booted[8]; /* what they hold is held to the end: no leak */
+static unsigned n_booted;
+
 static struct queued *boot(const char *main_cf, unsigned capacity)
 {
 	struct queued *q = xcalloc(1, sizeof *q);
@@ -95,6 +98,7 @@ static struct queued *boot(const char *main_cf, unsigned capacity)
 	char dir[] = "qXXXXXX";
 	int pair[2];
 
+	booted[n_booted++] = q;
 	require(chdir("..") == 0 && mkdtemp(dir) && chdir(dir) == 0);
 	q->child.loop = xcalloc(1, sizeof(uv_loop_t));
 	uv_loop_init(q->child.loop);
