@@ -28,6 +28,8 @@ void session_name_end(struct session *s)
 
 static void on_name(struct dns_query *q)
 {
+	bool waits;
+
 	for (struct session *s = smtpd.sessions; s; s = s->next) {
 		if (s->name_query != q)
 			continue;
@@ -36,8 +38,10 @@ static void on_name(struct dns_query *q)
 			s->name = xstrndup(q->name);
 		}
 		log_session(s);
+		waits = s->waits_for_name;
 		session_name_end(s);
-		session_deadline(s, s->service->timeout_ms);
+		if (waits)
+			session_deadline(s, s->service->timeout_ms);
 		session_resume(s);
 		return;
 	}
@@ -167,6 +171,8 @@ void session_new(const struct service *service, int fd, const struct sockaddr *p
 		session_watch(s, UV_READABLE);
 		return;
 	}
+	if (greet_waits(s))
+		return;
 	session_greet(s);
 	session_pump(s);
 }

@@ -145,6 +145,10 @@ enum outcome do_rcpt(struct session *s, struct str arg)
 		reply(s, REPLY_TOO_MANY_RCPTS); /* sec. 4.5.3.1.10 */
 		return R_DONE;
 	}
+	if (s->spoke_early) {
+		reply_reject(s, 550, "5.5.1", "Protocol error", false);
+		return R_DONE;
+	}
 	if (!client_may(s, EVENT_RCPT)) {
 		replyf(s, 450, "4.7.1", "Error: too many recipients from %s", s->addr);
 		return R_DONE;

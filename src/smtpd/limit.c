@@ -7,17 +7,19 @@
 
 #include <stdlib.h>
 
-enum { BUCKETS = 1024, KEY_OCTETS = 16 };
+enum { BUCKETS = 4096, KEY_OCTETS = 16, REMEMBERED_MAX = 100 * 1000 };
 
 struct client {
 	struct client *next;
 	const struct service *service;
 	unsigned char key[KEY_OCTETS];
 	unsigned connections;
-	uint64_t since_ms; /* count is of the unit of time that began then */
+	uint64_t waited_until_ms; /* it is greeted at once up to then */
+	uint64_t since_ms;	  /* count is of the unit of time that began then */
 	unsigned count[EVENT_COUNT];
 };
 static struct client *buckets[BUCKETS];
+static size_t n_clients;
 
 static const char *const event_names[EVENT_COUNT] = { "Connection", "Message delivery request", "Recipient address",
 	"New TLS session", "AUTH command" };
@@ -38,7 +40,9 @@ static void key_of(const struct session *s, unsigned char key[KEY_OCTETS])
 
 static bool is_over(const struct client *c)
 {
-	return c->connections == 0 && now_ms() - c->since_ms >= c->service->rate_unit_ms;
+	uint64_t now = now_ms();
+
+	return c->connections == 0 && now - c->since_ms >= c->service->rate_unit_ms && now >= c->waited_until_ms;
 }
 
 /* Where it is, or would be. Those in its way that are long gone are forgotten. */
@@ -54,6 +58,7 @@ static struct client **find(const struct service *service, const unsigned char k
 			continue;
 		}
 		*at = c->next;
+		n_clients--;
 		free(c);
 	}
 	return at;
@@ -68,6 +73,7 @@ unsigned client_enter(struct session *s)
 	at = find(s->service, key);
 	if (*at == NULL) {
 		*at = xcalloc(1, sizeof **at);
+		n_clients++;
 		(*at)->service = s->service;
 		(*at)->since_ms = now_ms();
 		memcpy((*at)->key, key, KEY_OCTETS);
@@ -110,4 +116,15 @@ bool client_may(struct session *s, enum client_event e)
 	log_warn("%s rate limit exceeded: %u from %s for service %s", event_names[e], c->count[e] + 1, client_text(s),
 		s->service->row->name);
 	return false;
+}
+
+void client_waited(struct session *s)
+{
+	if (n_clients < REMEMBERED_MAX)
+		s->client->waited_until_ms = now_ms() + s->service->greet_ttl_ms;
+}
+
+bool client_has_waited(const struct session *s)
+{
+	return now_ms() < s->client->waited_until_ms;
 }

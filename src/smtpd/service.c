@@ -117,6 +117,7 @@ static void read_protocol(struct service *s)
 {
 	const struct conf_view *v = s->view;
 	const char *newline = conf_str(v, "smtpd_forbid_bare_newline");
+	struct str action = str_c(conf_str(v, "postscreen_greet_action"));
 
 	s->helo_required = conf_bool(v, "smtpd_helo_required");
 	s->delay_reject = conf_bool(v, "smtpd_delay_reject");
@@ -129,6 +130,11 @@ static void read_protocol(struct service *s)
 	s->reject_unlisted_sender = conf_bool(v, "smtpd_reject_unlisted_sender");
 	s->bare_newline = strcmp(newline, "reject") == 0 ? BARE_REJECT : BARE_NORMALIZE;
 	s->bare_newline_code = (int)conf_int(v, "smtpd_forbid_bare_newline_reject_code");
+	s->greet_action = str_ieq(action, STR("drop"))	    ? GREET_DROP
+			  : str_ieq(action, STR("enforce")) ? GREET_ENFORCE
+							    : GREET_AT_ONCE;
+	s->greet_wait_ms = milliseconds(v, "postscreen_greet_wait");
+	s->greet_ttl_ms = milliseconds(v, "postscreen_greet_ttl");
 	s->forbidden_commands = conf_str(v, "smtpd_forbidden_commands");
 	s->sender_login_maps = conf_str(v, "smtpd_sender_login_maps");
 	s->name_maps = conf_str(v, "smtpd_vrfy_name_maps");

@@ -323,7 +323,7 @@ static void handle_octets(struct session *s, struct str fresh)
 
 static void watch_for_more(struct session *s)
 {
-	if (s->mode == MODE_HANDSHAKE || s->mode == MODE_LINGER)
+	if (s->mode == MODE_HANDSHAKE || s->mode == MODE_LINGER || s->mode == MODE_GREET)
 		return;
 	/* While a question is open nothing is read; on_socket() stops watching when something comes. Most answers are
 	 * faster than the client, and each change costs a system call. */
@@ -492,6 +492,10 @@ static void on_socket(uv_poll_t *poll, int status, int events)
 		on_handshake(s);
 		return;
 	}
+	if (s->mode == MODE_GREET) {
+		greet_on_readable(s);
+		return;
+	}
 	if (is_waiting(s) && s->poll_events == UV_READABLE) {
 		session_watch(s, 0);
 		return;
@@ -519,6 +523,10 @@ static void on_timer(uv_timer_t *timer)
 	}
 	if (s->question && s->question->what == ASK_SLEEP) {
 		session_answer(s);
+		return;
+	}
+	if (s->mode == MODE_GREET) {
+		greet_on_timer(s);
 		return;
 	}
 	if (s->waits_for_name) {

@@ -67,6 +67,7 @@ struct restriction_list {
 };
 
 enum tls_level { LEVEL_NONE, LEVEL_MAY, LEVEL_ENCRYPT };
+enum greet_action { GREET_AT_ONCE, GREET_ENFORCE, GREET_DROP };
 enum bare_newline { BARE_NORMALIZE, BARE_REJECT };
 
 /* What is counted of a client in anvil_rate_time_unit. */
@@ -99,6 +100,8 @@ struct service {
 		add_missing_headers;
 	bool reject_unlisted_rcpt, reject_unlisted_sender, strict_utf8;
 	enum bare_newline bare_newline;
+	enum greet_action greet_action; /* against a client that speaks before the greeting */
+	uint64_t greet_wait_ms, greet_ttl_ms;
 	int bare_newline_code;
 	const char *forbidden_commands, *sender_login_maps, *name_maps, *drop_headers, *origin, *sasl_service;
 	struct restriction_list list[STAGE_COUNT];
@@ -128,7 +131,7 @@ struct question {
 };
 
 enum hello { HELLO_NONE, HELLO_HELO, HELLO_EHLO };
-enum mode { MODE_COMMAND, MODE_AUTH, MODE_DATA, MODE_BDAT, MODE_HANDSHAKE, MODE_LINGER };
+enum mode { MODE_COMMAND, MODE_AUTH, MODE_DATA, MODE_BDAT, MODE_HANDSHAKE, MODE_GREET, MODE_LINGER };
 enum after_flush { FLUSH_NOTHING, FLUSH_STARTTLS, FLUSH_CLOSE };
 enum end_reason { END_QUIET, END_LOST, END_TIMEOUT };
 
@@ -177,6 +180,7 @@ struct session {
 	bool trusted;	     /* in mynetworks */
 	bool normalize;	     /* bare LF is taken as CRLF */
 	bool announced;	     /* "connect from" is in the log */
+	bool spoke_early;    /* before the greeting */
 	bool sent_ahead;     /* broke RFC 2920 sec. 3.1 */
 	bool more_input;     /* input stands behind the command that runs */
 	bool tls_wants_write, waits_for_name;
@@ -250,6 +254,15 @@ void client_leave(struct session *s);
 bool client_may(struct session *s, enum client_event e);
 void client_count(struct session *s, enum client_event e); /* it does */
 bool client_is_exempt(const struct session *s);
+/* It waited for a greeting; has it done so lately? */
+void client_waited(struct session *s);
+bool client_has_waited(const struct session *s);
+
+/* greet.c */
+/* True: the session waits for greet_on_timer() before it is greeted. */
+bool greet_waits(struct session *s);
+void greet_on_readable(struct session *s);
+void greet_on_timer(struct session *s);
 
 /* io.c: octets in and out, plain or TLS */
 enum io { IO_DONE, IO_AGAIN, IO_END };
