@@ -1,7 +1,7 @@
 /*
  * smtpd.h - the state of the SMTP server: the process, a service of master.cf, a session, a mail transaction.
  *
- * The way of a command: session.c reads and cuts lines, rules.c decides whether the verb may run now, cmd_*.c, data.c,
+ * The way of a command: session.c reads, input.c cuts lines, rules.c decides whether the verb may run now, cmd_*.c, data.c,
  * bdat.c, auth.c, starttls.c do what is special to it, replies go to session->out and leave once per burst. A session
  * has at most one open question; while it waits, its later commands stay in the input.
  */
@@ -245,6 +245,12 @@ void question_end(struct session *s);
 uint64_t now_ms(void);
 void session_deadline(struct session *s, uint64_t ms);
 bool session_is_ours(const struct session *s); /* trusted or logged in */
+
+/* input.c */
+/* Run what is there. Returns the octets used. */
+size_t session_consume(struct session *s, struct str in);
+/* What follows from a command's outcome. False: read no further now. */
+bool session_settle(struct session *s, enum outcome r);
 
 /* limit.c */
 /* Another connection of this client: how many there are with it; one less. */
