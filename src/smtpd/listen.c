@@ -11,6 +11,7 @@
 
 enum {
 	PAUSE_MS = 500,
+	QUEUE_MAX = 1024,
 	FIRST_SEGMENT_MS =
 		10 * 1000,   /* so long clients wait in the backlog for queued to be there; then they are told */
 	WARN_MS = 10 * 1000, /* one line in so long a time says that there are too many */
@@ -70,32 +71,42 @@ static void pause_accept(int err)
 	uv_timer_start(&pause_timer, on_pause_end, PAUSE_MS, PAUSE_MS);
 }
 
-static void on_connection(uv_poll_t *poll, int status, int events)
+/* False: nobody waits there, or nobody more can be taken. */
+static bool accept_one(const struct listener *l)
 {
-	struct listener *l = container_of(poll, struct listener, poll);
 	struct sockaddr_storage peer;
-	socklen_t len;
+	socklen_t len = sizeof peer;
 	int fd;
 
-	(void)events;
-	if (status < 0)
-		return;
-	for (int i = 0; i < ACCEPT_BURST && !smtpd.stopping; i++) {
-		if (smtpd.n_sessions >= sessions_max) {
-			pause_accept(EMFILE);
-			return;
-		}
-		len = sizeof peer;
-		fd = accept4(l->fd, (struct sockaddr *)&peer, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
-		if (fd >= 0) {
-			session_new(l->service, fd, (struct sockaddr *)&peer);
-			continue;
-		}
-		if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
-			pause_accept(errno);
-		if (errno != ECONNABORTED && errno != EINTR)
-			return;
+	if (smtpd.n_sessions >= sessions_max) {
+		pause_accept(EMFILE);
+		return false;
 	}
+	fd = accept4(l->fd, (struct sockaddr *)&peer, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	if (fd >= 0) {
+		session_new(l->service, fd, (struct sockaddr *)&peer);
+		return true;
+	}
+	if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
+		pause_accept(errno);
+	return errno == ECONNABORTED || errno == EINTR;
+}
+
+static void on_connection(uv_poll_t *poll, int status, int events)
+{
+	const struct listener *l = container_of(poll, struct listener, poll);
+
+	(void)events;
+	for (int i = 0; status >= 0 && i < ACCEPT_BURST && !smtpd.stopping && accept_one(l); i++)
+		continue;
+}
+
+/* A socket that no successor has takes those who wait in its queue with it, so they are let in. */
+void listen_drain(void)
+{
+	for (size_t i = 0; accepting && i < smtpd.child.n_listener; i++)
+		for (int k = 0; k < QUEUE_MAX && !paused && accept_one(&listeners[i]); k++)
+			continue;
 }
 
 /* A session is a descriptor; a limit made for shells is too low for a server. */

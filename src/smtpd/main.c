@@ -25,6 +25,8 @@ static void on_stop(struct child *c, bool graceful)
 {
 	if (smtpd.stopping && graceful)
 		return;
+	if (graceful)
+		listen_drain();
 	smtpd.stopping = true;
 	listen_stop();
 	if (!graceful)

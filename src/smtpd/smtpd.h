@@ -220,6 +220,7 @@ const struct service *service_find(const struct conf_service *row);
 void listen_limit(void); /* how many sessions there may be; before the jail */
 void listen_open(void);
 void listen_begin(void); /* the first segment is there: mail can be taken */
+void listen_drain(void);
 void listen_stop(void);
 void listen_resume(void);
 
