@@ -33,9 +33,10 @@ static void end(struct spool_writer *w, uint64_t generation, uint64_t offset, bo
 
 	(void)w;
 	(void)offset;
-	(void)failed;
-	if (s)
-		segment_close(the_queue, s, s->known);
+	if (s == NULL)
+		return;
+	s->failed |= failed;
+	segment_close(the_queue, s, s->known);
 }
 
 static const struct spool_writer_ops ops = { want, committed, end };

@@ -68,6 +68,7 @@ struct segment {
 	uint64_t read_to;	/* all that was known at this turn has been read */
 	unsigned damaged;	/* messages in it that cannot be read: kept for `gatepost queue fsck` */
 	bool no_file;		/* unlinked */
+	bool failed;		/* a write or flush of it failed: its place on the disk is not trusted any more */
 	bool sparse;		/* what is left in it should move */
 };
 

@@ -5,8 +5,28 @@
 #include "queued/queued.h"
 #include "base/test.h"
 
+#include <errno.h>
 #include <stdlib.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
 #include <unistd.h>
+
+/* This program's own, so that they can fail. */
+int fdatasync(int fd);
+ssize_t pwritev2(int fd, const struct iovec *iov, int n, off_t at, int flags);
+static int bad_fd = -1;
+
+int fdatasync(int fd)
+{
+	errno = EIO;
+	return fd == bad_fd ? -1 : (int)syscall(SYS_fdatasync, fd);
+}
+
+ssize_t pwritev2(int fd, const struct iovec *iov, int n, off_t at, int flags)
+{
+	errno = EIO;
+	return fd == bad_fd ? -1 : syscall(SYS_pwritev2, fd, iov, (unsigned long)n, (unsigned long)at, 0UL, flags);
+}
 
 static void on_busy(uv_idle_t *idle)
 {
@@ -404,6 +424,46 @@ static void test_lost_header(void **state)
 	die(q);
 }
 
+/* A disk that fails under the results, when they are written or only then when they are flushed: they go elsewhere. */
+static void test_results_fail(void **state)
+{
+	for (int flush = 0; flush < 2; flush++) {
+		struct queued *q = boot();
+		uint64_t done = accept_message(q, 1, 10), deferred = accept_message(q, 1, 10);
+		uint64_t more = accept_message(q, 1, 10);
+		struct segment *bad = q->current;
+		unsigned number = bad->number;
+		const char zeros[20000] = "";
+		bool found = false;
+
+		(void)state;
+		finish(q, done);
+		defer(q, deferred, 100, "why");
+		while (segments_count(q, SEG_FREE) == 0)
+			uv_run(q->child.loop, UV_RUN_ONCE);
+		result_write(q);
+		finish(q, more);
+		if (flush)
+			result_write(q);
+		bad_fd = bad->fd;
+		check_int(result_flush(q, true), 0);
+		check(q->current != bad && bad->failed);
+		bad_fd = -1;
+		check_int(pwrite_all(bad->fd, zeros, sizeof zeros, SEG_HEADER_OCTETS, false), 0); /* it kept nothing */
+		segments_recycle(q);
+		for (struct segment *s = q->segments; s; s = s->next)
+			found |= s->number == number;
+		check(!found);
+		die(q);
+
+		q = boot();
+		check(message_find(q, done) == NULL && message_find(q, more) == NULL);
+		check(message_find(q, deferred) && message_find(q, deferred)->attempts == 1);
+		finish(q, deferred);
+		die(q);
+	}
+}
+
 /* What cannot be read is not used again before somebody has looked. */
 static void test_damaged_content_is_kept(void **state)
 {
@@ -452,7 +512,7 @@ int main(void)
 		cmocka_unit_test(test_states), cmocka_unit_test(test_recycling), cmocka_unit_test(test_locks),
 		cmocka_unit_test(test_moved), cmocka_unit_test(test_survivors_move_to_a_later_segment),
 		cmocka_unit_test(test_content_waits_for_its_commit), cmocka_unit_test(test_lost_header),
-		cmocka_unit_test(test_wheel),
+		cmocka_unit_test(test_results_fail), cmocka_unit_test(test_wheel),
 		cmocka_unit_test(test_damaged_content_is_kept), /* leaves damage behind: the last */
 	};
 	char dir[] = "/tmp/gatepost-recovery-XXXXXX", *remove;

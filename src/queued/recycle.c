@@ -52,6 +52,17 @@ static bool is_newest(const struct queued *q, const struct segment *s)
 	return true;
 }
 
+/* Where a flush failed nothing is kept again. */
+static void give_up(struct queued *q, struct segment *s)
+{
+	segment_unlink(q, s);
+	if (s->no_file && fsync(q->dir) == 0)
+		return;
+	log_error("segment file %08x: cannot be removed; left alone", s->number);
+	s->no_file = false;
+	s->state = SEG_BAD;
+}
+
 static void make_spare(struct queued *q, struct segment *s)
 {
 	struct segment_head h = s->head;
@@ -64,6 +75,10 @@ static void make_spare(struct queued *q, struct segment *s)
 	if (segment_is_locked(s)) /* an agent has not closed it yet; the next tick tries again */
 		return;
 	log_scan_rest(&s->scan);
+	if (s->failed) {
+		give_up(q, s);
+		return;
+	}
 	h.class = SEG_SPARE;
 	err = segment_head_write(s->fd, &h);
 	if (err != 0) {

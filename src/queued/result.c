@@ -37,38 +37,27 @@ static bool next_current(struct queued *q)
 	return true;
 }
 
+static bool has_room(const struct queued *q, size_t octets)
+{
+	return q->current && q->current->head.size - q->current->known - q->results.n >= octets;
+}
+
 /* False: there is no place for it. After a crash the message comes twice then, which is the lesser evil. */
 static bool put(struct queued *q, enum record_type type, struct segment *about, struct str payload)
 {
 	size_t octets = record_octets(payload.n);
 
-	if (q->current && q->current->head.size - q->current->known - q->results.n < octets) {
+	if (!has_room(q, octets))
 		result_flush(q, true);
+	if (!has_room(q, octets))
 		next_current(q);
-	}
-	if (q->current == NULL || q->current->head.size - q->current->known - q->results.n < octets) {
+	if (!has_room(q, octets)) {
 		log_warn("a result could not be written down: no segment is at hand");
 		return false;
 	}
 	remember_about(q, about);
 	record_put(&q->results, &q->current->head, type, payload);
 	return true;
-}
-
-void result_write(struct queued *q)
-{
-	int err;
-
-	if (q->results.n == 0)
-		return;
-	err = pwrite_all(q->current->fd, q->results.p, q->results.n, q->current->known, false);
-	if (err != 0)
-		log_error("results: segment file %08x: %s", q->current->number, strerror(-err));
-	q->current->known += q->results.n;
-	q->results_dirty = true;
-	buf_reset(&q->results);
-	if (err != 0)
-		next_current(q);
 }
 
 /*
@@ -108,6 +97,52 @@ static bool carry_all(struct queued *q, struct segment *old)
 	return all;
 }
 
+/* The records of the buffer, encoded for a segment that does not take them. */
+static void put_again(struct queued *q, struct str records)
+{
+	struct record r;
+
+	while (records.n >= RECORD_HEADER_OCTETS) {
+		struct ipc_in in = { str_from(records, 16), false };
+		uint32_t octets = ipc_get_u32(&in);
+
+		r.type = ipc_get_u16(&in);
+		r.payload = str_pn(records.p + RECORD_HEADER_OCTETS, octets);
+		carry_forward(q, &r);
+		records = str_from(records, record_octets(octets));
+	}
+}
+
+static void write_failed(struct queued *q, struct segment *s, int err)
+{
+	struct buf records = q->results;
+
+	log_error("results: segment file %08x: write: %s; they are written again elsewhere", s->number, strerror(-err));
+	q->results = BUF_INIT(records.max);
+	s->failed = true;
+	if (next_current(q) && carry_all(q, s))
+		s->n_about = 0;
+	if (s != q->current)
+		put_again(q, buf_str(&records));
+	buf_free(&records);
+}
+
+void result_write(struct queued *q)
+{
+	int err;
+
+	if (q->results.n == 0)
+		return;
+	q->results_dirty = true;
+	err = pwrite_all(q->current->fd, q->results.p, q->results.n, q->current->known, false);
+	if (err != 0) {
+		write_failed(q, q->current, err);
+		return;
+	}
+	q->current->known += q->results.n;
+	buf_reset(&q->results);
+}
+
 /*
  * A flush that failed is never tried again: the kernel may have dropped what it could not write. What the segment holds is
  * still readable, most of the time, and is written again elsewhere.
@@ -115,6 +150,7 @@ static bool carry_all(struct queued *q, struct segment *old)
 static int flush_failed(struct queued *q, struct segment *s, int err)
 {
 	log_error("results: segment file %08x: flush: %s; they are written again elsewhere", s->number, strerror(-err));
+	s->failed = true;
 	if (s == q->current && !next_current(q))
 		return err;
 	if (!carry_all(q, s))

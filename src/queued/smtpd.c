@@ -106,6 +106,7 @@ static int on_seg_end(struct ipc *c, struct ipc_in *in, int *fds, unsigned n_fds
 		return -1;
 	if (s == NULL)
 		return 0;
+	s->failed |= failed;
 	if (failed)
 		log_warn("segment file %08x: its writer failed; it takes no more mail", s->number);
 	segment_close(p->q, s, s->known);

@@ -26,7 +26,7 @@
 
 enum { CLOCK, WHOSE, ACTION, AT, CALLS, FIRED = 6, RECORD, FREE_SPACE, FIELDS };
 enum action { NOTHING, KILL_BEFORE, KILL_AFTER, KILL_HALFWAY, FAIL_EIO, FAIL_ENOSPC, FAIL_EINTR, SHORT };
-enum kind { WROTE = 1, WROTE_FLUSHED, FLUSHED, CREATED, REMOVED, ANSWERED, ZEROS };
+enum kind { WROTE = 1, WROTE_FLUSHED, FLUSHED, CREATED, REMOVED, ANSWERED, ZEROS, FAILED };
 
 static uint64_t *state;
 static uint64_t role;
@@ -100,12 +100,15 @@ static void end_process(void)
 }
 
 /* Before the call: true when it fails instead. */
-static int fails(enum action a)
+static int fails(enum action a, int fd)
 {
 	if (a == KILL_BEFORE)
 		end_process();
+	if (a != FAIL_EIO && a != FAIL_ENOSPC && a != FAIL_EINTR)
+		return 0;
+	note(FAILED, fd, 0, 0, NULL, 0);
 	errno = a == FAIL_EIO ? EIO : a == FAIL_ENOSPC ? ENOSPC : EINTR;
-	return a == FAIL_EIO || a == FAIL_ENOSPC || a == FAIL_EINTR;
+	return 1;
 }
 
 static int done(enum action a, int r)
@@ -123,7 +126,7 @@ ssize_t pwritev2(int fd, const struct iovec *iov, int n, off_t at, int flags)
 	int is_zeros;
 	ssize_t r;
 
-	if (fails(a))
+	if (fails(a, fd))
 		return -1;
 	if ((a == SHORT || a == KILL_HALFWAY) && part.iov_len > 1)
 		part.iov_len /= 2;
@@ -143,7 +146,7 @@ static int flush_file(int fd, long number)
 	uint64_t begun;
 	int r;
 
-	if (fails(a))
+	if (fails(a, fd))
 		return -1;
 	begun = state && state[RECORD] ? tick() : 0;
 	r = (int)syscall(number, fd);
@@ -176,7 +179,7 @@ int openat(int dir, const char *name, int flags, ...)
 	if (!(flags & O_CREAT) || n < 4 || strcmp(name + n - 4, ".seg") != 0)
 		return (int)syscall(SYS_openat, dir, name, flags, mode);
 	a = now();
-	if (fails(a))
+	if (fails(a, -1))
 		return -1;
 	fd = (int)syscall(SYS_openat, dir, name, flags, mode);
 	if (fd >= 0)
@@ -189,7 +192,7 @@ int unlinkat(int dir, const char *name, int flags)
 	enum action a = now();
 	int r;
 
-	if (fails(a))
+	if (fails(a, -1))
 		return -1;
 	r = (int)syscall(SYS_unlinkat, dir, name, flags);
 	if (r == 0)
