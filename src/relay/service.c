@@ -6,6 +6,8 @@
 
 #include <stdlib.h>
 
+enum { SYSTEM_CONNECT_MS = 130 * 1000 /* smtp_connect_timeout = 0: as long as TCP itself tries */ };
+
 static struct service *services;
 static size_t n_services;
 
@@ -47,6 +49,8 @@ static void read_times(struct service *s)
 	for (size_t i = 0; i < sizeof steps / sizeof *steps; i++)
 		s->step_ms[steps[i].step] = ms(s->view, steps[i].name);
 	s->connect_ms = ms(s->view, "smtp_connect_timeout");
+	if (s->connect_ms == 0)
+		s->connect_ms = SYSTEM_CONNECT_MS;
 	s->idle_ms = ms(s->view, "smtp_connection_cache_time_limit");
 	s->reuse_ms = ms(s->view, "smtp_connection_reuse_time_limit");
 	s->reuse_count = conf_int(s->view, "smtp_connection_reuse_count_limit");
