@@ -7,7 +7,25 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
+
+/* The clock of this test, OpenSSL's part of it too: 0 is the real one. */
+static time_t clock_now;
+
+time_t time(time_t *out)
+{
+	struct timespec real;
+	time_t now = clock_now;
+
+	if (now == 0) {
+		clock_gettime(CLOCK_REALTIME, &real);
+		now = real.tv_sec;
+	}
+	if (out)
+		*out = now;
+	return now;
+}
 
 static char dir[] = "/tmp/tls-test-XXXXXX";
 
@@ -257,10 +275,48 @@ static void test_tickets(void **state)
 	tls_tickets_seed(other_seed);
 	check(!resumes(smtp, client, kept));
 	SSL_SESSION_free(kept);
+	kept = NULL;
 	SSL_CTX_free(client);
 	tls_ctx_free(&smtp);
 	tls_ctx_free(&same);
 	tls_ctx_free(&other);
+	buf_free(&error);
+}
+
+/* The keys change every hour; those of the hour before still open a ticket, older ones do not. */
+static void test_tickets_rotate(void **state)
+{
+	static const unsigned char seed[32] = "a";
+	struct buf error = BUF_INIT(8192);
+	SSL_CTX *client = SSL_CTX_new(TLS_client_method());
+	time_t hour = (time(NULL) / 3600 + 1) * 3600;
+	struct tls_ctx *smtp;
+	struct pair p;
+	char text[8];
+
+	(void)state;
+	SSL_CTX_set_session_cache_mode(client, SSL_SESS_CACHE_CLIENT);
+	SSL_CTX_sess_set_new_cb(client, keep_session);
+	clock_now = hour - 10;
+	tls_tickets_seed(seed);
+	smtp = server(EC, "smtp", &error);
+	pair_open(&p, smtp, client, NULL);
+	SSL_read(p.client, text, sizeof text);
+	pair_close(&p);
+	check(resumes(smtp, client, kept));
+	clock_now = hour + 10;
+	check(resumes(smtp, client, kept));
+	tls_tickets_seed(seed); /* another process, started in the new hour */
+	check(resumes(smtp, client, kept));
+	clock_now = hour + 3590;
+	check(resumes(smtp, client, kept));
+	clock_now = hour + 3610;
+	check(!resumes(smtp, client, kept));
+	clock_now = 0;
+	SSL_SESSION_free(kept);
+	kept = NULL;
+	SSL_CTX_free(client);
+	tls_ctx_free(&smtp);
 	buf_free(&error);
 }
 
@@ -299,7 +355,8 @@ static void test_old_protocols_and_alpn(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_faults), cmocka_unit_test(test_octets_and_end),
-		cmocka_unit_test(test_tickets), cmocka_unit_test(test_old_protocols_and_alpn) };
+		cmocka_unit_test(test_tickets), cmocka_unit_test(test_tickets_rotate),
+		cmocka_unit_test(test_old_protocols_and_alpn) };
 	static const char *const files[] = { "ec.pem", "ec.key", "ec.all", "rsa.pem", "rsa.key", "rsa.all", "text" };
 	int r;
 
