@@ -76,8 +76,9 @@ static void warn_of_what_does_nothing(const struct conf *conf, struct buf *warni
 	buf_free(&names);
 }
 
-static unsigned check_service(struct checked *c, const struct conf *conf, const struct conf_service *s)
+static unsigned check_service(const struct checked *whole, const struct conf *conf, const struct conf_service *s)
 {
+	struct checked c = *whole;
 	bool is_server = strcmp(s->type, "inet") == 0 && strcmp(s->command, "smtpd") == 0;
 	bool is_client = strcmp(s->type, "unix") == 0 && strcmp(s->command, "smtp") == 0;
 	char where[8192];
@@ -85,10 +86,10 @@ static unsigned check_service(struct checked *c, const struct conf *conf, const 
 	if (!is_server && !is_client)
 		return 0;
 	snprintf(where, sizeof where, "%s/master.cf, line %u: service %s", conf_dir(conf), s->line, s->name);
-	c->where = where;
-	c->view = s->view;
-	c->service = s;
-	return is_server ? check_tls(c) + check_restrictions(c) : check_client(c);
+	c.where = where;
+	c.view = s->view;
+	c.service = s;
+	return is_server ? check_tls(&c) + check_restrictions(&c) : check_client(&c);
 }
 
 unsigned ctl_faults(const char *config_directory, struct buf *lines, struct buf *warnings)

@@ -114,7 +114,7 @@ static bool check_loop(const struct mailbox *m, struct mailbox_result *r)
 static void write_below(const struct mailbox *m, int base, struct mailbox_result *r)
 {
 	struct open_dir d;
-	char name[PATH_PART_MAX + 1];
+	char name[PATH_PART_MAX + 1] = "";
 	bool is_maildir = path_is_maildir(m->path);
 
 	if (open_dir(&d, base, m->base, m->path, is_maildir ? NULL : name) != 0) {

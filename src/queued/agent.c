@@ -223,7 +223,7 @@ struct agent *agent_pick(struct queued *q, enum role role, const struct dest *d)
 	if (n == 0)
 		return NULL;
 	sticky = d->number % n;
-	for (unsigned i = 0, k = 0; k < n; i++) {
+	for (unsigned i = 0, k = 0; i < q->n_agents && k < n; i++) {
 		struct agent *g = q->agent[i];
 
 		if (g == NULL || g->role != role)

@@ -116,7 +116,8 @@ static void admit(struct queued *q, struct segment *s, const struct record *r, s
 
 		q->damaged++;
 		s->damaged++;
-		log_error("%s: from=<%.*s>: its content is damaged in segment file %08x; kept for `gatepost queue fsck`",
+		log_error(
+			"%s: from=<%.*s>: its content is damaged in segment file %08x; kept for `gatepost queue fsck`",
 			envelope_id_text(e->id, id), STR_ARG(e->sender), s->number);
 		return;
 	}
@@ -148,7 +149,8 @@ static void take_commit(struct queued *q, struct segment *s, const struct record
 	struct message *m;
 
 	if (envelope_decode(arena_dup(mem, r->payload), mem, &e) != 0) {
-		log_error("segment file %08x: a COMMIT at %" PRIu64 " cannot be understood; kept for `gatepost queue fsck`",
+		log_error("segment file %08x: a COMMIT at %" PRIu64
+			  " cannot be understood; kept for `gatepost queue fsck`",
 			s->number, r->offset);
 		q->damaged++;
 		s->damaged++;

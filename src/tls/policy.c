@@ -44,12 +44,11 @@ struct range {
 
 static int apply_word(struct range *r, struct str word, struct buf *error)
 {
-	struct str name = word;
 	bool floor = str_has_prefix(word, STR(">=")), ceiling = str_has_prefix(word, STR("<="));
 	bool not = str_has_prefix(word, STR("!"));
+	struct str name = str_trim(str_from(word, floor || ceiling ? 2 : (not ? 1 : 0)));
 	const struct version *v;
 
-	name = str_trim(str_from(word, floor || ceiling ? 2 : (not ? 1 : 0)));
 	if ((floor || ceiling) && name.n == 0)
 		return 0; /* no limit on that side, as in Postfix */
 	v = version_find(name);

@@ -42,6 +42,7 @@ static void check_report(struct str report)
 	require(boundaries == 4);
 }
 
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct str rest = str_pn(data, size), part[10] = { { "", 0 } };
