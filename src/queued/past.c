@@ -41,6 +41,19 @@ struct past_entry *past_find(const struct queued *q, uint64_t id, uint64_t gener
 	return NULL;
 }
 
+/* Of a copy that had moved when what was said of the new one was not flushed yet: it is as the one before was. */
+struct past_entry *past_of_earlier_copy(const struct queued *q, uint64_t id, uint64_t generation)
+{
+	struct past_entry *last = NULL;
+
+	if (q->past == NULL)
+		return NULL;
+	for (struct past_entry *e = q->past->hash[slot_of(q->past, id)]; e; e = e->next)
+		if (e->id == id && e->generation < generation && (last == NULL || e->generation > last->generation))
+			last = e;
+	return last;
+}
+
 bool past_is_done(const struct queued *q, uint64_t id, uint64_t generation)
 {
 	if (q->past == NULL)

@@ -342,6 +342,7 @@ void take_wake(struct queued *q);
 bool past_some(struct queued *q);
 /* Is that recipient done, or the whole message (index UINT32_MAX)? */
 struct past_entry *past_find(const struct queued *q, uint64_t id, uint64_t generation);
+struct past_entry *past_of_earlier_copy(const struct queued *q, uint64_t id, uint64_t generation);
 bool past_is_done(const struct queued *q, uint64_t id, uint64_t generation);
 bool past_rcpt_is_done(const struct past_entry *e, uint32_t index);
 /* Set attempts, flags, due time, reasons of a message that was just made. */

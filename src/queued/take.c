@@ -63,7 +63,6 @@ static void relocate(
 	m->flags &= (uint8_t)~MF_MOVING;
 	if (!content_is_there(q, s, e, &spans))
 		return; /* the old one stays */
-	result_done_commit(q, m->id, old);
 	if (m->flags & MF_SPANS) {
 		struct arena *mem = arena_new(0);
 		struct envelope before;
@@ -84,10 +83,11 @@ static void relocate(
 	m->flags = (uint8_t)((m->flags & ~MF_SPANS) | MF_MOVED);
 	place(m, s, r, e, spans);
 	message_ref_segments(q, m, e);
+	if (m->state == MSG_HELD || (m->flags & (MF_HELD | MF_EXPIRE)))
+		result_hold(q, m);
 	if (m->attempts > 0)
 		result_defer(q, m);
-	if (m->state == MSG_HELD)
-		result_hold(q, m);
+	result_done_commit(q, m->id, old);
 	if (m->flags & MF_DELETED)
 		operate_delete(q, m);
 }
@@ -132,7 +132,7 @@ static void admit(struct queued *q, struct segment *s, const struct record *r, s
 	else
 		q->n_accepted++;
 	m->state = MSG_READY;
-	past_apply(q, past, m);
+	past_apply(q, past ? past : s->in_recovery ? past_of_earlier_copy(q, e->id, s->head.generation) : NULL, m);
 	if (m->state != MSG_READY)
 		return;
 	message_ready(q, m);
