@@ -9,6 +9,7 @@
 #include <netdb.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -19,6 +20,7 @@ enum {
 	RETRY_FIRST_MS = 150, /* a service that starts together with us needs about that long */
 	TICK_MS = 250,
 	HANDSHAKE_MS = 10000,
+	FRESH_MS = 60000, /* an older connection is made anew before the next request */
 	MECHS_MAX = 64
 };
 
@@ -49,8 +51,11 @@ struct auth_client {
 	struct link *link;
 	int fd;
 	uint64_t retry_ms, tried_ms, handshake_ms; /* uv_now() */
-	unsigned failures;			   /* connections in a row that came to nothing */
-	const char *what, *hint;		   /* of the last failure: "cannot connect to" why hint */
+	uint64_t up_ms, heard_ms;		   /* DONE came; the last octet came */
+	dev_t dev;				   /* the socket's file when it was connected to; 0: none was seen */
+	ino_t ino;
+	unsigned failures;	 /* connections in a row that came to nothing */
+	const char *what, *hint; /* of the last failure: "cannot connect to" why hint */
 	char why[128];
 	bool said; /* "cannot connect" is in the log, "is back" not yet */
 	struct buf in, out;
@@ -260,12 +265,26 @@ static void greet(struct auth_client *c)
 		link_failed(c, "cannot talk to", "it takes no data", "");
 }
 
+static void note_file(struct auth_client *c, dev_t *dev, ino_t *ino)
+{
+	const struct sockaddr_un *un = (const struct sockaddr_un *)(const void *)&c->address;
+	struct stat st;
+
+	*dev = 0;
+	*ino = 0;
+	if (un->sun_family == AF_UNIX && stat(un->sun_path, &st) == 0) {
+		*dev = st.st_dev;
+		*ino = st.st_ino;
+	}
+}
+
 static void try_connect(struct auth_client *c)
 {
 	uint64_t now = uv_now(c->loop);
 	int r;
 
 	c->tried_ms = now;
+	note_file(c, &c->dev, &c->ino);
 	if (c->address_error) {
 		link_failed(c, "cannot use smtpd_sasl_path", c->address_error, "");
 		return;
@@ -297,6 +316,22 @@ static void try_connect(struct auth_client *c)
 	arm(c, TICK_MS);
 }
 
+/*
+ * A process of Dovecot's that was stopped or reloaded serves the connections that it has for as long as its clients keep
+ * them, with its old settings or with no database behind it. So a connection that nobody is using is left when another
+ * socket has taken the place of its own, and after a minute.
+ */
+static bool is_stale(struct auth_client *c)
+{
+	dev_t dev;
+	ino_t ino;
+
+	if (c->state != LINK_UP || c->n_requests)
+		return false;
+	note_file(c, &dev, &ino);
+	return dev != c->dev || ino != c->ino || uv_now(c->loop) - c->up_ms > FRESH_MS;
+}
+
 /* ---- what the service says ---- */
 
 static void on_mech(struct auth_client *c, struct str rest)
@@ -326,6 +361,7 @@ static void on_done(struct auth_client *c)
 	c->n_mechs = c->n_new;
 	c->n_new = 0;
 	c->state = LINK_UP;
+	c->up_ms = uv_now(c->loop);
 	c->failures = 0;
 	if (c->said)
 		log_info("authentication service %s is back", c->path);
@@ -463,6 +499,7 @@ static void on_readable(struct auth_client *c)
 		return;
 	}
 	buf_commit(&c->in, (size_t)n);
+	c->heard_ms = uv_now(c->loop);
 	on_input(c);
 }
 
@@ -514,6 +551,7 @@ static void end_overdue(struct auth_client *c)
 {
 	uint64_t now = uv_now(c->loop);
 	struct auth_request *late = NULL;
+	bool was_late;
 
 	for (size_t i = 0; i < BUCKETS; i++) {
 		struct auth_request **at = &c->bucket[i], *r;
@@ -530,7 +568,8 @@ static void end_overdue(struct auth_client *c)
 			late = r;
 		}
 	}
-	if (late)
+	was_late = late != NULL;
+	if (was_late)
 		log_warn("authentication service %s did not answer within %u seconds", c->path,
 			(unsigned)(c->timeout_ms / 1000));
 	/* On the list of the client, so that a callback may cancel another one of them. */
@@ -540,6 +579,9 @@ static void end_overdue(struct auth_client *c)
 		end_later(c, &c->temp, late);
 		late = next;
 	}
+	/* Silent altogether: it will not answer the next one either. */
+	if (was_late && c->state == LINK_UP && now - c->heard_ms >= c->timeout_ms)
+		link_failed(c, "gave up the connection to", "the service is silent", "");
 	if (c->out.n && c->state == LINK_UP)
 		link_flush(c);
 }
@@ -728,6 +770,10 @@ void auth_start(struct auth_client *c, struct auth_request *r)
 	if (r->service.n + r->mech.n + r->local_ip.n + r->remote_ip.n > 1024 || !has_room(c)) {
 		end_later(c, &c->temp, r);
 		return;
+	}
+	if (is_stale(c)) {
+		link_close(c);
+		try_connect(c);
 	}
 	/* After a pause the first request finds out itself whether the service is there again. */
 	if (c->state == LINK_DOWN && uv_now(c->loop) >= c->tried_ms + 100)

@@ -292,9 +292,11 @@ static void test_away(void **state)
 	check(s.fd >= 0);
 	service_say(&s, str_c(greeting), false);
 	check(auth_client_is_up(c));
-	/* A service that does not answer: a temporary failure after the time-out, and its late answer is nobody's. */
+	/* A service that answers others only: a temporary failure after the time-out, and its late answer is nobody's. */
 	ask(c, &p, "AGEAYg==");
-	wait_ms(1600);
+	wait_ms(700);
+	service_say(&s, STR("OK\t77\tuser=other\n"), false);
+	wait_ms(900);
 	check_int(p.outcome, AUTH_TEMP);
 	check_int(p.ends, 1);
 	check(strstr(service_hear(&s), "CANCEL\t3\n") != NULL);
@@ -302,6 +304,63 @@ static void test_away(void **state)
 	check_int(p.ends, 1);
 	auth_client_free(&c);
 	uv_run(&loop, UV_RUN_DEFAULT);
+	service_close(&s);
+}
+
+/* The service was started anew at the same path while its old process keeps our connection, and says nothing. */
+static void test_replaced(void **state)
+{
+	struct service old, new;
+	struct auth_client *c;
+	struct probe p;
+
+	(void)state;
+	service_open(&old);
+	c = auth_client_new(&loop, old.path, 10);
+	uv_run(&loop, UV_RUN_NOWAIT);
+	service_accept(&old);
+	service_say(&old, str_c(greeting), false);
+	check(auth_client_is_up(c));
+	service_open(&new); /* in its place */
+	ask(c, &p, "YQ==");
+	uv_run(&loop, UV_RUN_NOWAIT);
+	service_accept(&new);
+	service_say(&new, str_c(greeting), false);
+	check(strstr(service_hear(&new), "AUTH\t1\tPLAIN") != NULL);
+	check(strstr(service_hear(&old), "AUTH") == NULL);
+	service_say(&new, STR("OK\t1\tuser=a\n"), false);
+	check_int(p.outcome, AUTH_OK);
+	auth_client_free(&c);
+	uv_run(&loop, UV_RUN_NOWAIT);
+	service_close(&old);
+	service_close(&new);
+}
+
+/* One that is silent for the whole time limit is left; the next request goes over a new connection. */
+static void test_silent(void **state)
+{
+	struct service s;
+	struct auth_client *c;
+	struct probe p;
+
+	(void)state;
+	service_open(&s);
+	c = auth_client_new(&loop, s.path, 1);
+	uv_run(&loop, UV_RUN_NOWAIT);
+	service_accept(&s);
+	service_say(&s, str_c(greeting), false);
+	ask(c, &p, "YQ==");
+	wait_ms(1600);
+	check_int(p.ends, 1);
+	check_int(p.outcome, AUTH_TEMP);
+	service_accept(&s);
+	service_say(&s, str_c(greeting), false);
+	ask(c, &p, "YQ==");
+	service_hear(&s);
+	service_say(&s, STR("OK\t2\tuser=a\n"), false);
+	check_int(p.outcome, AUTH_OK);
+	auth_client_free(&c);
+	uv_run(&loop, UV_RUN_NOWAIT);
 	service_close(&s);
 }
 
@@ -330,7 +389,8 @@ static void test_paths(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_answers), cmocka_unit_test(test_greeting),
-		cmocka_unit_test(test_challenges), cmocka_unit_test(test_away), cmocka_unit_test(test_paths) };
+		cmocka_unit_test(test_challenges), cmocka_unit_test(test_away), cmocka_unit_test(test_replaced),
+		cmocka_unit_test(test_silent), cmocka_unit_test(test_paths) };
 	int r;
 
 	uv_loop_init(&loop);

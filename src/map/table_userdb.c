@@ -17,7 +17,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-enum { ANSWER_MS = 5000, REST_MS = 1000, LINE_MAX_OCTETS = 64 * 1024, MAJOR = 1 };
+enum { ANSWER_MS = 5000, REST_MS = 1000, FRESH_MS = 60000, LINE_MAX_OCTETS = 64 * 1024, MAJOR = 1 };
 
 struct userdb_table {
 	struct table table;
@@ -26,7 +26,7 @@ struct userdb_table {
 	bool greeted, cut_off;
 	uint32_t id;
 	struct buf in;
-	uint64_t failed_ms;
+	uint64_t failed_ms, dialled_ms;
 	char fault[256];
 };
 
@@ -103,6 +103,7 @@ static bool dial(struct userdb_table *u)
 		return fault(u, "no socket", strerror(errno));
 	if (connect(u->fd, (struct sockaddr *)&sun, sizeof sun) != 0)
 		return fault(u, "cannot connect", strerror(errno));
+	u->dialled_ms = table_now_ms();
 	return true;
 }
 
@@ -174,6 +175,8 @@ static bool connected(struct userdb_table *u, uint64_t until)
 	if (u->fd >= 0) {
 		ssize_t n = recv(u->fd, &end, 1, MSG_PEEK | MSG_DONTWAIT);
 
+		if (table_now_ms() - u->dialled_ms > FRESH_MS)
+			n = 0; /* so that a process that was stopped or reloaded loses its last client */
 		if (n > 0 || (n < 0 && errno == EAGAIN))
 			return true;
 		hang_up(u);
@@ -261,8 +264,9 @@ static int take_line(struct userdb_table *u, struct str line, struct buf *value)
 		return MAP_NOT_FOUND;
 	if (!str_eq(word, STR("FAIL")))
 		return -1;
-	/* About this user only: the connection is sound. */
+	/* A new connection may find a sound process: one of a Dovecot that was stopped stays while it has clients. */
 	snprintf(u->fault, sizeof u->fault, "the service could not look the user up; see its log");
+	hang_up(u);
 	return MAP_TEMPORARY;
 }
 
