@@ -122,10 +122,55 @@ static void test_root_is_given_up(void **state)
 	rmdir(dir);
 }
 
+static char closed_file[64];
+
+static int open_closed_file(void)
+{
+	return open(closed_file, O_RDONLY) >= 0 ? 0 : errno;
+}
+
+static int write_closed_file(void)
+{
+	return open(closed_file, O_WRONLY) >= 0 ? 0 : errno;
+}
+
+/* The right to read what is root's alone, below what Landlock leaves, and nowhere else. */
+static void test_reading_is_kept_where_it_is_bounded(void **state)
+{
+	char dir[] = "/tmp/gatepost-jail-XXXXXX";
+	const char *const readable[] = { dir, NULL };
+	struct jail j = { .role = JAIL_MAPD, .root = true, .uid = 65534, .gid = 65534, .readable = readable };
+	int fd;
+
+	(void)state;
+	if (geteuid() != 0) {
+		printf("skipped: needs root\n");
+		check(true);
+		return;
+	}
+	check(mkdtemp(dir) != NULL); /* mode 0700 */
+	snprintf(closed_file, sizeof closed_file, "%s/table", dir);
+	fd = open(closed_file, O_WRONLY | O_CREAT, 0600);
+	check(fd >= 0);
+	close(fd);
+	check_int(in_jail(&j, open_closed_file), EACCES);
+	j.reads_all = true;
+	check_int(in_jail(&j, open_closed_file), 0);
+	check_int(in_jail(&j, write_closed_file), EACCES);
+	check_int(in_jail(&j, open_shadow), EACCES);
+	check_int(in_jail(&j, become_root), EPERM);
+	/* Without Landlock it is not kept. */
+	j.readable = NULL;
+	check_int(in_jail(&j, open_closed_file), EACCES);
+	unlink(closed_file);
+	rmdir(dir);
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(test_seccomp_by_role),
-		cmocka_unit_test(test_landlock_leaves_only_what_is_named), cmocka_unit_test(test_root_is_given_up) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_reading_is_kept_where_it_is_bounded),
+		cmocka_unit_test(test_seccomp_by_role), cmocka_unit_test(test_landlock_leaves_only_what_is_named),
+		cmocka_unit_test(test_root_is_given_up) };
 
 	return test_run(tests);
 }
