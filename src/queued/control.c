@@ -15,7 +15,13 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-enum { LINE_MAX_OCTETS = 16384, CLIENTS_MAX = 64, TURN_NS = 4000000, TURN_LEAST_NS = 200000 };
+enum {
+	LINE_MAX_OCTETS = 16384,
+	CLIENTS_MAX = 64,
+	FOR_OWNERS = 16, /* of these: other users cannot take all */
+	TURN_NS = 4000000,
+	TURN_LEAST_NS = 200000
+};
 
 struct control {
 	uv_poll_t poll;
@@ -162,19 +168,17 @@ static const char *begin_change(struct client *c, const struct change *how, stru
 	return NULL;
 }
 
-static bool is_owner(const struct client *c)
+static bool is_owner(const struct control *k, uid_t uid)
 {
-	const struct control *k = c->control;
-
 	for (size_t i = 0; i < sizeof k->owner / sizeof *k->owner; i++)
-		if (c->uid == k->owner[i])
+		if (uid == k->owner[i])
 			return true;
 	return false;
 }
 
 static bool may(const struct client *c, struct str word)
 {
-	if (is_owner(c))
+	if (is_owner(c->control, c->uid))
 		return true;
 	if (str_eq(word, STR("list")) || str_eq(word, STR("top")))
 		return user_list_has(&c->control->lists, c->uid);
@@ -293,7 +297,8 @@ static void on_control(uv_poll_t *poll, int status, int events)
 	(void)events;
 	if (fd < 0)
 		return;
-	if (k->n >= CLIENTS_MAX || getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &n) != 0) {
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &n) != 0 ||
+		k->n >= (is_owner(k, who.uid) ? CLIENTS_MAX : CLIENTS_MAX - FOR_OWNERS)) {
 		static const char no[] = "{\"error\": \"too many ask at once\"}\n";
 
 		send(fd, no, sizeof no - 1, MSG_NOSIGNAL);

@@ -195,6 +195,7 @@ static void set_local(struct service *s)
 	s->rcpt_limit = LOCAL_RCPT_LIMIT;
 	s->hard_errors = s->junk_limit = INT32_MAX;
 	s->soft_errors = INT32_MAX;
+	memset(s->rate_limit, 0, sizeof s->rate_limit); /* they are made for strangers */
 	s->vrfy = true;
 	s->forbidden_commands = "";
 	s->helo_required = s->peername_lookup = s->forbid_pipelining = false;
