@@ -220,6 +220,36 @@ static void test_many_small_chunks(void **state)
 	buf_free(&codes);
 }
 
+/* The end of an overlong line is no command, though what follows it waits for the client's name. */
+static void test_overlong_line_before_the_name(void **state)
+{
+	struct buf said = BUF_INIT(1 << 20), codes = BUF_INIT(4096);
+	int fd = rig_connect(service, OURS);
+	struct session *s = smtpd.sessions;
+	struct dns_query under_way = { 0 };
+	char text[3000];
+
+	(void)state;
+	s->name_query = &under_way;
+	memset(text, 'x', sizeof text);
+	send(fd, HI, strlen(HI), MSG_NOSIGNAL);
+	rig_run(fd, &said);
+	send(fd, text, sizeof text, MSG_NOSIGNAL);
+	rig_run(fd, &said);
+	send(fd, "RSET\r\n" FROM, strlen("RSET\r\n" FROM), MSG_NOSIGNAL);
+	rig_run(fd, &said);
+	check(s->waits_for_name);
+	s->name_query = NULL;
+	s->waits_for_name = false;
+	session_resume(s);
+	rig_run(fd, &said);
+	add_codes(&codes, buf_str(&said));
+	check_str(buf_str(&codes), "220 250 500 250");
+	rig_close(fd);
+	buf_free(&said);
+	buf_free(&codes);
+}
+
 /* The rates of one client, over its connections; another client and another service have their own. */
 static void test_rates(void **state)
 {
@@ -242,9 +272,9 @@ static void test_rates(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_talks), cmocka_unit_test(test_recipient_limit),
-		cmocka_unit_test(test_rates), cmocka_unit_test(test_octets_behind_the_end),
-		cmocka_unit_test(test_many_small_chunks), cmocka_unit_test(test_content_over_the_limit),
-		cmocka_unit_test(test_hang_up_anywhere) };
+		cmocka_unit_test(test_overlong_line_before_the_name), cmocka_unit_test(test_rates),
+		cmocka_unit_test(test_octets_behind_the_end), cmocka_unit_test(test_many_small_chunks),
+		cmocka_unit_test(test_content_over_the_limit), cmocka_unit_test(test_hang_up_anywhere) };
 
 	static const char *const option[] = { "", "smtpd_client_message_rate_limit = 2 } -o { "
 						  "smtpd_client_recipient_rate_limit = 3 } -o { "
