@@ -18,7 +18,7 @@ PIDS=()
 cleanup() {
 	local d p
 	for d in "$T"/*/etc/main.cf; do
-		[ -e "$d" ] && [ -e "${d%main.cf}auth.conf" ] && "$BIN/gatepost" -c "${d%/main.cf}" stop >/dev/null 2>&1
+		[ -S "${d%etc/main.cf}spool/public/control" ] && "$BIN/gatepost" -c "${d%/main.cf}" stop >/dev/null 2>&1
 	done
 	for p in "${PIDS[@]:-}"; do [ -n "$p" ] && kill "$p" 2>/dev/null; done
 	[ -z "${KEEP:-}" ] && rm -rf "$T" || echo "kept: $T"
