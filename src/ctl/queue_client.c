@@ -94,6 +94,8 @@ long queue_ask_count(const char *program, const struct conf *conf, const char *w
 		show_progress(program, answer);
 		json_decref(answer);
 	}
+	if (shows)
+		fputs("\033[K", stderr);
 	fclose(f);
 	error = json_string_value(json_object_get(answer, "error"));
 	if (error) {

@@ -236,6 +236,7 @@ static void read_line(struct client *c)
 		return;
 	line = str_trim(str_sub(buf_str(&c->in), 0, (size_t)lf));
 	c->asked = true;
+	c->of = c->q->n_messages;
 	c->progress = str_has_suffix(line, STR("\tprogress"));
 	if (c->progress)
 		line = str_trim(str_sub(line, 0, line.n - STR("\tprogress").n));

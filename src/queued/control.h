@@ -33,9 +33,9 @@ struct client {
 	size_t at; /* of a walk */
 	struct filter filter;
 	bool (*change)(struct queued *q, struct message *m);
-	size_t changed, seen;
-	uint64_t told_ms;  /* when the last "progress" was said */
-	struct arena *mem; /* of cat */
+	size_t changed, seen, of; /* messages: changed, looked at, there were when it began */
+	uint64_t told_ms;	  /* when the last "progress" was said */
+	struct arena *mem;	  /* of cat */
 	struct envelope env;
 	size_t extent;
 	uint32_t extent_at;

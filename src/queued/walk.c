@@ -85,8 +85,7 @@ bool walk_change(struct client *c)
 	if (!more)
 		buf_addf(&c->out, "{\"count\": %zu}\n", c->changed);
 	else if (c->progress && now - c->told_ms >= PROGRESS_MS) {
-		buf_addf(&c->out, "{\"progress\": %zu, \"seen\": %zu, \"of\": %zu}\n", c->changed, c->seen,
-			c->q->n_messages);
+		buf_addf(&c->out, "{\"progress\": %zu, \"seen\": %zu, \"of\": %zu}\n", c->changed, c->seen, c->of);
 		c->told_ms = now;
 	}
 	return more;
