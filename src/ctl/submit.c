@@ -190,7 +190,10 @@ bool submit_is_whole(struct str text)
 	return false;
 }
 
-/* A file is whole when its owner may execute it: that is set after the flush. */
+/*
+ * A file is whole when its owner may execute it: that is set after the flush. Its name is flushed with the whole file
+ * system, for who may not read the directory cannot open it.
+ */
 int submit_keep(struct str text)
 {
 	unsigned long long random = 0;
@@ -214,7 +217,7 @@ int submit_keep(struct str text)
 			break;
 		text = str_from(text, (size_t)n);
 	}
-	if (fd >= 0 && text.n == 0 && fsync(fd) == 0 && fchmod(fd, 0700) == 0 && fsync(fd) == 0) {
+	if (fd >= 0 && text.n == 0 && fsync(fd) == 0 && fchmod(fd, 0700) == 0 && syncfs(fd) == 0) {
 		close(fd);
 		return 0;
 	}
