@@ -2,10 +2,10 @@
  * mapd - reads lookup tables for those who may not open files: smtpd, queued, relay and deliver ask it what is in a
  * table, what a recipient is, and where an address goes.
  *
- * Runs as its own account, with the capability to read any file. Jail: Landlock (read-only, the directories of the
- * tables that the configuration names, and what account names and SQLite need), which bounds that capability; seccomp:
- * no program is ever executed. No network of its own; userdb tables use UNIX sockets. Nothing of the queue. Peers: master (descriptor 3), the processes above
- * (peer.c has what they may ask).
+ * Runs as its own account, with the capability to read any file only when a table is closed to that account. Jail:
+ * Landlock (read-only, the directories of the tables that the configuration names, and what account names and SQLite
+ * need), which bounds that capability; seccomp: no program is ever executed. No network of its own; userdb tables use
+ * UNIX sockets. Nothing of the queue. Peers: master (descriptor 3), the processes above (peer.c has what they may ask).
  */
 #include "mapd/mapd.h"
 #include "base/jail.h"
@@ -76,7 +76,7 @@ int main(void)
 	jail.readable = tables_paths(m.tables, m.child.queue_directory, mem);
 	jail.writable = none;
 	/* Postfix reads its tables as root: those that hold passwords ("chmod 600") are nobody else's. */
-	jail.reads_all = true;
+	jail.reads_all = jail.root && tables_need_root(m.tables, m.child.uid, m.child.gid, mem);
 	child_ready(&m.child, jail_enter(&jail));
 	arena_free(&mem);
 	return child_run(&m.child);

@@ -20,6 +20,9 @@ void tables_of_conf(struct table_set *set, const struct conf *conf);
 /* Paths below which the tables' files lie, NULL-ended, in `mem`. */
 const char *const *tables_paths(const struct table_set *set, const char *queue_directory, struct arena *mem);
 
+/* Is there a table whose file this account may not read, now that we are root and can look? */
+bool tables_need_root(const struct table_set *set, uid_t uid, gid_t gid, struct arena *mem);
+
 /* A process that may ask. Takes: fd. */
 void peer_open(struct mapd *m, enum role role, unsigned index, int fd);
 

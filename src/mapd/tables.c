@@ -1,10 +1,14 @@
 #include "mapd/mapd.h"
 
+#include "base/log.h"
 #include "conf/params.h"
 #include "map/map_text.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <libgen.h>
 #include <stdio.h>
+#include <unistd.h>
 
 /* Is it "type:name" of a type that we have? "smtp:[host]" is none. */
 static bool names_table(struct str word)
@@ -96,4 +100,23 @@ const char *const *tables_paths(const struct table_set *set, const char *queue_d
 		n += paths[n] != NULL;
 	}
 	return paths;
+}
+
+static bool is_barred(const char *path)
+{
+	return faccessat(AT_FDCWD, path, R_OK, AT_EACCESS) != 0 && errno == EACCES;
+}
+
+bool tables_need_root(const struct table_set *set, uid_t uid, gid_t gid, struct arena *mem)
+{
+	bool barred = false;
+
+	if (setegid(gid) != 0 || seteuid(uid) != 0)
+		fatal("cannot try the account of mapd: %s", strerror(errno));
+	for (const struct table *t = table_set_next(set, NULL); t && !barred; t = table_set_next(set, t))
+		if (t->type->flags & TABLE_FILE)
+			barred = is_barred(t->name) || is_barred(arena_printf(mem, "%s.lmdb", t->name));
+	if (seteuid(0) != 0 || setegid(0) != 0)
+		fatal("cannot go back to root: %s", strerror(errno));
+	return barred;
 }
