@@ -10,8 +10,10 @@
 #include "smtpd/smtpd.h"
 #include "base/jail.h"
 
-static uv_timer_t ticket_timer;
-enum { TICKET_CHECK_MS = 60 * 1000 };
+#include <malloc.h>
+
+static uv_timer_t ticket_timer, trim_timer;
+enum { TICKET_CHECK_MS = 60 * 1000, TRIM_MS = 5000, TRIM_SESSIONS = 100 };
 
 static void on_status(struct child *c, struct buf *json)
 {
@@ -41,6 +43,21 @@ static void on_ticket_timer(uv_timer_t *timer)
 	tls_tickets_rotate();
 }
 
+/*
+ * A handshake takes three times the memory that its session keeps, and a burst of them leaves the heap full of holes. They
+ * are given back when such a burst is over.
+ */
+static void on_trim_timer(uv_timer_t *timer)
+{
+	static uint64_t trimmed_at;
+
+	(void)timer;
+	if (smtpd.n_accepted - trimmed_at < TRIM_SESSIONS)
+		return;
+	trimmed_at = smtpd.n_accepted;
+	malloc_trim(0);
+}
+
 int main(void)
 {
 	const char *jail;
@@ -63,6 +80,8 @@ int main(void)
 	services_connect();
 	uv_timer_init(smtpd.child.loop, &ticket_timer);
 	uv_timer_start(&ticket_timer, on_ticket_timer, TICKET_CHECK_MS, TICKET_CHECK_MS);
+	uv_timer_init(smtpd.child.loop, &trim_timer);
+	uv_timer_start(&trim_timer, on_trim_timer, TRIM_MS, TRIM_MS);
 	listen_open();
 	child_ready(&smtpd.child, jail);
 	return child_run(&smtpd.child);
