@@ -123,6 +123,10 @@ format:
 	@clang-format -i $(wildcard src/*/*.[ch] test/*/*.[ch])
 bench: all
 	@test/bench/run
+# Ten minutes of kill -9 at random under load: lost 0, duplicates counted.
+SOAK_SECONDS ?= 600
+soak: all
+	@BIN=$(O)/bin test/crash/kill_ledger --seconds $(SOAK_SECONDS) --sessions 20
 SECONDS ?= 60
 fuzz:
 	@test/fuzz/run $(SECONDS)
@@ -140,7 +144,7 @@ clean:
 
 help:
 	@sed -n 's/^# //p' Makefile | head -3
-	@echo "targets: all run check check-unit deps asan debug lint format bench fuzz install clean"
+	@echo "targets: all run check check-unit deps asan debug lint format bench soak fuzz install clean"
 
-.PHONY: all units check-unit asan debug deps run check lint format bench fuzz install clean help
+.PHONY: all units check-unit asan debug deps run check lint format bench soak fuzz install clean help
 -include $(wildcard $(O)/obj/*/*.d)
