@@ -84,6 +84,7 @@ struct authd {
 	struct pool hashes, queries;
 	struct row_cache *cache;
 	struct verdicts *verdicts;
+	struct login *hashing; /* whose hash is waited for */
 	struct source passdb[DB_MAX], userdb[DB_MAX];
 	struct buf dummy[DB_MAX]; /* what an unknown user's password is compared with; see dummy_make() */
 	struct listener listener[LISTENERS_MAX];

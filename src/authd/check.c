@@ -231,28 +231,64 @@ static void hash_in_thread(struct job *j)
 		l->stored, str_c(l->authd->set->passdb[l->passdb].sql.scheme), l->vars.pass, l->authd->set->allow_weak);
 }
 
-static void on_hashed(struct job *j, bool dropped)
-{
-	struct login *l = container_of(j, struct login, job);
+static void compare(struct login *l);
 
-	if (l->client == NULL) {
-		login_free(l);
-		return;
-	}
-	if (dropped) {
-		login_temp_fail(l);
-		return;
-	}
-	if (l->verdict >= 0)
-		verdict_put(l->authd->verdicts, &l->key, l->verdict == 1, uv_now(j->pool->loop));
-	if (l->verdict >= 0 && !l->is_unknown)
-		dummy_follow(l->authd, l->passdb, l->stored);
-	on_verdict(l, l->verdict);
+static void hashing_leave(struct login *l)
+{
+	struct login **at = &l->authd->hashing;
+
+	while (*at != l)
+		at = &(*at)->next_hashing;
+	*at = l->next_hashing;
 }
 
+/* The login whose hash answers this question too; NULL: none. */
+static struct login *hashing_find(const struct login *l)
+{
+	struct login *other = l->authd->hashing;
+
+	while (other && (other->passdb != l->passdb || memcmp(&other->key, &l->key, sizeof l->key) != 0))
+		other = other->next_hashing;
+	return other;
+}
+
+static void hash_end(struct login *l, bool dropped, int verdict)
+{
+	if (l->client == NULL)
+		login_free(l);
+	else if (dropped)
+		login_temp_fail(l);
+	else
+		on_verdict(l, verdict);
+}
+
+static void on_hashed(struct job *j, bool dropped)
+{
+	struct login *l = container_of(j, struct login, job), *follower = l->followers, *next;
+	/* Its client is gone, so that the hash may not have been made: those who waited with it still want to know. */
+	bool left = l->client == NULL;
+	int verdict = l->verdict;
+
+	hashing_leave(l);
+	if (!left && !dropped && verdict >= 0)
+		verdict_put(l->authd->verdicts, &l->key, verdict == 1, uv_now(j->pool->loop));
+	if (!left && !dropped && verdict >= 0 && !l->is_unknown)
+		dummy_follow(l->authd, l->passdb, l->stored);
+	hash_end(l, dropped, verdict);
+	for (; follower; follower = next) {
+		next = follower->next_follower;
+		if (left && follower->client)
+			compare(follower);
+		else
+			hash_end(follower, dropped, verdict);
+	}
+}
+
+/* Twenty sessions of one user that log in at once cost one hash. */
 static void compare(struct login *l)
 {
 	struct authd *a = l->authd;
+	struct login *leader;
 	int known;
 
 	verdict_key(a->verdicts, l->vars.user, l->vars.pass, l->stored, &l->key);
@@ -262,10 +298,21 @@ static void compare(struct login *l)
 		on_verdict(l, known);
 		return;
 	}
-	l->job = (struct job){ .run = hash_in_thread, .done = on_hashed };
 	l->state = LOGIN_WORK;
-	if (pool_submit(&a->hashes, &l->job, l->vars.user, l->vars.remote_ip) < 0)
+	l->followers = NULL;
+	leader = hashing_find(l);
+	if (leader) {
+		l->next_follower = leader->followers;
+		leader->followers = l;
+		return;
+	}
+	l->job = (struct job){ .run = hash_in_thread, .done = on_hashed };
+	if (pool_submit(&a->hashes, &l->job, l->vars.user, l->vars.remote_ip) < 0) {
 		login_temp_fail(l);
+		return;
+	}
+	l->next_hashing = a->hashing;
+	a->hashing = l;
 }
 
 /* nopassword: this user needs none, and the column password must then be empty. */

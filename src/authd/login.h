@@ -35,8 +35,10 @@ struct login {
 	struct job job;
 	struct str stored; /* what the password is compared with */
 	struct verdict_key key;
-	int verdict;	   /* of password_verify() */
-	struct str fields; /* extra fields of OK, each with a TAB in front */
+	struct login *next_hashing;		 /* of authd.hashing */
+	struct login *followers, *next_follower; /* who asked the same while its hash was under way */
+	int verdict;				 /* of password_verify() */
+	struct str fields;			 /* extra fields of OK, each with a TAB in front */
 };
 
 /* Check vars.user, vars.pass; ends in one of the three below. */
