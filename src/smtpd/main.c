@@ -64,6 +64,7 @@ int main(void)
 
 	smtpd.child =
 		(struct child){ .role = ROLE_SMTPD, .on_peer = peer_open, .on_stop = on_stop, .on_status = on_status };
+	tls_memory_init();
 	child_begin(&smtpd.child);
 	listen_limit();
 	smtpd.scratch = BUF_INIT(4 * READ_OCTETS + 64);

@@ -15,6 +15,9 @@ struct tls_conn; /* one connection */
 
 enum tls_result { TLS_DONE = 1, TLS_WANT_READ, TLS_WANT_WRITE, TLS_END, TLS_ERROR };
 
+/* Large short-lived blocks of the library come from a range of their own. Call it before anything else of TLS. */
+void tls_memory_init(void);
+
 /*
  * Server context from smtpd_tls_* of this service (certificates and keys are read now; call before the jail).
  * `tickets` (48 octets name+keys, rotating by tls_tickets_rotate) is shared by all processes; NULL: made here.
