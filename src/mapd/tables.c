@@ -55,12 +55,12 @@ void tables_of_conf(struct table_set *set, const struct conf *conf)
 
 enum { FIXED_PATHS = 16, SETTINGS_MAX = 1 << 20 };
 
-/* Directory of the database that a sqlite table's file names; NULL: none, or it cannot be read now. */
-static const char *database_dir(const char *path, struct arena *mem)
+/* The database that a sqlite table's file names; NULL: none, or the file cannot be read now. */
+static const char *database_path(const char *path, struct arena *mem)
 {
 	struct buf text = BUF_INIT(SETTINGS_MAX);
 	FILE *f = fopen(path, "re");
-	const char *dir = NULL;
+	const char *database = NULL;
 	struct map_lines lines;
 	struct str line, name, value;
 	char *at;
@@ -72,10 +72,10 @@ static const char *database_dir(const char *path, struct arena *mem)
 	map_lines_begin(&lines, buf_str(&text));
 	while (map_lines_next(&lines, &line))
 		if (map_setting_parse(line, &name, &value) && str_eq(name, STR("dbpath")))
-			dir = dirname(arena_cdup(mem, value));
+			database = arena_cdup(mem, value);
 	map_lines_end(&lines);
 	buf_free(&text);
-	return dir;
+	return database;
 }
 
 const char *const *tables_paths(const struct table_set *set, const char *queue_directory, struct arena *mem)
@@ -89,15 +89,16 @@ const char *const *tables_paths(const struct table_set *set, const char *queue_d
 		paths[n++] = fixed[i];
 	paths[n++] = arena_printf(mem, "%s/private", queue_directory);
 	for (const struct table *t = table_set_next(set, NULL); t; t = table_set_next(set, t)) {
+		const char *database;
 		char *name;
 
 		if (!(t->type->flags & TABLE_FILE))
 			continue;
 		name = arena_cdup(mem, str_c(t->name));
 		paths[n++] = arena_cdup(mem, str_c(dirname(name)));
-		if (strcmp(t->type->name, "sqlite") == 0)
-			paths[n] = database_dir(t->name, mem);
-		n += paths[n] != NULL;
+		database = strcmp(t->type->name, "sqlite") == 0 ? database_path(t->name, mem) : NULL;
+		if (database)
+			paths[n++] = dirname(arena_cdup(mem, str_c(database)));
 	}
 	return paths;
 }
@@ -107,6 +108,18 @@ static bool is_barred(const char *path)
 	return faccessat(AT_FDCWD, path, R_OK, AT_EACCESS) != 0 && errno == EACCES;
 }
 
+static bool table_is_barred(const struct table *t, struct arena *mem)
+{
+	const char *database;
+
+	if (!(t->type->flags & TABLE_FILE))
+		return false;
+	if (is_barred(t->name) || is_barred(arena_printf(mem, "%s.lmdb", t->name)))
+		return true;
+	database = strcmp(t->type->name, "sqlite") == 0 ? database_path(t->name, mem) : NULL;
+	return database && is_barred(database);
+}
+
 bool tables_need_root(const struct table_set *set, uid_t uid, gid_t gid, struct arena *mem)
 {
 	bool barred = false;
@@ -114,8 +127,7 @@ bool tables_need_root(const struct table_set *set, uid_t uid, gid_t gid, struct 
 	if (setegid(gid) != 0 || seteuid(uid) != 0)
 		fatal("cannot try the account of mapd: %s", strerror(errno));
 	for (const struct table *t = table_set_next(set, NULL); t && !barred; t = table_set_next(set, t))
-		if (t->type->flags & TABLE_FILE)
-			barred = is_barred(t->name) || is_barred(arena_printf(mem, "%s.lmdb", t->name));
+		barred = table_is_barred(t, mem);
 	if (seteuid(0) != 0 || setegid(0) != 0)
 		fatal("cannot go back to root: %s", strerror(errno));
 	return barred;
