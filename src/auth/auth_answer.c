@@ -39,6 +39,8 @@ static void on_done(struct auth_client *c)
 		log_info("authentication service %s is back", c->path);
 	c->said = false;
 	auth_link_flush(c);
+	if (c->on_up && c->state == LINK_UP)
+		c->on_up(c);
 }
 
 /* Returns -1 when the connection was given up. */

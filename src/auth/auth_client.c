@@ -200,6 +200,11 @@ size_t auth_client_mechs(const struct auth_client *c, const struct auth_mech **f
 	return c->n_mechs;
 }
 
+void auth_client_on_up(struct auth_client *c, void (*fn)(struct auth_client *c))
+{
+	c->on_up = fn;
+}
+
 bool auth_client_is_up(const struct auth_client *c)
 {
 	return c->state == LINK_UP;

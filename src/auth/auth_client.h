@@ -37,6 +37,8 @@ struct auth_mech {
 };
 /* The mechanisms that the service offers now (the last known ones while it is away); 0 while none is known. */
 size_t auth_client_mechs(const struct auth_client *c, const struct auth_mech **first);
+/* Call `fn` each time a handshake is done, never from within a call of the caller's. NULL: no more. */
+void auth_client_on_up(struct auth_client *c, void (*fn)(struct auth_client *c));
 /* Is the connection up, with its handshake done? */
 bool auth_client_is_up(const struct auth_client *c);
 

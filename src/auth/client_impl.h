@@ -41,6 +41,7 @@ struct auth_client {
 	uv_timer_t timer;
 	uv_prepare_t flush; /* what one turn of the loop asks leaves in one write */
 	unsigned closing;
+	void (*on_up)(struct auth_client *c); /* may be NULL */
 	char *path;
 	struct sockaddr_storage address;
 	socklen_t address_size;

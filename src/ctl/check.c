@@ -41,15 +41,25 @@ static unsigned check_accounts(const struct conf_view *v, struct buf *lines)
 	return n;
 }
 
-static void warn_of_small_things(const struct conf_view *v, struct buf *warnings)
+static void warn_of_other_auth(const struct conf_view *v, struct buf *warnings)
 {
+	const char *file = conf_str(v, "auth_conf_file"), *path = conf_str(v, "smtpd_sasl_path");
+	bool is_below = *path != '/' && strncmp(path, "inet:", 5) != 0 && strncmp(path, "unix:/", 6) != 0;
 	struct stat st;
 
-	if (stat(conf_str(v, "auth_conf_file"), &st) != 0 && conf_bool(v, "smtpd_sasl_auth_enable"))
-		buf_addf(warnings,
-			"authd is not started: there is no %s; smtpd will ask another service (Dovecot) at "
-			"%s/%s\n",
-			conf_str(v, "auth_conf_file"), conf_str(v, "queue_directory"), conf_str(v, "smtpd_sasl_path"));
+	if (*file && stat(file, &st) == 0)
+		return;
+	buf_addf(warnings,
+		*file ? "authd is not started: there is no %s" : "authd is not started: auth_conf_file is empty%s",
+		file);
+	buf_addf(warnings, "; smtpd will ask another service (Dovecot) at %s%s%s\n",
+		is_below ? conf_str(v, "queue_directory") : "", is_below ? "/" : "", path);
+}
+
+static void warn_of_small_things(const struct conf_view *v, struct buf *warnings)
+{
+	if (conf_bool(v, "smtpd_sasl_auth_enable"))
+		warn_of_other_auth(v, warnings);
 	if (conf_bool(v, "smtpd_sasl_auth_enable") && strcmp(conf_str(v, "smtpd_sasl_type"), "dovecot") != 0)
 		buf_addf(warnings,
 			"smtpd_sasl_type = %s: Gatepost speaks Dovecot's protocol only; write smtpd_sasl_type = "

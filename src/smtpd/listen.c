@@ -1,4 +1,7 @@
-/* Accepting, from when mail can be kept: bursts from the listeners that master passed, a pause when descriptors run out. */
+/*
+ * Accepting, from when mail can be kept and users can log in: bursts from the listeners that master passed, a pause when
+ * descriptors run out.
+ */
 #include "smtpd/smtpd.h"
 
 #include <errno.h>
@@ -12,8 +15,9 @@
 enum {
 	PAUSE_MS = 500,
 	QUEUE_MAX = 1024,
-	FIRST_SEGMENT_MS =
-		10 * 1000,   /* so long clients wait in the backlog for queued to be there; then they are told */
+	/* So long clients wait in the backlog for the authentication service, and for queued; then they are let in. */
+	FIRST_AUTH_MS = 5 * 1000,
+	FIRST_SEGMENT_MS = 10 * 1000,
 	WARN_MS = 10 * 1000, /* one line in so long a time says that there are too many */
 	RESERVED = 64	     /* descriptors that no client gets: segments of the log, channels, DNS, authentication */
 };
@@ -27,7 +31,7 @@ struct listener {
 
 static struct listener *listeners;
 static uv_timer_t pause_timer;
-static bool accepting, paused;
+static bool accepting, paused, has_segment, has_auth;
 static size_t sessions_max;
 static uint64_t warned_ms;
 
@@ -121,21 +125,41 @@ void listen_limit(void)
 	sessions_max = limit.rlim_cur > 2 * RESERVED ? limit.rlim_cur - RESERVED : limit.rlim_cur / 2;
 }
 
-void listen_begin(void)
+static void begin_when_ready(void)
 {
-	if (accepting || smtpd.stopping)
+	if (accepting || smtpd.stopping || !has_segment || !has_auth)
 		return;
 	accepting = true;
 	uv_timer_stop(&pause_timer);
 	watch_all(true);
 }
 
+void listen_segment_is_here(void)
+{
+	has_segment = true;
+	begin_when_ready();
+}
+
+void listen_auth_is_known(void)
+{
+	has_auth = true;
+	begin_when_ready();
+}
+
 static void on_no_segment(uv_timer_t *timer)
 {
 	(void)timer;
 	log_name(NULL);
-	log_warn("queued has lent no segment of the log yet: clients are let in, and their mail is put off");
-	listen_begin();
+	if (!has_segment)
+		log_warn("queued has lent no segment of the log yet: clients are let in, and their mail is put off");
+	listen_segment_is_here();
+}
+
+/* What is wrong with the service is in the log already. Mail from outside needs no login. */
+static void on_no_auth(uv_timer_t *timer)
+{
+	uv_timer_start(timer, on_no_segment, FIRST_SEGMENT_MS - FIRST_AUTH_MS, 0);
+	listen_auth_is_known();
 }
 
 void listen_open(void)
@@ -154,7 +178,8 @@ void listen_open(void)
 		if (uv_poll_init(smtpd.child.loop, &l->poll, l->fd) != 0)
 			fatal("cannot watch the listener %s", l->address);
 	}
-	uv_timer_start(&pause_timer, on_no_segment, FIRST_SEGMENT_MS, 0);
+	has_auth = services_know_auth();
+	uv_timer_start(&pause_timer, on_no_auth, FIRST_AUTH_MS, 0);
 }
 
 void listen_stop(void)

@@ -17,7 +17,7 @@ static int on_lend(struct ipc *c, struct ipc_in *in, int *fds, unsigned n_fds)
 		return -1;
 	spool_writer_lend(smtpd.writer, generation, octets, fds[0]);
 	fds[0] = -1;
-	listen_begin();
+	listen_segment_is_here();
 	return 0;
 }
 

@@ -262,6 +262,23 @@ static const char *path_below_root(const char *path)
 	return path;
 }
 
+bool services_know_auth(void)
+{
+	const struct auth_mech *first;
+
+	for (const struct sasl_path *p = sasl_paths; p; p = p->next)
+		if (auth_client_mechs(p->client, &first) == 0)
+			return false;
+	return true;
+}
+
+static void on_auth_up(struct auth_client *c)
+{
+	(void)c;
+	if (services_know_auth())
+		listen_auth_is_known();
+}
+
 /* One connection per socket, however many services use it. */
 static struct auth_client *client_of(const char *path)
 {
@@ -273,6 +290,7 @@ static struct auth_client *client_of(const char *path)
 	p = xcalloc(1, sizeof *p);
 	p->path = xstrdup(path);
 	p->client = auth_client_new(smtpd.child.loop, path, AUTH_TIMEOUT_S);
+	auth_client_on_up(p->client, on_auth_up);
 	p->next = sasl_paths;
 	sasl_paths = p;
 	return p->client;

@@ -214,12 +214,16 @@ extern struct smtpd smtpd;
 /* service.c */
 void services_open(void);
 void services_connect(void);
+bool services_know_auth(void); /* was every authentication service that is used there once? */
 const struct service *service_find(const struct conf_service *row);
 
 /* listen.c */
 void listen_limit(void); /* how many sessions there may be; before the jail */
 void listen_open(void);
-void listen_begin(void); /* the first segment is there: mail can be taken */
+/* The first segment is there: mail can be taken. What every authentication service offers is known. Accepting begins
+ * with both, or when they were waited for long enough. */
+void listen_segment_is_here(void);
+void listen_auth_is_known(void);
 void listen_drain(void);
 void listen_stop(void);
 void listen_resume(void);
