@@ -19,7 +19,7 @@ enum { QUERY_THREADS = 2, PATHS_MAX = 2 * DB_MAX + 8 };
 
 static struct authd the_authd; /* one per process; zeroed */
 
-static void on_stop(struct child *child, bool graceful)
+static void on_stop(struct child *child, enum stop_how how)
 {
 	struct authd *a = container_of(child, struct authd, child);
 	bool busy = false;
@@ -27,7 +27,7 @@ static void on_stop(struct child *child, bool graceful)
 	server_stop(a);
 	for (const struct client *c = a->clients; c; c = c->next)
 		busy |= c->n_logins > 0;
-	if (!graceful || !busy || a->is_stopping) {
+	if (how == STOP_NOW || !busy || a->is_stopping) {
 		child_exit(child);
 		return;
 	}

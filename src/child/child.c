@@ -94,23 +94,23 @@ static int on_peer(struct ipc *ipc, struct ipc_in *in, int *fds, unsigned n_fds)
 	return 0;
 }
 
-static void stop(struct child *c, bool graceful)
+static void stop(struct child *c, enum stop_how how)
 {
 	if (c->on_stop)
-		c->on_stop(c, graceful);
+		c->on_stop(c, how);
 	else
 		child_exit(c);
 }
 
 static int on_stop(struct ipc *ipc, struct ipc_in *in, int *fds, unsigned n_fds)
 {
-	uint8_t graceful = ipc_get_u8(in);
+	uint8_t how = ipc_get_u8(in);
 
 	(void)fds;
 	(void)n_fds;
-	if (!ipc_get_end(in))
+	if (!ipc_get_end(in) || how > STOP_INSTANCE)
 		return -1;
-	stop(container_of(ipc, struct child, master), graceful != 0);
+	stop(container_of(ipc, struct child, master), (enum stop_how)how);
 	return 0;
 }
 

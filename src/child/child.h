@@ -30,8 +30,9 @@ struct child {
 	enum role role;
 	/* A channel to another process is there. Takes: fd (a SEQPACKET socket for ipc_open). */
 	void (*on_peer)(struct child *c, enum role role, unsigned index, int fd);
-	/* Stop: graceful means to finish what is under way. The process ends by child_exit(). NULL: exit at once. */
-	void (*on_stop)(struct child *c, bool graceful);
+	/* Stop; any other than STOP_NOW means to finish something first. The process ends by child_exit(). NULL: exit at
+	 * once. */
+	void (*on_stop)(struct child *c, enum stop_how how);
 	/* Members of a JSON object without the braces ("\"sessions\":3"), for `gatepost status`. May be NULL. */
 	void (*on_status)(struct child *c, struct buf *json);
 

@@ -32,13 +32,13 @@ static void on_peer(struct child *c, enum role role, unsigned index, int fd)
 		close(fd);
 }
 
-static void on_stop(struct child *c, bool graceful)
+static void on_stop(struct child *c, enum stop_how how)
 {
 	struct deliver *d = container_of(c, struct deliver, child);
 
 	d->stopping = true;
 	lmtp_stop(d);
-	if (!graceful || d->jobs == 0)
+	if (how == STOP_NOW || d->jobs == 0)
 		child_exit(c);
 }
 

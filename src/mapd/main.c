@@ -24,12 +24,12 @@ static void on_peer(struct child *c, enum role role, unsigned index, int fd)
 	peer_open(mapd_of(c), role, index, fd);
 }
 
-static void on_stop(struct child *c, bool graceful)
+static void on_stop(struct child *c, enum stop_how how)
 {
 	struct mapd *m = mapd_of(c);
 
 	m->stopping = true;
-	if (!graceful || m->under_way == 0)
+	if (how == STOP_NOW || m->under_way == 0)
 		child_exit(c);
 }
 

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { QUICK_DEATH_MS = 1000, RESTART_MAX_MS = 1000, SMTPD_HOLD_MS = 2000 };
+enum { QUICK_DEATH_MS = 1000, RESTART_MAX_MS = 1000, SMTPD_HOLD_MS = 2000, STOP_MS = 8000 };
 
 /* In the order in which they are started; `log` is the name in the log, where tools know Postfix's. */
 static const struct {
@@ -137,14 +137,14 @@ static void on_channel_end(struct ipc *channel, enum ipc_end how)
 	close_channel(p);
 }
 
-static void tell_to_stop(struct proc *p, bool graceful)
+static void tell_to_stop(struct proc *p, enum stop_how how)
 {
 	struct buf out = IPC_BUF;
 
-	if (p->exited || !p->channel_open || (p->told && graceful))
+	if (p->exited || !p->channel_open || (p->told && how == STOP_REPLACED))
 		return;
 	p->told = true;
-	ipc_put_u8(&out, graceful);
+	ipc_put_u8(&out, (uint8_t)how);
 	ipc_send(&p->channel, MSG_STOP, buf_str(&out), NULL, 0);
 	buf_free(&out);
 }
@@ -154,7 +154,7 @@ static void on_role_ready(struct master *m, enum role role)
 {
 	for (struct proc *p = m->procs; p && missing(m, role) == 0; p = p->next)
 		if (p->role == role && p->leaving)
-			tell_to_stop(p, true);
+			tell_to_stop(p, STOP_REPLACED);
 	if (m->smtpd_hold_until_ms)
 		procs_fill(m);
 }
@@ -237,6 +237,36 @@ static void plan_restart(struct master *m, struct proc *p)
 	m->next_start_ms[p->role] = now + wait;
 }
 
+static bool has_role(const struct master *m, enum role role)
+{
+	for (const struct proc *p = m->procs; p; p = p->next)
+		if (p->role == role && !p->exited)
+			return true;
+	return false;
+}
+
+/*
+ * No more mail is taken, and queued waits for what its agents have under way, who ask mapd meanwhile: else what they have
+ * delivered would be delivered again after the next start. When it is gone the others have nothing left to do.
+ */
+static void stop_one(struct master *m, struct proc *p)
+{
+	bool waits = has_role(m, ROLE_QUEUED);
+
+	if (p->role == ROLE_QUEUED || (waits && (p->role == ROLE_RELAY || p->role == ROLE_DELIVER)))
+		tell_to_stop(p, STOP_INSTANCE);
+	else if (p->role == ROLE_SMTPD || !waits)
+		tell_to_stop(p, STOP_NOW);
+}
+
+static void stop_more(struct master *m)
+{
+	for (struct proc *p = m->procs; p; p = p->next)
+		stop_one(m, p);
+	if (procs_count(m) == 0)
+		uv_stop(m->loop);
+}
+
 static void on_process_end(uv_process_t *handle, int64_t status, int signum)
 {
 	struct proc *p = container_of(handle, struct proc, handle);
@@ -255,10 +285,10 @@ static void on_process_end(uv_process_t *handle, int64_t status, int signum)
 	}
 	close_channel(p);
 	uv_close((uv_handle_t *)handle, on_handle_closed);
-	if (m->stopping && procs_count(m) == 0)
-		uv_stop(m->loop);
-	else
+	if (!m->stopping)
 		procs_fill(m);
+	else if (p->role == ROLE_QUEUED || procs_count(m) == 0)
+		stop_more(m);
 }
 
 static void send_start(struct master *m, struct proc *p)
@@ -435,7 +465,7 @@ void procs_retire(struct master *m)
 	for (struct proc *p = m->procs; p; p = p->next) {
 		p->leaving = true;
 		if (p->role == ROLE_QUEUED || procs_wanted(m, p->role) == 0)
-			tell_to_stop(p, true);
+			tell_to_stop(p, STOP_REPLACED);
 	}
 }
 
@@ -467,11 +497,8 @@ void procs_stop_all(struct master *m)
 {
 	m->stopping = true;
 	uv_timer_stop(&m->restart_timer);
-	for (struct proc *p = m->procs; p; p = p->next) {
+	for (struct proc *p = m->procs; p; p = p->next)
 		p->leaving = true;
-		tell_to_stop(p, false);
-	}
-	uv_timer_start(&m->stop_timer, on_stop_timer, 5000, 0);
-	if (procs_count(m) == 0)
-		uv_stop(m->loop);
+	uv_timer_start(&m->stop_timer, on_stop_timer, STOP_MS, 0);
+	stop_more(m);
 }

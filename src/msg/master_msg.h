@@ -12,7 +12,7 @@ enum master_msg {
 	/* master -> child */
 	MSG_START = 1,	/* first message: see child.c; fds: main.cf text, master.cf text, log, listeners… */
 	MSG_PEER = 2,	/* u8 role, u32 index; 1 fd: channel to that process */
-	MSG_STOP = 3,	/* u8 graceful: finish what is under way, then exit 0; 0: exit at once */
+	MSG_STOP = 3,	/* u8 enum stop_how (msg/roles.h) */
 	MSG_STATUS = 4, /* u32 request: answer with MSG_STATUS_ANSWER */
 	/* child -> master */
 	MSG_READY = 16,		/* str: jail in force. In the jail, serving */

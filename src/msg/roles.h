@@ -21,4 +21,11 @@ const char *role_name(enum role r);
 /* ROLE_NONE for another name. */
 enum role role_find(struct str name);
 
+/* How a process is to end. */
+enum stop_how {
+	STOP_NOW,      /* exit at once */
+	STOP_REPLACED, /* a successor is there: finish what is under way, then exit 0 */
+	STOP_INSTANCE  /* nothing comes after: finish what cannot be broken off without being done twice, then exit 0 */
+};
+
 #endif

@@ -1,7 +1,10 @@
-/* leave.c - the end of a queued whose successor waits for it. */
+/* leave.c - the end of a queued whose successor, or whose master, waits for it. */
 #include "queued/queued.h"
 
-enum { LEAVE_MS = 1500 };
+enum {
+	REPLACED_MS = 1500, /* the successor waits: what is accepted meanwhile waits with it */
+	INSTANCE_MS = 5000
+};
 
 static void leave(struct queued *q)
 {
@@ -22,16 +25,18 @@ void queued_leave_if_idle(struct queued *q)
 
 /*
  * Nothing is lost at once either, but what an agent has delivered and could not tell us would be delivered again: a
- * graceful stop waits a little for results.
+ * stop waits a little for results.
  */
-void queued_leave(struct queued *q, bool graceful)
+void queued_leave(struct queued *q, enum stop_how how)
 {
-	if (!graceful) {
+	if (how == STOP_NOW) {
 		leave(q);
 		return;
 	}
+	if (q->leaving)
+		return;
 	q->leaving = true;
 	uv_timer_init(q->child.loop, &q->leave_timer);
-	uv_timer_start(&q->leave_timer, on_leave_timer, LEAVE_MS, 0);
+	uv_timer_start(&q->leave_timer, on_leave_timer, how == STOP_INSTANCE ? INSTANCE_MS : REPLACED_MS, 0);
 	queued_leave_if_idle(q);
 }

@@ -28,9 +28,9 @@ static void on_peer(struct child *c, enum role role, unsigned index, int fd)
 		agent_peer(q, role, index, fd);
 }
 
-static void on_stop(struct child *c, bool graceful)
+static void on_stop(struct child *c, enum stop_how how)
 {
-	queued_leave(container_of(c, struct queued, child), graceful);
+	queued_leave(container_of(c, struct queued, child), how);
 }
 
 static void on_status(struct child *c, struct buf *json)

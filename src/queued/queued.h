@@ -184,8 +184,8 @@ struct active {
 	uint64_t active_us;
 };
 
-/* leave.c: end; gracefully when the agents have told the results of their jobs, or when they take too long. */
-void queued_leave(struct queued *q, bool graceful);
+/* leave.c: end; unless STOP_NOW, when the agents have told the results of their jobs, or when they take too long. */
+void queued_leave(struct queued *q, enum stop_how how);
 /* A job has ended. */
 void queued_leave_if_idle(struct queued *q);
 

@@ -33,6 +33,22 @@ void delivery_end_all(void)
 		delivery_free(relay.first);
 }
 
+static bool has_sent_content(const struct delivery *d)
+{
+	return d->conn && d->conn->client.step >= CLIENT_STEP_BODY && d->conn->client.step <= CLIENT_STEP_DOT;
+}
+
+void deliveries_end_early(void)
+{
+	struct delivery *next;
+
+	for (struct delivery *d = relay.first; d; d = next) {
+		next = d->next;
+		if (!has_sent_content(d))
+			delivery_free(d);
+	}
+}
+
 static void delivery_end(struct delivery *d)
 {
 	peer_send_result(d);

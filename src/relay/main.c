@@ -32,11 +32,13 @@ static void on_peer(struct child *c, enum role role, unsigned index, int fd)
 		close(fd);
 }
 
-static void on_stop(struct child *c, bool graceful)
+static void on_stop(struct child *c, enum stop_how how)
 {
 	relay.stopping = true;
 	cache_close_all();
-	if (!graceful || relay.n_delivery == 0)
+	if (how == STOP_INSTANCE)
+		deliveries_end_early();
+	if (how == STOP_NOW || relay.n_delivery == 0)
 		child_exit(c);
 }
 

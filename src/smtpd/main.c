@@ -23,17 +23,17 @@ static void on_status(struct child *c, struct buf *json)
 		(unsigned long long)smtpd.n_recipients, spool_writer_is_ready(smtpd.writer) ? "true" : "false");
 }
 
-static void on_stop(struct child *c, bool graceful)
+static void on_stop(struct child *c, enum stop_how how)
 {
-	if (smtpd.stopping && graceful)
+	if (smtpd.stopping && how != STOP_NOW)
 		return;
-	if (graceful)
+	if (how != STOP_NOW)
 		listen_drain();
 	smtpd.stopping = true;
 	listen_stop();
-	if (!graceful)
+	if (how == STOP_NOW)
 		sessions_end_all();
-	if (!graceful || smtpd.n_sessions == 0)
+	if (how == STOP_NOW || smtpd.n_sessions == 0)
 		child_exit(c);
 }
 
