@@ -307,9 +307,13 @@ uint64_t queue_now_us(const struct queued *q);
 /* Seconds of the loop's clock. */
 uint32_t loop_now_s(const struct queued *q);
 
+/* found.c: the files that are there. */
+void segments_open(struct queued *q); /* before the jail */
+
 /* segment.c: the files. */
-void segments_open(struct queued *q);  /* before the jail */
 void segments_start(struct queued *q); /* create what is missing; take up the results */
+/* A file joins the others. Takes: fd. */
+struct segment *segment_add(struct queued *q, unsigned number, int fd);
 struct segment *segment_find(const struct queued *q, uint64_t generation);
 /* A spare becomes a segment of that class. NULL: none at hand (more are being made). */
 struct segment *segment_take(struct queued *q, enum segment_class class);
