@@ -74,10 +74,11 @@ static json_t *json_segment(const struct fsck_segment *s)
 			damage, json_pack("{sI sI sb ss so}", "from", (json_int_t)d->from, "to", (json_int_t)d->to,
 					"mendable", d->mended, "record", d->what, "was", json_text(str_c(d->lost))));
 	}
-	return json_pack("{ss ss sI sI ss sI sI sI sI so ss}", "file", s->name, "class", class_word(s), "generation",
+	return json_pack("{ss ss sI sI ss sI sI sI sI sI so ss}", "file", s->name, "class", class_word(s), "generation",
 		(json_int_t)s->head.generation, "octets", (json_int_t)s->file_octets, "header", header_words[s->header],
 		"records", (json_int_t)s->records, "waiting", (json_int_t)s->waiting, "done", (json_int_t)s->done,
-		"lost", (json_int_t)s->lost, "damage", damage, "error", s->error ? strerror(-s->error) : "");
+		"lost", (json_int_t)s->lost, "unreadable", (json_int_t)s->unreadable, "damage", damage, "error",
+		s->error ? strerror(-s->error) : "");
 }
 
 static json_t *json_message(const struct fsck_message *m)
@@ -131,7 +132,10 @@ static void print_segment(const struct fsck_segment *s)
 	if (s->header != FSCK_GOOD)
 		printf("  header: %s\n", header_words[s->header]);
 	if (s->error)
-		printf("  cannot be read: %s\n", strerror(-s->error));
+		printf("  header: cannot be read: %s\n", strerror(-s->error));
+	if (s->unreadable)
+		printf("  %llu octets cannot be read: see to the disk, then try again; --repair gives them up\n",
+			(unsigned long long)s->unreadable);
 	for (size_t i = 0; i < s->n_damage; i++) {
 		const struct fsck_damage *d = &s->damage[i];
 

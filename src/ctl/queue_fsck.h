@@ -37,7 +37,8 @@ struct fsck_segment {
 	uint64_t file_octets;
 	struct segment_head head;
 	enum fsck_header header;
-	int error; /* negative errno: it could not be read to its end */
+	int error;	     /* negative errno: its header could not be read */
+	uint64_t unreadable; /* octets that the disk did not give */
 	size_t records, waiting, done, lost;
 	struct fsck_data *data; /* good ones, by offset */
 	size_t n_data, cap_data;

@@ -187,8 +187,12 @@ static void look_at_range(struct fsck *f, struct fsck_segment *s, uint64_t from,
 	unsigned char *p = xcalloc(1, n + RECORD_HEADER_OCTETS);
 	uint64_t at = from;
 
-	s->error = pread_all(s->fd, p, n, from);
-	while (s->error == 0 && at < to && at - from + RECORD_HEADER_OCTETS <= n) {
+	if (pread_all(s->fd, p, n, from) != 0) {
+		uint64_t counted = 0;
+
+		pread_passing(s->fd, p, n, from, &counted);
+	}
+	while (at < to && at - from + RECORD_HEADER_OCTETS <= n) {
 		unsigned char *here = p + (at - from);
 		size_t room = n - (size_t)(at - from), mended = record_mend(&s->head, here, room);
 		uint64_t end;
@@ -226,19 +230,18 @@ static void read_records(struct fsck *f, struct fsck_segment *s)
 	uint64_t last = SEG_HEADER_OCTETS;
 	struct log_scan scan;
 	struct record r;
-	int got;
 
 	log_scan_begin(&scan, s->fd, &s->head);
-	while ((got = log_scan_next(&scan, s->head.size, &r)) == 1) {
+	scan.passes_errors = true;
+	while (log_scan_next(&scan, s->head.size, &r) == 1) {
 		if (r.offset > last)
 			look_at_range(f, s, last, r.offset, false);
 		take_record(f, s, r.type, r.offset, r.payload);
 		last = scan.offset;
 	}
+	s->unreadable = scan.unreadable;
 	log_scan_rest(&scan);
-	if (got < 0)
-		s->error = got;
-	else if (last + RECORD_HEADER_OCTETS < s->head.size && !f->running)
+	if (last + RECORD_HEADER_OCTETS < s->head.size && !f->running)
 		look_at_range(f, s, last, s->head.size, true);
 }
 
@@ -396,7 +399,7 @@ bool fsck_is_clean(const struct fsck *f)
 	for (size_t i = 0; i < f->n_segment; i++) {
 		const struct fsck_segment *s = f->segment[i];
 
-		if (s->n_damage || s->error || (s->header != FSCK_GOOD && s->header != FSCK_BLANK))
+		if (s->n_damage || s->error || s->unreadable || (s->header != FSCK_GOOD && s->header != FSCK_BLANK))
 			return false;
 	}
 	return f->n_lost == 0;

@@ -39,18 +39,20 @@ static int new_file(const struct fsck *f, int dir, const char *name, char *full,
 	return fd;
 }
 
-/* Where only zeros are, nothing is written. */
+/* Where only zeros are, or what cannot be read, nothing is written. */
 static int copy_octets(int from, int to, uint64_t octets)
 {
 	static const char zeros[64 * 1024];
 	char *p = xcalloc(1, sizeof zeros);
+	uint64_t counted = 0;
 	int err = ftruncate(to, (off_t)octets) == 0 ? 0 : -errno;
 
 	for (uint64_t at = 0; at < octets && err == 0; at += sizeof zeros) {
 		size_t n = octets - at < sizeof zeros ? (size_t)(octets - at) : sizeof zeros;
 
-		err = pread_all(from, p, n, at);
-		if (err == 0 && memcmp(p, zeros, n) != 0)
+		if (pread_all(from, p, n, at) != 0)
+			pread_passing(from, p, n, at, &counted);
+		if (memcmp(p, zeros, n) != 0)
 			err = pwrite_all(to, p, n, at, false);
 	}
 	free(p);
@@ -179,8 +181,11 @@ static int export_message(
 		const struct extent *x = &m->env.extent[i];
 		const struct fsck_segment *s = fsck_segment_find(f, x->generation);
 		char *p = xcalloc(1, x->octets + 1u);
+		uint64_t counted = 0;
 
-		if (s && pread_all(s->fd, p, x->octets, x->offset) == 0)
+		if (s && pread_all(s->fd, p, x->octets, x->offset) != 0)
+			pread_passing(s->fd, p, x->octets, x->offset, &counted);
+		if (s)
 			fwrite(p, 1, x->octets, out);
 		free(p);
 	}

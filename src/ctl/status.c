@@ -34,6 +34,23 @@ static void print_details(const json_t *process)
 	}
 }
 
+/* What an operator has to see to. */
+static void print_advice(const json_t *process)
+{
+	long long damaged = json_integer_value(json_object_get(process, "damaged"));
+	long long lost = json_integer_value(json_object_get(process, "octets_unreadable"));
+	long long waiting = json_integer_value(json_object_get(process, "segments_waiting_for_disk"));
+
+	if (waiting > 0)
+		printf("the queue: %lld segments cannot be read now (see the log, and the disk); tried again\n",
+			waiting);
+	if (damaged > 0)
+		printf("the queue: %lld messages are damaged: see `gatepost queue fsck`\n", damaged);
+	if (lost > 0)
+		printf("the queue: %lld octets could not be read and were passed over: see `gatepost queue fsck`\n",
+			lost);
+}
+
 static void print_table(const json_t *status)
 {
 	const json_t *listen = json_object_get(status, "listen"), *processes = json_object_get(status, "processes");
@@ -55,6 +72,7 @@ static void print_table(const json_t *status)
 		print_details(row);
 		putchar('\n');
 	}
+	json_array_foreach(processes, i, row) print_advice(row);
 }
 
 int ctl_status(const char *config_directory, int argc, char **argv)

@@ -14,7 +14,8 @@ enum {
 	LOG_VERSION = 1,
 	WINDOW_OCTETS = 256 * 1024,
 	SMALL_WINDOW_OCTETS = 1024,
-	LARGE_OCTETS = 16 * 1024
+	LARGE_OCTETS = 16 * 1024,
+	BLOCK_OCTETS = 4096 /* what a disk loses at once */
 };
 static const char seg_magic[8] = "Gatepost";
 static const uint32_t record_magic = 0x44525047; /* "GPRD" */
@@ -81,6 +82,30 @@ int pread_all(int fd, void *p, size_t n, uint64_t at)
 		at += (uint64_t)r;
 	}
 	return 0;
+}
+
+uint64_t pread_passing(int fd, void *p, size_t n, uint64_t at, uint64_t *counted_to)
+{
+	uint64_t end = at + n, lost = 0;
+	char *to = p;
+
+	while (at < end) {
+		uint64_t next = (at / BLOCK_OCTETS + 1) * BLOCK_OCTETS;
+		size_t part;
+
+		next = next < end ? next : end;
+		part = (size_t)(next - at);
+		if (pread_all(fd, to, part, at) != 0) {
+			memset(to, 0, part);
+			if (next > *counted_to) {
+				lost += next - (at > *counted_to ? at : *counted_to);
+				*counted_to = next;
+			}
+		}
+		to += part;
+		at = next;
+	}
+	return lost;
 }
 
 int segment_head_write(int fd, const struct segment_head *h)
@@ -204,6 +229,10 @@ static const unsigned char *window_get(struct log_scan *s, uint64_t at, size_t n
 	p = buf_reserve(&s->window, want);
 	require(p != NULL);
 	*err = pread_all(s->fd, p, want, at);
+	if (*err != 0 && s->passes_errors) {
+		s->unreadable += pread_passing(s->fd, p, want, at, &s->unreadable_to);
+		*err = 0;
+	}
 	if (*err != 0)
 		return NULL;
 	s->window_at = at;
@@ -247,8 +276,10 @@ static int record_at(struct log_scan *s, uint64_t at, uint64_t limit, struct rec
 	p = window_get(s, at, all, limit, &err);
 	if (p == NULL)
 		return err;
-	if (get32(p + 4) != record_crc(s->head.salt, p, p + RECORD_HEADER_OCTETS, n))
+	if (get32(p + 4) != record_crc(s->head.salt, p, p + RECORD_HEADER_OCTETS, n)) {
+		s->suspects += r->type == RECORD_COMMIT;
 		return 0;
+	}
 	r->offset = at;
 	r->payload = str_pn(p + RECORD_HEADER_OCTETS, n);
 	return 1;
@@ -277,6 +308,7 @@ static int scan_next(struct log_scan *s, uint64_t limit, struct record *r)
 
 	if (limit > s->head.size)
 		limit = s->head.size;
+	s->suspects = 0;
 	while (at < limit) {
 		int found = record_at(s, at, limit, r);
 
@@ -284,6 +316,7 @@ static int scan_next(struct log_scan *s, uint64_t limit, struct record *r)
 			return found;
 		if (found) {
 			s->skipped += at - s->offset;
+			s->commits_lost += s->suspects;
 			s->offset = at + record_octets(r->payload.n);
 			if (r->type == RECORD_DATA)
 				remember_data(s, at + RECORD_HEADER_OCTETS, (uint32_t)r->payload.n);

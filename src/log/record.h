@@ -65,11 +65,15 @@ void record_head_put(unsigned char head[RECORD_HEADER_OCTETS], const struct segm
 struct log_scan {
 	int fd; /* borrowed */
 	struct segment_head head;
-	uint64_t offset;   /* of the next record */
-	uint64_t skipped;  /* octets that were no record, with a good record behind them */
-	struct buf window; /* octets of the file from window_at on */
+	uint64_t offset;		    /* of the next record */
+	uint64_t skipped;		    /* octets that were no record, with a good record behind them */
+	unsigned commits_lost;		    /* among them, what seems to be a COMMIT but does not check */
+	unsigned suspects;		    /* such a COMMIT: is there a good record behind it? */
+	uint64_t unreadable, unreadable_to; /* octets that the disk did not give; counted up to here */
+	struct buf window;		    /* octets of the file from window_at on */
 	uint64_t window_at;
 	bool no_skip;	       /* stop at a bad record: its writer may still be at it */
+	bool passes_errors;    /* what the disk does not give is damage, not an error */
 	bool trusts_data;      /* its writer lives and says that it is written: the content is not read again */
 	bool in_large;	       /* the last record was content that was passed over: so may be the next */
 	struct log_data *data; /* DATA records seen, in order */
@@ -79,7 +83,8 @@ void log_scan_begin(struct log_scan *s, int fd, const struct segment_head *h);
 /*
  * The next record that ends at or before `limit`. 1: here it is (the payload is valid until the next call; of DATA that
  * is trusted there is only the length);
- * 0: there is none, offset is at the end of the last good one; negative errno: the disk.
+ * 0: there is none, offset is at the end of the last good one; negative errno: the disk, and the same call may be made
+ * again.
  */
 int log_scan_next(struct log_scan *s, uint64_t limit, struct record *r);
 /* Has a good DATA record with exactly these octets been seen? */
@@ -95,5 +100,10 @@ int record_read(int fd, const struct segment_head *h, uint64_t offset, enum reco
 /* pwrite, pread of all octets. 0 or negative errno (a file that ends early: -EIO). */
 int pwrite_all(int fd, const void *p, size_t n, uint64_t at, bool flush);
 int pread_all(int fd, void *p, size_t n, uint64_t at);
+/*
+ * pread of all octets that can be read; a block that cannot has zeros in p. Returns how many octets those are, without
+ * any before *counted_to, which becomes the end of the last such block: so that none is counted twice.
+ */
+uint64_t pread_passing(int fd, void *p, size_t n, uint64_t at, uint64_t *counted_to);
 
 #endif

@@ -55,6 +55,51 @@ static void take_up(struct queued *q, struct segment *s, uint64_t size)
 	s->scan.no_skip = s->state == SEG_FOREIGN;
 }
 
+/* Damaged it stays; but a disk that fails now may give it later. */
+static void header_failed(struct queued *q, struct segment *s, int err)
+{
+	s->state = SEG_BAD;
+	s->header_waits = err < 0 && err != -EBADMSG && reread_later(q, s, err);
+	if (s->header_waits)
+		return;
+	log_error("segment file %08x: its header cannot be read: %s; left alone: see `gatepost queue fsck`", s->number,
+		err < 0 && err != -EBADMSG ? strerror(-err) : "damaged");
+	q->header_is_lost = true;
+}
+
+static void read_header_again(struct queued *q, struct segment *s)
+{
+	struct segment_head h;
+	struct stat st;
+	int r = segment_head_read(s->fd, &h);
+
+	if (r == 1 && fstat(s->fd, &st) != 0)
+		r = -errno;
+	if (r == 1 && segment_find(q, h.generation)) /* given again meanwhile: to be read after the next start */
+		r = -EBADMSG;
+	if (r != 1) {
+		header_failed(q, s, r);
+		return;
+	}
+	s->head = h;
+	s->header_waits = false;
+	reread_worked(s);
+	take_up(q, s, (uint64_t)st.st_size);
+	segments_serve(q);
+}
+
+bool segments_wait_for_header(struct queued *q)
+{
+	bool some = false;
+
+	for (struct segment *s = q->segments; s; s = s->next) {
+		if (s->header_waits && s->again_ms == 0)
+			read_header_again(q, s);
+		some |= s->header_waits;
+	}
+	return some;
+}
+
 static void open_file(struct queued *q, const char *name)
 {
 	unsigned number;
@@ -83,10 +128,7 @@ static void open_file(struct queued *q, const char *name)
 		log_info("log/%s: was never finished; removed", name);
 		forget_file(q, s);
 	} else {
-		log_error("log/%s: its header cannot be read: %s; left alone: see `gatepost queue fsck`", name,
-			r < 0 && r != -EBADMSG ? strerror(-r) : "damaged");
-		s->state = SEG_BAD;
-		q->header_is_lost = true;
+		header_failed(q, s, r);
 	}
 }
 
@@ -113,5 +155,5 @@ void segments_open(struct queued *q)
 		open_file(q, e->d_name);
 	closedir(list);
 	for (struct segment *s = q->segments; s; s = s->next)
-		q->recovering |= s->in_recovery;
+		q->recovering |= s->in_recovery || s->header_waits;
 }

@@ -250,6 +250,19 @@ int message_envelope(struct queued *q, const struct message *m, struct arena *me
 	return err;
 }
 
+int message_content_is_whole(const struct queued *q, const struct envelope *e)
+{
+	for (size_t i = 0; i < e->n_extent; i++) {
+		const struct extent *x = &e->extent[i];
+		const struct segment *s = segment_find(q, x->generation);
+		int there = s ? record_check_data(s->fd, &s->head, x->offset, x->octets) : 0;
+
+		if (there != 1)
+			return there;
+	}
+	return 1;
+}
+
 enum { COMMIT_COST_OCTETS = 300 };
 
 void message_ref_segments(struct queued *q, const struct message *m, const struct envelope *e)

@@ -36,20 +36,23 @@ static void on_stop(struct child *c, enum stop_how how)
 static void on_status(struct child *c, struct buf *json)
 {
 	const struct queued *q = container_of(c, struct queued, child);
-	size_t segments = 0, spare = 0;
+	size_t segments = 0, spare = 0, waiting = 0;
 
 	for (const struct segment *s = q->segments; s; s = s->next) {
 		segments++;
 		spare += s->state == SEG_FREE;
+		waiting += s->again_ms != 0;
 	}
 	buf_addf(json,
 		"\"messages\":%zu,\"recipients\":%zu,\"active\":%zu,\"incoming\":%zu,\"deferred\":%zu,\"hold\":%zu,"
 		"\"segments\":%zu,\"segments_spare\":%zu,\"destinations\":%zu,\"recovering\":%s,\"damaged\":%llu,"
+		"\"segments_waiting_for_disk\":%zu,\"octets_unreadable\":%llu,"
 		"\"intake\":%u,\"accepted\":%llu,\"sent\":%llu,\"deferrals\":%llu,\"bounced\":%llu,\"reports\":%zu",
 		q->n_messages, q->n_rcpts, q->n_active, q->fresh.n, q->n_waiting + q->due.n, q->held.n, segments, spare,
-		q->n_dests, q->recovering ? "true" : "false", (unsigned long long)q->damaged, q->intake,
-		(unsigned long long)q->n_accepted, (unsigned long long)q->n_sent, (unsigned long long)q->n_deferred,
-		(unsigned long long)q->n_bounced, q->n_reports);
+		q->n_dests, q->recovering ? "true" : "false", (unsigned long long)q->damaged, waiting,
+		(unsigned long long)reread_lost(q), q->intake, (unsigned long long)q->n_accepted,
+		(unsigned long long)q->n_sent, (unsigned long long)q->n_deferred, (unsigned long long)q->n_bounced,
+		q->n_reports);
 }
 
 static void on_tick(uv_timer_t *timer)
@@ -62,6 +65,7 @@ static void on_tick(uv_timer_t *timer)
 	if (now == q->ticked_s)
 		return;
 	wheel_turn(q);
+	reread_tick(q);
 	result_flush(q, false);
 	space_check(q);
 	reports_retry(q);

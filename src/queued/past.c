@@ -207,10 +207,8 @@ static struct segment *next_results(struct queued *q)
 	return first;
 }
 
-static void results_end(struct segment *s, int err)
+static void results_end(struct segment *s)
 {
-	if (err != 0)
-		log_error("segment file %08x: %s", s->number, strerror(-err));
 	if (s->scan.skipped > 0)
 		log_warn("segment file %08x: %llu octets of results are damaged", s->number,
 			(unsigned long long)s->scan.skipped);
@@ -220,7 +218,7 @@ static void results_end(struct segment *s, int err)
 	log_scan_rest(&s->scan);
 }
 
-bool past_some(struct queued *q)
+enum past_progress past_some(struct queued *q)
 {
 	enum { RECORDS_A_TURN = 2048 };
 	unsigned n = 0;
@@ -229,7 +227,7 @@ bool past_some(struct queued *q)
 		q->past = xcalloc(1, sizeof *q->past);
 		grow(q->past);
 	}
-	for (struct segment *s = next_results(q); s; s = next_results(q)) {
+	for (struct segment *s = next_results(q); s && s->again_ms == 0; s = next_results(q)) {
 		struct record r;
 		int err = 0;
 
@@ -238,10 +236,15 @@ bool past_some(struct queued *q)
 			n++;
 		}
 		if (n == RECORDS_A_TURN)
-			return true;
-		results_end(s, err);
+			return PAST_MORE;
+		if (err < 0) {
+			reread_later(q, s, err);
+			continue;
+		}
+		reread_worked(s);
+		results_end(s);
 	}
-	return false;
+	return next_results(q) ? PAST_WAITS : PAST_READ;
 }
 
 static uint32_t reason_of(const struct past_entry *e, uint32_t index)

@@ -70,6 +70,9 @@ struct segment {
 	bool no_file;		/* unlinked */
 	bool failed;		/* a write or flush of it failed: its place on the disk is not trusted any more */
 	bool sparse;		/* what is left in it should move */
+	bool header_waits;	/* found, and its header could not be read yet */
+	uint64_t again_ms;	/* reading it failed: not before that; 0: go on */
+	unsigned failures;	/* of reading it, in a row */
 };
 
 /* index.c */
@@ -256,7 +259,7 @@ struct queued {
 	/* recovery */
 	struct past *past;
 	bool recovering;
-	uint64_t recovered, skipped, damaged;
+	uint64_t recovered, damaged;
 	uint64_t recovery_began_ms;
 
 	/* messages */
@@ -309,6 +312,8 @@ uint32_t loop_now_s(const struct queued *q);
 
 /* found.c: the files that are there. */
 void segments_open(struct queued *q); /* before the jail */
+/* Try again those headers that could not be read. True: some still have to wait; nothing of before the start may be read. */
+bool segments_wait_for_header(struct queued *q);
 
 /* segment.c: the files. */
 void segments_start(struct queued *q); /* create what is missing; take up the results */
@@ -331,6 +336,14 @@ unsigned segments_count(const struct queued *q, enum segment_state state);
 /* Give spares to those who wait for one; make new ones where that is due. */
 void segments_serve(struct queued *q);
 
+/* reread.c: a segment that could not be read. */
+/* True: it is read again when segment.again_ms is over. False: that has been tried enough; it passes over errors now. */
+bool reread_later(struct queued *q, struct segment *s, int err);
+void reread_worked(struct segment *s);
+void reread_tick(struct queued *q);
+/* Octets of mail segments that were passed over because they could not be read. */
+uint64_t reread_lost(const struct queued *q);
+
 /* recycle.c: a segment in which nothing counts any more becomes a spare. */
 void segments_recycle(struct queued *q);
 /* True: somebody still writes to a segment that nobody was lent by us. */
@@ -342,8 +355,13 @@ bool take_some(struct queued *q);
 void take_wake(struct queued *q);
 
 /* past.c: what results of before the start say. */
-/* Read a part of them. True: there is more; nothing of before the start may be read until there is not. */
-bool past_some(struct queued *q);
+enum past_progress {
+	PAST_READ, /* all of them: now what is of before the start may be read */
+	PAST_MORE,
+	PAST_WAITS /* for a disk that did not give them: see reread.c */
+};
+/* Read a part of them. */
+enum past_progress past_some(struct queued *q);
 /* Is that recipient done, or the whole message (index UINT32_MAX)? */
 struct past_entry *past_find(const struct queued *q, uint64_t id, uint64_t generation);
 struct past_entry *past_of_earlier_copy(const struct queued *q, uint64_t id, uint64_t generation);
@@ -380,6 +398,8 @@ void message_park(struct queued *q, struct message *m, struct dest *d);
 void wheel_turn(struct queued *q);
 /* The message at that place of a walk over all; *at starts with 0. NULL: the end. */
 struct message *message_walk(const struct queued *q, size_t *at);
+/* Does each octet of its content check? 1, 0, or negative errno: it cannot be read now. */
+int message_content_is_whole(const struct queued *q, const struct envelope *e);
 /* The envelope from the log, checked. 0, or negative errno. Slices point into the arena. */
 int message_envelope(struct queued *q, const struct message *m, struct arena *mem, struct envelope *e);
 uint32_t domain_hash(struct str address);

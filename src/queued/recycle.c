@@ -40,6 +40,8 @@ static bool may_recycle(const struct queued *q, struct segment *s)
 {
 	if (s->state != SEG_CLOSED || !s->was_read || s->live > 0 || s->damaged > 0 || q->recovering)
 		return false;
+	if (s->head.class == SEG_MAIL && s->scan.unreadable > 0)
+		return false;
 	return s->head.class == SEG_MAIL ? !is_awaited(q, s) : results_are_history(q, s);
 }
 

@@ -62,7 +62,7 @@ static bool put(struct queued *q, enum record_type type, struct segment *about, 
 
 /*
  * What still matters of a result segment goes forward, then nothing refers to it. A DEFER is superseded by the state that
- * is in memory. False: not all of it found a place.
+ * is in memory. False: not all of it found a place, or could be read.
  */
 static bool carry_forward(struct queued *q, const struct record *r)
 {
@@ -89,12 +89,14 @@ static bool carry_all(struct queued *q, struct segment *old)
 	struct log_scan scan;
 	struct record r;
 	bool all = true;
+	int got = 1;
 
 	log_scan_begin(&scan, old->fd, &old->head);
-	while (all && log_scan_next(&scan, old->known, &r) == 1)
+	scan.passes_errors = old->scan.passes_errors;
+	while (all && (got = log_scan_next(&scan, old->known, &r)) == 1)
 		all = carry_forward(q, &r);
 	log_scan_rest(&scan);
-	return all;
+	return all && got == 0;
 }
 
 /* The records of the buffer, encoded for a segment that does not take them. */

@@ -269,6 +269,8 @@ struct segment *segment_take(struct queued *q, enum segment_class class)
 	best->mark = best->mark_at = best->read_to = 0;
 	best->damaged = 0;
 	best->failed = false;
+	best->failures = 0;
+	best->again_ms = 0;
 	best->borrower = 0;
 	log_scan_begin(&best->scan, best->fd, &h);
 	create_if_needed(q);

@@ -14,24 +14,21 @@ void take_wake(struct queued *q)
 		uv_idle_start(&q->busy, q->busy.idle_cb);
 }
 
-static bool content_is_there(struct queued *q, struct segment *s, const struct envelope *e, bool *spans)
+/* 1, 0, or negative errno: it cannot be read now. */
+static int content_is_there(struct queued *q, struct segment *s, const struct envelope *e, bool *spans)
 {
-	*spans = false;
-	for (size_t i = 0; i < e->n_extent; i++) {
-		const struct extent *x = &e->extent[i];
-		struct segment *other;
+	int there = 1;
 
-		if (x->generation == s->head.generation) {
-			if (log_scan_has_data(&s->scan, x->offset, x->octets))
-				continue;
-			return false;
-		}
-		*spans = true;
-		other = segment_find(q, x->generation);
-		if (other == NULL || record_check_data(other->fd, &other->head, x->offset, x->octets) != 1)
-			return false;
+	*spans = false;
+	for (size_t i = 0; i < e->n_extent && there == 1; i++) {
+		struct envelope one = { .extent = &e->extent[i], .n_extent = 1 };
+
+		if (one.extent->generation == s->head.generation)
+			there = log_scan_has_data(&s->scan, one.extent->offset, one.extent->octets);
+		else
+			*spans = true, there = message_content_is_whole(q, &one);
 	}
-	return true;
+	return there < 0 && s->scan.passes_errors ? 0 : there;
 }
 
 /* The recipients that are not done. Returns their number. */
@@ -53,16 +50,19 @@ static void place(struct message *m, struct segment *s, const struct record *r, 
 	m->flags |= spans ? MF_SPANS : 0;
 }
 
-/* A message that we copied forward: from now on it is there. */
-static void relocate(
+/* A message that we copied forward: from now on it is there. 0, or negative errno: it cannot be read now. */
+static int relocate(
 	struct queued *q, struct message *m, struct segment *s, const struct record *r, const struct envelope *e)
 {
 	struct segment *old = m->seg;
 	bool spans = false;
+	int there = content_is_there(q, s, e, &spans);
 
+	if (there < 0)
+		return there;
 	m->flags &= (uint8_t)~MF_MOVING;
-	if (!content_is_there(q, s, e, &spans))
-		return; /* the old one stays */
+	if (there == 0)
+		return 0; /* the old one stays */
 	if (m->flags & MF_SPANS) {
 		struct arena *mem = arena_new(0);
 		struct envelope before;
@@ -90,28 +90,34 @@ static void relocate(
 	result_done_commit(q, m->id, old);
 	if (m->flags & MF_DELETED)
 		operate_delete(q, m);
+	return 0;
 }
 
-static void seen_again(
+static int seen_again(
 	struct queued *q, struct message *m, struct segment *s, const struct record *r, const struct envelope *e)
 {
 	if (m->flags & MF_MOVING)
-		relocate(q, m, s, r, e);
-	else if (m->seg != s) /* recovery reads the newest copy first: this one is older */
+		return relocate(q, m, s, r, e);
+	if (m->seg != s) /* recovery reads the newest copy first: this one is older */
 		result_done_commit(q, m->id, s);
+	return 0;
 }
 
-static void admit(struct queued *q, struct segment *s, const struct record *r, struct arena **mem, struct envelope *e)
+static int admit(struct queued *q, struct segment *s, const struct record *r, struct arena **mem, struct envelope *e)
 {
 	struct past_entry *past = s->in_recovery ? past_find(q, e->id, s->head.generation) : NULL;
 	struct rcpt_ref *refs = arena_array(*mem, e->n_rcpt, sizeof *refs);
 	uint32_t n = pending_rcpts(e, past, refs);
 	struct message *m;
 	bool spans;
+	int there;
 
 	if (n == 0)
-		return;
-	if (!content_is_there(q, s, e, &spans)) {
+		return 0;
+	there = content_is_there(q, s, e, &spans);
+	if (there < 0)
+		return there;
+	if (there == 0) {
 		char id[ENVELOPE_ID_TEXT];
 
 		q->damaged++;
@@ -119,7 +125,7 @@ static void admit(struct queued *q, struct segment *s, const struct record *r, s
 		log_error(
 			"%s: from=<%.*s>: its content is damaged in segment file %08x; kept for `gatepost queue fsck`",
 			envelope_id_text(e->id, id), STR_ARG(e->sender), s->number);
-		return;
+		return 0;
 	}
 	m = message_new(q, e->id);
 	m->arrival_us = s->in_recovery ? e->arrival_us : queue_now_us(q);
@@ -134,19 +140,22 @@ static void admit(struct queued *q, struct segment *s, const struct record *r, s
 	m->state = MSG_READY;
 	past_apply(q, past ? past : s->in_recovery ? past_of_earlier_copy(q, e->id, s->head.generation) : NULL, m);
 	if (m->state != MSG_READY)
-		return;
+		return 0;
 	message_ready(q, m);
 	if (s->in_recovery || q->n_active + q->fresh.n > DECODED_AHEAD)
-		return;
+		return 0;
 	active_new(q, m, *mem, e); /* takes the arena */
 	*mem = NULL;
+	return 0;
 }
 
-static void take_commit(struct queued *q, struct segment *s, const struct record *r)
+/* 0, or negative errno: its content cannot be read now. */
+static int take_commit(struct queued *q, struct segment *s, const struct record *r)
 {
 	struct arena *mem = arena_new(2048);
 	struct envelope e;
 	struct message *m;
+	int err = 0;
 
 	if (envelope_decode(arena_dup(mem, r->payload), mem, &e) != 0) {
 		log_error("segment file %08x: a COMMIT at %" PRIu64
@@ -157,11 +166,12 @@ static void take_commit(struct queued *q, struct segment *s, const struct record
 	} else if (!s->in_recovery || !past_is_done(q, e.id, s->head.generation)) {
 		m = message_find(q, e.id);
 		if (m)
-			seen_again(q, m, s, r, &e);
+			err = seen_again(q, m, s, r, &e);
 		else
-			admit(q, s, r, &mem, &e);
+			err = admit(q, s, r, &mem, &e);
 	}
 	arena_free(&mem);
+	return err;
 }
 
 static void read_to_end(struct queued *q, struct segment *s)
@@ -169,7 +179,15 @@ static void read_to_end(struct queued *q, struct segment *s)
 	if (s->scan.skipped > 0)
 		log_warn("segment file %08x: %" PRIu64 " octets are damaged and were passed over", s->number,
 			s->scan.skipped);
-	q->skipped += s->scan.skipped;
+	if (s->scan.unreadable > 0)
+		log_error("segment file %08x: %" PRIu64
+			  " octets cannot be read and were passed over; kept for `gatepost queue fsck`",
+			s->number, s->scan.unreadable);
+	if (s->scan.commits_lost > 0)
+		log_error("segment file %08x: %u COMMIT records in it do not check; kept for `gatepost queue fsck`",
+			s->number, s->scan.commits_lost);
+	s->damaged += s->scan.commits_lost;
+	q->damaged += s->scan.commits_lost;
 	log_scan_rest(&s->scan);
 	s->was_read = true;
 	q->recycle_due = true;
@@ -196,15 +214,20 @@ static unsigned read_segment(struct queued *q, struct segment *s, unsigned budge
 
 	s->scan.trusts_data = s->state == SEG_LENT && !s->in_recovery;
 	while (n < budget && (got = log_scan_next(&s->scan, s->known, &r)) == 1) {
+		int err = r.type == RECORD_COMMIT ? take_commit(q, s, &r) : 0;
+
+		if (err < 0) {
+			s->scan.offset = r.offset;
+			got = err;
+			break;
+		}
 		n++;
-		if (r.type == RECORD_COMMIT)
-			take_commit(q, s, &r);
 	}
-	if (got < 0) {
-		log_error("segment file %08x: %s", s->number, strerror(-got));
-		s->known = s->scan.offset;
-		s->state = SEG_BAD;
-	} else if (got == 0 && s->state == SEG_CLOSED) {
+	if (got < 0)
+		reread_later(q, s, got);
+	else
+		reread_worked(s);
+	if (got == 0 && s->state == SEG_CLOSED) {
 		read_to_end(q, s);
 	} else if (got == 0 && s->state == SEG_LENT && s->scan.offset < s->known) {
 		s->scan.offset = s->known; /* nothing good between: a write that failed */
@@ -220,6 +243,13 @@ static bool is_unread(const struct segment *s)
 	return s->state == SEG_CLOSED || (s->state == SEG_LENT && s->scan.offset < s->known);
 }
 
+/* Unread, and does not wait for the disk. */
+static bool is_readable(const struct segment *s)
+{
+	return is_unread(s) && s->again_ms == 0;
+}
+
+/* The newest, even if the disk does not give it now: of two copies that of the greater generation is read first. */
 static struct segment *next_recovered(struct queued *q)
 {
 	struct segment *best = NULL;
@@ -247,29 +277,52 @@ static void end_recovery(struct queued *q)
 		(unsigned long long)(uv_now(q->child.loop) - q->recovery_began_ms), (unsigned long long)q->damaged);
 }
 
-bool take_some(struct queued *q)
+/* What was written since the start. True: there is more. */
+static bool take_new(struct queued *q)
 {
 	unsigned budget = RECORDS_A_TURN;
-	struct segment *old;
+	bool more = false;
 
 	for (struct segment *s = q->segments; s && budget > 0; s = s->next)
-		if (!s->in_recovery && is_unread(s))
+		if (!s->in_recovery && is_readable(s))
 			budget -= read_segment(q, s, budget);
 	q->unread = 0;
-	for (struct segment *s = q->segments; s; s = s->next)
+	for (struct segment *s = q->segments; s; s = s->next) {
+		more |= !s->in_recovery && is_readable(s);
 		if (!s->in_recovery && s->state == SEG_LENT)
 			q->unread += s->known - s->scan.offset;
-	if (q->recovering && past_some(q))
-		return true;
+	}
+	return more;
+}
+
+/* What was there at the start. True: there is more. */
+static bool take_old(struct queued *q)
+{
+	struct segment *old;
+
 	for (struct segment *s = q->segments; s; s = s->next)
-		if (s->state == SEG_FOREIGN && s->head.class == SEG_MAIL)
+		if (s->state == SEG_FOREIGN && s->head.class == SEG_MAIL && s->again_ms == 0)
 			read_segment(q, s, RECORDS_A_TURN);
 	old = next_recovered(q);
-	if (old)
+	if (old && old->again_ms == 0)
 		read_segment(q, old, RECORDS_A_TURN * 4);
-	else if (q->recovering)
+	else if (old == NULL && q->recovering)
 		end_recovery(q);
-	else if (q->past && !is_awaited(q))
+	else if (old == NULL && q->past && !is_awaited(q))
 		past_end(q);
-	return old != NULL || q->unread > 0 || budget == 0;
+	return old != NULL && old->again_ms == 0;
+}
+
+bool take_some(struct queued *q)
+{
+	bool more = take_new(q);
+	enum past_progress past = PAST_READ;
+
+	if (q->recovering && segments_wait_for_header(q))
+		past = PAST_WAITS;
+	else if (q->recovering)
+		past = past_some(q);
+	if (past == PAST_READ)
+		more |= take_old(q);
+	return more || past == PAST_MORE;
 }
