@@ -48,7 +48,7 @@ struct fsck_segment {
 	size_t n_patch;
 };
 
-enum fsck_state { FSCK_WAITING, FSCK_DONE, FSCK_OLDER_COPY, FSCK_DAMAGED };
+enum fsck_state { FSCK_WAITING, FSCK_DONE, FSCK_OLDER_COPY, FSCK_DAMAGED, FSCK_GIVEN_UP /* its sender will be told */ };
 struct fsck_message {
 	struct fsck_message *next;
 	struct fsck_segment *segment;
@@ -76,7 +76,7 @@ struct fsck {
 	size_t n_segment;
 	struct fsck_message *message[FSCK_HASH]; /* by id */
 	struct fsck_result *result[FSCK_HASH];
-	size_t n_waiting, n_lost, n_damage, n_mended;
+	size_t n_waiting, n_lost, n_given_up, n_damage, n_mended;
 };
 
 /* Read everything below spool/log and judge it. 0; -1: errno. */

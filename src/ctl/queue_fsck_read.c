@@ -356,7 +356,9 @@ static void judge(struct fsck *f)
 	for (size_t h = 0; h < FSCK_HASH; h++)
 		for (struct fsck_message *m = f->message[h]; m; m = m->next) {
 			apply_results(f, m);
-			if (m->state != FSCK_DONE && !fsck_message_is_whole(f, m))
+			if (m->state != FSCK_DONE && m->env.flags & ENV_LOST)
+				m->state = FSCK_GIVEN_UP;
+			else if (m->state != FSCK_DONE && !fsck_message_is_whole(f, m))
 				m->state = FSCK_DAMAGED;
 		}
 	for (size_t h = 0; h < FSCK_HASH; h++)
@@ -368,6 +370,7 @@ static void judge(struct fsck *f)
 			m->segment->lost += m->state == FSCK_DAMAGED;
 			f->n_waiting += m->state == FSCK_WAITING;
 			f->n_lost += m->state == FSCK_DAMAGED;
+			f->n_given_up += m->state == FSCK_GIVEN_UP;
 		}
 }
 

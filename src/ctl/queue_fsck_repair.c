@@ -1,5 +1,6 @@
 /* queue_fsck_repair.c - put right what can be put right; what is written over has a copy in spool/corrupt before. */
 #include "ctl/queue_fsck.h"
+#include "base/ipc.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -158,13 +159,50 @@ static int set_aside(const struct fsck *f, int dir, struct fsck_segment *s, void
 	return fsync(dir) == 0 ? fsync(f->log) : -1;
 }
 
-/* What is left of a message goes into a file that a person can read; its COMMIT becomes void. */
+enum { TAG_FLAGS = 4, ATTRIBUTE_OCTETS = 5 }; /* docs/protocol/log.md: tag, length */
+
+/* Set ENV_LOST in an encoded envelope. False: it has no flags. */
+static bool mark_lost(struct buf *envelope)
+{
+	for (size_t at = 0; at + ATTRIBUTE_OCTETS < envelope->n;) {
+		struct ipc_in in = { str_from(buf_str(envelope), at), false };
+		unsigned tag = ipc_get_u8(&in);
+		struct str value = ipc_get_str(&in);
+
+		if (in.bad)
+			return false;
+		if (tag == TAG_FLAGS && value.n == sizeof(uint64_t)) {
+			envelope->p[at + ATTRIBUTE_OCTETS] |= ENV_LOST;
+			return true;
+		}
+		at += ATTRIBUTE_OCTETS + value.n;
+	}
+	return false;
+}
+
+/* Its COMMIT says from now on that it is lost, so that queued tells its sender; void where there is nobody to tell. */
+static int give_up(struct fsck_message *m)
+{
+	struct fsck_segment *s = m->segment;
+	struct buf commit = BUF_INIT(RECORD_MAX_OCTETS), out = BUF_INIT(RECORD_MAX_OCTETS + RECORD_HEADER_OCTETS);
+	int err = record_read(s->fd, &s->head, m->offset, RECORD_COMMIT, &commit);
+
+	if (err == 0 && m->env.sender.n > 0 && !(m->env.flags & ENV_REPORT) && mark_lost(&commit)) {
+		record_put(&out, &s->head, RECORD_COMMIT, buf_str(&commit));
+		err = pwrite_all(s->fd, out.p, out.n, m->offset, true);
+	} else if (err == 0) {
+		err = write_void(s, m->offset, record_octets(commit.n));
+	}
+	buf_free(&commit);
+	buf_free(&out);
+	return err;
+}
+
+/* What is left of a message goes into a file that a person can read; then it is given up. */
 static int export_message(
 	const struct fsck *f, int dir, struct fsck_message *m, void (*say)(const char *, const char *))
 {
 	char id[ENVELOPE_ID_TEXT], name[64], text[192];
-	size_t payload;
-	struct buf commit = BUF_INIT(RECORD_MAX_OCTETS);
 	int fd = new_file(f, dir, envelope_id_text(m->env.id, id), name, sizeof name);
 	FILE *out = fd >= 0 ? fdopen(fd, "w") : NULL;
 	int err;
@@ -191,13 +229,10 @@ static int export_message(
 	}
 	err = fflush(out) != 0 || fsync(fileno(out)) != 0;
 	fclose(out);
-	if (err || record_read(m->segment->fd, &m->segment->head, m->offset, RECORD_COMMIT, &commit) != 0)
+	if (err || give_up(m) != 0)
 		return -1;
-	payload = commit.n;
-	buf_free(&commit);
-	if (write_void(m->segment, m->offset, record_octets(payload)) != 0)
-		return -1;
-	snprintf(text, sizeof text, "%s: what is left of it is in corrupt/%s; it is out of the queue", id, name);
+	snprintf(text, sizeof text, "%s: what is left of it is in corrupt/%s; it is given up, and its sender told", id,
+		name);
 	say(m->segment->name, text);
 	return fsync(dir);
 }

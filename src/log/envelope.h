@@ -15,7 +15,8 @@ enum envelope_flag {
 	ENV_SMTPUTF8 = 2, /* SMTPUTF8 was given (RFC 6531) */
 	ENV_RET_FULL = 4, /* RET=FULL, RET=HDRS (RFC 3461 sec. 4.3) */
 	ENV_RET_HDRS = 8,
-	ENV_REPORT = 16 /* a delivery report of ours: no report on it is made */
+	ENV_REPORT = 16, /* a delivery report of ours: no report on it is made */
+	ENV_LOST = 32	 /* its content was damaged and given up (`gatepost queue fsck --repair`): to be returned */
 };
 
 enum notify_flag { /* 0: not given */

@@ -277,6 +277,22 @@ static void route(struct queued *q, struct active *a)
 	}
 }
 
+/* What was damaged when it was taken up may have been a disk that gave it wrong. */
+static bool is_whole(struct queued *q, struct active *a)
+{
+	struct message *m = a->message;
+	char id[ENVELOPE_ID_TEXT];
+
+	if (a->env.flags & ENV_LOST)
+		return false;
+	if (m->content_is_damaged && message_content_is_whole(q, &a->env) == 1) {
+		m->content_is_damaged = false;
+		q->damaged--;
+		log_info("%s: its content checks again", envelope_id_text(m->id, id));
+	}
+	return !m->content_is_damaged;
+}
+
 void activate(struct queued *q, struct message *m)
 {
 	struct active *a = m->active;
@@ -306,11 +322,12 @@ void activate(struct queued *q, struct message *m)
 		round_end(q, a);
 		return;
 	}
-	if (m->flags & MF_EXPIRE) {
+	if (m->flags & MF_EXPIRE)
 		round_expire(q, a);
-		return;
-	}
-	route(q, a);
+	else if (!is_whole(q, a))
+		round_damaged(q, a);
+	else
+		route(q, a);
 }
 
 void active_pump(struct queued *q)

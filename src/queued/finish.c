@@ -72,7 +72,8 @@ static void expire(struct queued *q, struct active *a)
 		any = true;
 		r->outcome = RCPT_BOUNCED;
 		r->text = str_c(arena_printf(a->mem, "delivery time expired; last attempt: %.*s", STR_ARG(r->text)));
-		r->dsn = STR("4.4.7"); /* RFC 3463 sec. 3.5: delivery time expired */
+		/* RFC 3463 sec. 3.5: delivery time expired; sec. 3.4: our own system's fault */
+		r->dsn = a->message->content_is_damaged ? STR("5.3.0") : STR("4.4.7");
 		log_rcpt(q, r, "bounced");
 	}
 	if (any)
@@ -185,6 +186,25 @@ void round_expire(struct queued *q, struct active *a)
 	log_info("%s: from=<%.*s>, status=force-expired, returned to sender", envelope_id_text(a->message->id, id),
 		STR_ARG(a->env.sender));
 	report_begin(q, a);
+}
+
+void round_damaged(struct queued *q, struct active *a)
+{
+	bool lost = a->env.flags & ENV_LOST;
+
+	for (size_t i = 0; i < a->n; i++) {
+		struct active_rcpt *r = &a->rcpt[i];
+
+		if (r->rcpt->notify & NOTIFY_EXPANDED)
+			active_rcpt_end(r, RCPT_SENT, "2.0.0", STR("alias expanded"));
+		else if (lost)
+			active_rcpt_end(
+				r, RCPT_BOUNCED, "5.3.0", STR("its content was damaged in the queue and is lost"));
+		else
+			active_rcpt_end(r, RCPT_DEFERRED, "4.3.0", STR("its content is damaged in the queue"));
+		log_rcpt(q, r, r->outcome == RCPT_SENT ? "sent" : lost ? "bounced" : "deferred");
+	}
+	round_end(q, a);
 }
 
 void reports_done(struct queued *q, struct active *a)

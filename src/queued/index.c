@@ -305,6 +305,7 @@ void message_free(struct queued *q, struct message *m)
 	struct message **slot = &q->hash[slot_of(q, m->id)];
 
 	require(m->active == NULL);
+	q->damaged -= m->content_is_damaged;
 	message_unlink(q, m);
 	while (*slot != m)
 		slot = &(*slot)->hash_next;

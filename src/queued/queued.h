@@ -109,7 +109,8 @@ struct message {
 	uint32_t due_s;	    /* on the loop's clock */
 	uint32_t dest;	    /* dest.number of the only destination of the last round, or 0 */
 	uint8_t state, flags, attempts;
-	bool is_tried; /* in this process, and deferred */
+	bool is_tried : 1;	     /* in this process, and deferred */
+	bool content_is_damaged : 1; /* not delivered, unless it checks one day */
 };
 struct message_list {
 	struct message *first, **last;
@@ -428,6 +429,8 @@ void active_rcpt_end(struct active_rcpt *r, enum rcpt_status status, const char 
 void round_end(struct queued *q, struct active *a);
 /* An operator wants it returned: a round without an attempt (postsuper -e). */
 void round_expire(struct queued *q, struct active *a);
+/* Its content is damaged: so is this. It waits, or is returned when somebody has given the content up. */
+void round_damaged(struct queued *q, struct active *a);
 void active_free(struct queued *q, struct active *a);
 void log_rcpt(struct queued *q, const struct active_rcpt *r, const char *status);
 
@@ -438,6 +441,12 @@ void reports_done(struct queued *q, struct active *a);
 void reports_retry(struct queued *q);
 /* Is its sender to be told that this recipient was sent? */
 bool wants_success(const struct active_rcpt *r);
+
+/* report_original.c */
+/* RFC 3461 sec. 4.3, bounce_size_limit: does a failure report return the whole of it? */
+bool report_returns_full(const struct queued *q, const struct active *a);
+/* Its content, unstuffed, or its header alone; of a damaged message what checks. 0, or negative errno: out may be cut. */
+int report_original(struct queued *q, const struct active *a, bool full, struct buf *out);
 
 /* dest.c */
 struct service *service_get(struct queued *q, struct str name);

@@ -10,10 +10,6 @@
 
 enum {
 	REPORT_MAX_OCTETS = 64 * 1024 * 1024,
-	ORIGINAL_MAX_OCTETS =
-		REPORT_MAX_OCTETS / 2, /* of a message that is returned whole, whatever bounce_size_limit says */
-	HEADER_MAX_OCTETS = 64 * 1024,
-	READ_OCTETS = 64 * 1024,
 	TRIES_MAX = 600 /* a second apart: of a report on what cannot be undone */
 };
 
@@ -111,61 +107,6 @@ static size_t pick(struct queued *q, struct active *a, size_t kind, struct dsn_r
 				kinds[kind].kind == DSN_DELAY ? a->message->arrival_us / 1000000 + q->lifetime_s : 0 };
 	}
 	return n;
-}
-
-/* The header only: up to the empty line, whole lines. */
-static size_t header_octets(struct str s)
-{
-	for (size_t at = 0; at < s.n;) {
-		struct str rest = str_from(s, at);
-		ptrdiff_t lf = str_chr(rest, '\n');
-
-		if (lf < 0)
-			return s.n > HEADER_MAX_OCTETS / 2 ? at : s.n;
-		if (lf == 0 || (lf == 1 && rest.p[0] == '\r'))
-			return at;
-		at += (size_t)lf + 1;
-	}
-	return s.n;
-}
-
-/* The content of the message, unstuffed: whole if the report is to have it and it is small enough. */
-static int original(struct queued *q, const struct active *a, bool full, struct buf *out)
-{
-	struct segment_set *set = segment_set_new();
-	uint64_t from = 0, want = full ? extents_octets(&a->env) : HEADER_MAX_OCTETS;
-	bool at_line_start = true;
-	ssize_t n = 1;
-
-	for (size_t i = 0; i < a->env.n_extent; i++) {
-		struct segment *s = segment_find(q, a->env.extent[i].generation);
-		int fd = s && segment_set_fd(set, s->head.generation) < 0 ? dup(s->fd) : -1;
-
-		if (fd >= 0)
-			segment_set_add(set, s->head.generation, fd);
-	}
-	while (from < want && n > 0) {
-		char *p = buf_reserve(out, READ_OCTETS);
-
-		if (p == NULL)
-			break;
-		n = extents_read(set, &a->env, from, p, READ_OCTETS);
-		if (n <= 0)
-			break;
-		buf_commit(out, dot_unstuff(p, (size_t)n, &at_line_start));
-		from += (uint64_t)n;
-	}
-	segment_set_free(&set);
-	if (!full)
-		out->n = header_octets(buf_str(out));
-	return n < 0 ? (int)n : 0;
-}
-
-/* RFC 3461 sec. 4.3: RET says what is wanted; only a failure ever returns the whole of it. */
-static bool returns_full(const struct queued *q, const struct active *a, enum dsn_kind kind)
-{
-	return kind == DSN_FAILURE && !(a->env.flags & ENV_RET_HDRS) && a->env.size <= q->bounce_size_limit &&
-	       a->env.size <= ORIGINAL_MAX_OCTETS;
 }
 
 static int add_stuffed(struct spool_msg *m, struct str content)
@@ -291,14 +232,14 @@ static int make(struct active_report *rep, const struct dsn_rcpt *rcpt, size_t n
 		.env = &a->env,
 		.rcpt = rcpt,
 		.n_rcpt = n,
-		.original_is_full = returns_full(q, a, kind),
+		.original_is_full = kind == DSN_FAILURE && report_returns_full(q, a),
 		.now_us = env.arrival_us };
 	int err = -EAGAIN;
 
 	memset(&rep->msg, 0, sizeof rep->msg);
 	if (spool_msg_begin(&rep->msg, q->writer) == 0)
 		err = 0;
-	if (err == 0 && original(q, a, r.original_is_full, &whole) != 0)
+	if (err == 0 && report_original(q, a, r.original_is_full, &whole) != 0)
 		r.original_is_full = false; /* damaged for good: a report without it is better than none */
 	r.report_id = rep->msg.id;
 	r.original = buf_str(&whole);

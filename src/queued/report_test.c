@@ -97,7 +97,7 @@ static void answer(struct queued *q, unsigned k, enum rcpt_status status, enum r
 	settle(q);
 }
 
-static struct queued *started[16]; /* what they hold is held to the end: no leak */
+static struct queued *started[24]; /* what they hold is held to the end: no leak */
 static unsigned n_started;
 
 /* In the directory that is current; `after_s`: what the wall clock shows more than at the first start. */
@@ -389,11 +389,99 @@ static void test_delay(void **state)
 	}
 }
 
+/* One bit of the content flips; what stays is put right again. */
+static void flip_content(const struct message *m)
+{
+	unsigned char octet;
+
+	require(pread_all(m->seg->fd, &octet, 1, (uint64_t)m->commit_at * 8 - 8) == 0); /* "x", CR, LF, zeros */
+	octet ^= 1;
+	require(pwrite_all(m->seg->fd, &octet, 1, (uint64_t)m->commit_at * 8 - 8, false) == 0);
+}
+
+/* A message whose content does not check is delivered to nobody, shown, kept, and returned when its time is over. */
+static void test_damaged(void **state)
+{
+	struct queued *q = start_anew();
+	struct envelope_rcpt r[] = { { .address = STR("b@z.org") } };
+	uint64_t id = mail(q, "a@z.org", r, 1), generation;
+	struct message *m;
+
+	(void)state;
+	answer(q, 0, RCPT_DEFERRED, RELAYED_NOT);
+	for (unsigned mended = 0; mended < 2; mended++) {
+		flip_content(message_find(q, id));
+		die(q);
+		q = start(0);
+		check_int(q->damaged, 1);
+		try_again(q, id);
+		m = message_find(q, id);
+		check_int(agent.n, 0);
+		check(m && m->state == MSG_WAITING);
+		check_str(reason_text(m->one.reason), "its content is damaged in the queue");
+		if (mended)
+			break;
+		flip_content(m); /* a disk that gave it wrong, and gives it right now */
+		try_again(q, id);
+		check_int(agent.n, 1);
+		check_int(q->damaged, 0);
+		answer(q, 0, RCPT_DEFERRED, RELAYED_NOT);
+	}
+	generation = m->seg->head.generation;
+	segments_recycle(q);
+	check(segment_find(q, generation) != NULL);
+	q->start_us += (uint64_t)6 * DAY_S * 1000000;
+	try_again(q, id);
+	check_int(agent.n, 1);
+	check_int(n_reports(), 1);
+	check(strcmp(agent.job[0].to[0], "a@z.org") == 0);
+	check(message_find(q, id) == NULL);
+	check_int(q->damaged, 0);
+	die(q);
+	q = start(0);
+	check(message_find(q, id) == NULL); /* told once */
+	check_int(q->damaged, 0);
+	die(q);
+}
+
+/* Somebody gave it up (fsck): it is returned at once; but never to <>. */
+static void test_given_up(void **state)
+{
+	struct queued *q = start_anew();
+	struct envelope_rcpt r[] = { { .address = STR("b@z.org") } };
+	const char *const senders[] = { "a@z.org", "" };
+
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		struct envelope env = { .sender = str_c(senders[i]),
+			.flags = ENV_LOST,
+			.rcpt = r,
+			.n_rcpt = 1,
+			.arrival_us = queue_now_us(q),
+			.size = 3 };
+		struct spool_msg m = { 0 };
+
+		agent.n = 0;
+		require(spool_msg_begin(&m, q->writer) == 0);
+		is_kept = false;
+		spool_msg_commit(&m, &env, on_kept);
+		while (!is_kept)
+			uv_run(q->child.loop, UV_RUN_ONCE);
+		settle(q);
+		check_int(agent.n, i == 0);
+		check_int(n_reports(), i == 0);
+		if (i == 0)
+			answer(q, 0, RCPT_SENT, RELAYED_PLAIN);
+		check_int(q->n_messages, 0);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_success), cmocka_unit_test(test_alias),
 		cmocka_unit_test(test_report_before_result), cmocka_unit_test(test_no_place),
-		cmocka_unit_test(test_clock_jump), cmocka_unit_test(test_delay) };
+		cmocka_unit_test(test_clock_jump), cmocka_unit_test(test_delay), cmocka_unit_test(test_damaged),
+		cmocka_unit_test(test_given_up) };
 	char dir[] = "/tmp/gatepost-report-XXXXXX", *remove, first[] = "first";
 	int failed;
 

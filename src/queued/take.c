@@ -20,13 +20,15 @@ static int content_is_there(struct queued *q, struct segment *s, const struct en
 	int there = 1;
 
 	*spans = false;
-	for (size_t i = 0; i < e->n_extent && there == 1; i++) {
+	for (size_t i = 0; i < e->n_extent; i++)
+		*spans |= e->extent[i].generation != s->head.generation;
+	for (size_t i = 0; i < e->n_extent && there == 1 && !(e->flags & ENV_LOST); i++) {
 		struct envelope one = { .extent = &e->extent[i], .n_extent = 1 };
 
 		if (one.extent->generation == s->head.generation)
 			there = log_scan_has_data(&s->scan, one.extent->offset, one.extent->octets);
 		else
-			*spans = true, there = message_content_is_whole(q, &one);
+			there = message_content_is_whole(q, &one);
 	}
 	return there < 0 && s->scan.passes_errors ? 0 : there;
 }
@@ -103,6 +105,22 @@ static int seen_again(
 	return 0;
 }
 
+/*
+ * Its sender will be told, when its time is over or an operator gives it up; until then fsck may mend it. But where it may
+ * be the later copy of a message that moved, the earlier one may still be whole, and is what counts then.
+ */
+static bool is_told_of(struct queued *q, struct segment *s, const struct envelope *e)
+{
+	bool only = e->id >> 20 == s->head.generation;
+	char id[ENVELOPE_ID_TEXT];
+
+	log_error("%s: from=<%.*s>: its content is damaged in segment file %08x; kept for `gatepost queue fsck`",
+		envelope_id_text(e->id, id), STR_ARG(e->sender), s->number);
+	q->damaged++;
+	s->damaged += !only;
+	return only;
+}
+
 static int admit(struct queued *q, struct segment *s, const struct record *r, struct arena **mem, struct envelope *e)
 {
 	struct past_entry *past = s->in_recovery ? past_find(q, e->id, s->head.generation) : NULL;
@@ -117,17 +135,10 @@ static int admit(struct queued *q, struct segment *s, const struct record *r, st
 	there = content_is_there(q, s, e, &spans);
 	if (there < 0)
 		return there;
-	if (there == 0) {
-		char id[ENVELOPE_ID_TEXT];
-
-		q->damaged++;
-		s->damaged++;
-		log_error(
-			"%s: from=<%.*s>: its content is damaged in segment file %08x; kept for `gatepost queue fsck`",
-			envelope_id_text(e->id, id), STR_ARG(e->sender), s->number);
+	if (there == 0 && !is_told_of(q, s, e))
 		return 0;
-	}
 	m = message_new(q, e->id);
+	m->content_is_damaged = there == 0;
 	m->arrival_us = s->in_recovery ? e->arrival_us : queue_now_us(q);
 	m->flags = MF_FRESH;
 	place(m, s, r, e, spans);
@@ -139,7 +150,9 @@ static int admit(struct queued *q, struct segment *s, const struct record *r, st
 		q->n_accepted++;
 	m->state = MSG_READY;
 	past_apply(q, past ? past : s->in_recovery ? past_of_earlier_copy(q, e->id, s->head.generation) : NULL, m);
-	if (m->state != MSG_READY)
+	if (m->state == MSG_WAITING && (e->flags & ENV_LOST)) /* nothing that is worth the waiting */
+		message_ready(q, m);
+	if (m->state != MSG_READY || m->prev)
 		return 0;
 	message_ready(q, m);
 	if (s->in_recovery || q->n_active + q->fresh.n > DECODED_AHEAD)

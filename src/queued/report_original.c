@@ -1,0 +1,80 @@
+/* report_original.c - what a delivery report returns of the message that it is about. */
+#include "queued/queued.h"
+
+#include <unistd.h>
+
+enum {
+	ORIGINAL_MAX_OCTETS = 32 * 1024 * 1024, /* of what is returned whole, whatever bounce_size_limit says */
+	HEADER_MAX_OCTETS = 64 * 1024,
+	READ_OCTETS = 64 * 1024
+};
+
+/* The header only: up to the empty line, whole lines. */
+static size_t header_octets(struct str s)
+{
+	for (size_t at = 0; at < s.n;) {
+		struct str rest = str_from(s, at);
+		ptrdiff_t lf = str_chr(rest, '\n');
+
+		if (lf < 0)
+			return s.n > HEADER_MAX_OCTETS / 2 ? at : s.n;
+		if (lf == 0 || (lf == 1 && rest.p[0] == '\r'))
+			return at;
+		at += (size_t)lf + 1;
+	}
+	return s.n;
+}
+
+static bool is_damaged(const struct active *a)
+{
+	return a->message->content_is_damaged || (a->env.flags & ENV_LOST);
+}
+
+/* Of a damaged message its header can be shown when the piece of the content that it is in checks. */
+static bool has_header(const struct queued *q, const struct active *a)
+{
+	const struct envelope first = { .extent = a->env.extent, .n_extent = a->env.n_extent > 0 };
+
+	return !is_damaged(a) || message_content_is_whole(q, &first) == 1;
+}
+
+int report_original(struct queued *q, const struct active *a, bool full, struct buf *out)
+{
+	struct segment_set *set;
+	uint64_t from = 0, want = full ? extents_octets(&a->env) : HEADER_MAX_OCTETS;
+	bool at_line_start = true;
+	ssize_t n = 1;
+
+	if (!has_header(q, a))
+		return 0;
+	set = segment_set_new();
+	for (size_t i = 0; i < a->env.n_extent; i++) {
+		struct segment *s = segment_find(q, a->env.extent[i].generation);
+		int fd = s && segment_set_fd(set, s->head.generation) < 0 ? dup(s->fd) : -1;
+
+		if (fd >= 0)
+			segment_set_add(set, s->head.generation, fd);
+	}
+	while (from < want && n > 0) {
+		char *p = buf_reserve(out, READ_OCTETS);
+
+		if (p == NULL)
+			break;
+		n = extents_read(set, &a->env, from, p, READ_OCTETS);
+		if (n <= 0)
+			break;
+		buf_commit(out, dot_unstuff(p, (size_t)n, &at_line_start));
+		from += (uint64_t)n;
+	}
+	segment_set_free(&set);
+	if (!full)
+		out->n = header_octets(buf_str(out));
+	return n < 0 ? (int)n : 0;
+}
+
+/* RFC 3461 sec. 4.3: RET says what is wanted; only a failure ever returns the whole of it. */
+bool report_returns_full(const struct queued *q, const struct active *a)
+{
+	return !is_damaged(a) && !(a->env.flags & ENV_RET_HDRS) && a->env.size <= q->bounce_size_limit &&
+	       a->env.size <= ORIGINAL_MAX_OCTETS;
+}
