@@ -66,5 +66,7 @@ void postconf_edit_master(struct postconf *p, char **args);
 
 /* postconf_manual.c: the parameters as roff, for man/postconf.5. */
 void postconf_manual(void);
+/* The table of SMTP extensions as roff, for man/esmtp.5. */
+void postconf_manual_esmtp(void);
 
 #endif

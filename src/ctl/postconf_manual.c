@@ -1,5 +1,6 @@
-/* postconf_manual.c - the table of parameters as the body of a manual page (man macros). */
+/* postconf_manual.c - the table of parameters and the table of extensions, each as the body of a manual page (man macros). */
 #include "ctl/postconf.h"
+#include "smtp/esmtp.h"
 #include <stdio.h>
 
 /* Text where roff would see a request or an escape. */
@@ -122,4 +123,13 @@ void postconf_manual(void)
 		put_text(s->follows);
 		fputs(")\nThe same for one service.\n", stdout);
 	}
+}
+
+void postconf_manual_esmtp(void)
+{
+	struct buf text = BUF_INIT(256 * 1024);
+
+	esmtp_manual(&text);
+	fwrite(text.p, 1, text.n, stdout);
+	buf_free(&text);
 }

@@ -197,8 +197,11 @@ int main(int argc, char **argv)
 	struct postconf p = { .classes = CLASS_ALL, .mem = arena_new(65536), .dir = getenv("MAIL_CONFIG") };
 	int letter;
 
-	if (argc == 2 && strcmp(argv[1], "--manual") == 0) {
-		postconf_manual();
+	if (argc == 2 && (strcmp(argv[1], "--manual") == 0 || strcmp(argv[1], "--manual-esmtp") == 0)) {
+		if (strcmp(argv[1], "--manual") == 0)
+			postconf_manual();
+		else
+			postconf_manual_esmtp();
 		arena_free(&p.mem);
 		return 0;
 	}

@@ -116,6 +116,7 @@ static void prepare_message(struct delivery *d)
 	}
 	m->sender = e->sender;
 	m->envid = e->envid;
+	m->auth = e->auth;
 	m->flags = e->flags;
 	m->size = e->size;
 	m->rcpt = d->open;

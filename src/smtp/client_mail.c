@@ -102,60 +102,32 @@ static enum client_event finish(struct smtp_client *c)
 	return CLIENT_SENT;
 }
 
-/* SIZE (RFC 1870), BODY (RFC 6152), SMTPUTF8 (RFC 6531), RET and ENVID (RFC 3461 sec. 4.3, 4.4). */
+/* MAIL with the parameters that this server knows. AUTH= is for servers that know who we are (RFC 4954 sec. 5). */
 static void put_mail(struct smtp_client *c)
 {
 	const struct client_message *m = c->message;
+	struct mail_params p = { .has_size = m->size > 0,
+		.size = m->size,
+		.flags = m->flags,
+		.envid = m->envid,
+		.has_auth = c->logged_in && m->auth.n > 0,
+		.auth = m->auth };
 
 	buf_add_c(&c->out, "MAIL FROM:<");
 	buf_add_str(&c->out, m->sender);
 	buf_add_char(&c->out, '>');
-	if (is_offered(c, EXT_SIZE) && m->size > 0)
-		buf_addf(&c->out, " SIZE=%llu", (unsigned long long)m->size);
-	if (is_offered(c, EXT_8BITMIME) && (m->flags & ENV_8BIT))
-		buf_add_c(&c->out, " BODY=8BITMIME");
-	if (is_offered(c, EXT_SMTPUTF8) && (m->flags & ENV_SMTPUTF8))
-		buf_add_c(&c->out, " SMTPUTF8");
-	if (is_offered(c, EXT_DSN)) {
-		if (m->flags & (ENV_RET_FULL | ENV_RET_HDRS))
-			buf_add_c(&c->out, m->flags & ENV_RET_FULL ? " RET=FULL" : " RET=HDRS");
-		if (m->envid.n > 0)
-			buf_addf(&c->out, " ENVID=%.*s", STR_ARG(m->envid));
-	}
+	mail_params_put(&c->out, &p, c->offered);
 	buf_add_c(&c->out, "\r\n");
 }
 
-static void put_notify(struct buf *out, uint8_t notify)
-{
-	static const struct {
-		uint8_t bit;
-		const char *word;
-	} words[] = { { NOTIFY_SUCCESS, "SUCCESS" }, { NOTIFY_FAILURE, "FAILURE" }, { NOTIFY_DELAY, "DELAY" } };
-	const char *before = " NOTIFY=";
-
-	if (notify & NOTIFY_NEVER) {
-		buf_add_c(out, " NOTIFY=NEVER");
-		return;
-	}
-	for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
-		if (!(notify & words[i].bit))
-			continue;
-		buf_addf(out, "%s%s", before, words[i].word);
-		before = ",";
-	}
-}
-
-/* RFC 3461 sec. 4.1, 4.2. */
 static void put_rcpt(struct smtp_client *c, const struct client_rcpt *r)
 {
+	struct rcpt_params p = { .notify = r->notify, .orcpt = r->orcpt };
+
 	buf_add_c(&c->out, "RCPT TO:<");
 	buf_add_str(&c->out, r->address);
 	buf_add_char(&c->out, '>');
-	if (is_offered(c, EXT_DSN)) {
-		put_notify(&c->out, r->notify);
-		if (r->orcpt.n > 0)
-			buf_addf(&c->out, " ORCPT=%.*s", STR_ARG(r->orcpt));
-	}
+	rcpt_params_put(&c->out, &p, c->offered);
 	buf_add_c(&c->out, "\r\n");
 }
 

@@ -244,7 +244,7 @@ static const struct good good[] = {
 		"RS" },
 	{ "all extensions", ALL, false, true, CLIENT_TLS_MUST, ENV_8BIT | ENV_SMTPUTF8 | ENV_RET_HDRS,
 		"EHLO me\r\nSTARTTLS\r\nEHLO me\r\nAUTH PLAIN AHUAcA==\r\n"
-		"MAIL FROM:<s@y.org> SIZE=5 BODY=8BITMIME SMTPUTF8 RET=HDRS ENVID=q+3Dx\r\n"
+		"MAIL FROM:<s@y.org> SIZE=5 BODY=8BITMIME SMTPUTF8 RET=HDRS ENVID=q+3Dx AUTH=u+3D@y.org\r\n"
 		"RCPT TO:<a@x.org> NOTIFY=SUCCESS,DELAY ORCPT=rfc822;a@z\r\nRCPT TO:<b@x.org> "
 		"NOTIFY=NEVER\r\nDATA\r\nhi\r\n.\r\n",
 		"TLRS" },
@@ -267,6 +267,7 @@ static void test_good(void **state)
 			mail_init(&m, "hi\r\n");
 			m.message.flags = g->flags;
 			m.message.envid = STR("q+3Dx");
+			m.message.auth = STR("u=@y.org");
 			m.rcpt[0].notify = NOTIFY_SUCCESS | NOTIFY_DELAY;
 			m.rcpt[0].orcpt = STR("rfc822;a@z");
 			m.rcpt[1].notify = NOTIFY_NEVER;

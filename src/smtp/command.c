@@ -248,3 +248,15 @@ int xtext_decode(struct str x, char *out, size_t *n)
 	}
 	return 0;
 }
+
+void xtext_encode(struct buf *out, struct str plain)
+{
+	for (size_t i = 0; i < plain.n; i++) {
+		char c = plain.p[i];
+
+		if (ascii_is_graph(c) && c != '+' && c != '=')
+			buf_add_char(out, c);
+		else
+			buf_addf(out, "+%02X", (unsigned char)c);
+	}
+}

@@ -7,6 +7,7 @@
 #ifndef SMTP_COMMAND_H
 #define SMTP_COMMAND_H
 
+#include "base/buf.h"
 #include "base/str.h"
 
 enum smtp_verb {
@@ -79,5 +80,7 @@ int smtp_param_next(struct str *params, struct str *key, struct str *value);
 /* xtext of RFC 3461 sec. 4: valid, and decoding to no control character? Decode into out (at least x.n octets). 0; -1:
  * no. Octets over 127 may come out of it. */
 int xtext_decode(struct str x, char *out, size_t *n);
+/* The reverse: append `plain` as xtext. */
+void xtext_encode(struct buf *out, struct str plain);
 
 #endif

@@ -15,6 +15,70 @@ static void test_keywords(void **state)
 	check(esmtp_find(STR("XYZ")) == NULL);
 	check_int(esmtp_mask(STR("silent-discard, dsn etrn")), EXT_BIT(EXT_DSN) | EXT_BIT(EXT_ETRN));
 	check_int(esmtp_mask(STR("")), 0);
+	check_int(esmtp_mask(STR("all")), ALL);
+}
+
+/* What is written for a server that announced all is read back as the same. */
+static void test_put(void **state)
+{
+	static const char *const mail[] = { "", " SIZE=1000 BODY=8BITMIME", " SIZE=0", " SMTPUTF8 RET=FULL ENVID=QQ+2B",
+		" RET=HDRS", " AUTH=<>", " AUTH=e+3Dmc2@example.com" };
+	static const char *const rcpt[] = { "", " NOTIFY=NEVER", " NOTIFY=SUCCESS,FAILURE,DELAY ORCPT=rfc822;a+2Bb@c",
+		" NOTIFY=DELAY" };
+	struct arena *mem = arena_new(0);
+	struct buf out = BUF_INIT(4096);
+	struct mail_params m;
+	struct rcpt_params r;
+	struct str bad;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof mail / sizeof *mail; i++) {
+		check_int(mail_params_parse(str_c(mail[i]), ALL, mem, &m, &bad), 0);
+		buf_reset(&out);
+		mail_params_put(&out, &m, ALL);
+		check_str(buf_str(&out), mail[i]);
+		buf_reset(&out);
+		mail_params_put(&out, &m, 0);
+		check_str(buf_str(&out), "");
+	}
+	for (size_t i = 0; i < sizeof rcpt / sizeof *rcpt; i++) {
+		check_int(rcpt_params_parse(str_c(rcpt[i]), ALL, &r, &bad), 0);
+		buf_reset(&out);
+		rcpt_params_put(&out, &r, ALL);
+		check_str(buf_str(&out), rcpt[i]);
+	}
+	buf_free(&out);
+	arena_free(&mem);
+}
+
+static void test_when(void **state)
+{
+	static const struct {
+		enum esmtp_when when;
+		bool tls, logged_in, ours, want;
+	} cases[] = {
+		{ WHEN_ALWAYS, false, false, false, true },
+		{ WHEN_CLEAR, false, false, false, true },
+		{ WHEN_CLEAR, true, true, true, false },
+		{ WHEN_TLS, true, false, false, true },
+		{ WHEN_TLS, false, true, true, false },
+		{ WHEN_LOGIN, true, false, true, false },
+		{ WHEN_LOGIN, true, true, true, true },
+		{ WHEN_OURS, false, false, false, false },
+		{ WHEN_OURS, false, false, true, true },
+	};
+	struct buf manual = BUF_INIT(256 * 1024);
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct esmtp_keyword k = { .when = cases[i].when };
+
+		check_int(esmtp_is_for(&k, cases[i].tls, cases[i].logged_in, cases[i].ours), cases[i].want);
+	}
+	esmtp_manual(&manual);
+	for (unsigned e = 0; e < EXT_COUNT; e++)
+		check(strstr(manual.p, esmtp_row(e)->rfc) != NULL);
+	buf_free(&manual);
 }
 
 static void test_mail(void **state)
@@ -138,8 +202,8 @@ static void test_rcpt(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(test_keywords), cmocka_unit_test(test_mail),
-		cmocka_unit_test(test_rcpt) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_keywords), cmocka_unit_test(test_put),
+		cmocka_unit_test(test_when), cmocka_unit_test(test_mail), cmocka_unit_test(test_rcpt) };
 
 	return test_run(tests);
 }

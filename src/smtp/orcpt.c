@@ -1,5 +1,6 @@
 #include "smtp/orcpt.h"
 #include "base/utf8.h"
+#include "smtp/command.h"
 
 /* utf-8-addr-xtext (RFC 6533 sec. 3): all but QCHARs and `also` stands as \x{HEX}. 0, or -1: no UTF-8. */
 static int put_utf8(struct buf *out, struct str in, const char *also)
@@ -28,19 +29,6 @@ int utf8_address_put(struct buf *out, struct str address)
 	return utf8_is_valid(address) ? put_utf8(out, address, "") : -1;
 }
 
-static void put_rfc822_type(struct buf *out, struct str in)
-{
-	buf_add_c(out, "rfc822;");
-	for (size_t i = 0; i < in.n; i++) {
-		char c = in.p[i];
-
-		if (ascii_is_graph(c) && c != '+' && c != '=')
-			buf_add_char(out, c);
-		else
-			buf_addf(out, "+%02X", (unsigned char)c);
-	}
-}
-
 struct str orcpt_of(struct arena *mem, const struct envelope_rcpt *r)
 {
 	struct buf out = BUF_INIT(8 * 1024);
@@ -56,8 +44,8 @@ struct str orcpt_of(struct arena *mem, const struct envelope_rcpt *r)
 		err = put_utf8(&out, r->orcpt, "\\");
 	else if (str_is_8bit(address) && buf_add_c(&out, "utf-8;") == 0)
 		err = put_utf8(&out, address, "");
-	else
-		put_rfc822_type(&out, address);
+	else if (buf_add_c(&out, "rfc822;") == 0)
+		xtext_encode(&out, address);
 	if (err == 0 && out.n <= ORCPT_MAX_OCTETS)
 		made = arena_dup(mem, buf_str(&out));
 	buf_free(&out);

@@ -145,6 +145,7 @@ void session_new(const struct service *service, int fd, const struct sockaddr *p
 	struct session *s = xcalloc(1, sizeof *s);
 
 	s->service = service;
+	s->hidden = service->hidden;
 	s->fd = fd;
 	s->in = BUF_INIT(INPUT_MAX);
 	s->out = BUF_INIT(OUTPUT_MAX);

@@ -21,13 +21,18 @@ static bool is_plausible(struct str name)
 	return true;
 }
 
-static enum outcome answer_hello(struct session *s)
+static enum outcome answer_known(struct session *s)
 {
 	if (s->hello == HELLO_EHLO)
 		reply_ehlo(s);
 	else
 		replyf(s, 250, "", "%s", s->service->hostname);
 	return R_DONE;
+}
+
+static enum outcome answer_hello(struct session *s)
+{
+	return ehlo_hidden_find(s, answer_known);
 }
 
 static enum outcome hello_checked(struct session *s, bool taken)

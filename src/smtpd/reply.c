@@ -6,7 +6,7 @@
 
 static bool use_enhanced(const struct session *s)
 {
-	return s->service->extensions & EXT_BIT(EXT_ENHANCEDSTATUSCODES);
+	return s->service->extensions & ~s->hidden & EXT_BIT(EXT_ENHANCEDSTATUSCODES);
 }
 
 void reply(struct session *s, enum smtp_reply r)
@@ -38,56 +38,6 @@ void reply_host(struct session *s, int code, const char *enhanced, const char *t
 void reply_greeting(struct session *s)
 {
 	replyf(s, 220, "", "%s", s->service->banner);
-}
-
-/* The line of one extension, "" when it is not offered now. */
-static void put_keyword(struct session *s, enum esmtp_ext e, struct buf *line)
-{
-	const char *keyword = esmtp_row(e)->keyword;
-
-	buf_reset(line);
-	if (e == EXT_STARTTLS && s->tls)
-		return;
-	if (e == EXT_AUTH) {
-		struct buf mechs = BUF_INIT(1024);
-
-		auth_offered(s, &mechs);
-		if (mechs.n)
-			buf_addf(line, "AUTH %s", mechs.p);
-		buf_free(&mechs);
-		return;
-	}
-	buf_add_c(line, keyword);
-	if (e == EXT_SIZE && s->service->size_limit)
-		buf_addf(line, " %llu", (unsigned long long)s->service->size_limit);
-}
-
-/* RFC 5321 sec. 4.1.1.1 */
-void reply_ehlo(struct session *s)
-{
-	struct buf line = BUF_INIT(1200);
-	size_t last = s->out.n; /* where the last line begins */
-
-	s->last_code = 250;
-	s->extensions = 0;
-	buf_addf(&s->out, "250-%s\r\n", s->service->hostname);
-	for (enum esmtp_ext e = 0; e < EXT_COUNT; e++) {
-		if (!(s->service->extensions & EXT_BIT(e)))
-			continue;
-		put_keyword(s, e, &line);
-		if (line.n == 0)
-			continue;
-		s->extensions |= EXT_BIT(e);
-		last = s->out.n;
-		buf_addf(&s->out, "250-%s\r\n", line.p);
-		if (e == EXT_AUTH && s->service->sasl_broken_clients) {
-			last = s->out.n;
-			buf_addf(&s->out, "250-AUTH=%s\r\n", line.p + sizeof "AUTH");
-		}
-	}
-	if (s->out.p)
-		s->out.p[last + 3] = ' ';
-	buf_free(&line);
 }
 
 const char *client_text(const struct session *s)

@@ -142,7 +142,7 @@ static enum smtp_reply check_rule(const struct session *s, const struct rule *r,
 {
 	if (s->tls == NULL && s->service->tls_level == LEVEL_ENCRYPT && !(r->needs & CLEAR))
 		return REPLY_NEED_STARTTLS;
-	if (r->extension & s->service->hidden)
+	if (r->extension & s->hidden)
 		return REPLY_NOT_IMPLEMENTED;
 	if ((r->needs & EHLO) && s->hello != HELLO_EHLO)
 		return REPLY_NEED_HELO;

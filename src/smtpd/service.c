@@ -147,7 +147,9 @@ static void read_extensions(struct service *s)
 	unsigned all;
 
 	s->hidden = esmtp_mask(str_c(conf_str(s->view, "smtpd_discard_ehlo_keywords")));
-	all = (EXT_BIT(EXT_COUNT) - 1) & ~s->hidden;
+	s->hidden_maps = conf_str(s->view, "smtpd_discard_ehlo_keyword_address_maps");
+	s->in_clear = esmtp_mask(str_c(conf_str(s->view, "smtpd_clear_ehlo_keywords")));
+	all = EXT_BIT(EXT_COUNT) - 1;
 	if (!s->vrfy)
 		all &= ~EXT_BIT(EXT_VRFY);
 	if (s->tls == NULL || s->tls_wrapper)
@@ -192,6 +194,8 @@ static void set_local(struct service *s)
 {
 	read_extensions(s);
 	s->extensions &= ~(EXT_BIT(EXT_AUTH) | EXT_BIT(EXT_STARTTLS));
+	s->hidden_maps = "";
+	s->in_clear = EXT_BIT(EXT_COUNT) - 1; /* nobody listens in */
 	s->rcpt_limit = LOCAL_RCPT_LIMIT;
 	s->hard_errors = s->junk_limit = INT32_MAX;
 	s->soft_errors = INT32_MAX;

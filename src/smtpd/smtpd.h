@@ -96,6 +96,8 @@ struct service {
 	unsigned rcpt_limit, hop_limit, soft_errors, hard_errors, junk_limit;
 	uint64_t error_sleep_ms, timeout_ms, starttls_timeout_ms;
 	unsigned extensions, hidden; /* bits that may be offered; that smtpd_discard_ehlo_keywords takes away */
+	unsigned in_clear;	     /* that may be offered without TLS: smtpd_clear_ehlo_keywords */
+	const char *hidden_maps;     /* smtpd_discard_ehlo_keyword_address_maps */
 	bool helo_required, delay_reject, vrfy, forbid_pipelining, peername_lookup, strict_envelopes,
 		add_missing_headers;
 	bool reject_unlisted_rcpt, reject_unlisted_sender, strict_utf8;
@@ -170,6 +172,9 @@ struct session {
 	char *asked_name;		   /* of the VRFY or ETRN under way */
 	enum hello hello;
 	unsigned extensions; /* that the last EHLO announced */
+	unsigned hidden;     /* that smtpd_discard_ehlo_keyword… hide from this client */
+	bool hidden_known;   /* the tables have been asked */
+	enum outcome (*after_hidden)(struct session *s);
 	struct smtp_line_reader line_reader;
 	uint64_t deadline_ms;
 	unsigned errors, junk;
@@ -290,7 +295,6 @@ void replyf(struct session *s, int code, const char *enhanced, const char *fmt, 
 /* The same with the name of this server in front: "421 4.4.2 host Error: timeout exceeded". */
 void reply_host(struct session *s, int code, const char *enhanced, const char *text);
 void reply_greeting(struct session *s);
-void reply_ehlo(struct session *s);
 /* "reject: …" line and its reply. `text` is all after the enhanced code. */
 void reply_reject(struct session *s, int code, const char *enhanced, const char *text, bool only_warn);
 /* "name[addr]", static. */
@@ -301,6 +305,11 @@ void log_disconnect(struct session *s);
 const char *state_name(const struct session *s);
 /* Lines of this session bear its service's name. */
 void log_session(const struct session *s);
+
+/* ehlo.c */
+void reply_ehlo(struct session *s);
+/* s->hidden, by the tables of smtpd_discard_ehlo_keyword_address_maps; asked once a session. 451 when they cannot be asked. */
+enum outcome ehlo_hidden_find(struct session *s, enum outcome (*then)(struct session *s));
 
 /* ask.c: each for a question that was just opened */
 void ask_rcpt(struct question *q, struct str address);

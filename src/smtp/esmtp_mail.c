@@ -1,0 +1,126 @@
+#include "base/utf8.h"
+#include "smtp/command.h"
+#include "smtp/esmtp_own.h"
+
+/* The parameters of MAIL, each with what reads and what writes its value. */
+
+enum { ENVID_MAX = 100 }; /* octets: RFC 3461 sec. 5.4 */
+
+/* RFC 1870 sec. 4: 1*20DIGIT */
+static int take_size(struct params *p, struct str value)
+{
+	for (size_t i = 0; i < value.n; i++)
+		if (!ascii_is_digit(value.p[i]))
+			return -PARAM_ESYNTAX;
+	if (value.n > 20)
+		return -PARAM_ESYNTAX;
+	p->mail->has_size = true;
+	return str_u64(value, &p->mail->size) ? 0 : -PARAM_ESIZE;
+}
+
+/* RFC 6152 sec. 2 */
+static int take_body(struct params *p, struct str value)
+{
+	if (str_ieq(value, STR("8BITMIME")))
+		p->mail->flags |= ENV_8BIT;
+	else if (!str_ieq(value, STR("7BIT")))
+		return -PARAM_ESYNTAX;
+	return 0;
+}
+
+/* RFC 3461 sec. 4.3 */
+static int take_ret(struct params *p, struct str value)
+{
+	if (str_ieq(value, STR("FULL")))
+		p->mail->flags |= ENV_RET_FULL;
+	else if (str_ieq(value, STR("HDRS")))
+		p->mail->flags |= ENV_RET_HDRS;
+	else
+		return -PARAM_ESYNTAX;
+	return 0;
+}
+
+/* RFC 3461 sec. 4.4 */
+static int take_envid(struct params *p, struct str value)
+{
+	if (value.n > ENVID_MAX || !esmtp_is_printable_xtext(value))
+		return -PARAM_ESYNTAX;
+	p->mail->envid = value;
+	return 0;
+}
+
+/* RFC 4954 sec. 5: xtext, or "<>" for a sender that is not known */
+static int take_auth(struct params *p, struct str value)
+{
+	char *plain;
+	size_t n = 0;
+
+	p->mail->has_auth = true;
+	p->mail->auth = STR("");
+	if (str_eq(value, STR("<>")))
+		return 0;
+	plain = arena_alloc(p->mem, value.n);
+	if (xtext_decode(value, plain, &n) < 0 || !utf8_is_valid(str_pn(plain, n)))
+		return -PARAM_ESYNTAX;
+	if (n == 2 && plain[0] == '<' && plain[1] == '>')
+		n = 0;
+	p->mail->auth = str_pn(plain, n);
+	return 0;
+}
+
+/* RFC 6531 sec. 3.4 */
+static int take_smtputf8(struct params *p, struct str value)
+{
+	(void)value;
+	p->mail->flags |= ENV_SMTPUTF8;
+	return 0;
+}
+
+static bool put_size(struct buf *out, const struct params *p)
+{
+	buf_addf(out, "%llu", (unsigned long long)p->mail->size);
+	return p->mail->has_size;
+}
+
+static bool put_body(struct buf *out, const struct params *p)
+{
+	buf_add_c(out, "8BITMIME");
+	return p->mail->flags & ENV_8BIT;
+}
+
+static bool put_ret(struct buf *out, const struct params *p)
+{
+	buf_add_c(out, p->mail->flags & ENV_RET_FULL ? "FULL" : "HDRS");
+	return p->mail->flags & (ENV_RET_FULL | ENV_RET_HDRS);
+}
+
+static bool put_envid(struct buf *out, const struct params *p)
+{
+	buf_add_str(out, p->mail->envid);
+	return p->mail->envid.n > 0;
+}
+
+static bool put_auth(struct buf *out, const struct params *p)
+{
+	if (p->mail->auth.n > 0)
+		xtext_encode(out, p->mail->auth);
+	else
+		buf_add_c(out, "<>");
+	return p->mail->has_auth;
+}
+
+static bool put_smtputf8(struct buf *out, const struct params *p)
+{
+	(void)out;
+	return p->mail->flags & ENV_SMTPUTF8;
+}
+
+const struct param_rule esmtp_mail_rules[] = {
+	{ "SIZE", EXT_BIT(EXT_SIZE), true, take_size, put_size },
+	{ "BODY", EXT_BIT(EXT_8BITMIME), true, take_body, put_body },
+	{ "SMTPUTF8", EXT_BIT(EXT_SMTPUTF8), false, take_smtputf8, put_smtputf8 },
+	{ "RET", EXT_BIT(EXT_DSN), true, take_ret, put_ret },
+	{ "ENVID", EXT_BIT(EXT_DSN), true, take_envid, put_envid },
+	{ "AUTH", EXT_BIT(EXT_AUTH), true, take_auth, put_auth },
+	{ NULL, 0, false, NULL, NULL },
+};
