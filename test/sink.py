@@ -1,9 +1,13 @@
 #!/usr/bin/env python3
 """sink.py PORT [DIR]: a small SMTP server on loopback that shows what it receives; with DIR, each message becomes a
-file there (wire form, dots unstuffed), with its envelope in the file NAME.env."""
+file there (wire form, dots unstuffed), with its envelope in the file NAME.env. SINK_EHLO: the keywords that it announces,
+separated by commas, in place of PIPELINING, 8BITMIME, SMTPUTF8, DSN, SIZE; BDAT is taken."""
 import os
 import socketserver
 import sys
+
+
+EHLO = os.environ.get("SINK_EHLO", "PIPELINING,8BITMIME,SMTPUTF8,DSN,SIZE")
 
 
 class Session(socketserver.StreamRequestHandler):
@@ -31,7 +35,7 @@ class Session(socketserver.StreamRequestHandler):
                 f.write(content)
 
     def handle(self):
-        envelope = []
+        envelope, chunks = [], b""
         self.say("220 second.example.net ESMTP")
         while True:
             line = self.rfile.readline()
@@ -39,7 +43,9 @@ class Session(socketserver.StreamRequestHandler):
                 return
             word = line[:4].upper()
             if word == b"EHLO":
-                self.wfile.write(b"250-second.example.net\r\n250-PIPELINING\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n250-DSN\r\n250 SIZE\r\n")
+                lines = ["second.example.net", *filter(None, EHLO.split(","))]
+                for i, keyword in enumerate(lines):
+                    self.say(("250 " if i + 1 == len(lines) else "250-") + keyword)
             elif word in (b"MAIL", b"RCPT"):
                 if word == b"MAIL":
                     envelope = []
@@ -48,6 +54,13 @@ class Session(socketserver.StreamRequestHandler):
             elif word == b"DATA":
                 self.say("354 go on")
                 self.keep(envelope, self.content())
+                self.say("250 2.0.0 taken")
+            elif word == b"BDAT":
+                words = line.split()
+                chunks += self.rfile.read(int(words[1]))
+                if words[2:] == [b"LAST"]:
+                    self.keep(envelope, chunks)
+                    chunks = b""
                 self.say("250 2.0.0 taken")
             elif word == b"QUIT":
                 self.say("221 2.0.0 bye")

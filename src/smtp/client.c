@@ -154,7 +154,8 @@ int smtp_client_output(struct smtp_client *c, struct str *octets)
 	if (c->out_done == c->out.n) {
 		buf_reset(&c->out);
 		c->out_done = 0;
-		if (c->step == CLIENT_STEP_BODY && !c->body_ended && client_mail_fill(c) < 0)
+		if (c->step == CLIENT_STEP_BODY && !c->body_ended && !c->chunk_open &&
+			(c->in_chunks ? client_chunk_fill(c) : client_mail_fill(c)) < 0)
 			return -1;
 	}
 	*octets = str_from(buf_str(&c->out), c->out_done);

@@ -145,7 +145,10 @@ struct smtp_client {
 	size_t accepted;       /* recipients that got 2xx */
 	size_t lmtp_next;      /* LMTP: whose reply is next after the dot */
 	bool mail_refused, aborting, body_ended;
-	char tail[2]; /* the last two octets of the body */
+	bool in_chunks;	    /* the content goes by BDAT */
+	bool chunk_open;    /* a chunk is sent, its reply is not there yet */
+	bool at_line_start; /* of the content, for dot_unstuff() */
+	char tail[2];	    /* the last two octets of the body */
 };
 
 void smtp_client_init(struct smtp_client *c, const struct client_options *o);

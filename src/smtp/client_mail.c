@@ -152,6 +152,8 @@ static void send_commands(struct smtp_client *c)
 	bool pipelining = is_offered(c, EXT_PIPELINING);
 
 	while (c->sent <= last_command(c) && (pipelining || c->sent == c->answered)) {
+		if (c->in_chunks && c->sent == last_command(c))
+			break; /* no DATA: the first chunk waits until a recipient is taken */
 		if (c->sent == 0)
 			put_mail(c);
 		else if (c->sent == last_command(c))
@@ -161,6 +163,22 @@ static void send_commands(struct smtp_client *c)
 		c->sent = skip_own(c->message, c->sent + 1);
 	}
 	set_step(c);
+}
+
+/*
+ * What must be done to the content before this server can take it (RFC 6152 sec. 3, RFC 3030 sec. 3). This is where
+ * conversion is asked for: without it, binary content is returned with 5.6.3, and 8-bit content goes as it is to servers
+ * that do not say 8BITMIME, as Postfix sends it with disable_mime_output_conversion.
+ */
+enum content_need { CONTENT_AS_IT_IS, CONTENT_FROM_BINARY, CONTENT_FROM_8BIT };
+
+static enum content_need content_must_be_converted(const struct smtp_client *c, const struct client_message *m)
+{
+	if ((m->flags & ENV_BINARY) && !(is_offered(c, EXT_BINARYMIME) && is_offered(c, EXT_CHUNKING)))
+		return CONTENT_FROM_BINARY;
+	if ((m->flags & ENV_8BIT) && !is_offered(c, EXT_8BITMIME) && !is_offered(c, EXT_BINARYMIME))
+		return CONTENT_FROM_8BIT;
+	return CONTENT_AS_IT_IS;
 }
 
 static bool has_control(struct str s)
@@ -181,6 +199,8 @@ static void settle_impossible(struct smtp_client *c, struct client_message *m)
 		settle_all_own(m, CLIENT_BOUNCED, "5.3.4",
 			arena_printf(m->mem, "message size %llu exceeds size limit %llu of server",
 				(unsigned long long)m->size, (unsigned long long)c->size_limit));
+	if (content_must_be_converted(c, m) == CONTENT_FROM_BINARY)
+		settle_all_own(m, CLIENT_BOUNCED, "5.6.3", "BINARYMIME is required, but was not offered by host");
 	if (!utf8 && (m->utf8_header || str_is_8bit(m->sender)))
 		settle_all_own(m, CLIENT_BOUNCED, "5.6.7", utf8_text); /* RFC 6531 sec. 3.5 */
 	if (has_control(m->sender) || has_control(m->envid))
@@ -216,7 +236,9 @@ enum client_event smtp_client_send(struct smtp_client *c, struct client_message 
 		return CLIENT_SENT;
 	c->message = m;
 	c->sent = c->answered = c->accepted = c->lmtp_next = 0;
-	c->mail_refused = c->aborting = c->body_ended = false;
+	c->mail_refused = c->aborting = c->body_ended = c->chunk_open = false;
+	c->in_chunks = m->flags & ENV_BINARY;
+	c->at_line_start = true;
 	c->tail[0] = '\r'; /* an empty body ends like one whose last line is complete */
 	c->tail[1] = '\n';
 	send_commands(c);
@@ -283,7 +305,20 @@ static enum client_event on_command(struct smtp_client *c)
 		return finish(c);
 	}
 	send_commands(c);
+	if (c->in_chunks && c->answered == last_command(c))
+		c->step = CLIENT_STEP_BODY;
 	return CLIENT_MORE;
+}
+
+/* RFC 3030 sec. 2: each chunk has its reply; one that is refused ends the message. */
+static enum client_event on_chunk(struct smtp_client *c)
+{
+	c->chunk_open = false;
+	if (c->reply.code / 100 == 2)
+		return CLIENT_MORE;
+	settle_all(c, false);
+	c->needs_rset = true;
+	return finish(c);
 }
 
 /* A reply while the message is still on its way: never a success, and the connection cannot go on. */
@@ -333,7 +368,7 @@ enum client_event client_mail_reply(struct smtp_client *c)
 	}
 	switch (c->step) {
 	case CLIENT_STEP_BODY:
-		return on_body(c);
+		return c->chunk_open && c->out_done == c->out.n ? on_chunk(c) : on_body(c);
 	case CLIENT_STEP_DOT:
 		return on_dot(c);
 	case CLIENT_STEP_RSET:
@@ -359,6 +394,16 @@ static size_t piece_size(const struct smtp_client *c)
 	return (size_t)room;
 }
 
+int client_unreadable(struct smtp_client *c)
+{
+	buf_reset(&c->out);
+	settle_all_own(c->message, CLIENT_DEFERRED, "4.3.0", "the message cannot be read from the queue");
+	c->unusable = c->gone = true;
+	c->step = CLIENT_STEP_OVER;
+	c->message = NULL;
+	return -1;
+}
+
 int client_mail_fill(struct smtp_client *c)
 {
 	struct client_message *m = c->message;
@@ -368,14 +413,8 @@ int client_mail_fill(struct smtp_client *c)
 		char *p = buf_reserve(&c->out, room + 8);
 		ssize_t n = m->read(m, p, room);
 
-		if (n < 0) {
-			buf_reset(&c->out);
-			settle_all_own(m, CLIENT_DEFERRED, "4.3.0", "the message cannot be read from the queue");
-			c->unusable = c->gone = true;
-			c->step = CLIENT_STEP_OVER;
-			c->message = NULL;
-			return -1;
-		}
+		if (n < 0)
+			return client_unreadable(c);
 		if (n == 0) { /* RFC 5321 sec. 4.1.1.4: the CRLF of the last line is the first of CRLF.CRLF */
 			if (c->tail[0] != '\r' || c->tail[1] != '\n')
 				buf_add_c(&c->out, "\r\n");

@@ -19,5 +19,9 @@ enum client_event client_session_reply(struct smtp_client *c, bool more_octets);
 enum client_event client_mail_reply(struct smtp_client *c);
 /* Next piece of the body into c->out. 0, or -1: cannot be read. */
 int client_mail_fill(struct smtp_client *c);
+/* The next chunk (RFC 3030) into c->out, with its BDAT line; the same results. */
+int client_chunk_fill(struct smtp_client *c);
+/* The content of the message cannot be read: it is deferred, and the connection cannot go on. Returns -1. */
+int client_unreadable(struct smtp_client *c);
 
 #endif

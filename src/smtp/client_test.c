@@ -19,6 +19,8 @@ struct peer {
 	bool lmtp;
 	bool in_data;
 	unsigned rcpts;
+	size_t chunk; /* octets of BDAT that are still to come */
+	bool last;
 	struct buf in, out, seen;
 };
 
@@ -87,14 +89,51 @@ static void on_line(struct peer *p, struct str line)
 	fail_msg("the client said \"%.*s\"", STR_ARG(line));
 }
 
+static void end_chunk(struct peer *p)
+{
+	say(p, p->last ? CLIENT_STEP_DOT : CLIENT_STEP_BODY, "250 2.0.0 chunk|");
+	for (unsigned i = 1; p->last && p->lmtp && i < p->rcpts; i++)
+		say(p, CLIENT_STEP_DOT, "250 2.0.0 taken|");
+}
+
+static void on_bdat(struct peer *p, struct str arg)
+{
+	struct str count;
+	uint64_t n;
+
+	check(str_word(&arg, " ", &count) && str_u64(count, &n));
+	p->chunk = (size_t)n;
+	p->last = str_eq(arg, STR(" LAST"));
+	if (n == 0)
+		end_chunk(p);
+}
+
 static void take_commands(struct peer *p, struct str octets)
 {
-	ptrdiff_t end;
+	ptrdiff_t end = 0;
 
 	buf_add_str(&p->in, octets);
 	buf_add_str(&p->seen, octets);
-	while ((end = str_chr(buf_str(&p->in), '\n')) > 0) {
-		struct str line = str_sub(buf_str(&p->in), 0, (size_t)end);
+	while (p->chunk > 0 || (end = str_chr(buf_str(&p->in), '\n')) > 0) {
+		struct str line;
+
+		if (p->chunk > 0) {
+			size_t n = p->in.n < p->chunk ? p->in.n : p->chunk;
+
+			if (n == 0)
+				return;
+			buf_consume(&p->in, n);
+			p->chunk -= n;
+			if (p->chunk == 0)
+				end_chunk(p);
+			continue;
+		}
+		line = str_sub(buf_str(&p->in), 0, (size_t)end);
+		if (str_has_prefix(line, STR("BDAT "))) {
+			on_bdat(p, str_sub(line, 5, line.n - 6));
+			buf_consume(&p->in, (size_t)end + 1);
+			continue;
+		}
 
 		check(p->in_data || str_has_suffix(line, STR("\r")));
 		on_line(p, str_has_suffix(line, STR("\r")) ? str_sub(line, 0, line.n - 1) : line);
@@ -180,6 +219,7 @@ static void converse(
 	p->in = p->out = p->seen = BUF_INIT(1 << 20);
 	p->in_data = false;
 	p->rcpts = 0;
+	p->chunk = 0;
 	m->at = 0;
 	memset(o, 0, sizeof *o);
 	smtp_client_init(&c, options);
@@ -276,6 +316,46 @@ static void test_good(void **state)
 			check_str(str_c(out.events), g->events);
 			check_str(str_c(out.rcpts), "DD");
 			check_int(m.message.passed_dsn, strstr(g->ehlo, "DSN") != NULL);
+			peer_free(&p);
+			arena_free(&m.message.mem);
+		}
+}
+
+/* Binary content: BDAT, dots unstuffed behind every LF, and none of it to a server that cannot take it. */
+static void test_binary(void **state)
+{
+	static const struct {
+		const char *ehlo, *says;
+		enum client_step at;
+		const char *events, *rcpts, *seen;
+	} cases[] = {
+		{ "CHUNKING|8BITMIME|BINARYMIME", NULL, CLIENT_STEP_OVER, "RS", "DD",
+			"EHLO me\r\nMAIL FROM:<s@y.org> BODY=BINARYMIME\r\nRCPT TO:<a@x.org>\r\nRCPT TO:<b@x.org>\r\n"
+			"BDAT 11 LAST\r\n.a\n.b\r\n\r.c\n" },
+		{ "PIPELINING|CHUNKING|BINARYMIME", "452 later|", CLIENT_STEP_DOT, "RS", "dd", NULL },
+		{ "PIPELINING|CHUNKING|BINARYMIME", "550 5.1.1 no|", CLIENT_STEP_RCPT, "RS", "bb",
+			"EHLO me\r\nMAIL FROM:<s@y.org> BODY=BINARYMIME\r\nRCPT TO:<a@x.org>\r\nRCPT TO:<b@x.org>\r\n"
+			"RSET\r\n" },
+		{ "CHUNKING|8BITMIME", NULL, CLIENT_STEP_OVER, "RS", "bb", "EHLO me\r\n" },
+		{ "BINARYMIME|8BITMIME", NULL, CLIENT_STEP_OVER, "RS", "bb", "EHLO me\r\n" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+		for (size_t piece = 1; piece < 100; piece += 40) {
+			struct client_options o = { .helo = "me" };
+			struct peer p = { .ehlo = cases[i].ehlo, .at = cases[i].at, .says = cases[i].says };
+			struct outcome out;
+			struct mail m;
+
+			mail_init(&m, "..a\n..b\r\n\r.c\n");
+			m.message.flags = ENV_8BIT | ENV_BINARY;
+			m.message.size = 0;
+			converse(&o, &p, &m, piece, &out);
+			check_str(str_c(out.events), cases[i].events);
+			check_str(str_c(out.rcpts), cases[i].rcpts);
+			if (cases[i].seen)
+				check_str(buf_str(&p.seen), cases[i].seen);
 			peer_free(&p);
 			arena_free(&m.message.mem);
 		}
@@ -508,7 +588,7 @@ static void test_sanitise(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(test_good),
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_good), cmocka_unit_test(test_binary),
 		cmocka_unit_test(test_every_reply_at_every_step), cmocka_unit_test(test_bad),
 		cmocka_unit_test(test_lmtp_answers), cmocka_unit_test(test_bodies), cmocka_unit_test(test_injection),
 		cmocka_unit_test(test_utf8), cmocka_unit_test(test_sanitise) };

@@ -282,3 +282,18 @@ void bdat_scan(struct data_scan *d, struct str in, bool last, struct buf *out)
 	if (last)
 		bdat_end(d, out);
 }
+
+void binary_scan(struct data_scan *d, struct str in, struct buf *out)
+{
+	d->content += in.n;
+	while (in.n > 0) {
+		ptrdiff_t lf = str_chr(in, '\n');
+		size_t n = lf < 0 ? in.n : (size_t)lf + 1;
+
+		if (d->state != MID && in.p[0] == '.')
+			put(out, ".", 1);
+		put(out, in.p, n);
+		d->state = lf < 0 ? MID : BOL;
+		in = str_from(in, n);
+	}
+}

@@ -38,4 +38,11 @@ int data_scan(struct data_scan *d, struct str in, struct buf *out, size_t *used)
 void bdat_scan_init(struct data_scan *d);
 void bdat_scan(struct data_scan *d, struct str in, bool last, struct buf *out);
 
+/*
+ * Content of BODY=BINARYMIME from BDAT chunks: any octets, all kept, none a flaw. A dot behind every LF, whether a CR is
+ * before it or not, and at the very start is doubled, so that dot_unstuff() gives the same octets back; nothing is added
+ * at the end. After bdat_scan_init(). Room in `out` as above.
+ */
+void binary_scan(struct data_scan *d, struct str in, struct buf *out);
+
 #endif

@@ -1,4 +1,5 @@
 #include "base/test.h"
+#include "log/spool_reader.h"
 #include "smtp/data.h"
 
 #include <stdlib.h>
@@ -392,11 +393,46 @@ static void test_chunks(void **state)
 	buf_free(&in);
 }
 
+/* Whatever comes is kept, and unstuffing gives it back, however both are cut. */
+static void test_binary(void **state)
+{
+	static const char *const contents[] = { "", ".", "..", "a", "\n", ".\n.", "\r\n.\r\n", "a\n.b\r\n..c\r.d",
+		"x\r", "\n\n.\n..\r\n\r\n", "no end" };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof contents / sizeof *contents; i++)
+		for (size_t step = 1; step < 20; step++) {
+			struct str in = str_c(contents[i]);
+			struct buf wire = BUF_INIT(1 << 16);
+			struct data_scan d;
+			bool at_start = true;
+			size_t n = 0;
+
+			bdat_scan_init(&d);
+			for (size_t at = 0; at < in.n; at += step)
+				binary_scan(&d, str_sub(in, at, step), &wire);
+			check_int(d.content, in.n);
+			check_int(d.flaws, 0);
+			for (size_t at = 0; at < wire.n;) { /* in other pieces than it came in */
+				size_t piece = wire.n - at < 3 ? wire.n - at : 3;
+				char cut[3];
+
+				memcpy(cut, wire.p + at, piece);
+				at += piece;
+				piece = dot_unstuff(cut, piece, &at_start);
+				check(n + piece <= in.n && memcmp(cut, in.p + n, piece) == 0);
+				n += piece;
+			}
+			check_int(n, in.n);
+			buf_free(&wire);
+		}
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(test_cases), cmocka_unit_test(test_smuggling),
-		cmocka_unit_test(test_shared_variants), cmocka_unit_test(test_random), cmocka_unit_test(test_long_line),
-		cmocka_unit_test(test_chunks) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_binary), cmocka_unit_test(test_cases),
+		cmocka_unit_test(test_smuggling), cmocka_unit_test(test_shared_variants), cmocka_unit_test(test_random),
+		cmocka_unit_test(test_long_line), cmocka_unit_test(test_chunks) };
 
 	return test_run(tests);
 }

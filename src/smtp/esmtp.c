@@ -26,6 +26,10 @@ static const struct esmtp_keyword keywords[EXT_COUNT] = {
 		"With smtputf8_enable. Mail whose addresses or header need it is returned with 5.6.7 where a next hop "
 		"does "
 		"not announce it." },
+	{ "BINARYMIME", EXT_BINARYMIME, "RFC 3030", WHEN_ALWAYS, PASS_CONVERTED, "BODY=BINARYMIME", "",
+		"Where CHUNKING is offered too. Such content comes by BDAT alone and is kept octet for octet; lines of "
+		"its "
+		"header end in CR LF as ever." },
 	{ "CHUNKING", EXT_CHUNKING, "RFC 3030", WHEN_ALWAYS, PASS_NOT, "", "", "BDAT." },
 };
 
@@ -60,6 +64,8 @@ unsigned esmtp_mask(struct str list)
 
 unsigned esmtp_consistent(unsigned have)
 {
+	if (!(have & EXT_BIT(EXT_CHUNKING)))
+		have &= ~EXT_BIT(EXT_BINARYMIME);
 	return have;
 }
 

@@ -19,7 +19,8 @@ enum esmtp_ext { /* bit numbers, in the order in which EHLO shows them (Postfix'
 	EXT_8BITMIME,
 	EXT_DSN,
 	EXT_SMTPUTF8,
-	EXT_CHUNKING,
+	EXT_BINARYMIME,
+	EXT_CHUNKING, /* last, as in Postfix: tools of old look for it */
 	EXT_COUNT
 };
 #define EXT_BIT(e) (1u << (e))

@@ -18,11 +18,13 @@ static int take_size(struct params *p, struct str value)
 	return str_u64(value, &p->mail->size) ? 0 : -PARAM_ESIZE;
 }
 
-/* RFC 6152 sec. 2 */
+/* RFC 6152 sec. 2, RFC 3030 sec. 3 */
 static int take_body(struct params *p, struct str value)
 {
 	if (str_ieq(value, STR("8BITMIME")))
 		p->mail->flags |= ENV_8BIT;
+	else if (str_ieq(value, STR("BINARYMIME")) && (p->offered & EXT_BIT(EXT_BINARYMIME)))
+		p->mail->flags |= ENV_8BIT | ENV_BINARY;
 	else if (!str_ieq(value, STR("7BIT")))
 		return -PARAM_ESYNTAX;
 	return 0;
@@ -84,7 +86,9 @@ static bool put_size(struct buf *out, const struct params *p)
 
 static bool put_body(struct buf *out, const struct params *p)
 {
-	buf_add_c(out, "8BITMIME");
+	bool binary = (p->mail->flags & ENV_BINARY) && (p->offered & EXT_BIT(EXT_BINARYMIME));
+
+	buf_add_c(out, binary ? "BINARYMIME" : "8BITMIME");
 	return p->mail->flags & ENV_8BIT;
 }
 
@@ -117,7 +121,7 @@ static bool put_smtputf8(struct buf *out, const struct params *p)
 
 const struct param_rule esmtp_mail_rules[] = {
 	{ "SIZE", EXT_BIT(EXT_SIZE), true, take_size, put_size },
-	{ "BODY", EXT_BIT(EXT_8BITMIME), true, take_body, put_body },
+	{ "BODY", EXT_BIT(EXT_8BITMIME) | EXT_BIT(EXT_BINARYMIME), true, take_body, put_body },
 	{ "SMTPUTF8", EXT_BIT(EXT_SMTPUTF8), false, take_smtputf8, put_smtputf8 },
 	{ "RET", EXT_BIT(EXT_DSN), true, take_ret, put_ret },
 	{ "ENVID", EXT_BIT(EXT_DSN), true, take_envid, put_envid },

@@ -16,13 +16,16 @@ static void test_keywords(void **state)
 	check_int(esmtp_mask(STR("silent-discard, dsn etrn")), EXT_BIT(EXT_DSN) | EXT_BIT(EXT_ETRN));
 	check_int(esmtp_mask(STR("")), 0);
 	check_int(esmtp_mask(STR("all")), ALL);
+	check_int(esmtp_consistent(ALL), ALL);
+	check_int(esmtp_consistent(ALL & ~EXT_BIT(EXT_CHUNKING)),
+		ALL & ~EXT_BIT(EXT_CHUNKING) & ~EXT_BIT(EXT_BINARYMIME));
 }
 
 /* What is written for a server that announced all is read back as the same. */
 static void test_put(void **state)
 {
-	static const char *const mail[] = { "", " SIZE=1000 BODY=8BITMIME", " SIZE=0", " SMTPUTF8 RET=FULL ENVID=QQ+2B",
-		" RET=HDRS", " AUTH=<>", " AUTH=e+3Dmc2@example.com" };
+	static const char *const mail[] = { "", " SIZE=1000 BODY=8BITMIME", " BODY=BINARYMIME", " SIZE=0",
+		" SMTPUTF8 RET=FULL ENVID=QQ+2B", " RET=HDRS", " AUTH=<>", " AUTH=e+3Dmc2@example.com" };
 	static const char *const rcpt[] = { "", " NOTIFY=NEVER", " NOTIFY=SUCCESS,FAILURE,DELAY ORCPT=rfc822;a+2Bb@c",
 		" NOTIFY=DELAY" };
 	struct arena *mem = arena_new(0);
@@ -106,7 +109,8 @@ static void test_mail(void **state)
 		{ "SIZE=-1", ALL, -PARAM_ESYNTAX, 0, 0, "", "", "SIZE=-1" },
 		{ "SIZE", ALL, -PARAM_ESYNTAX, 0, 0, "", "", "SIZE" },
 		{ "SIZE=1x", ALL, -PARAM_ESYNTAX, 0, 0, "", "", "SIZE=1x" },
-		{ "BODY=BINARYMIME", ALL, -PARAM_ESYNTAX, 0, 0, "", "", "BODY=BINARYMIME" },
+		{ "BODY=BINARYMIME", ALL, 0, 0, ENV_8BIT | ENV_BINARY, "", "", "" },
+		{ "BODY=BINARYMIME", ALL & ~EXT_BIT(EXT_BINARYMIME), -PARAM_ESYNTAX, 0, 0, "", "", "BODY=BINARYMIME" },
 		{ "BODY=7BIT BODY=7BIT", ALL, -PARAM_ESYNTAX, 0, 0, "", "", "BODY=7BIT" },
 		{ "RET=NONE", ALL, -PARAM_ESYNTAX, 0, 0, "", "", "RET=NONE" },
 		{ "ENVID=a+00b", ALL, -PARAM_ESYNTAX, 0, 0, "", "", "ENVID=a+00b" },

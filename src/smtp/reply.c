@@ -50,6 +50,7 @@ static const struct smtp_reply_row rows[REPLY_COUNT] = {
 	[REPLY_AUTH_TWICE] = { 503, "5.5.1", "Error: already authenticated" },
 	[REPLY_AUTH_IN_MAIL] = { 503, "5.5.1", "Error: MAIL transaction in progress" },
 	[REPLY_TLS_ACTIVE] = { 554, "5.5.1", "Error: TLS already active" },
+	[REPLY_BINARY_DATA] = { 503, "5.5.1", "Error: BODY=BINARYMIME needs BDAT" },
 	[REPLY_BDAT_MIXED] = { 503, "5.5.1", "Error: DATA after BDAT" },
 	[REPLY_NEED_STARTTLS] = { 530, "5.7.0", "Must issue a STARTTLS command first" },
 	[REPLY_AUTH_NEEDS_TLS] = { 538, "5.7.11", "Encryption required for requested authentication mechanism" },

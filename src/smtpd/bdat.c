@@ -101,7 +101,10 @@ enum outcome bdat_input(struct session *s, struct str in, size_t *used)
 	s->chunk_left -= part.n;
 	if (!s->chunk_skip && (part.n || s->chunk_last)) {
 		buf_reset(&smtpd.scratch);
-		bdat_scan(&s->tx->scan, part, s->chunk_last && s->chunk_left == 0, &smtpd.scratch);
+		if (s->tx->params.flags & ENV_BINARY)
+			binary_scan(&s->tx->scan, part, &smtpd.scratch);
+		else
+			bdat_scan(&s->tx->scan, part, s->chunk_last && s->chunk_left == 0, &smtpd.scratch);
 		message_add(s, buf_str(&smtpd.scratch));
 	}
 	return s->chunk_left ? R_MORE : chunk_end(s);

@@ -85,7 +85,10 @@ static bool refuse_content(struct session *s, enum outcome *r)
 	unsigned flaws = t->scan.flaws;
 
 	*r = R_DONE;
-	if (!s->normalize && (flaws & (DATA_BARE_LF | DATA_BARE_CR))) { /* sec. 2.3.8; CVE-2023-51764 */
+	if (t->params.flags & ENV_BINARY)
+		flaws = t->header.flaws;
+	if ((!s->normalize || (t->params.flags & ENV_BINARY)) &&
+		(flaws & (DATA_BARE_LF | DATA_BARE_CR))) { /* sec. 2.3.8; CVE-2023-51764 */
 		const char *what = flaws & DATA_BARE_LF ? "Error: bare <LF> received" : "Error: bare <CR> received";
 
 		log_info("%s: reject: bare <%s> received after %s from %s", t->id, flaws & DATA_BARE_LF ? "LF" : "CR",
@@ -170,5 +173,9 @@ static enum outcome data_checked(struct session *s, bool taken)
 enum outcome do_data(struct session *s, struct str arg)
 {
 	(void)arg;
+	if (s->tx->params.flags & ENV_BINARY) { /* RFC 3030 sec. 3 */
+		reply(s, REPLY_BINARY_DATA);
+		return R_DONE;
+	}
 	return restrict_begin(s, STAGE_BIT(STAGE_DATA), data_checked);
 }

@@ -106,6 +106,15 @@ static void new_field(struct session *s, struct transaction *t, struct str name,
 		take_message_id(t, str_from(line, (size_t)str_chr(line, ':') + 1));
 }
 
+static unsigned line_flaws(struct str line)
+{
+	struct str text = str_has_suffix(line, STR("\r\n")) ? str_sub(line, 0, line.n - 2) : line;
+	unsigned flaws = text.n == line.n ? DATA_BARE_LF : 0;
+
+	flaws |= str_chr(text, '\r') >= 0 ? (unsigned)DATA_BARE_CR : 0;
+	return flaws | (str_chr(text, '\0') >= 0 ? (unsigned)DATA_NUL : 0);
+}
+
 /* `wire` is a line as it is stored: without the dot that RFC 5321 sec. 4.5.2 puts before it, it is the line that is meant. */
 static void header_line(struct session *s, struct transaction *t, struct str wire)
 {
@@ -122,6 +131,7 @@ static void header_line(struct session *s, struct transaction *t, struct str wir
 		return;
 	}
 	h->lines++;
+	h->flaws |= line_flaws(line);
 	if (!folded)
 		new_field(s, t, name, line);
 	else

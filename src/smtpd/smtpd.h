@@ -356,6 +356,7 @@ struct header_scan {
 	bool dropping;	 /* the field at hand is left out */
 	bool in_message_id, has_message_id, has_date, has_from;
 	unsigned hops, lines;
+	unsigned flaws; /* enum data_flaw, of the header alone: what BINARYMIME does not excuse */
 };
 
 struct transaction {
