@@ -35,7 +35,7 @@ class Session(socketserver.StreamRequestHandler):
                 f.write(content)
 
     def handle(self):
-        envelope, chunks = [], b""
+        envelope, chunks, mails = [], b"", 0
         self.say("220 second.example.net ESMTP")
         while True:
             line = self.rfile.readline()
@@ -49,6 +49,8 @@ class Session(socketserver.StreamRequestHandler):
             elif word in (b"MAIL", b"RCPT"):
                 if word == b"MAIL":
                     envelope = []
+                    mails += 1
+                    print("session of %d" % mails, flush=True)
                 envelope.append(line.decode("utf-8", "replace").strip())
                 self.say("250 2.1.0 Ok")
             elif word == b"DATA":

@@ -16,6 +16,9 @@ static const struct param rows[] = {
 		"hidden"),
 	P_INT("smtpd_processes", "0", 0, 1024, ACTS,
 		"Processes that serve SMTP sessions; 0 means one per processor core"),
+	P_INT("smtpd_session_domain_limit", "0", 0, 1000000, ACTS,
+		"Different domains of recipients that a session may have; 0 means no limit"),
+	P_INT("smtpd_session_message_limit", "0", 0, 0, ACTS, "Messages that a session may send; 0 means no limit"),
 	P_LIST("smtpd_vrfy_name_maps", "", ACTS,
 		"Tables that give the full name of an address, for the answer to VRFY"),
 };

@@ -253,17 +253,24 @@ void delivery_conn_sent(struct delivery *d)
 {
 	struct conn *c = d->conn;
 	size_t limit = d->service->session_limit, left = 0;
-	bool reused = c->served > 0;
+	bool reused = c->served > 0, held_back = false;
 	bool is_last = reused || d->next_target >= d->n_target || (limit > 0 && d->sessions >= limit);
 
-	for (size_t k = 0; k < d->n_open; k++)
+	for (size_t k = 0; k < d->n_open; k++) {
 		left += !settle(d, k, is_last);
+		held_back |= d->open[k].held_back;
+	}
 	c->served++;
 	d->conn = NULL;
 	cache_put(c);
 	if (left == 0)
 		delivery_end(d);
-	else if (reused)
+	else if (
+		held_back &&
+		left < d->n_open) { /* the next transaction, or session, takes more (RFC 9422): no attempt has failed */
+		d->sessions = 0;
+		go(d);
+	} else if (reused)
 		go(d); /* it had been closed while it waited: that was no attempt */
 	else
 		next_target(d);

@@ -179,7 +179,7 @@ void smtp_client_wrote(struct smtp_client *c, size_t n)
 
 bool smtp_client_is_reusable(const struct smtp_client *c)
 {
-	return !c->unusable && c->step == CLIENT_STEP_IDLE;
+	return !c->unusable && c->step == CLIENT_STEP_IDLE && (c->mail_max == 0 || c->mails < c->mail_max);
 }
 
 void smtp_client_quit(struct smtp_client *c)

@@ -62,6 +62,8 @@ const char *client_step_command(enum client_step s);
 /* "sending RCPT TO", as it stands in "lost connection with h while …". */
 const char *client_step_doing(enum client_step s);
 
+enum { CLIENT_DOMAINS = 64 }; /* of recipients that are counted: RCPTDOMAINMAX over that is as if it were that */
+
 enum client_tls { CLIENT_TLS_NONE, CLIENT_TLS_MAY, CLIENT_TLS_MUST };
 
 struct client_options {
@@ -86,6 +88,7 @@ struct client_rcpt {
 	struct str orcpt;   /* "rfc822;…" in xtext; "" none */
 	uint8_t notify;	    /* enum notify_flag of log/envelope.h */
 	/* from the engine; smtp_client_send() clears it first */
+	bool held_back; /* over a limit of the server (LIMITS): not sent, OPEN; send it in another message */
 	enum client_outcome outcome;
 	bool accepted;	       /* RCPT was answered with 2xx */
 	enum client_step step; /* whose reply it is */
@@ -125,9 +128,10 @@ struct smtp_client {
 	struct client_options options;
 	enum client_step step; /* what is awaited */
 	/* what the server is; valid from CLIENT_READY on */
-	unsigned offered;    /* EXT_BIT() of smtp/esmtp.h */
-	uint64_t size_limit; /* SIZE; 0: none given */
-	bool esmtp;	     /* EHLO or LHLO was taken */
+	unsigned offered;		       /* EXT_BIT() of smtp/esmtp.h */
+	uint64_t size_limit;		       /* SIZE; 0: none given */
+	size_t mail_max, rcpt_max, domain_max; /* LIMITS (RFC 9422); 0: none */
+	bool esmtp;			       /* EHLO or LHLO was taken */
 	bool logged_in;
 	struct buf server_name; /* the first word of its EHLO reply */
 	struct buf mechanisms;	/* of AUTH: words separated by one space, in capitals */
@@ -145,8 +149,11 @@ struct smtp_client {
 	size_t accepted;       /* recipients that got 2xx */
 	size_t lmtp_next;      /* LMTP: whose reply is next after the dot */
 	bool mail_refused, aborting, body_ended;
-	bool in_chunks;	    /* the content goes by BDAT */
-	bool chunk_open;    /* a chunk is sent, its reply is not there yet */
+	bool in_chunks;			 /* the content goes by BDAT */
+	bool chunk_open;		 /* a chunk is sent, its reply is not there yet */
+	size_t mails;			 /* transactions of this session */
+	uint64_t domain[CLIENT_DOMAINS]; /* hashes of the domains of its recipients */
+	size_t n_domain;
 	bool at_line_start; /* of the content, for dot_unstuff() */
 	char tail[2];	    /* the last two octets of the body */
 };

@@ -78,13 +78,15 @@ static void settle_verdict(struct client_rcpt *r, const struct verdict *v)
 		settle(r, v->outcome, v->step, v->dsn, v->text);
 }
 
+/* Of those that were sent. */
 static void settle_all(struct smtp_client *c, bool success)
 {
 	struct verdict v;
 
 	judge(c, success, &v);
 	for (size_t i = 0; i < c->message->n_rcpt; i++)
-		settle_verdict(&c->message->rcpt[i], &v);
+		if (!c->message->rcpt[i].held_back)
+			settle_verdict(&c->message->rcpt[i], &v);
 }
 
 static enum client_event finish(struct smtp_client *c)
@@ -131,10 +133,10 @@ static void put_rcpt(struct smtp_client *c, const struct client_rcpt *r)
 	buf_add_c(&c->out, "\r\n");
 }
 
-/* Commands of recipients that were settled before anything was sent are left out. */
+/* Commands of recipients that were settled before anything was sent, or are held back, are left out. */
 static size_t skip_own(const struct client_message *m, size_t i)
 {
-	while (i >= 1 && i <= m->n_rcpt && m->rcpt[i - 1].own)
+	while (i >= 1 && i <= m->n_rcpt && (m->rcpt[i - 1].own || m->rcpt[i - 1].held_back))
 		i++;
 	return i;
 }
@@ -217,23 +219,59 @@ static void settle_impossible(struct smtp_client *c, struct client_message *m)
 	}
 }
 
-enum client_event smtp_client_send(struct smtp_client *c, struct client_message *m)
+/* May this session have a recipient of that domain? A new one is counted. */
+static bool has_room_for_domain(struct smtp_client *c, struct str address)
+{
+	ptrdiff_t at = str_rchr(address, '@');
+	uint64_t hash = 5381;
+
+	if (c->domain_max == 0)
+		return true;
+	for (size_t i = at < 0 ? address.n : (size_t)at + 1; i < address.n; i++)
+		hash = hash * 33 ^ (unsigned char)ascii_lower(address.p[i]);
+	for (size_t i = 0; i < c->n_domain; i++)
+		if (c->domain[i] == hash)
+			return true;
+	if (c->n_domain >= c->domain_max)
+		return false;
+	c->domain[c->n_domain++] = hash;
+	return true;
+}
+
+/* RFC 9422: what the server would refuse is not sent now. Returns how many recipients are. */
+static size_t hold_back(struct smtp_client *c, struct client_message *m)
 {
 	size_t open = 0;
+
+	for (size_t i = 0; i < m->n_rcpt; i++) {
+		struct client_rcpt *r = &m->rcpt[i];
+
+		if (r->outcome != CLIENT_OPEN)
+			continue;
+		r->held_back = (c->rcpt_max > 0 && open >= c->rcpt_max) || !has_room_for_domain(c, r->address);
+		open += !r->held_back;
+	}
+	return open;
+}
+
+enum client_event smtp_client_send(struct smtp_client *c, struct client_message *m)
+{
 
 	require(c->step == CLIENT_STEP_IDLE && !c->unusable && m->n_rcpt > 0);
 	for (size_t i = 0; i < m->n_rcpt; i++) {
 		struct client_rcpt *r = &m->rcpt[i];
 
 		settle(r, CLIENT_OPEN, CLIENT_STEP_IDLE, "", (struct str){ NULL, 0 });
-		r->accepted = r->own = false;
+		r->accepted = r->own = r->held_back = false;
 	}
 	m->passed_dsn = is_offered(c, EXT_DSN);
 	settle_impossible(c, m);
-	for (size_t i = 0; i < m->n_rcpt; i++)
-		open += m->rcpt[i].outcome == CLIENT_OPEN;
-	if (open == 0)
+	if (hold_back(c, m) == 0) {
+		for (size_t i = 0; i < m->n_rcpt; i++)
+			c->unusable |= m->rcpt[i].held_back; /* of domains that only another session can have */
 		return CLIENT_SENT;
+	}
+	c->mails++;
 	c->message = m;
 	c->sent = c->answered = c->accepted = c->lmtp_next = 0;
 	c->mail_refused = c->aborting = c->body_ended = c->chunk_open = false;

@@ -33,6 +33,7 @@ static void forget_offers(struct smtp_client *c)
 {
 	c->offered = 0;
 	c->size_limit = 0;
+	c->mail_max = c->rcpt_max = c->domain_max = 0;
 	c->esmtp = c->logged_in = false;
 	buf_reset(&c->mechanisms);
 	buf_reset(&c->server_name);
@@ -61,6 +62,28 @@ static void add_mechanisms(struct smtp_client *c, struct str words)
 	}
 }
 
+/* "RCPTMAX=100 MAILMAX=5 …" (RFC 9422 sec. 3); limits that are not known, or none, are passed over. */
+static void take_limits(struct smtp_client *c, struct str words)
+{
+	struct {
+		const char *name;
+		size_t *limit;
+	} limits[] = { { "MAILMAX=", &c->mail_max }, { "RCPTMAX=", &c->rcpt_max },
+		{ "RCPTDOMAINMAX=", &c->domain_max } };
+	struct str word;
+	uint64_t n;
+
+	while (str_word(&words, " \t", &word))
+		for (size_t i = 0; i < sizeof limits / sizeof *limits; i++) {
+			struct str name = str_c(limits[i].name);
+
+			if (str_has_iprefix(word, name) && str_u64(str_from(word, name.n), &n))
+				*limits[i].limit = n > INT32_MAX ? 0 : (size_t)n;
+		}
+	if (c->domain_max > CLIENT_DOMAINS)
+		c->domain_max = CLIENT_DOMAINS;
+}
+
 /* One line of the EHLO reply: ehlo-keyword *( SP ehlo-param ) (RFC 5321 sec. 4.1.1.1). */
 static void take_keyword(struct smtp_client *c, struct str line)
 {
@@ -80,6 +103,8 @@ static void take_keyword(struct smtp_client *c, struct str line)
 	c->offered |= EXT_BIT(row->ext);
 	if (row->ext == EXT_AUTH)
 		add_mechanisms(c, line);
+	if (row->ext == EXT_LIMITS)
+		take_limits(c, line);
 	if (row->ext == EXT_SIZE && str_u64(str_trim(line), &limit))
 		c->size_limit = limit;
 }

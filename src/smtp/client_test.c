@@ -99,7 +99,7 @@ static void end_chunk(struct peer *p)
 static void on_bdat(struct peer *p, struct str arg)
 {
 	struct str count;
-	uint64_t n;
+	uint64_t n = 0;
 
 	check(str_word(&arg, " ", &count) && str_u64(count, &n));
 	p->chunk = (size_t)n;
@@ -319,6 +319,37 @@ static void test_good(void **state)
 			peer_free(&p);
 			arena_free(&m.message.mem);
 		}
+}
+
+/* RFC 9422: recipients over RCPTMAX, or of a domain over RCPTDOMAINMAX, are held back and stay open. */
+static void test_limits(void **state)
+{
+	static const struct {
+		const char *ehlo, *second, *rcpts;
+	} cases[] = {
+		{ "LIMITS RCPTMAX=1", "b@x.org", "Do" },
+		{ "LIMITS rcptmax=2 FOO BAR=1", "b@x.org", "DD" },
+		{ "PIPELINING|LIMITS MAILMAX=1 RCPTDOMAINMAX=1", "b@z.org", "Do" },
+		{ "LIMITS RCPTDOMAINMAX=1", "b@X.ORG", "DD" },
+		{ "LIMITS RCPTDOMAINMAX=2", "b@z.org", "DD" },
+		{ "LIMITS RCPTMAX=0 RCPTDOMAINMAX=99999999999999999999 MAILMAX=x", "b@z.org", "DD" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct client_options o = { .helo = "me" };
+		struct peer p = { .ehlo = cases[i].ehlo };
+		struct outcome out;
+		struct mail m;
+
+		mail_init(&m, "hi\r\n");
+		m.rcpt[1].address = str_c(cases[i].second);
+		converse(&o, &p, &m, 1000, &out);
+		check_str(str_c(out.rcpts), cases[i].rcpts);
+		check_int(m.rcpt[1].held_back, cases[i].rcpts[1] == 'o');
+		peer_free(&p);
+		arena_free(&m.message.mem);
+	}
 }
 
 /* Binary content: BDAT, dots unstuffed behind every LF, and none of it to a server that cannot take it. */
@@ -589,9 +620,9 @@ static void test_sanitise(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_good), cmocka_unit_test(test_binary),
-		cmocka_unit_test(test_every_reply_at_every_step), cmocka_unit_test(test_bad),
-		cmocka_unit_test(test_lmtp_answers), cmocka_unit_test(test_bodies), cmocka_unit_test(test_injection),
-		cmocka_unit_test(test_utf8), cmocka_unit_test(test_sanitise) };
+		cmocka_unit_test(test_limits), cmocka_unit_test(test_every_reply_at_every_step),
+		cmocka_unit_test(test_bad), cmocka_unit_test(test_lmtp_answers), cmocka_unit_test(test_bodies),
+		cmocka_unit_test(test_injection), cmocka_unit_test(test_utf8), cmocka_unit_test(test_sanitise) };
 
 	return test_run(tests);
 }

@@ -30,6 +30,16 @@ static const struct esmtp_keyword keywords[EXT_COUNT] = {
 		"Where CHUNKING is offered too. Such content comes by BDAT alone and is kept octet for octet; lines of "
 		"its "
 		"header end in CR LF as ever." },
+	{ "LIMITS", EXT_LIMITS, "RFC 9422", WHEN_ALWAYS, PASS_NOT, "", "",
+		"RCPTMAX is smtpd_recipient_limit; MAILMAX is smtpd_session_message_limit, and RCPTDOMAINMAX "
+		"smtpd_session_domain_limit, each when it is set. What is over a limit is answered with 452 4.5.3. The "
+		"limits of a next hop are kept: recipients go in several transactions, or over several connections." },
+	{ "HELP", EXT_HELP, "RFC 5321", WHEN_ALWAYS, PASS_NOT, "", "",
+		"HELP lists the commands, HELP command its syntax." },
+	{ "EXPN", EXT_EXPN, "RFC 5321", WHEN_OURS, PASS_NOT, "", "",
+		"Names the addresses that an alias stands for. Hidden by disable_vrfy_command. To all others every "
+		"EXPN is "
+		"502." },
 	{ "CHUNKING", EXT_CHUNKING, "RFC 3030", WHEN_ALWAYS, PASS_NOT, "", "", "BDAT." },
 };
 

@@ -20,6 +20,9 @@ enum esmtp_ext { /* bit numbers, in the order in which EHLO shows them (Postfix'
 	EXT_DSN,
 	EXT_SMTPUTF8,
 	EXT_BINARYMIME,
+	EXT_LIMITS,
+	EXT_HELP,
+	EXT_EXPN,
 	EXT_CHUNKING, /* last, as in Postfix: tools of old look for it */
 	EXT_COUNT
 };

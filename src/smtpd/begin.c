@@ -219,6 +219,7 @@ void session_end(struct session *s, enum end_reason reason)
 	free(s->name);
 	free(s->helo);
 	free(s->asked_name);
+	free(s->rcpt_domain);
 	client_leave(s);
 	*s->self = s->next;
 	if (s->next)

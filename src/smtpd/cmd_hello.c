@@ -1,4 +1,4 @@
-/* HELO, EHLO, RSET, NOOP, QUIT, HELP and what is not offered (RFC 5321 sec. 4.1.1). */
+/* HELO, EHLO, RSET, NOOP, QUIT (RFC 5321 sec. 4.1.1). */
 #include "smtpd/smtpd.h"
 #include "base/utf8.h"
 
@@ -89,18 +89,4 @@ enum outcome do_quit(struct session *s, struct str arg)
 	(void)arg;
 	reply(s, REPLY_BYE);
 	return R_CLOSE;
-}
-
-enum outcome do_help(struct session *s, struct str arg)
-{
-	(void)arg;
-	replyf(s, 214, "2.0.0", "Commands: HELO EHLO MAIL RCPT DATA BDAT RSET NOOP QUIT VRFY ETRN AUTH STARTTLS");
-	return R_DONE;
-}
-
-enum outcome do_refused(struct session *s, struct str arg)
-{
-	(void)arg;
-	reply(s, REPLY_NOT_IMPLEMENTED);
-	return R_DONE;
 }

@@ -60,10 +60,12 @@ static bool read_sender(struct session *s, struct str path)
 
 static enum outcome sender_checked(struct session *s, bool taken)
 {
-	if (taken)
+	if (taken) {
+		s->messages++;
 		reply(s, REPLY_MAIL_OK);
-	else
+	} else {
 		transaction_end(s);
+	}
 	return R_DONE;
 }
 
@@ -73,6 +75,10 @@ enum outcome do_mail(struct session *s, struct str arg)
 
 	if (smtp_path_parse(arg, STR("FROM:"), &path) != 0 || (s->service->strict_envelopes && !path.bracketed)) {
 		reply(s, REPLY_MAIL_SYNTAX);
+		return R_DONE;
+	}
+	if (!session_may_send(s)) {
+		replyf(s, 452, "4.5.3", "Error: too many messages in this session; begin another one");
 		return R_DONE;
 	}
 	if (!client_may(s, EVENT_MAIL)) {

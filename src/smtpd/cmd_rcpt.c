@@ -156,6 +156,11 @@ enum outcome do_rcpt(struct session *s, struct str arg)
 	client_count(s, EVENT_RCPT);
 	if (!read_rcpt(s, &path))
 		return R_DONE;
+	if (!session_may_address(s, t->rcpt_parts.domain)) {
+		replyf(s, 452, "4.5.3",
+			"Error: too many domains of recipients in this session"); /* RFC 9422 sec. 3.3 */
+		return R_DONE;
+	}
 	t->rcpt_address = normalised(s);
 	q = question_new(s, ASK_MAP, rcpt_known);
 	ask_rcpt(q, t->rcpt_address);

@@ -36,6 +36,8 @@ static void put_keyword(struct session *s, enum esmtp_ext e, struct buf *line)
 	buf_add_c(line, esmtp_row(e)->keyword);
 	if (e == EXT_SIZE && s->service->size_limit)
 		buf_addf(line, " %llu", (unsigned long long)s->service->size_limit);
+	if (e == EXT_LIMITS)
+		session_limits_put(s, line);
 }
 
 void reply_ehlo(struct session *s)

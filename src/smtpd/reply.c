@@ -15,19 +15,36 @@ void reply(struct session *s, enum smtp_reply r)
 	smtp_reply_put(&s->out, r, use_enhanced(s));
 }
 
-void replyf(struct session *s, int code, const char *enhanced, const char *fmt, ...)
+static void put_line(struct session *s, int code, const char *enhanced, const char *fmt, va_list ap)
 {
 	char text[1024];
-	va_list ap;
-	int n;
+	int n = vsnprintf(text, sizeof text, fmt, ap);
 
-	va_start(ap, fmt);
-	n = vsnprintf(text, sizeof text, fmt, ap);
-	va_end(ap);
 	if (n < 0 || (size_t)n >= sizeof text)
 		n = sizeof text - 1;
 	s->last_code = code;
 	reply_put(&s->out, code, enhanced, use_enhanced(s), str_pn(text, (size_t)n));
+}
+
+void replyf(struct session *s, int code, const char *enhanced, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	put_line(s, code, enhanced, fmt, ap);
+	va_end(ap);
+}
+
+void reply_moref(struct session *s, int code, const char *enhanced, const char *fmt, ...)
+{
+	size_t start = s->out.n;
+	va_list ap;
+
+	va_start(ap, fmt);
+	put_line(s, code, enhanced, fmt, ap);
+	va_end(ap);
+	if (s->out.n > start + 3)
+		s->out.p[start + 3] = '-';
 }
 
 void reply_host(struct session *s, int code, const char *enhanced, const char *text)

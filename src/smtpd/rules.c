@@ -43,8 +43,8 @@ static const struct rule rules[] = {
 	{ VERB_NOOP,     "noop",     ANY,                       REPLY_OK,           CLEAR | LAST | JUNK,   do_noop,     0 }, /* RFC 5321 4.1.1.9 */
 	{ VERB_QUIT,     "quit",     ANY,                       REPLY_OK,           CLEAR | NO_ARG,        do_quit,     0 }, /* RFC 5321 4.1.1.10 */
 	{ VERB_VRFY,     "vrfy",     ANY_BUT_BDAT,              REPLY_BDAT_MIXED,   LAST | JUNK | NAME,    do_vrfy,     EXT_BIT(EXT_VRFY) }, /* RFC 5321 4.1.1.6 */
-	{ VERB_EXPN,     "expn",     ANY,                       REPLY_OK,           LAST | JUNK,           do_refused,  0 }, /* RFC 5321 4.1.1.7 */
-	{ VERB_HELP,     "help",     ANY,                       REPLY_OK,           JUNK,                  do_help,     0 }, /* RFC 5321 4.1.1.8 */
+	{ VERB_EXPN,     "expn",     ANY_BUT_BDAT,              REPLY_BDAT_MIXED,   LAST | JUNK | NAME,    do_expn,     EXT_BIT(EXT_EXPN) }, /* RFC 5321 4.1.1.7 */
+	{ VERB_HELP,     "help",     ANY,                       REPLY_OK,           JUNK,                  do_help,     EXT_BIT(EXT_HELP) }, /* RFC 5321 4.1.1.8 */
 	{ VERB_ETRN,     "etrn",     NO_MAIL,                   REPLY_NESTED_MAIL,  HELLO | JUNK | NAME,   do_etrn,     EXT_BIT(EXT_ETRN) }, /* RFC 1985 */
 	{ VERB_AUTH,     "auth",     NO_MAIL,                   REPLY_AUTH_IN_MAIL, EHLO | NAME,           do_auth,     EXT_BIT(EXT_AUTH) }, /* RFC 4954 4 */
 	{ VERB_STARTTLS, "starttls", ANY_BUT_BDAT,              REPLY_BDAT_MIXED,   EHLO | CLEAR | NO_ARG, do_starttls, EXT_BIT(EXT_STARTTLS) }, /* RFC 3207 4 */

@@ -105,6 +105,8 @@ static void read_limits(struct service *s)
 	s->v6_prefix = count_of(v, "smtpd_client_ipv6_prefix_length");
 	s->data_rate = count_of(v, "smtpd_min_data_rate");
 	s->rcpt_limit = count_of(v, "smtpd_recipient_limit");
+	s->message_limit = count_of(v, "smtpd_session_message_limit");
+	s->domain_limit = count_of(v, "smtpd_session_domain_limit");
 	s->hop_limit = count_of(v, "hopcount_limit");
 	s->soft_errors = count_of(v, "smtpd_soft_error_limit");
 	s->hard_errors = count_of(v, "smtpd_hard_error_limit");
@@ -151,7 +153,7 @@ static void read_extensions(struct service *s)
 	s->in_clear = esmtp_mask(str_c(conf_str(s->view, "smtpd_clear_ehlo_keywords")));
 	all = EXT_BIT(EXT_COUNT) - 1;
 	if (!s->vrfy)
-		all &= ~EXT_BIT(EXT_VRFY);
+		all &= ~(EXT_BIT(EXT_VRFY) | EXT_BIT(EXT_EXPN));
 	if (s->tls == NULL || s->tls_wrapper)
 		all &= ~EXT_BIT(EXT_STARTTLS);
 	if (!conf_bool(s->view, "smtputf8_enable"))
@@ -197,6 +199,7 @@ static void set_local(struct service *s)
 	s->hidden_maps = "";
 	s->in_clear = EXT_BIT(EXT_COUNT) - 1; /* nobody listens in */
 	s->rcpt_limit = LOCAL_RCPT_LIMIT;
+	s->message_limit = s->domain_limit = 0;
 	s->hard_errors = s->junk_limit = INT32_MAX;
 	s->soft_errors = INT32_MAX;
 	memset(s->rate_limit, 0, sizeof s->rate_limit); /* they are made for strangers */

@@ -93,6 +93,7 @@ struct service {
 	unsigned rate_limit[EVENT_COUNT];     /* 0: no limit */
 	unsigned v4_prefix, v6_prefix;	      /* bits that make one client */
 	uint64_t rate_unit_ms;
+	unsigned message_limit, domain_limit; /* of a session: smtpd_session_…; 0: none */
 	unsigned rcpt_limit, hop_limit, soft_errors, hard_errors, junk_limit;
 	uint64_t error_sleep_ms, timeout_ms, starttls_timeout_ms;
 	unsigned extensions, hidden; /* bits that may be offered; that smtpd_discard_ehlo_keywords takes away */
@@ -169,7 +170,8 @@ struct session {
 	uid_t uid;  /* of a local user (service->is_local) */
 	char *helo;
 	char *sasl_username, *sasl_method; /* NULL: not logged in */
-	char *asked_name;		   /* of the VRFY or ETRN under way */
+	char *asked_name;		   /* of the VRFY, EXPN or ETRN under way */
+	bool asked_utf8;		   /* SMTPUTF8 stood behind it */
 	enum hello hello;
 	unsigned extensions; /* that the last EHLO announced */
 	unsigned hidden;     /* that smtpd_discard_ehlo_keyword… hide from this client */
@@ -178,6 +180,9 @@ struct session {
 	struct smtp_line_reader line_reader;
 	uint64_t deadline_ms;
 	unsigned errors, junk;
+	unsigned messages;     /* MAIL commands that were taken */
+	uint64_t *rcpt_domain; /* hashes of the domains of its recipients, while they are counted */
+	unsigned n_rcpt_domain;
 	unsigned looks; /* for a segment, while none was at hand */
 	int last_code;
 	enum smtp_verb verb; /* of the command that runs or ran last */
@@ -290,6 +295,9 @@ void session_watch(struct session *s, int events);
 
 /* reply.c */
 void reply(struct session *s, enum smtp_reply r);
+/* One line of a reply of several that is not its last: "250-2.1.5 text". The last one is replyf()'s. */
+void reply_moref(struct session *s, int code, const char *enhanced, const char *fmt, ...)
+	__attribute__((format(printf, 4, 5)));
 void replyf(struct session *s, int code, const char *enhanced, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));
 /* The same with the name of this server in front: "421 4.4.2 host Error: timeout exceeded". */
@@ -325,6 +333,20 @@ bool rules_needs_name(struct str line);
 bool rules_is_foreign(struct session *s, struct str line);
 const char *verb_text(enum smtp_verb v);
 
+/* cmd_vrfy.c */
+/*
+ * The address of VRFY and EXPN, normalised, becomes s->asked_name; *utf8: SMTPUTF8 stood behind it. False: answered.
+ */
+bool verify_address(struct session *s, struct str arg, bool *utf8);
+/* Forget it. Returns r. */
+enum outcome verify_end(struct session *s, enum outcome r);
+
+/* session_limit.c: smtpd_session_message_limit, smtpd_session_domain_limit. False: one too many. */
+bool session_may_send(const struct session *s);
+bool session_may_address(struct session *s, struct str domain);
+/* The values that LIMITS announces (RFC 9422 sec. 3). */
+void session_limits_put(const struct session *s, struct buf *line);
+
 /* cmd_*.c */
 enum outcome do_helo(struct session *s, struct str arg);
 enum outcome do_ehlo(struct session *s, struct str arg);
@@ -336,11 +358,11 @@ enum outcome do_rset(struct session *s, struct str arg);
 enum outcome do_noop(struct session *s, struct str arg);
 enum outcome do_quit(struct session *s, struct str arg);
 enum outcome do_vrfy(struct session *s, struct str arg);
+enum outcome do_expn(struct session *s, struct str arg);
 enum outcome do_etrn(struct session *s, struct str arg);
 enum outcome do_help(struct session *s, struct str arg);
 enum outcome do_auth(struct session *s, struct str arg);
 enum outcome do_starttls(struct session *s, struct str arg);
-enum outcome do_refused(struct session *s, struct str arg);
 
 /* auth.c */
 /* Mechanisms that this session may use now, "PLAIN LOGIN", into out. */

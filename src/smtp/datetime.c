@@ -1,0 +1,90 @@
+#include "smtp/datetime.h"
+
+#include <time.h>
+
+/* `n` digits, then `behind` (0: nothing). -1: something else. */
+static int number(struct str *s, size_t n, char behind)
+{
+	int v = 0;
+
+	if (s->n < n + (behind != 0))
+		return -1;
+	for (size_t i = 0; i < n; i++) {
+		if (!ascii_is_digit(s->p[i]))
+			return -1;
+		v = v * 10 + (s->p[i] - '0');
+	}
+	if (behind && (s->p[n] | 0x20) != (behind | 0x20))
+		return -1;
+	*s = str_from(*s, n + (behind != 0));
+	return v;
+}
+
+static void skip_fraction(struct str *s)
+{
+	size_t n = 1;
+
+	if (s->n < 2 || s->p[0] != '.' || !ascii_is_digit(s->p[1]))
+		return;
+	while (n < s->n && ascii_is_digit(s->p[n]))
+		n++;
+	*s = str_from(*s, n);
+}
+
+/* "Z" or "+01:00", which is all that is left; in seconds east. */
+static bool zone(struct str s, int64_t *east)
+{
+	int hours, minutes, sign;
+
+	*east = 0;
+	if (s.n == 1)
+		return s.p[0] == 'Z' || s.p[0] == 'z';
+	if (s.n != 6 || (s.p[0] != '+' && s.p[0] != '-'))
+		return false;
+	sign = s.p[0] == '+' ? 1 : -1;
+	s = str_from(s, 1);
+	hours = number(&s, 2, ':');
+	minutes = number(&s, 2, 0);
+	*east = sign * (int64_t)(hours * 3600 + minutes * 60);
+	return hours >= 0 && hours < 24 && minutes >= 0 && minutes < 60;
+}
+
+int datetime_parse(struct str text, int64_t *seconds)
+{
+	struct tm t = { 0 };
+	int64_t east;
+	int day;
+	time_t at;
+
+	*seconds = 0;
+	t.tm_year = number(&text, 4, '-') - 1900;
+	t.tm_mon = number(&text, 2, '-') - 1;
+	t.tm_mday = number(&text, 2, 'T');
+	t.tm_hour = number(&text, 2, ':');
+	t.tm_min = number(&text, 2, ':');
+	t.tm_sec = number(&text, 2, 0);
+	if (t.tm_year < 70 || t.tm_mon < 0 || t.tm_mon > 11 || t.tm_mday < 1 || t.tm_hour < 0 || t.tm_hour > 23 ||
+		t.tm_min < 0 || t.tm_min > 59 || t.tm_sec < 0 || t.tm_sec > 60)
+		return -1;
+	skip_fraction(&text);
+	if (!zone(text, &east))
+		return -1;
+	t.tm_sec = t.tm_sec == 60 ? 59 : t.tm_sec;
+	day = t.tm_mday;
+	at = timegm(&t);
+	if (t.tm_mday != day) /* the 31st of April */
+		return -1;
+	*seconds = (int64_t)at - east;
+	return *seconds >= 0 ? 0 : -1;
+}
+
+void datetime_put(struct buf *out, int64_t seconds)
+{
+	time_t at = (time_t)seconds;
+	char text[32] = "";
+	struct tm t;
+
+	if (gmtime_r(&at, &t) != NULL)
+		strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &t);
+	buf_add_c(out, text);
+}

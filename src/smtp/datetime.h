@@ -1,0 +1,15 @@
+/* datetime.h - date-time of RFC 3339 sec. 5.6, as parameters of SMTP have it: "2026-03-01T12:00:00Z". */
+#ifndef SMTP_DATETIME_H
+#define SMTP_DATETIME_H
+
+#include "base/buf.h"
+
+/*
+ * Seconds since 1970; a fraction is cut off, a leap second counts as the one before it. 0; -1: no date-time (zones from
+ * -23:59 to +23:59, years 1970 to 9999).
+ */
+int datetime_parse(struct str text, int64_t *seconds);
+/* In UTC: 20 octets. */
+void datetime_put(struct buf *out, int64_t seconds);
+
+#endif

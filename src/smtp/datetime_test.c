@@ -1,0 +1,62 @@
+#include "base/test.h"
+#include "smtp/datetime.h"
+
+static void test_datetime(void **state)
+{
+	static const struct {
+		const char *text;
+		int64_t want; /* -1: none */
+	} cases[] = {
+		{ "1970-01-01T00:00:00Z", 0 },
+		{ "2014-04-03T23:01:00Z", 1396566060 },
+		{ "2014-04-03t23:01:00z", 1396566060 },
+		{ "2014-04-04T01:01:00+02:00", 1396566060 },
+		{ "2014-04-03T18:31:00.123456-04:30", 1396566060 },
+		{ "2016-12-31T23:59:60Z", 1483228799 },
+		{ "2024-02-29T00:00:00Z", 1709164800 },
+		{ "9999-12-31T23:59:59Z", 253402300799 },
+		{ "2023-02-29T00:00:00Z", -1 },
+		{ "2023-04-31T00:00:00Z", -1 },
+		{ "1969-12-31T23:59:59Z", -1 },
+		{ "1970-01-01T00:00:00+01:00", -1 },
+		{ "2023-13-01T00:00:00Z", -1 },
+		{ "2023-00-01T00:00:00Z", -1 },
+		{ "2023-01-01T24:00:00Z", -1 },
+		{ "2023-01-01T00:60:00Z", -1 },
+		{ "2023-01-01T00:00:61Z", -1 },
+		{ "2023-01-01T00:00:00", -1 },
+		{ "2023-01-01T00:00:00.Z", -1 },
+		{ "2023-01-01T00:00:00Zx", -1 },
+		{ "2023-01-01T00:00:00+24:00", -1 },
+		{ "2023-01-01T00:00:00+0100", -1 },
+		{ "2023-01-01 00:00:00Z", -1 },
+		{ "2023-1-1T00:00:00Z", -1 },
+		{ "-023-01-01T00:00:00Z", -1 },
+		{ "", -1 },
+	};
+	struct buf out = BUF_INIT(64), again = BUF_INIT(64);
+	int64_t got;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		check_int(datetime_parse(str_c(cases[i].text), &got), cases[i].want < 0 ? -1 : 0);
+		if (cases[i].want < 0)
+			continue;
+		check_int(got, cases[i].want);
+		buf_reset(&out);
+		datetime_put(&out, got);
+		check_int(datetime_parse(buf_str(&out), &got), 0);
+		check_int(got, cases[i].want);
+		for (size_t n = 0; n < out.n; n++) /* every beginning of it is none */
+			check_int(datetime_parse(str_sub(buf_str(&out), 0, n), &got), -1);
+	}
+	buf_free(&out);
+	buf_free(&again);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_datetime) };
+
+	return test_run(tests);
+}
