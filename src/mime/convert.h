@@ -1,0 +1,57 @@
+/*
+ * convert.h - the content of a message made fit for a next hop that takes less than it has (RFC 6152 sec. 3, RFC 3030
+ * sec. 3, RFC 2045, RFC 2046).
+ *
+ * Pure and incremental: the content in its wire form (CRLF lines, dot-stuffed, no final dot), in pieces of any size. It is
+ * read twice, because whether a part has octets over 127 stands behind the header that must say so:
+ *
+ *	c = mime_convert_new(MIME_TO_7BIT);
+ *	first time:  mime_convert_look(c, piece) …, answer = mime_convert_answer(c, &why)
+ *	MIME_UNCHANGED: send it as it is; MIME_REFUSED: return it with why.dsn; MIME_CHANGED:
+ *	second time: mime_convert_put(c, piece, &out) …, mime_convert_finish(c, &out)
+ *
+ * What is done:
+ *	- a part with octets over 127, NUL, bare CR or LF, or a line over 998 octets becomes quoted-printable (text) or
+ *	  base64 (others); Content-Transfer-Encoding is set, MIME-Version and, where octets over 127 had none, Content-Type
+ *	  are added. Its octets, decoded, are the same. Quoted-printable and base64 with such octets or lines are mended.
+ *	- header fields: see header_7bit.h. Lines between and around parts that nobody reads (RFC 2046 sec. 5.1.1) are left
+ *	  empty where they have what must not be sent.
+ *	- everything else stays octet for octet: parts that are fit, the boundaries, the structure.
+ * MIME_REFUSED, 5.6.3 (RFC 3463): what would have to be changed is signed, encrypted, a fragment, in an encoding that is
+ * not known, deeper than MIME_DEPTH_MAX, or among more than MIME_ENTITIES_MAX parts. 5.6.7: an address has the octets.
+ *
+ * Only a line that is "--", the boundary and no more than blanks separates parts (the grammar of RFC 2046 sec. 5.1.1, and
+ * what readers do); its text allows to take more for one, which would depend on who reads.
+ */
+#ifndef MIME_CONVERT_H
+#define MIME_CONVERT_H
+
+#include "base/buf.h"
+
+enum { MIME_DEPTH_MAX = 100, MIME_ENTITIES_MAX = 65536, MIME_FIELD_MAX = 65536 };
+
+enum mime_target {
+	MIME_TO_7BIT, /* the hop has no 8BITMIME */
+	MIME_TO_8BIT  /* it has, and no BINARYMIME: octets over 127 stay, in bodies and headers */
+};
+enum mime_answer { MIME_UNCHANGED, MIME_CHANGED, MIME_REFUSED };
+
+struct mime_refusal {
+	const char *dsn;  /* "5.6.3" */
+	const char *text; /* a sentence about the message, without a full stop */
+};
+
+struct mime_convert;
+
+struct mime_convert *mime_convert_new(enum mime_target target);
+void mime_convert_look(struct mime_convert *c, struct str wire);
+/* After the last octet; once. *why is set with MIME_REFUSED. */
+enum mime_answer mime_convert_answer(struct mime_convert *c, struct mime_refusal *why);
+/* The same octets again, after MIME_CHANGED. What is ready is appended, in the wire form: a few times as much at most. */
+void mime_convert_put(struct mime_convert *c, struct str wire, struct buf *out);
+/* After the last octet. */
+void mime_convert_finish(struct mime_convert *c, struct buf *out);
+/* *c is NULL afterwards. NULL is allowed. */
+void mime_convert_free(struct mime_convert **c);
+
+#endif

@@ -1,0 +1,296 @@
+#include "base/test.h"
+#include "mime/convert.h"
+
+#include <stdlib.h>
+
+/* "|" is CRLF in the cases. */
+#define UE    "\xc3\xbc"
+#define TEXT  "MIME-Version: 1.0|Content-Type: text/plain|"
+#define CTE   "Content-Transfer-Encoding: "
+#define MIXED "MIME-Version: 1.0|Content-Type: multipart/mixed; boundary=b|"
+
+static uint64_t seed = 88172645463325252u;
+
+static size_t draw(size_t below)
+{
+	seed ^= seed << 13;
+	seed ^= seed >> 7;
+	seed ^= seed << 17;
+	return (size_t)(seed % below);
+}
+
+static void add_lines(struct buf *out, const char *text)
+{
+	for (; *text; text++)
+		buf_add(out, *text == '|' ? "\r\n" : text, *text == '|' ? 2 : 1);
+}
+
+/* step 0: pieces of random length. */
+static size_t next_piece(size_t step)
+{
+	return step ? step : 1 + draw(1500);
+}
+
+/* What becomes of a content: the octets, or "!5.6.3", or "=". */
+static void convert(enum mime_target target, struct str in, size_t step, struct buf *out)
+{
+	struct mime_convert *c = mime_convert_new(target);
+	struct mime_refusal why;
+	size_t n;
+
+	for (size_t i = 0; i < in.n; i += n) {
+		n = next_piece(step);
+		mime_convert_look(c, str_sub(in, i, n));
+	}
+	switch (mime_convert_answer(c, &why)) {
+	case MIME_UNCHANGED:
+		buf_add_c(out, "=");
+		break;
+	case MIME_REFUSED:
+		check(strlen(why.text) > 10);
+		buf_addf(out, "!%s", why.dsn);
+		break;
+	case MIME_CHANGED:
+		for (size_t i = 0; i < in.n; i += n) {
+			n = next_piece(step);
+			mime_convert_put(c, str_sub(in, i, n), out);
+		}
+		mime_convert_finish(c, out);
+		break;
+	}
+	mime_convert_free(&c);
+	check(c == NULL);
+}
+
+static void check_split(enum mime_target target, struct str in, struct str out)
+{
+	for (size_t step = 0; step < 4; step++) {
+		struct buf again = BUF_INIT(SIZE_MAX / 4);
+
+		convert(target, in, step, &again);
+		check(str_eq(buf_str(&again), out));
+		buf_free(&again);
+	}
+}
+
+static const struct {
+	const char *name, *in, *to7, *to8;
+} cases[] = {
+	{ "nothing", "", "=", "=" },
+	{ "seven bits", TEXT "|plain|..dot|", "=", "=" },
+	{ "seven bits that were said to be eight", TEXT CTE "8bit||plain|", "=", "=" },
+	{ "text", TEXT CTE "8bit||gr" UE "n|..|", TEXT CTE "quoted-printable||gr=C3=BCn|..|", "=" },
+	{ "unlabelled text", TEXT "|gr" UE "n|", TEXT CTE "quoted-printable||gr=C3=BCn|", "=" },
+	{ "no MIME at all", "To: x||" UE "|",
+		"To: x|MIME-Version: 1.0|Content-Type: text/plain; charset=utf-8|" CTE "quoted-printable||=C3=BC|",
+		"=" },
+	{ "nor a character set", "To: x||\xfc|",
+		"To: x|MIME-Version: 1.0|Content-Type: text/plain; charset=unknown-8bit|" CTE "quoted-printable||=FC|",
+		"=" },
+	{ "a character that the end cuts", "To: x||\xc3|",
+		"To: x|MIME-Version: 1.0|Content-Type: text/plain; charset=unknown-8bit|" CTE "quoted-printable||=C3|",
+		"=" },
+	{ "no blank line", "To: x|no field " UE "|",
+		"To: x|MIME-Version: 1.0|Content-Type: text/plain; charset=utf-8|" CTE
+		"quoted-printable||no field =C3=BC|",
+		"=" },
+	{ "octets", "MIME-Version: 1.0|Content-Type: image/png|" CTE "8bit||\xff\xfe|",
+		"MIME-Version: 1.0|Content-Type: image/png|" CTE "base64||//4NCg==|", "=" },
+	{ "a folded label", TEXT CTE "|\t8bit||" UE "|", TEXT CTE "quoted-printable||=C3=BC|", "=" },
+	{ "two labels", TEXT CTE "7bit|X: y|" CTE "8bit||" UE "|", TEXT "X: y|" CTE "quoted-printable||=C3=BC|", "=" },
+	{ "an unknown encoding", TEXT CTE "x-uue||" UE "|", "!5.6.3", "=" },
+	{ "quoted-printable with more", TEXT CTE "quoted-printable||=C3=BC " UE "|",
+		TEXT CTE "quoted-printable||=C3=BC =C3=BC|", "=" },
+	{ "base64 with more", TEXT CTE "base64||YWJj" UE "|YWJj|", TEXT CTE "base64||YWJj|YWJj|", "=" },
+	{ "bare ends of lines", TEXT "|a\rb\nc|", TEXT CTE "quoted-printable||a=0Db=0Ac|",
+		TEXT CTE "quoted-printable||a=0Db=0Ac|" },
+	{ "binary octets", "MIME-Version: 1.0|Content-Type: x/y|" CTE "binary||\n\r|",
+		"MIME-Version: 1.0|Content-Type: x/y|" CTE "base64||Cg0NCg==|",
+		"MIME-Version: 1.0|Content-Type: x/y|" CTE "base64||Cg0NCg==|" },
+	{ "parts",
+		MIXED CTE "8bit||pre|--b||seven|--b|Content-Type: text/x|" CTE "8bit||" UE
+			  "|--b|Content-Type: x/y||\xff|--b--|epi|",
+		MIXED CTE "7bit||pre|--b||seven|--b|Content-Type: text/x|" CTE
+			  "quoted-printable||=C3=BC|--b|Content-Type: x/y|" CTE "base64||/w==|--b--|epi|",
+		"=" },
+	{ "parts without MIME-Version", "Content-Type: multipart/mixed; boundary=\"b\"||--b||" UE "|--b--|",
+		"Content-Type: multipart/mixed; boundary=\"b\"|MIME-Version: 1.0||--b|Content-Type: text/plain; "
+		"charset=utf-8|" CTE "quoted-printable||=C3=BC|--b--|",
+		"=" },
+	{ "a part's last line is the boundary's", MIXED "|--b|Content-Type: x/y||\xff||--b--|",
+		MIXED "|--b|Content-Type: x/y|" CTE "base64||/w0K|--b--|", "=" },
+	{ "an empty part", MIXED "|--b|--b||" UE "|--b--|",
+		MIXED "|--b|--b|Content-Type: text/plain; charset=utf-8|" CTE "quoted-printable||=C3=BC|--b--|", "=" },
+	{ "boundaries with blanks", MIXED "|--b \t|" CTE "8bit|Content-Type: text/x||" UE "|--b-- |",
+		MIXED "|--b \t|Content-Type: text/x|" CTE "quoted-printable||=C3=BC|--b-- |", "=" },
+	{ "what is no boundary", MIXED "|--b|Content-Type: text/x||" UE "|--bb|--|--b-|x--b|--b--|",
+		MIXED "|--b|Content-Type: text/x|" CTE "quoted-printable||=C3=BC|=2D-bb|=2D-|=2D-b-|x--b|--b--|", "=" },
+	{ "what would become one",
+		"MIME-Version: 1.0|Content-Type: multipart/mixed; boundary=\"x=C3=BC\"||--x=C3=BC|Content-Type: "
+		"text/x||--x" UE "|--x=C3=BC--|",
+		"MIME-Version: 1.0|Content-Type: multipart/mixed; boundary=\"x=C3=BC\"||--x=C3=BC|Content-Type: "
+		"text/x|" CTE "quoted-printable||=2D-x=C3=BC|--x=C3=BC--|",
+		"=" },
+	{ "around parts", MIXED "|" UE "|--b||x|--b--|" UE "|", MIXED "||--b||x|--b--||", "=" },
+	{ "nested parts; the outer boundary ends the inner",
+		MIXED "|--b|Content-Type: multipart/x; boundary=c|" CTE "8bit||--c|Content-Type: text/x||" UE
+		      "|--b|Content-Type: text/x||" UE "|--c|--b--|",
+		MIXED "|--b|Content-Type: multipart/x; boundary=c|" CTE "7bit||--c|Content-Type: text/x|" CTE
+		      "quoted-printable||=C3=BC|--b|Content-Type: text/x|" CTE "quoted-printable||=C3=BC|=2D-c|--b--|",
+		"=" },
+	{ "the same boundary inside",
+		MIXED "|--b|Content-Type: multipart/x; boundary=b||--b|Content-Type: text/x||" UE "|--b--|--b--|",
+		MIXED "|--b|Content-Type: multipart/x; boundary=b||--b|Content-Type: text/x|" CTE
+		      "quoted-printable||=C3=BC|--b--|--b--|",
+		"=" },
+	{ "a message in it", MIXED "|--b|Content-Type: message/rfc822|" CTE "8bit||Subject: " UE "||" UE "|--b--|",
+		MIXED "|--b|Content-Type: message/rfc822|" CTE
+		      "7bit||Subject: =?utf-8?q?=C3=BC?=|MIME-Version: 1.0|Content-Type: text/plain; charset=utf-8|" CTE
+		      "quoted-printable||=C3=BC|--b--|",
+		"=" },
+	{ "a digest", "MIME-Version: 1.0|Content-Type: multipart/digest; boundary=b||--b||" TEXT "|" UE "|--b--|",
+		"MIME-Version: 1.0|Content-Type: multipart/digest; boundary=b||--b||" TEXT CTE
+		"quoted-printable||=C3=BC|--b--|",
+		"=" },
+	{ "a mailbox's line before a message", TEXT "|x|", "=", "=" },
+	{ "and one with it", "MIME-Version: 1.0|Content-Type: message/rfc822||From me|" TEXT "|" UE "|",
+		"MIME-Version: 1.0|Content-Type: message/rfc822||From me|" TEXT CTE "quoted-printable||=C3=BC|", "=" },
+	{ "signed", "Content-Type: multipart/signed; boundary=b||--b||" UE "|--b--|", "!5.6.3", "=" },
+	{ "signed, in seven bits", "Content-Type: multipart/signed; boundary=b||--b||x|--b--|", "=", "=" },
+	{ "signed, a part beside it",
+		MIXED "|--b|Content-Type: multipart/signed; boundary=c||--c||x|--c--|--b|Content-Type: text/x||" UE
+		      "|--b--|",
+		MIXED "|--b|Content-Type: multipart/signed; boundary=c||--c||x|--c--|--b|Content-Type: text/x|" CTE
+		      "quoted-printable||=C3=BC|--b--|",
+		"=" },
+	{ "encrypted", "Content-Type: multipart/encrypted; boundary=b||--b||" UE "|--b--|", "!5.6.3", "=" },
+	{ "a fragment", "Content-Type: message/partial||" UE "|", "!5.6.3", "=" },
+	{ "no boundary", "Content-Type: multipart/mixed||" UE "|", "!5.6.3", "=" },
+	{ "an encoded container", MIXED CTE "base64||--b||" UE "|--b--|", "!5.6.3", "=" },
+	{ "a header field only", "Subject: " UE "||x|", "Subject: =?utf-8?q?=C3=BC?=||x|", "=" },
+	{ "an address", "From: " UE "@x||x|", "!5.6.7", "=" },
+	{ "a binary container for eight bits",
+		MIXED CTE "binary||--b|Content-Type: x/y||\n|--b|Content-Type: text/x||" UE "|--b--|",
+		MIXED CTE "7bit||--b|Content-Type: x/y|" CTE "base64||Cg==|--b|Content-Type: text/x|" CTE
+			  "quoted-printable||=C3=BC|--b--|",
+		MIXED CTE "8bit||--b|Content-Type: x/y|" CTE "base64||Cg==|--b|Content-Type: text/x||" UE "|--b--|" },
+};
+
+static void test_cases(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+		for (int target = MIME_TO_7BIT; target <= MIME_TO_8BIT; target++) {
+			struct buf in = BUF_INIT(10000), want = BUF_INIT(10000), out = BUF_INIT(10000);
+
+			add_lines(&in, cases[i].in);
+			add_lines(&want, target == MIME_TO_7BIT ? cases[i].to7 : cases[i].to8);
+			convert((enum mime_target)target, buf_str(&in), in.n + 1, &out);
+			check_str(buf_str(&out), want.p);
+			check_split((enum mime_target)target, buf_str(&in), buf_str(&out));
+			buf_free(&in);
+			buf_free(&want);
+			buf_free(&out);
+		}
+}
+
+/* RFC 5322 sec. 2.1.1, to the octet, wherever the long line stands and however long it is. */
+static void test_long_lines(void **state)
+{
+	static const struct {
+		const char *before, *behind;
+	} places[] = { { TEXT "|", "|" }, { TEXT CTE "quoted-printable||", "|" }, { TEXT CTE "base64||", "|" },
+		{ "Subject: ", "||x|" }, { MIXED "|", "|--b||x|--b--|" }, { MIXED "|--b|X: ", "||x|--b--|" },
+		{ MIXED "|--b|Content-Type: x/y||", "|--b--|" } };
+	static const size_t lengths[] = { 990, 997, 998, 999, 1000, 1022, 1023, 1024, 1025, 2047, 2048, 5000, 70000 };
+
+	(void)state;
+	for (size_t p = 0; p < sizeof places / sizeof *places; p++)
+		for (size_t l = 0; l < sizeof lengths / sizeof *lengths; l++)
+			for (int target = MIME_TO_7BIT; target <= MIME_TO_8BIT; target++) {
+				struct buf in = BUF_INIT(1 << 20), out = BUF_INIT(1 << 20);
+				size_t start, line = 0;
+				bool refused = lengths[l] == 70000 && strstr(places[p].before, "X: ");
+
+				add_lines(&in, places[p].before);
+				start = (size_t)(str_rchr(buf_str(&in), '\n') + 1);
+				while (in.n < start + lengths[l])
+					buf_add_char(&in, 'x');
+				add_lines(&in, places[p].behind);
+				convert((enum mime_target)target, buf_str(&in), in.n, &out);
+				refused |= lengths[l] == 70000 && strstr(places[p].before, "Subject: ");
+				if (refused)
+					check_str(buf_str(&out), "!5.6.3");
+				else
+					check_int(str_eq(buf_str(&out), STR("=")), lengths[l] <= 998);
+				for (size_t i = 0; i < out.n; i++) {
+					line = out.p[i] == '\n' ? 0 : line + 1;
+					check(line <= 998 + (out.p[i] == '\r'));
+				}
+				check_split((enum mime_target)target, buf_str(&in), buf_str(&out));
+				buf_free(&in);
+				buf_free(&out);
+			}
+}
+
+static void test_nul(void **state)
+{
+	static const char in[] = "MIME-Version: 1.0\r\nContent-Type: text/x\r\n\r\na\0b\r\n";
+	struct buf out = BUF_INIT(1000);
+
+	(void)state;
+	convert(MIME_TO_8BIT, str_pn(in, sizeof in - 1), 1000, &out);
+	check(str_has_suffix(buf_str(&out), STR("quoted-printable\r\n\r\na=00b\r\n")));
+	buf_free(&out);
+}
+
+/* As deep as we go, and one level more. */
+static void test_depth(void **state)
+{
+	(void)state;
+	for (int depth = MIME_DEPTH_MAX - 2; depth <= MIME_DEPTH_MAX + 1; depth++) {
+		struct buf in = BUF_INIT(1 << 20), out = BUF_INIT(1 << 20);
+
+		for (int i = 1; i < depth; i++)
+			buf_addf(&in, "Content-Type: multipart/mixed; boundary=%d\r\n\r\n--%d\r\n", i, i);
+		buf_add_c(&in, "\r\n" UE "\r\n");
+		convert(MIME_TO_7BIT, buf_str(&in), in.n, &out);
+		if (depth > MIME_DEPTH_MAX)
+			check_str(buf_str(&out), "!5.6.3");
+		else
+			check(memmem(out.p, out.n, "=C3=BC\r\n", 8) != NULL);
+		buf_free(&in);
+		buf_free(&out);
+	}
+}
+
+static void test_many_parts(void **state)
+{
+	(void)state;
+	for (int n = MIME_ENTITIES_MAX - 2; n <= MIME_ENTITIES_MAX; n++) {
+		struct buf in = BUF_INIT(1 << 24), out = BUF_INIT(1 << 24);
+
+		buf_add_c(&in, "Content-Type: multipart/mixed; boundary=b\r\n\r\n");
+		for (int i = 0; i < n; i++)
+			buf_add_c(&in, "--b\r\n\r\n\r\n");
+		convert(MIME_TO_7BIT, buf_str(&in), in.n, &out);
+		check_str(buf_str(&out), "=");
+		buf_reset(&out);
+		buf_add_c(&in, UE "\r\n");
+		convert(MIME_TO_7BIT, buf_str(&in), in.n, &out);
+		if (n >= MIME_ENTITIES_MAX)
+			check_str(buf_str(&out), "!5.6.3");
+		else
+			check(str_has_suffix(buf_str(&out), STR("=C3=BC\r\n")));
+		buf_free(&in);
+		buf_free(&out);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_cases), cmocka_unit_test(test_long_lines),
+		cmocka_unit_test(test_nul), cmocka_unit_test(test_depth), cmocka_unit_test(test_many_parts) };
+
+	return test_run(tests);
+}

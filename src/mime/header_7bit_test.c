@@ -1,0 +1,133 @@
+#include "base/test.h"
+#include "base/utf8.h"
+#include "mime/header_7bit.h"
+
+#include <stdlib.h>
+
+#define UE "\xc3\xbc"
+#define AE "\xc3\xa4"
+
+static void test_cases(void **state)
+{
+	static const struct {
+		const char *in, *out; /* NULL: it cannot be said */
+	} cases[] = {
+		{ "Subject: plain\r\n", "Subject: plain\r\n" },
+		{ "Subject: " UE "\r\n", "Subject: =?utf-8?q?=C3=BC?=\r\n" },
+		{ "Subject: a " UE " b " AE " " UE "\r\n c\r\n",
+			"Subject: a =?utf-8?q?=C3=BC?= b =?utf-8?q?=C3=A4_=C3=BC?=\r\n c\r\n" },
+		{ "Subject: " UE "\r\n " AE "\r\n", "Subject: =?utf-8?q?=C3=BC_=C3=A4?=\r\n" },
+		{ "Subject: some more words stand before it, " UE "\r\n",
+			"Subject: some more words stand before it,\r\n =?utf-8?q?=C3=BC?=\r\n" },
+		{ "X-Any: \xfc_?=\r\n", "X-Any: =?unknown-8bit?q?=FC=5F=3F=3D?=\r\n" },
+		{ "Subject:" UE "\r\n", "Subject:=?utf-8?q?=C3=BC?=\r\n" },
+		{ "From: J" UE "rg <j@x.org>\r\n", "From: =?utf-8?q?J=C3=BCrg?= <j@x.org>\r\n" },
+		{ "From: \"M" UE "ller, J.\" <j@x.org>\r\n", "From: =?utf-8?q?M=C3=BCller=2C_J=2E?= <j@x.org>\r\n" },
+		{ "To: a@b, " UE "<c@d> (" AE "), \"e f\" <g@h>\r\n",
+			"To: a@b, =?utf-8?q?=C3=BC?= <c@d> (=?utf-8?q?=C3=A4?=), \"e f\" <g@h>\r\n" },
+		{ "To: Team " UE ": a@b, c@d;\r\n", "To: =?utf-8?q?Team_=C3=BC?=: a@b, c@d;\r\n" },
+		{ "To: a@b (x (" UE ") y)\r\n", "To: a@b (x (=?utf-8?q?=C3=BC?=) y)\r\n" },
+		{ "To: " UE "\r\n", "To: =?utf-8?q?=C3=BC?=\r\n" },
+		{ "To: " UE "@x.org\r\n", NULL },
+		{ "To: x <" UE "@x.org>\r\n", NULL },
+		{ "To: x@" UE ".org\r\n", NULL },
+		{ "Message-ID: <" UE "@x>\r\n", "Downgraded-Message-ID: =?utf-8?q?=3C=C3=BC=40x=3E?=\r\n" },
+		{ "Received: from " UE "\r\n\tby x\r\n", "Downgraded-Received: =?utf-8?q?from_=C3=BC=09by_x?=\r\n" },
+		{ "Content-Type: text/plain; name=\"" UE ".txt\"; x=y\r\n",
+			"Content-Type: text/plain;\r\n name*=utf-8''%C3%BC%2Etxt; x=y\r\n" },
+		{ "Content-Disposition: attachment; filename=\xfc.txt\r\n",
+			"Content-Disposition: attachment;\r\n filename*=unknown-8bit''%FC%2Etxt\r\n" },
+		{ "Content-Disposition: attachment; filename=\"a\\\"" UE
+		  "12345678901234567890123456789012345678901\"\r\n",
+			"Content-Disposition: attachment;\r\n "
+			"filename*0*=utf-8''a%22%C3%BC12345678901234567890123456789012345678;"
+			"\r\n filename*1*=901\r\n" },
+		{ "Content-Type: multipart/mixed; boundary=\"" UE "\"\r\n", NULL },
+		{ "Content-Type: text/" UE "\r\n", NULL },
+		{ "Content-Type: text/plain; name*=utf-8''" UE "\r\n", NULL },
+		{ "--x: " UE "\r\n", NULL },
+		{ "Subject: a\rb\nc\r\n", "Subject: a b c\r\n" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct buf out = BUF_INIT(10000);
+		struct str in = str_c(cases[i].in);
+
+		check_int(mime_field_put(&out, in, true), cases[i].out ? 0 : -1);
+		check_str(buf_str(&out), cases[i].out ? cases[i].out : "");
+		check_int(mime_field_is_odd(in, true), cases[i].out == NULL || !str_eq(in, str_c(cases[i].out)));
+		check_int(mime_field_is_odd(in, false), str_eq(in, STR("Subject: a\rb\nc\r\n")));
+		buf_free(&out);
+	}
+}
+
+static void check_fit(struct str out)
+{
+	size_t line = 0;
+
+	check(!str_is_8bit(out));
+	for (size_t i = 0; i < out.n; i++) {
+		check(out.p[i] != '\r' || (i + 1 < out.n && out.p[i + 1] == '\n'));
+		check(out.p[i] != '\n' || (i > 0 && out.p[i - 1] == '\r'));
+		line = out.p[i] == '\n' ? 0 : line + 1;
+		check(line <= 998 + (out.p[i] == '\r'));
+	}
+}
+
+/* Long ones: folded at a blank, or cut where there is none; encoded words in lines of 76. */
+static void test_long(void **state)
+{
+	static const char *const words[] = { "word ", "x", UE, UE " ", "\xfc", " ", "\t", "\x80" };
+	static const char *const names[] = { "Subject", "From", "Content-Disposition", "Received", "X-Y" };
+
+	(void)state;
+	for (size_t w = 0; w < sizeof words / sizeof *words; w++)
+		for (size_t k = 0; k < sizeof names / sizeof *names; k++)
+			for (size_t n = 985; n < 4000; n = n < 1010 ? n + 1 : n * 2) {
+				struct buf in = BUF_INIT(100000), out = BUF_INIT(100000);
+
+				buf_addf(&in, "%s: ", names[k]);
+				if (k == 1)
+					buf_add_c(&in, "<a@b> (");
+				if (k == 2)
+					buf_add_c(&in, "attachment; filename=\"");
+				while (in.n < n)
+					buf_add_c(&in, words[w]);
+				buf_add_c(&in, k == 1 ? ")\r\n" : k == 2 ? "\"\r\n" : "\r\n");
+				check_int(mime_field_put(&out, buf_str(&in), true), 0);
+				check_fit(buf_str(&out));
+				check(str_has_suffix(buf_str(&out), STR("\r\n")));
+				buf_free(&in);
+				buf_free(&out);
+			}
+}
+
+/* To a server that takes 8 bits: only folded, and no character is cut in two. */
+static void test_fold_only(void **state)
+{
+	struct buf in = BUF_INIT(100000), out = BUF_INIT(100000);
+	struct str rest, line;
+
+	(void)state;
+	buf_add_c(&in, "X: a");
+	while (in.n < 3000)
+		buf_add_c(&in, UE);
+	buf_add_c(&in, "\r\n");
+	check(mime_field_is_odd(buf_str(&in), false));
+	check_int(mime_field_put(&out, buf_str(&in), false), 0);
+	for (rest = buf_str(&out); str_field(&rest, "\n", &line);) {
+		check(line.n <= 999);
+		check(utf8_is_valid(line));
+	}
+	buf_free(&in);
+	buf_free(&out);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_cases), cmocka_unit_test(test_long),
+		cmocka_unit_test(test_fold_only) };
+
+	return test_run(tests);
+}
