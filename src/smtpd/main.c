@@ -12,8 +12,8 @@
 
 #include <malloc.h>
 
-static uv_timer_t ticket_timer, trim_timer;
-enum { TICKET_CHECK_MS = 60 * 1000, TRIM_MS = 5000, TRIM_SESSIONS = 100 };
+static uv_timer_t trim_timer;
+enum { TRIM_MS = 5000, TRIM_SESSIONS = 100 };
 
 static void on_status(struct child *c, struct buf *json)
 {
@@ -35,12 +35,6 @@ static void on_stop(struct child *c, enum stop_how how)
 		sessions_end_all();
 	if (how == STOP_NOW || smtpd.n_sessions == 0)
 		child_exit(c);
-}
-
-static void on_ticket_timer(uv_timer_t *timer)
-{
-	(void)timer;
-	tls_tickets_rotate();
 }
 
 /*
@@ -79,8 +73,6 @@ int main(void)
 		.gid = smtpd.child.gid,
 		.chroot_dir = smtpd.child.queue_directory });
 	services_connect();
-	uv_timer_init(smtpd.child.loop, &ticket_timer);
-	uv_timer_start(&ticket_timer, on_ticket_timer, TICKET_CHECK_MS, TICKET_CHECK_MS);
 	uv_timer_init(smtpd.child.loop, &trim_timer);
 	uv_timer_start(&trim_timer, on_trim_timer, TRIM_MS, TRIM_MS);
 	listen_open();

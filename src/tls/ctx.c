@@ -46,6 +46,7 @@ void tls_ctx_free(struct tls_ctx **ctx)
 {
 	if (*ctx && --(*ctx)->refs == 0) {
 		SSL_CTX_free((*ctx)->ssl);
+		mem_wipe(*ctx, sizeof **ctx);
 		free(*ctx);
 	}
 	*ctx = NULL;

@@ -7,10 +7,23 @@
 #include "tls/tls.h"
 #include <openssl/ssl.h>
 
+enum { TICKET_NAME_OCTETS = 16, TICKET_KEY_OCTETS = 32, TICKET_SERVICE_OCTETS = 32 };
+
+struct ticket_key {
+	unsigned char name[TICKET_NAME_OCTETS], aes[TICKET_KEY_OCTETS], mac[TICKET_KEY_OCTETS];
+};
+struct ticket_keys {
+	unsigned char service[TICKET_SERVICE_OCTETS]; /* digest of the name that they are for */
+	uint64_t period;			      /* of now; before is period - 1 */
+	unsigned seeded;			      /* which seed they are of */
+	struct ticket_key now, before;
+};
+
 struct tls_ctx {
 	SSL_CTX *ssl;
 	unsigned refs; /* the owner's and one of each connection */
 	bool client;
+	struct ticket_keys tickets; /* of a server */
 };
 
 /* A context around a new SSL_CTX with all that both sides have in common; NULL and a sentence in *error. */
@@ -36,7 +49,7 @@ int tls_load_certs(SSL_CTX *ssl, const struct tls_cert_files *files, struct buf 
 /* "; error:…" of OpenSSL's queue, its last entry, and empty the queue. Static. */
 const char *tls_openssl_why(void);
 
-/* Ticket keys into a server context (RFC 5077, RFC 8446 sec. 4.6.1). */
-void tls_tickets_use(SSL_CTX *ssl);
+/* Ticket keys of this service into a server context (RFC 5077, RFC 8446 sec. 4.6.1). */
+void tls_tickets_use(struct tls_ctx *ctx, const char *service);
 
 #endif

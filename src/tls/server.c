@@ -1,17 +1,5 @@
 #include "tls/impl.h"
 
-#include <openssl/evp.h>
-
-/* A ticket of one service opens no session of another one (RFC 5077 says nothing; see SSL_CTX_set_session_id_context). */
-static void set_session_context(SSL_CTX *ssl, const char *service)
-{
-	unsigned char digest[EVP_MAX_MD_SIZE];
-	unsigned n = 0;
-
-	if (EVP_Digest(service, strlen(service), digest, &n, EVP_sha256(), NULL) == 1)
-		SSL_CTX_set_session_id_context(ssl, digest, 32);
-}
-
 /*
  * ALPN (RFC 7301): a client that names protocols, none of them SMTP's, speaks something else to us (ALPACA, 2021).
  * There is no registered name for SMTP; clients in use that send one send "smtp".
@@ -70,7 +58,6 @@ struct tls_ctx *tls_server_ctx(const struct conf_view *v, const char *service, s
 	SSL_CTX_set_options(ctx->ssl, SSL_OP_PRIORITIZE_CHACHA | SSL_OP_SINGLE_ECDH_USE);
 	SSL_CTX_set_verify(ctx->ssl, SSL_VERIFY_NONE, NULL);
 	SSL_CTX_set_alpn_select_cb(ctx->ssl, on_alpn, NULL);
-	set_session_context(ctx->ssl, service);
-	tls_tickets_use(ctx->ssl);
+	tls_tickets_use(ctx, service);
 	return ctx;
 }

@@ -272,6 +272,12 @@ static void test_tickets(void **state)
 	check(resumes(smtp, client, kept));
 	check(resumes(same, client, kept));
 	check(!resumes(other, client, kept));
+	/* Not only refused: that service has no key that opens it. */
+	check(memcmp(&smtp->tickets.now, &same->tickets.now, sizeof smtp->tickets.now) == 0);
+	check(memcmp(smtp->tickets.now.name, other->tickets.now.name, TICKET_NAME_OCTETS) != 0);
+	check(memcmp(smtp->tickets.now.aes, other->tickets.now.aes, TICKET_KEY_OCTETS) != 0);
+	check(memcmp(smtp->tickets.now.mac, other->tickets.now.mac, TICKET_KEY_OCTETS) != 0);
+	check_int(SSL_SESSION_get_max_early_data(kept), 0);
 	tls_tickets_seed(other_seed);
 	check(!resumes(smtp, client, kept));
 	SSL_SESSION_free(kept);
@@ -352,11 +358,43 @@ static void test_old_protocols_and_alpn(void **state)
 	buf_free(&error);
 }
 
+/* What TLS 1.2 could do and nobody needs (CVE-2009-3555, CVE-2011-1473, CRIME). */
+static void test_no_renegotiation_or_compression(void **state)
+{
+	struct buf error = BUF_INIT(8192);
+	struct tls_ctx *ctx = server(EC, "smtp", &error);
+	SSL_CTX *client = SSL_CTX_new(TLS_client_method());
+	struct pair p;
+	char text[8];
+	size_t n;
+
+	(void)state;
+	SSL_CTX_set_max_proto_version(client, TLS1_2_VERSION);
+	SSL_CTX_clear_options(client, SSL_OP_NO_COMPRESSION);
+	pair_open(&p, ctx, client, NULL);
+	check(p.up);
+	check(SSL_get_current_compression(p.client) == NULL);
+	for (int i = 0; i < 100; i++) {
+		SSL_renegotiate(p.client);
+		SSL_do_handshake(p.client);
+		if (tls_read(p.conn, text, sizeof text, &n) != TLS_WANT_READ)
+			break;
+		SSL_do_handshake(p.client);
+		check(SSL_num_renegotiations(p.client) == 0 || !SSL_is_init_finished(p.client));
+	}
+	check_int(SSL_session_reused(p.client), 0);
+	check(SSL_get_state(p.client) != TLS_ST_OK); /* its wish was never granted */
+	pair_close(&p);
+	SSL_CTX_free(client);
+	tls_ctx_free(&ctx);
+	buf_free(&error);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_faults), cmocka_unit_test(test_octets_and_end),
 		cmocka_unit_test(test_tickets), cmocka_unit_test(test_tickets_rotate),
-		cmocka_unit_test(test_old_protocols_and_alpn) };
+		cmocka_unit_test(test_old_protocols_and_alpn), cmocka_unit_test(test_no_renegotiation_or_compression) };
 	static const char *const files[] = { "ec.pem", "ec.key", "ec.all", "rsa.pem", "rsa.key", "rsa.all", "text" };
 	int r;
 

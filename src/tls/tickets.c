@@ -9,71 +9,69 @@
 #include <time.h>
 
 /*
- * Ticket keys are derived: HMAC-SHA-256(seed, label, period). All processes of one start share the seed, so each knows
- * the others' keys without a word, and a ticket of the period before is still good.
+ * Ticket keys are derived: HMAC-SHA-256(seed, label, service, period). All processes of one start share the seed, so
+ * each knows the others' keys without a word, and a ticket of the period before is still good. Another service has
+ * other keys: it cannot open the ticket, whatever else it would accept.
  */
-enum { PERIOD_S = 3600, NAME_OCTETS = 16, KEY_OCTETS = 32 };
+enum { PERIOD_S = 3600 };
 
-struct ticket_key {
-	unsigned char name[NAME_OCTETS], aes[KEY_OCTETS], mac[KEY_OCTETS];
-};
-static struct {
-	unsigned char seed[32];
-	bool seeded;
-	uint64_t period; /* of now; before is period - 1 */
-	struct ticket_key now, before;
-} tickets;
+static unsigned char seed[32];
+static unsigned seeded; /* how often; 0: not yet */
 
-static void derive(const char *label, uint64_t period, unsigned char *out, size_t n)
+static void derive(const struct tls_ctx *ctx, const char *label, uint64_t period, unsigned char *out, size_t n)
 {
-	unsigned char text[32], mac[EVP_MAX_MD_SIZE];
-	size_t label_n = strlen(label);
+	unsigned char text[32 + TICKET_SERVICE_OCTETS + 8], mac[EVP_MAX_MD_SIZE];
+	size_t at = 0, label_n = strlen(label);
 	unsigned mac_n = 0;
 
-	for (size_t i = 0; i < label_n; i++)
-		text[i] = (unsigned char)label[i];
+	for (; at < label_n; at++)
+		text[at] = (unsigned char)label[at];
+	memcpy(text + at, ctx->tickets.service, TICKET_SERVICE_OCTETS);
+	at += TICKET_SERVICE_OCTETS;
 	for (size_t i = 0; i < 8; i++)
-		text[label_n + i] = (unsigned char)(period >> (56 - 8 * i));
-	if (HMAC(EVP_sha256(), tickets.seed, sizeof tickets.seed, text, label_n + 8, mac, &mac_n) == NULL)
+		text[at++] = (unsigned char)(period >> (56 - 8 * i));
+	if (HMAC(EVP_sha256(), seed, sizeof seed, text, at, mac, &mac_n) == NULL)
 		panic("tls: HMAC: %s", tls_openssl_why());
 	memcpy(out, mac, n);
 	mem_wipe(mac, sizeof mac);
 }
 
-static void derive_key(struct ticket_key *k, uint64_t period)
+static void derive_key(const struct tls_ctx *ctx, struct ticket_key *k, uint64_t period)
 {
-	derive("ticket name", period, k->name, sizeof k->name);
-	derive("ticket aes", period, k->aes, sizeof k->aes);
-	derive("ticket mac", period, k->mac, sizeof k->mac);
+	derive(ctx, "ticket name", period, k->name, sizeof k->name);
+	derive(ctx, "ticket aes", period, k->aes, sizeof k->aes);
+	derive(ctx, "ticket mac", period, k->mac, sizeof k->mac);
 }
 
-void tls_tickets_rotate(void)
+/* The keys of this hour, and of the one before. */
+static void turn(struct tls_ctx *ctx)
 {
+	struct ticket_keys *t = &ctx->tickets;
 	uint64_t period = (uint64_t)time(NULL) / PERIOD_S;
 
-	if (!tickets.seeded && RAND_bytes(tickets.seed, sizeof tickets.seed) != 1)
+	if (seeded == 0 && RAND_bytes(seed, sizeof seed) != 1)
 		panic("tls: no random octets: %s", tls_openssl_why());
-	tickets.seeded = true;
-	if (period == tickets.period)
+	if (seeded == 0)
+		seeded = 1;
+	if (period == t->period && t->seeded == seeded)
 		return;
-	tickets.period = period;
-	derive_key(&tickets.now, period);
-	derive_key(&tickets.before, period - 1);
+	t->period = period;
+	t->seeded = seeded;
+	derive_key(ctx, &t->now, period);
+	derive_key(ctx, &t->before, period - 1);
 }
 
-void tls_tickets_seed(const unsigned char seed[32])
+void tls_tickets_seed(const unsigned char octets[32])
 {
-	memcpy(tickets.seed, seed, sizeof tickets.seed);
-	tickets.seeded = true;
-	tickets.period = 0;
-	tls_tickets_rotate();
+	memcpy(seed, octets, sizeof seed);
+	seeded++;
 }
 
 static int set_key(
 	const struct ticket_key *k, const unsigned char *iv, EVP_CIPHER_CTX *cipher, EVP_MAC_CTX *mac, int enc)
 {
 	char digest[] = "SHA256";
-	unsigned char key[KEY_OCTETS];
+	unsigned char key[TICKET_KEY_OCTETS];
 	OSSL_PARAM params[3];
 	int done;
 
@@ -91,25 +89,33 @@ static int set_key(
 static int on_ticket(
 	SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHER_CTX *cipher, EVP_MAC_CTX *mac, int enc)
 {
-	(void)ssl;
-	tls_tickets_rotate();
+	struct tls_ctx *ctx = SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
+	struct ticket_keys *t = &ctx->tickets;
+
+	turn(ctx);
 	if (enc) {
-		memcpy(name, tickets.now.name, NAME_OCTETS);
+		memcpy(name, t->now.name, TICKET_NAME_OCTETS);
 		if (RAND_bytes(iv, EVP_MAX_IV_LENGTH) != 1)
 			return -1;
-		return set_key(&tickets.now, iv, cipher, mac, 1);
+		return set_key(&t->now, iv, cipher, mac, 1);
 	}
-	if (memcmp(name, tickets.now.name, NAME_OCTETS) == 0)
-		return set_key(&tickets.now, iv, cipher, mac, 0);
-	if (memcmp(name, tickets.before.name, NAME_OCTETS) == 0)
-		return set_key(&tickets.before, iv, cipher, mac, 0) == 1 ? 2 : -1;
+	if (memcmp(name, t->now.name, TICKET_NAME_OCTETS) == 0)
+		return set_key(&t->now, iv, cipher, mac, 0);
+	if (memcmp(name, t->before.name, TICKET_NAME_OCTETS) == 0)
+		return set_key(&t->before, iv, cipher, mac, 0) == 1 ? 2 : -1;
 	return 0;
 }
 
-void tls_tickets_use(SSL_CTX *ssl)
+void tls_tickets_use(struct tls_ctx *ctx, const char *service)
 {
-	tls_tickets_rotate();
-	SSL_CTX_set_num_tickets(ssl, 1);
-	SSL_CTX_set_session_cache_mode(ssl, SSL_SESS_CACHE_OFF);
-	SSL_CTX_set_tlsext_ticket_key_evp_cb(ssl, on_ticket);
+	unsigned n = 0;
+
+	if (EVP_Digest(service, strlen(service), ctx->tickets.service, &n, EVP_sha256(), NULL) != 1)
+		panic("tls: SHA-256: %s", tls_openssl_why());
+	/* It is asked for a ticket's service again where the ticket was opened (SSL_CTX_set_session_id_context). */
+	SSL_CTX_set_session_id_context(ctx->ssl, ctx->tickets.service, TICKET_SERVICE_OCTETS);
+	SSL_CTX_set_app_data(ctx->ssl, ctx);
+	SSL_CTX_set_num_tickets(ctx->ssl, 1);
+	SSL_CTX_set_session_cache_mode(ctx->ssl, SSL_SESS_CACHE_OFF);
+	SSL_CTX_set_tlsext_ticket_key_evp_cb(ctx->ssl, on_ticket);
 }

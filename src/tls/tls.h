@@ -20,7 +20,7 @@ void tls_memory_init(void);
 
 /*
  * Server context from smtpd_tls_* of this service (certificates and keys are read now; call before the jail).
- * `tickets` (48 octets name+keys, rotating by tls_tickets_rotate) is shared by all processes; NULL: made here.
+ * Tickets are good for the service of that name alone, in all processes that have the same seed (tls_tickets_seed).
  * On failure NULL and one sentence in *error: which file, what is wrong with it, what to do.
  */
 struct tls_ctx *tls_server_ctx(const struct conf_view *v, const char *service, struct buf *error);
@@ -60,9 +60,10 @@ void tls_info(const struct tls_conn *t, struct tls_info *info);
 /* Why the last call gave TLS_ERROR: one line. */
 const char *tls_error_text(const struct tls_conn *t);
 
-/* Rotate the shared ticket keys of all server contexts of this process: call every hour. */
-void tls_tickets_rotate(void);
-/* Key material for all processes of one start: 32 random octets that master hands out; the rest is derived by time. */
+/*
+ * Key material of tickets for all processes of one start: 32 random octets that master hands out. The keys are derived
+ * from it by service and hour.
+ */
 void tls_tickets_seed(const unsigned char seed[32]);
 
 #endif
