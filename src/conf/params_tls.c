@@ -145,7 +145,7 @@ static const struct param rows[] = {
 	P_TIME("tls_random_reseed_period", "3600s", 's', 1, 0, KNOWN, "How often randomness is read anew"),
 	P_STRING("tls_random_source", "dev:/dev/urandom", KNOWN, "Where randomness comes from"),
 	P_BOOL("tls_required_enable", "yes", KNOWN, "Obey a header field \"TLS-Required: no\""),
-	P_LIST("tls_server_sni_maps", "", KNOWN, "Tables of keys and chains by the name in SNI"),
+	P_LIST("tls_server_sni_maps", "", ACTS, "Tables of keys and chains by the name in SNI"),
 	P_STRING("tls_session_ticket_cipher", "aes-256-cbc", KNOWN, "Cipher of session tickets"),
 	P_LIST("tls_ssl_options", "", KNOWN, "OpenSSL options to turn on"),
 	P_INT("tls_trace_rate_limit", "1", 0, 0, KNOWN, "TLS sessions a second that are logged at level 4"),

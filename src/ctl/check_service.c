@@ -11,15 +11,6 @@
 
 enum { SOON_S = 7 * 24 * 3600 };
 
-static bool offers_tls(const struct conf_view *v)
-{
-	const char *level = conf_str(v, "smtpd_tls_security_level");
-
-	if (conf_bool(v, "smtpd_tls_wrappermode") || conf_bool(v, "smtpd_enforce_tls"))
-		return true;
-	return level[0] ? strcmp(level, "none") != 0 : conf_bool(v, "smtpd_use_tls");
-}
-
 /* The first certificate of the file: clients that verify turn away when its time is over. */
 static void look_at_dates(const struct checked *c, const char *path)
 {
@@ -49,7 +40,7 @@ unsigned check_tls(const struct checked *c)
 	struct tls_ctx *ctx;
 	struct str rest, word;
 
-	if (!offers_tls(c->view))
+	if (!tls_server_is_wanted(c->view))
 		return 0;
 	ctx = tls_server_ctx(c->view, c->service->name, &error);
 	if (ctx == NULL)

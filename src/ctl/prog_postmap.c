@@ -6,6 +6,7 @@
 #include "conf/conf.h"
 #include "map/map_text.h"
 #include "map/table.h"
+#include "sasl/base64.h"
 
 #include <errno.h>
 #include <libgen.h>
@@ -35,7 +36,7 @@ _Noreturn static void die(const char *text)
 
 _Noreturn static void usage(void)
 {
-	fprintf(stderr, "usage: %s [-NfinoprsuvwU] [-c config_dir] [-d key] [-q key] [file_type:]file_name...\n",
+	fprintf(stderr, "usage: %s [-FNfinoprsuvwU] [-c config_dir] [-d key] [-q key] [file_type:]file_name...\n",
 		opt.program);
 	exit(1);
 }
@@ -88,6 +89,26 @@ static void slurp(FILE *f, const char *name, struct buf *text)
 	}
 }
 
+/* -F: the value names files; what is in them is stored, one behind the other, in base64. */
+static bool files_in_base64(struct str value, struct buf *stored)
+{
+	struct buf content = BUF_INIT(TABLE_VALUE_MAX);
+	struct str word;
+
+	while (str_word(&value, ", \t\r\n", &word)) {
+		char *path = xstrndup(word);
+		FILE *f = fopen(path, "re");
+
+		slurp(f, path, &content);
+		fclose(f);
+		free(path);
+	}
+	if (base64_encode(stored, buf_str(&content)) != 0 || stored->n > TABLE_VALUE_MAX)
+		die("the files of a value are too large");
+	buf_wipe(&content);
+	return true;
+}
+
 static bool is_index(const struct table *t)
 {
 	return t->type == &table_hash || t->type == &table_btree || t->type == &table_lmdb;
@@ -120,11 +141,25 @@ static void make(struct table *t)
 	buf_free(&why);
 }
 
+/* What -F stored, as it was in the files. */
+static void decode(struct buf *value)
+{
+	struct buf plain = BUF_INIT(TABLE_VALUE_MAX);
+
+	if (base64_decode(&plain, buf_str(value)) != 0)
+		die("the value was not stored with -F: it is no base64");
+	buf_wipe(value);
+	*value = plain;
+}
+
 /* 1: found and shown, 0: not found. */
 static int query(struct table *t, struct str key, bool show_key)
 {
 	struct buf value = BUF_INIT(TABLE_VALUE_MAX), why = BUF_INIT(TABLE_WHY_MAX);
 	enum map_status status = table_find(t, key, &value, &why);
+
+	if (status == MAP_FOUND && opt.write.value_of)
+		decode(&value);
 
 	show_notices(t->set);
 	if (status == MAP_TEMPORARY)
@@ -207,7 +242,7 @@ static void parse_options(int argc, char **argv)
 {
 	int c;
 
-	while ((c = getopt(argc, argv, "NUc:d:finopq:rsuvw")) >= 0) {
+	while ((c = getopt(argc, argv, "FNUc:d:finopq:rsuvw")) >= 0) {
 		switch (c) {
 		case 'c':
 			opt.config_directory = optarg;
@@ -223,6 +258,9 @@ static void parse_options(int argc, char **argv)
 			break;
 		case 's':
 			take_key(ACT_LIST);
+			break;
+		case 'F':
+			opt.write.value_of = files_in_base64;
 			break;
 		case 'f':
 			opt.write.keep_case = true;

@@ -21,7 +21,7 @@ struct writer {
 	MDB_env *env;
 	MDB_txn *txn;
 	MDB_dbi dbi;
-	struct buf k, v, folded;
+	struct buf k, v, folded, stored;
 };
 
 static void warn(struct writer *w, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
@@ -69,6 +69,12 @@ static int put_line(struct writer *w, unsigned line, struct str key, struct str 
 {
 	int e;
 
+	if (w->how->value_of) {
+		buf_reset(&w->stored);
+		if (!w->how->value_of(value, &w->stored))
+			return EIO;
+		value = buf_str(&w->stored);
+	}
 	if (!w->how->keep_case) {
 		buf_reset(&w->folded);
 		for (size_t i = 0; i < key.n; i++)
@@ -172,7 +178,7 @@ static int begin(struct writer *w, size_t text_octets)
 	name = BUF_INIT(8192);
 	buf_addf(&name, "%s.lmdb.%ld.tmp", w->path, (long)getpid());
 	w->temp = name.p;
-	w->k = w->v = w->folded = BUF_INIT(TABLE_FILE_MAX);
+	w->k = w->v = w->folded = w->stored = BUF_INIT(TABLE_FILE_MAX);
 	unlink(w->temp);
 	if (stat(w->final, &old) != 0)
 		old.st_size = 0;
@@ -249,6 +255,7 @@ static int end(struct writer *w, int e, bool wanted)
 	buf_free(&w->k);
 	buf_free(&w->v);
 	buf_free(&w->folded);
+	buf_wipe(&w->stored);
 	return r;
 }
 

@@ -144,6 +144,8 @@ struct lmdb_write {
 	enum lmdb_how how;
 	bool aliases, keep_case, replace, quiet_duplicates, keep_owner;
 	void (*warn)(const char *line);
+	/* NULL, or: what is stored instead of this value, into an empty buffer. False: the table is not written. */
+	bool (*value_of)(struct str value, struct buf *stored);
 };
 int table_lmdb_write(const char *path, struct str text, const struct lmdb_write *w, struct buf *why);
 /* Remove a key. 1: it was there, 0: it was not, -1: why. */

@@ -86,6 +86,30 @@ void master_stop(struct master *m)
 	procs_stop_all(m);
 }
 
+/*
+ * A certificate that cannot be used must not take the place of one that can. Who started without lives without, and may
+ * reload for other reasons.
+ */
+static int take_certs(struct master *m, const struct setup *fresh, struct buf *errors)
+{
+	struct buf faults = BUF_INIT(65536);
+	struct certs certs;
+	bool worse;
+
+	certs_load(&certs, fresh->conf, &faults);
+	worse = m->certs.good && !certs.good;
+	if (worse) {
+		buf_add_str(errors, buf_str(&faults));
+		certs_free(&certs);
+	} else {
+		certs_free(&m->certs);
+		m->certs = certs;
+		m->certs_refused = 0;
+	}
+	buf_free(&faults);
+	return worse ? -1 : 0;
+}
+
 /* Everything of the new setup that can fail, before anything of the old one is touched. 0, or -1 with lines. */
 static int prepare_reload(struct master *m, struct setup *fresh, struct buf *errors)
 {
@@ -98,7 +122,8 @@ static int prepare_reload(struct master *m, struct setup *fresh, struct buf *err
 		buf_addf(errors, "queue_directory = %s: a running instance stays with %s; stop it and start it\n",
 			queue, m->queue_directory);
 	else if (setup_directories(fresh, m->root, errors) == 0 &&
-		 listeners_open(&fresh->listeners, fresh->conf, fresh->n_smtpd, &m->setup.listeners, errors) == 0)
+		 listeners_open(&fresh->listeners, fresh->conf, fresh->n_smtpd, &m->setup.listeners, errors) == 0 &&
+		 take_certs(m, fresh, errors) == 0)
 		return 0;
 	setup_free(fresh);
 	return -1;
@@ -198,6 +223,8 @@ static void prepare(struct master *m)
 		print_lines(&errors);
 		exit(1);
 	}
+	buf_reset(&errors);
+	certs_load(&m->certs, m->setup.conf, &errors); /* smtpd says what is wrong */
 	buf_free(&errors);
 	m->queue_directory = xstrdup(conf_str(m->setup.main, "queue_directory"));
 	lock_pid_file(m);
@@ -232,6 +259,7 @@ int main(int argc, char **argv)
 	if (!m.root)
 		log_info("running as an ordinary user: no chroot, no change of uid");
 	procs_fill(&m);
+	certs_watch(&m);
 	pickup_begin(&m);
 	uv_run(m.loop, UV_RUN_DEFAULT);
 	control_close(&m.control);

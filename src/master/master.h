@@ -54,6 +54,14 @@ struct proc { /* one child */
 	char jail[64];
 };
 
+/* Files of certificates, keys and tables of them, and what they were when they were last read. */
+struct certs {
+	char **path;
+	size_t n;
+	uint64_t state; /* digest of their sizes, times and inodes */
+	bool good;	/* all of it could be used */
+};
+
 struct master {
 	uv_loop_t *loop;
 	const char *config_directory;
@@ -67,6 +75,10 @@ struct master {
 	uv_signal_t signals[4];
 	uv_timer_t restart_timer, stop_timer;
 	struct pickup *pickup;
+	struct certs certs;	/* those that smtpd and relay run with */
+	uint64_t certs_seen;	/* state at the last look; they have settled when it is the same twice */
+	uint64_t certs_refused; /* state that was of no use; 0: none */
+	uv_timer_t certs_timer;
 	unsigned restarts[ROLE_COUNT], quick_deaths[ROLE_COUNT];
 	uint64_t next_start_ms[ROLE_COUNT];
 	uint64_t smtpd_hold_until_ms; /* 0: smtpd waits for nobody */
@@ -108,6 +120,16 @@ void proc_kill_violator(struct master *m, enum role role, unsigned index, const 
 
 /* edges.c: a channel between the new process and each live one that it belongs with. */
 void edges_connect(struct master *m, struct proc *p);
+
+/* All of that role are to leave when their successors are ready, which are to be started by procs_fill(). */
+void procs_replace(struct master *m, enum role role);
+
+/* certs.c: certificates that change while we run. */
+/* Read all that smtpd and relay would read now. `faults` gets a line for each that is of no use. */
+void certs_load(struct certs *c, const struct conf *conf, struct buf *faults);
+void certs_free(struct certs *c);
+/* Look at the files of m->certs again and again. */
+void certs_watch(struct master *m);
 
 /* control.c: the socket of `gatepost status | stop | reload`. */
 struct control *control_open(struct master *m, const char *path);

@@ -469,6 +469,13 @@ void procs_retire(struct master *m)
 	}
 }
 
+void procs_replace(struct master *m, enum role role)
+{
+	for (struct proc *p = m->procs; p; p = p->next)
+		if (p->role == role)
+			p->leaving = true;
+}
+
 void procs_kill(struct master *m, int signum)
 {
 	for (struct proc *p = m->procs; p; p = p->next)

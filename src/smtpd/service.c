@@ -53,6 +53,15 @@ static unsigned count_of(const struct conf_view *v, const char *name)
 	return n < 0 ? 0 : n > INT32_MAX ? INT32_MAX : (unsigned)n;
 }
 
+/* Entries of tls_server_sni_maps that are left out. Services share the tables: it is said once. */
+static void warn_lines(const struct service *s, const struct buf *lines)
+{
+	struct str rest = buf_str(lines), line;
+
+	while (str_word(&rest, "\n", &line))
+		log_warn("service %s: %.*s", s->row->name, STR_ARG(line));
+}
+
 static void read_tls(struct service *s)
 {
 	const char *level = conf_str(s->view, "smtpd_tls_security_level");
@@ -74,6 +83,8 @@ static void read_tls(struct service *s)
 		log_error("service %s: TLS is required, so it takes no mail: %s", s->row->name, error.p);
 	else if (s->tls == NULL)
 		log_warn("service %s: no TLS is offered: %s", s->row->name, error.p);
+	else
+		warn_lines(s, &error);
 	buf_free(&error);
 }
 

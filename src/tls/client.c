@@ -15,6 +15,7 @@ static int load_directory(SSL_CTX *ssl, const char *path, struct buf *error)
 	struct dirent *e;
 	char file[4096];
 
+	tls_note_file(path);
 	if (dir == NULL) {
 		buf_addf(error, "smtp_tls_CApath: cannot read the directory %s: %s", path, strerror(errno));
 		return -1;
@@ -34,6 +35,8 @@ static int load_trust(SSL_CTX *ssl, const struct conf_view *v, struct buf *error
 {
 	const char *file = conf_str(v, "smtp_tls_CAfile"), *path = conf_str(v, "smtp_tls_CApath");
 
+	if (*file)
+		tls_note_file(file);
 	if (*file && X509_STORE_load_file(SSL_CTX_get_cert_store(ssl), file) != 1) {
 		buf_addf(error, "smtp_tls_CAfile: cannot load certificates from %s: %s", file, tls_openssl_why());
 		return -1;

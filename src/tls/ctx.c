@@ -15,6 +15,19 @@ const char *tls_openssl_why(void)
 	return text;
 }
 
+static void (*noted)(const char *path);
+
+void tls_watch_files(void (*note)(const char *path))
+{
+	noted = note;
+}
+
+void tls_note_file(const char *path)
+{
+	if (noted)
+		noted(path);
+}
+
 static void set_common(SSL_CTX *ssl)
 {
 	SSL_CTX_set_min_proto_version(ssl, TLS1_2_VERSION);
@@ -46,6 +59,7 @@ void tls_ctx_free(struct tls_ctx **ctx)
 {
 	if (*ctx && --(*ctx)->refs == 0) {
 		SSL_CTX_free((*ctx)->ssl);
+		tls_sni_free(&(*ctx)->names);
 		mem_wipe(*ctx, sizeof **ctx);
 		free(*ctx);
 	}

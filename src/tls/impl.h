@@ -6,6 +6,7 @@
 
 #include "tls/tls.h"
 #include <openssl/ssl.h>
+#include <stdio.h>
 
 enum { TICKET_NAME_OCTETS = 16, TICKET_KEY_OCTETS = 32, TICKET_SERVICE_OCTETS = 32 };
 
@@ -24,6 +25,7 @@ struct tls_ctx {
 	unsigned refs; /* the owner's and one of each connection */
 	bool client;
 	struct ticket_keys tickets; /* of a server */
+	struct sni_table *names;    /* of a server; NULL: none but the default */
 };
 
 /* A context around a new SSL_CTX with all that both sides have in common; NULL and a sentence in *error. */
@@ -45,6 +47,41 @@ struct tls_cert_files {
 	const char *cert_file, *key_file, *eccert_file, *eckey_file;
 };
 int tls_load_certs(SSL_CTX *ssl, const struct tls_cert_files *files, struct buf *error);
+
+/* Keys with their chains, as they stand in PEM files: a private key, its certificate, those that vouch for it. */
+struct tls_chain {
+	EVP_PKEY *key;
+	X509 *leaf;
+	STACK_OF(X509) * rest; /* NULL: none */
+};
+struct tls_chains {
+	struct tls_chain *item;
+	size_t n;
+};
+/* What is in the file, behind what was read before. `where` names it in messages. 0, or -1 and a sentence in *error. */
+int tls_chains_read(struct tls_chains *c, const char *path, struct buf *error);
+int tls_chains_parse(struct tls_chains *c, FILE *f, const char *where, struct buf *error);
+/* There is a key, and each has its own certificate behind it. 0, or -1 and a sentence in *error. */
+int tls_chains_check(const struct tls_chains *c, const char *where, struct buf *error);
+void tls_chains_free(struct tls_chains *c);
+
+/*
+ * tls_server_sni_maps: `tables` are read whole, now, and kept in memory; server contexts that live at the same time
+ * share them. An entry that cannot be used is left out, with a line in *error. Sets ctx->names.
+ */
+struct sni_table {
+	struct sni_table *next;
+	unsigned refs;
+	char *spec;
+	struct mem_map *map; /* name, ".parent" → pointer to its chains */
+	struct tls_chains **chains;
+	size_t n;
+};
+void tls_sni_load(struct tls_ctx *ctx, const char *tables, struct buf *error);
+void tls_sni_free(struct sni_table **t);
+
+/* Tell whoever watches the files of contexts. */
+void tls_note_file(const char *path);
 
 /* "; error:…" of OpenSSL's queue, its last entry, and empty the queue. Static. */
 const char *tls_openssl_why(void);

@@ -19,6 +19,15 @@ static int on_alpn(
 	return SSL_TLSEXT_ERR_ALERT_FATAL;
 }
 
+bool tls_server_is_wanted(const struct conf_view *v)
+{
+	const char *level = conf_str(v, "smtpd_tls_security_level");
+
+	if (conf_bool(v, "smtpd_tls_wrappermode") || conf_bool(v, "smtpd_enforce_tls"))
+		return true;
+	return *level ? strcmp(level, "none") != 0 : conf_bool(v, "smtpd_use_tls");
+}
+
 static int fill(SSL_CTX *ssl, const struct conf_view *v, struct buf *error)
 {
 	bool must = conf_bool(v, "smtpd_tls_wrappermode") ||
@@ -59,5 +68,6 @@ struct tls_ctx *tls_server_ctx(const struct conf_view *v, const char *service, s
 	SSL_CTX_set_verify(ctx->ssl, SSL_VERIFY_NONE, NULL);
 	SSL_CTX_set_alpn_select_cb(ctx->ssl, on_alpn, NULL);
 	tls_tickets_use(ctx, service);
+	tls_sni_load(ctx, conf_str(v, "tls_server_sni_maps"), error);
 	return ctx;
 }

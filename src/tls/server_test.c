@@ -1,14 +1,6 @@
-#include "tls/impl.h"
-#include "base/test.h"
+#include "tls/test_rig.h"
 
-#include <openssl/evp.h>
-#include <openssl/pem.h>
-#include <openssl/x509.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <sys/socket.h>
 #include <time.h>
-#include <unistd.h>
 
 /* The clock of this test, OpenSSL's part of it too: 0 is the real one. */
 static time_t clock_now;
@@ -27,44 +19,6 @@ time_t time(time_t *out)
 	return now;
 }
 
-static char dir[] = "/tmp/tls-test-XXXXXX";
-
-static const char *in_dir(const char *name)
-{
-	static char path[4][64];
-	static unsigned at;
-
-	at = (at + 1) % 4;
-	snprintf(path[at], sizeof path[at], "%s/%s", dir, name);
-	return path[at];
-}
-
-static void make_cert(const char *cert_name, const char *key_name, const char *all_name, EVP_PKEY *key)
-{
-	X509 *cert = X509_new();
-	const unsigned char *cn = (const unsigned char *)"mx.example";
-	FILE *f;
-
-	ASN1_INTEGER_set(X509_get_serialNumber(cert), 1);
-	X509_gmtime_adj(X509_getm_notBefore(cert), -60);
-	X509_gmtime_adj(X509_getm_notAfter(cert), 3600);
-	X509_set_pubkey(cert, key);
-	X509_NAME_add_entry_by_txt(X509_get_subject_name(cert), "CN", MBSTRING_ASC, cn, -1, -1, 0);
-	X509_set_issuer_name(cert, X509_get_subject_name(cert));
-	check(X509_sign(cert, key, EVP_sha256()) > 0);
-	f = fopen(in_dir(cert_name), "we");
-	PEM_write_X509(f, cert);
-	fclose(f);
-	f = fopen(in_dir(key_name), "we");
-	PEM_write_PrivateKey(f, key, NULL, NULL, 0, NULL, NULL);
-	fclose(f);
-	f = fopen(in_dir(all_name), "we");
-	PEM_write_PrivateKey(f, key, NULL, NULL, 0, NULL, NULL);
-	PEM_write_X509(f, cert);
-	fclose(f);
-	X509_free(cert);
-}
-
 static void make_certs(void)
 {
 	EVP_PKEY *ec = EVP_EC_gen("P-256"), *rsa = EVP_RSA_gen(2048);
@@ -72,32 +26,10 @@ static void make_certs(void)
 
 	fputs("no certificate\n", f);
 	fclose(f);
-	make_cert("ec.pem", "ec.key", "ec.all", ec);
-	make_cert("rsa.pem", "rsa.key", "rsa.all", rsa);
+	make_cert("ec", "mx.example", ec);
+	make_cert("rsa", "mx.example", rsa);
 	EVP_PKEY_free(ec);
 	EVP_PKEY_free(rsa);
-}
-
-/* A server context of main.cf with this text, in which %s is the folder. */
-static struct tls_ctx *server(const char *fmt, const char *service, struct buf *error)
-{
-	struct buf text = BUF_INIT(8192), errors = BUF_INIT(8192);
-	struct tls_ctx *ctx;
-	struct conf *conf;
-
-	for (const char *p = fmt; *p; p++)
-		if (p[0] == '@')
-			buf_add_c(&text, dir);
-		else
-			buf_add_char(&text, *p);
-	conf = conf_parse("/nonexistent", buf_str(&text), STR(""), &errors, NULL);
-	if (conf == NULL)
-		fail_msg("%s", errors.p);
-	ctx = tls_server_ctx(conf_main(conf), service, error);
-	conf_free(&conf);
-	buf_free(&text);
-	buf_free(&errors);
-	return ctx;
 }
 
 #define EC "smtpd_tls_cert_file = @/ec.pem\nsmtpd_tls_key_file = @/ec.key\n"
@@ -138,51 +70,6 @@ static void test_faults(void **state)
 		tls_ctx_free(&ctx);
 		buf_free(&error);
 	}
-}
-
-/* A client of OpenSSL's own over a socket pair; both sides go on in turn until the handshake is done or fails. */
-static bool shake(struct tls_conn *server_side, SSL *client)
-{
-	enum tls_result s = TLS_WANT_READ;
-	int c = 0;
-
-	for (int i = 0; i < 20 && (c != 1 || s != TLS_DONE); i++) {
-		if (c != 1)
-			c = SSL_do_handshake(client);
-		if (s != TLS_DONE)
-			s = tls_handshake(server_side);
-		if (s == TLS_ERROR || s == TLS_END)
-			return false;
-	}
-	return c == 1 && s == TLS_DONE;
-}
-
-struct pair {
-	int fd[2];
-	struct tls_conn *conn;
-	SSL *client;
-	bool up;
-};
-
-static void pair_open(struct pair *p, struct tls_ctx *ctx, SSL_CTX *client_ctx, SSL_SESSION *session)
-{
-	check_int(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, p->fd), 0);
-	p->conn = tls_accept(ctx, p->fd[0]);
-	p->client = SSL_new(client_ctx);
-	SSL_set_fd(p->client, p->fd[1]);
-	SSL_set_connect_state(p->client);
-	if (session)
-		SSL_set_session(p->client, session);
-	p->up = shake(p->conn, p->client);
-}
-
-static void pair_close(struct pair *p)
-{
-	tls_free(&p->conn);
-	SSL_set_shutdown(p->client, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN); /* else its session counts as bad */
-	SSL_free(p->client);
-	close(p->fd[0]);
-	close(p->fd[1]);
 }
 
 static void test_octets_and_end(void **state)
@@ -395,15 +282,12 @@ int main(void)
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_faults), cmocka_unit_test(test_octets_and_end),
 		cmocka_unit_test(test_tickets), cmocka_unit_test(test_tickets_rotate),
 		cmocka_unit_test(test_old_protocols_and_alpn), cmocka_unit_test(test_no_renegotiation_or_compression) };
-	static const char *const files[] = { "ec.pem", "ec.key", "ec.all", "rsa.pem", "rsa.key", "rsa.all", "text" };
 	int r;
 
 	if (mkdtemp(dir) == NULL)
 		return 1;
 	make_certs();
 	r = test_run(tests);
-	for (size_t i = 0; i < sizeof files / sizeof *files; i++)
-		unlink(in_dir(files[i]));
-	rmdir(dir);
+	rig_end();
 	return r;
 }

@@ -21,7 +21,8 @@ void tls_memory_init(void);
 /*
  * Server context from smtpd_tls_* of this service (certificates and keys are read now; call before the jail).
  * Tickets are good for the service of that name alone, in all processes that have the same seed (tls_tickets_seed).
- * On failure NULL and one sentence in *error: which file, what is wrong with it, what to do.
+ * On failure NULL and one sentence in *error: which file, what is wrong with it, what to do. A context with lines in
+ * *error does without the entries of tls_server_sni_maps that they are about.
  */
 struct tls_ctx *tls_server_ctx(const struct conf_view *v, const char *service, struct buf *error);
 /* Client context from smtp_tls_* of this service. */
@@ -29,6 +30,11 @@ struct tls_ctx *tls_client_ctx(const struct conf_view *v, struct buf *error);
 /* The same; `mandatory`: with smtp_tls_mandatory_protocols and _ciphers, for a destination that must have TLS. */
 struct tls_ctx *tls_client_ctx_for(const struct conf_view *v, bool mandatory, struct buf *error);
 void tls_ctx_free(struct tls_ctx **ctx);
+
+/* Does an smtpd with these parameters offer or need TLS? */
+bool tls_server_is_wanted(const struct conf_view *v);
+/* From now on each file or directory that a context is made from is told, also one that cannot be read. NULL: no more. */
+void tls_watch_files(void (*note)(const char *path));
 
 /* The connection keeps a reference to ctx. fd stays the caller's. */
 struct tls_conn *tls_accept(struct tls_ctx *ctx, int fd);

@@ -1,0 +1,151 @@
+#include "master/master.h"
+#include "base/log.h"
+#include "tls/tls.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+/*
+ * Certificates are renewed while we run (smtpd is in its jail and cannot see it). When their files have changed, have
+ * settled, and belong together, smtpd and relay are replaced as by a reload: who is connected stays with the old
+ * processes, who comes gets the new certificate.
+ */
+enum { LOOK_MS = 1000 };
+
+static struct certs *noting;
+
+static void note(const char *path)
+{
+	struct certs *c = noting;
+
+	for (size_t i = 0; i < c->n; i++)
+		if (strcmp(c->path[i], path) == 0)
+			return;
+	c->path = xrealloc(c->path, (c->n + 1) * sizeof *c->path);
+	c->path[c->n++] = xstrdup(path);
+}
+
+void certs_free(struct certs *c)
+{
+	for (size_t i = 0; i < c->n; i++)
+		free(c->path[i]);
+	free(c->path);
+	memset(c, 0, sizeof *c);
+}
+
+static void mix(uint64_t *state, uint64_t value)
+{
+	*state = (*state ^ value) * 0x9E3779B97F4A7C15u;
+	*state ^= *state >> 29;
+}
+
+/* A file that is a link counts as what it leads to: renewal often moves the link. Never 0. */
+static uint64_t state_of(const struct certs *c)
+{
+	uint64_t state = 1;
+	struct stat st;
+
+	for (size_t i = 0; i < c->n; i++) {
+		if (stat(c->path[i], &st) != 0)
+			memset(&st, 0, sizeof st);
+		mix(&state, st.st_dev);
+		mix(&state, st.st_ino);
+		mix(&state, (uint64_t)st.st_size);
+		mix(&state, (uint64_t)st.st_mtim.tv_sec);
+		mix(&state, (uint64_t)st.st_mtim.tv_nsec);
+	}
+	return state | 1;
+}
+
+static void add_fault(struct buf *faults, const struct conf_service *s, struct buf *error)
+{
+	struct str rest = buf_str(error), line;
+
+	while (str_word(&rest, "\n", &line))
+		buf_addf(faults, "service %s: %.*s\n", s->name, STR_ARG(line));
+	buf_free(error);
+}
+
+static struct tls_ctx *load_service(const struct conf_service *s, struct buf *faults)
+{
+	struct buf error = BUF_INIT(65536);
+	struct tls_ctx *ctx = NULL;
+
+	if (strcmp(s->type, "inet") == 0 && strcmp(s->command, "smtpd") == 0 && tls_server_is_wanted(s->view))
+		ctx = tls_server_ctx(s->view, s->name, &error);
+	else if (strcmp(s->type, "unix") == 0 && strcmp(s->command, "smtp") == 0)
+		ctx = tls_client_ctx(s->view, &error);
+	add_fault(faults, s, &error);
+	return ctx;
+}
+
+void certs_load(struct certs *c, const struct conf *conf, struct buf *faults)
+{
+	const struct conf_service *row;
+	size_t n = conf_services(conf, &row), before = faults->n;
+	struct tls_ctx **ctx = xcalloc(n + 1, sizeof *ctx);
+
+	memset(c, 0, sizeof *c);
+	noting = c;
+	tls_watch_files(note);
+	/* All at the same time: those with the same tables share them. */
+	for (size_t i = 0; i < n; i++)
+		ctx[i] = load_service(&row[i], faults);
+	for (size_t i = 0; i < n; i++)
+		tls_ctx_free(&ctx[i]);
+	tls_watch_files(NULL);
+	free(ctx);
+	c->good = faults->n == before;
+	c->state = state_of(c);
+}
+
+static void replace(struct master *m, struct certs *fresh)
+{
+	certs_free(&m->certs);
+	m->certs = *fresh;
+	m->certs_refused = 0;
+	log_info("certificates have changed: new sessions get the new ones");
+	procs_replace(m, ROLE_SMTPD);
+	procs_replace(m, ROLE_RELAY);
+	procs_fill(m);
+}
+
+static void try_new(struct master *m, uint64_t state)
+{
+	struct buf faults = BUF_INIT(65536);
+	struct certs fresh;
+	struct str rest, line;
+
+	certs_load(&fresh, m->setup.conf, &faults);
+	rest = buf_str(&faults);
+	if (fresh.good) {
+		replace(m, &fresh);
+	} else {
+		m->certs_refused = state;
+		str_word(&rest, "\n", &line);
+		log_warn("certificates have changed and cannot be used; going on with those of before: %.*s",
+			STR_ARG(line));
+		certs_free(&fresh);
+	}
+	buf_free(&faults);
+}
+
+static void on_look(uv_timer_t *timer)
+{
+	struct master *m = container_of(timer, struct master, certs_timer);
+	uint64_t state = state_of(&m->certs), seen = m->certs_seen;
+
+	m->certs_seen = state;
+	if (state == m->certs.state)
+		m->certs_refused = 0;
+	else if (state == seen && state != m->certs_refused && !m->stopping)
+		try_new(m, state);
+}
+
+void certs_watch(struct master *m)
+{
+	uv_timer_init(m->loop, &m->certs_timer);
+	uv_timer_start(&m->certs_timer, on_look, LOOK_MS, LOOK_MS);
+	uv_unref((uv_handle_t *)&m->certs_timer);
+}
