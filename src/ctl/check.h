@@ -20,8 +20,13 @@ struct checked {
 unsigned check_tables(const struct checked *c);
 /* smtpd's restriction lists: names that nobody knows, and a service on which any stranger might relay. */
 unsigned check_restrictions(const struct checked *c);
-/* TLS of an smtpd: files, whether they belong together, how long they are good. */
+/* TLS of an smtpd: files, and whether they belong together. */
 unsigned check_tls(const struct checked *c);
+/*
+ * Warnings of the certificates in the files that this parameter names: how long they are good, and whether the chain is
+ * in order; of a server's also whether the chain is whole and for its name.
+ */
+void check_certificates(const struct checked *c, const char *parameter, bool is_server);
 /* What relay would refuse to start with. */
 unsigned check_client(const struct checked *c);
 /* auth.conf: its syntax. */

@@ -3,60 +3,39 @@
 #include "conf/dovecot.h"
 #include "tls/tls.h"
 
-#include <openssl/pem.h>
-#include <openssl/x509.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <unistd.h>
 
-enum { SOON_S = 7 * 24 * 3600 };
-
-/* The first certificate of the file: clients that verify turn away when its time is over. */
-static void look_at_dates(const struct checked *c, const char *path)
+/* Each line of it is a fault. */
+static unsigned add_lines(const struct checked *c, const struct buf *error)
 {
-	FILE *f = fopen(path, "re");
-	X509 *cert = f ? PEM_read_X509(f, NULL, NULL, NULL) : NULL;
-	const ASN1_TIME *end = cert ? X509_get0_notAfter(cert) : NULL;
-	int days = 0, seconds = 0;
+	struct str rest = buf_str(error), line;
+	unsigned n = 0;
 
-	if (end && ASN1_TIME_diff(&days, &seconds, NULL, end) == 1) {
-		if (days < 0 || seconds < 0)
-			buf_addf(c->warnings, "%s: the certificate %s expired %d days ago; clients will not trust it\n",
-				c->where, path, -days);
-		else if (days * 24L * 3600 + seconds < SOON_S)
-			buf_addf(c->warnings, "%s: the certificate %s expires in %d days\n", c->where, path, days);
-		if (X509_cmp_current_time(X509_get0_notBefore(cert)) > 0)
-			buf_addf(c->warnings, "%s: the certificate %s is not valid yet\n", c->where, path);
-	}
-	X509_free(cert);
-	if (f)
-		fclose(f);
+	for (; str_word(&rest, "\n", &line); n++)
+		buf_addf(c->lines, "%s: %.*s\n", c->where, STR_ARG(line));
+	return n;
 }
 
 unsigned check_tls(const struct checked *c)
 {
-	static const char *const files[] = { "smtpd_tls_cert_file", "smtpd_tls_eccert_file", "smtpd_tls_chain_files" };
-	struct buf error = BUF_INIT(4096);
+	struct buf error = BUF_INIT(65536);
 	struct tls_ctx *ctx;
-	struct str rest, word;
+	unsigned faults;
 
 	if (!tls_server_is_wanted(c->view))
 		return 0;
 	ctx = tls_server_ctx(c->view, c->service->name, &error);
-	if (ctx == NULL)
-		buf_addf(c->lines, "%s: %s\n", c->where, error.p ? error.p : "TLS cannot be set up");
+	faults = add_lines(c, &error);
 	buf_free(&error);
 	if (ctx == NULL)
-		return 1;
+		return faults;
 	tls_ctx_free(&ctx);
-	for (size_t i = 0; i < sizeof files / sizeof *files; i++)
-		for (rest = str_c(conf_str(c->view, files[i])); str_word(&rest, ", \t\r\n", &word);) {
-			char *path = xstrndup(word);
-
-			look_at_dates(c, path);
-			free(path);
-		}
-	return 0;
+	check_certificates(c, "smtpd_tls_chain_files", true);
+	if (*conf_str(c->view, "smtpd_tls_chain_files") == '\0') {
+		check_certificates(c, "smtpd_tls_cert_file", true);
+		check_certificates(c, "smtpd_tls_eccert_file", true);
+	}
+	return faults;
 }
 
 unsigned check_client(const struct checked *c)

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <openssl/err.h>
+#include <openssl/x509err.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -11,6 +12,20 @@ static int readable(const char *path, const char *what, struct buf *error)
 	if (access(path, R_OK) == 0)
 		return 0;
 	buf_addf(error, "cannot read the TLS %s %s: %s", what, path, strerror(errno));
+	return -1;
+}
+
+static int bad_key(const char *cert, const char *key, struct buf *error)
+{
+	unsigned long code = ERR_peek_last_error();
+	bool is_other = ERR_GET_LIB(code) == ERR_LIB_X509 && (ERR_GET_REASON(code) == X509_R_KEY_VALUES_MISMATCH ||
+								     ERR_GET_REASON(code) == X509_R_KEY_TYPE_MISMATCH);
+
+	if (is_other)
+		buf_addf(error, "the key %s does not belong to the certificate %s: %s", key, cert, tls_openssl_why());
+	else
+		buf_addf(error, "no private key in PEM form that belongs to the certificate %s in %s: %s", cert, key,
+			tls_openssl_why());
 	return -1;
 }
 
@@ -26,11 +41,8 @@ static int load_pair(SSL_CTX *ssl, const char *cert, const char *key, struct buf
 		buf_addf(error, "no certificate in PEM form in %s: %s", cert, tls_openssl_why());
 		return -1;
 	}
-	if (SSL_CTX_use_PrivateKey_file(ssl, key, SSL_FILETYPE_PEM) != 1) {
-		buf_addf(error, "no private key in PEM form that belongs to the certificate %s in %s: %s", cert, key,
-			tls_openssl_why());
-		return -1;
-	}
+	if (SSL_CTX_use_PrivateKey_file(ssl, key, SSL_FILETYPE_PEM) != 1)
+		return bad_key(cert, key, error);
 	if (SSL_CTX_check_private_key(ssl) != 1) {
 		buf_addf(error, "the key %s does not belong to the certificate %s: %s", key, cert, tls_openssl_why());
 		return -1;
