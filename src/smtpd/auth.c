@@ -218,7 +218,11 @@ static struct str local_address(const struct session *s, struct arena *mem, uint
 	socklen_t len = sizeof a;
 
 	*port = 0;
-	if (getsockname(s->fd, &a.any, &len) != 0)
+	if (s->dest.any.sa_family == AF_INET6)
+		a.v6 = s->dest.v6;
+	else if (s->dest.any.sa_family == AF_INET)
+		a.v4 = s->dest.v4;
+	else if (getsockname(s->fd, &a.any, &len) != 0)
 		return STR("");
 	if (a.any.sa_family == AF_INET6 && IN6_IS_ADDR_V4MAPPED(&a.v6.sin6_addr))
 		inet_ntop(AF_INET, &a.v6.sin6_addr.s6_addr[12], text, sizeof text);

@@ -47,10 +47,11 @@ static void on_name(struct dns_query *q)
 	}
 }
 
-static void set_peer(struct session *s, const struct sockaddr *peer)
+void session_set_peer(struct session *s, const struct sockaddr *peer)
 {
 	const struct sockaddr_in6 *v6 = (const void *)peer;
 
+	memset(&s->peer, 0, sizeof s->peer);
 	if (peer->sa_family == AF_INET6 && IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr)) {
 		s->peer.v4.sin_family = AF_INET;
 		s->peer.v4.sin_port = v6->sin6_port;
@@ -157,8 +158,18 @@ void session_new(const struct service *service, int fd, const struct sockaddr *p
 	if (service->is_local)
 		set_local(s);
 	else
-		set_peer(s, peer);
+		session_set_peer(s, peer);
 	log_session(s);
+	if (service->from_proxy && !service->is_local)
+		upstream_begin(s);
+	else
+		session_admit(s);
+}
+
+void session_admit(struct session *s)
+{
+	const struct service *service = s->service;
+
 	if (is_one_too_many(s) || !may_submit(s))
 		return;
 	ask_name(s);
@@ -188,7 +199,7 @@ static void on_handle_closed(uv_handle_t *handle)
 
 static void log_end(struct session *s, enum end_reason reason)
 {
-	if (s->mode == MODE_LINGER || reason == END_QUIET || s->service->is_local)
+	if (s->mode == MODE_LINGER || s->mode == MODE_PROXY || reason == END_QUIET || s->service->is_local)
 		return;
 	if (reason == END_TIMEOUT)
 		log_info("timeout after %s from %s", state_name(s), client_text(s));
@@ -220,7 +231,8 @@ void session_end(struct session *s, enum end_reason reason)
 	free(s->helo);
 	free(s->asked_name);
 	free(s->rcpt_domain);
-	client_leave(s);
+	if (s->client)
+		client_leave(s);
 	*s->self = s->next;
 	if (s->next)
 		s->next->self = s->self;
@@ -242,6 +254,10 @@ void sessions_end_all(void)
 		next = s->next;
 		if (s->mode == MODE_LINGER)
 			continue;
+		if (s->mode == MODE_PROXY) {
+			session_end(s, END_QUIET);
+			continue;
+		}
 		log_session(s);
 		if (s->mode == MODE_COMMAND && s->question == NULL) {
 			reply_host(s, 421, "4.3.2", "Service shutting down"); /* RFC 5321 sec. 3.8 */

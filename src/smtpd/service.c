@@ -124,6 +124,8 @@ static void read_limits(struct service *s)
 	s->junk_limit = count_of(v, "smtpd_junk_command_limit");
 	s->error_sleep_ms = milliseconds(v, "smtpd_error_sleep_time");
 	s->timeout_ms = milliseconds(v, "smtpd_timeout");
+	s->from_proxy = *conf_str(v, "smtpd_upstream_proxy_protocol") != '\0';
+	s->proxy_timeout_ms = milliseconds(v, "smtpd_upstream_proxy_timeout");
 }
 
 static void read_protocol(struct service *s)

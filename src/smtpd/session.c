@@ -334,6 +334,10 @@ static void on_socket(uv_poll_t *poll, int status, int events)
 		greet_on_readable(s);
 		return;
 	}
+	if (s->mode == MODE_PROXY) {
+		upstream_on_readable(s);
+		return;
+	}
 	if (is_waiting(s) && s->poll_events == UV_READABLE) {
 		session_watch(s, 0);
 		return;
@@ -365,6 +369,10 @@ static void on_timer(uv_timer_t *timer)
 	}
 	if (s->mode == MODE_GREET) {
 		greet_on_timer(s);
+		return;
+	}
+	if (s->mode == MODE_PROXY) {
+		upstream_on_timer(s);
 		return;
 	}
 	if (s->waits_for_name) {

@@ -19,6 +19,7 @@
 #include "smtp/command.h"
 #include "smtp/data.h"
 #include "smtp/esmtp.h"
+#include "smtp/proxy.h"
 #include "smtp/reply.h"
 #include "smtpd/policy.h"
 #include "tls/tls.h"
@@ -95,7 +96,8 @@ struct service {
 	uint64_t rate_unit_ms;
 	unsigned message_limit, domain_limit; /* of a session: smtpd_session_…; 0: none */
 	unsigned rcpt_limit, hop_limit, soft_errors, hard_errors, junk_limit;
-	uint64_t error_sleep_ms, timeout_ms, starttls_timeout_ms;
+	uint64_t error_sleep_ms, timeout_ms, starttls_timeout_ms, proxy_timeout_ms;
+	bool from_proxy;	     /* a proxy says who the client is, before anything else */
 	unsigned extensions, hidden; /* bits that may be offered; that smtpd_discard_ehlo_keywords takes away */
 	unsigned in_clear;	     /* that may be offered without TLS: smtpd_clear_ehlo_keywords */
 	const char *hidden_maps;     /* smtpd_discard_ehlo_keyword_address_maps */
@@ -134,7 +136,7 @@ struct question {
 };
 
 enum hello { HELLO_NONE, HELLO_HELO, HELLO_EHLO };
-enum mode { MODE_COMMAND, MODE_AUTH, MODE_DATA, MODE_BDAT, MODE_HANDSHAKE, MODE_GREET, MODE_LINGER };
+enum mode { MODE_COMMAND, MODE_AUTH, MODE_DATA, MODE_BDAT, MODE_HANDSHAKE, MODE_GREET, MODE_LINGER, MODE_PROXY };
 enum after_flush { FLUSH_NOTHING, FLUSH_STARTTLS, FLUSH_CLOSE };
 enum end_reason { END_QUIET, END_LOST, END_TIMEOUT };
 
@@ -166,8 +168,9 @@ struct session {
 	} peer;
 	char addr[INET6_ADDRSTRLEN]; /* without "IPv6:" */
 	uint16_t port;
-	char *name; /* "unknown" until it is known */
-	uid_t uid;  /* of a local user (service->is_local) */
+	union proxy_address dest; /* what a proxy says that the client connected to; AF_UNSPEC: our own socket */
+	char *name;		  /* "unknown" until it is known */
+	uid_t uid;		  /* of a local user (service->is_local) */
 	char *helo;
 	char *sasl_username, *sasl_method; /* NULL: not logged in */
 	char *asked_name;		   /* of the VRFY, EXPN or ETRN under way */
@@ -241,6 +244,10 @@ void listen_resume(void);
 /* begin.c */
 /* Takes: fd. */
 void session_new(const struct service *service, int fd, const struct sockaddr *peer);
+/* The client is there, as what is known of it says: greeted, or turned away. */
+void session_admit(struct session *s);
+/* It is another client than the one at the other end of the connection. */
+void session_set_peer(struct session *s, const struct sockaddr *peer);
 void session_end(struct session *s, enum end_reason reason);
 /* Wait no longer for the client's name. */
 void session_name_end(struct session *s);
@@ -284,6 +291,11 @@ bool client_has_waited(const struct session *s);
 bool greet_waits(struct session *s);
 void greet_on_readable(struct session *s);
 void greet_on_timer(struct session *s);
+
+/* upstream.c: smtpd_upstream_proxy_protocol */
+void upstream_begin(struct session *s);
+void upstream_on_readable(struct session *s);
+void upstream_on_timer(struct session *s);
 
 /* io.c: octets in and out, plain or TLS */
 enum io { IO_DONE, IO_AGAIN, IO_END };
