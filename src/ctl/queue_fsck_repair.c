@@ -161,6 +161,14 @@ static int set_aside(const struct fsck *f, int dir, struct fsck_segment *s, void
 
 enum { TAG_FLAGS = 4, ATTRIBUTE_OCTETS = 5 }; /* docs/protocol/log.md: tag, length */
 
+/* In a little-endian number. */
+static void set_flag(char *number, uint32_t flag)
+{
+	for (; flag > 0xff; flag >>= 8)
+		number++;
+	*number = (char)((unsigned char)*number | flag);
+}
+
 /* Set ENV_LOST in an encoded envelope. False: it has no flags. */
 static bool mark_lost(struct buf *envelope)
 {
@@ -172,7 +180,7 @@ static bool mark_lost(struct buf *envelope)
 		if (in.bad)
 			return false;
 		if (tag == TAG_FLAGS && value.n == sizeof(uint64_t)) {
-			envelope->p[at + ATTRIBUTE_OCTETS] |= ENV_LOST;
+			set_flag(envelope->p + at + ATTRIBUTE_OCTETS, ENV_LOST);
 			return true;
 		}
 		at += ATTRIBUTE_OCTETS + value.n;
