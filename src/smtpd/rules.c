@@ -165,6 +165,8 @@ static bool sent_ahead(struct session *s, const struct rule *r)
 
 	if (!s->more_input || s->sent_ahead)
 		return s->sent_ahead && s->service->forbid_pipelining;
+	if (r && r->verb == VERB_BDAT) /* what stands behind it is its chunk (RFC 3030 sec. 2) */
+		return false;
 	if (pipelining && !(r && (r->needs & LAST)))
 		return false;
 	if (r && r->verb == VERB_QUIT)
