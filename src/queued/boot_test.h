@@ -74,7 +74,7 @@ static void boot_on_kept(struct spool_msg *m, int err)
 }
 
 /* A message that is flushed, and perhaps not read yet. Returns its id. */
-static uint64_t send_message(struct queued *q, unsigned rcpts, size_t octets)
+static uint64_t send_message_to(struct queued *q, const char *to, unsigned rcpts, size_t octets)
 {
 	struct envelope_rcpt rcpt[8] = { { 0, 0, { "", 0 }, { "", 0 }, { "", 0 } } };
 	struct envelope env = { .arrival_us = q->start_us, .sender = STR("a@x"), .rcpt = rcpt, .n_rcpt = rcpts };
@@ -85,7 +85,7 @@ static uint64_t send_message(struct queued *q, unsigned rcpts, size_t octets)
 	require(rcpts <= sizeof rcpt / sizeof *rcpt);
 	memset(content, 'x', octets);
 	for (unsigned i = 0; i < rcpts; i++)
-		rcpt[i] = (struct envelope_rcpt){ .index = i, .address = STR("b@site.example") };
+		rcpt[i] = (struct envelope_rcpt){ .index = i, .address = str_c(to) };
 	check_int(spool_msg_begin(&m, q->writer), 0);
 	spool_msg_add(&m, str_pn(content, octets));
 	env.size = octets;
@@ -94,6 +94,11 @@ static uint64_t send_message(struct queued *q, unsigned rcpts, size_t octets)
 		uv_run(q->child.loop, UV_RUN_ONCE);
 	free(content);
 	return m.id;
+}
+
+static inline uint64_t send_message(struct queued *q, unsigned rcpts, size_t octets)
+{
+	return send_message_to(q, "b@site.example", rcpts, octets);
 }
 
 /* … and read. */

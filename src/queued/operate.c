@@ -11,17 +11,6 @@ bool operate_flush(struct queued *q, struct message *m)
 	return true;
 }
 
-size_t operate_flush_all(struct queued *q)
-{
-	struct message *m;
-	size_t at = 0, n = 0;
-
-	dests_revive(q);
-	while ((m = message_walk(q, &at)) != NULL)
-		n += operate_flush(q, m);
-	return n;
-}
-
 bool operate_delete(struct queued *q, struct message *m)
 {
 	char id[ENVELOPE_ID_TEXT];

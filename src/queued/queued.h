@@ -495,8 +495,7 @@ void survivors_move(struct queued *q);
 /* space.c */
 void space_check(struct queued *q);
 
-/* operate.c: what operators ask for. Each returns how many messages it changed. */
-size_t operate_flush_all(struct queued *q);
+/* operate.c: what operators ask for. Each returns whether it changed the message. */
 bool operate_flush(struct queued *q, struct message *m);
 bool operate_delete(struct queued *q, struct message *m);
 bool operate_hold(struct queued *q, struct message *m);
@@ -509,7 +508,7 @@ bool operate_expire_release(struct queued *q, struct message *m);
 /* One of fast_flush_domains, or below one? */
 bool site_is_covered(const struct queued *q, struct str domain);
 /*
- * Have all tried that waits for the domain. The answer of RFC 1985 sec. 5.3: 250 begun, 251 nothing waits, 252 some waits,
+ * Have all tried that waits for the domain; with an @ before it for those below it too (RFC 1985 sec. 5.2). The answer of RFC 1985 sec. 5.3: 250 begun, 251 nothing waits, 252 some waits,
  * 253 *n messages wait, 458 not now, 459 the domain is not covered.
  */
 uint16_t site_flush(struct queued *q, struct str domain, uint32_t *n);

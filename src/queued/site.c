@@ -12,13 +12,20 @@ struct site_walk {
 	struct site_walk *next;
 	struct queued *q;
 	uv_timer_t timer;
-	struct buf domain;
+	struct buf domain; /* as it was asked for */
 	uint32_t hash;
+	struct str above; /* set: for those below this domain as well */
 	size_t at;
 	uint32_t n; /* messages that are for it */
 };
 static struct site_walk *walks;
 static unsigned n_walks;
+
+static bool is_below(struct str address, struct str domain)
+{
+	return address.n > domain.n + 1 && str_has_isuffix(address, domain) &&
+	       address.p[address.n - domain.n - 1] == '.';
+}
 
 /* fast_flush_domains matches a domain and those below it (parent_domain_matches_subdomains has it by default). */
 bool site_is_covered(const struct queued *q, struct str domain)
@@ -28,20 +35,41 @@ bool site_is_covered(const struct queued *q, struct str domain)
 
 		if (str_ieq(d, domain))
 			return true;
-		if (domain.n > d.n + 1 && str_has_isuffix(domain, d) && domain.p[domain.n - d.n - 1] == '.')
+		if (is_below(domain, d))
 			return true;
 	}
 	return false;
 }
 
-static bool is_for(struct message *m, uint32_t hash)
+/* Of the domains below another one nothing is in memory. */
+static bool has_rcpt_below(struct queued *q, struct message *m, struct str domain)
+{
+	const struct rcpt_ref *refs = message_rcpts(m);
+	struct arena *mem = arena_new(2048);
+	struct envelope e;
+	bool found = false;
+	uint32_t n = 0;
+
+	if (message_envelope(q, m, mem, &e) != 0)
+		e.n_rcpt = 0;
+	for (size_t i = 0; i < e.n_rcpt && n < m->n_rcpt && !found; i++) {
+		if (e.rcpt[i].index != refs[n].index)
+			continue;
+		found = is_below(e.rcpt[i].address, domain);
+		n++;
+	}
+	arena_free(&mem);
+	return found;
+}
+
+static bool is_for(const struct site_walk *w, struct message *m)
 {
 	const struct rcpt_ref *refs = message_rcpts(m);
 
 	for (uint32_t i = 0; i < m->n_rcpt; i++)
-		if (refs[i].domain == hash)
+		if (refs[i].domain == w->hash)
 			return true;
-	return false;
+	return w->above.n > 0 && has_rcpt_below(w->q, m, w->above);
 }
 
 /* True: the end was reached. */
@@ -54,11 +82,11 @@ static bool walk_on(struct site_walk *w)
 
 		if (m == NULL)
 			return true;
-		if (m->state != MSG_HELD && is_for(m, w->hash)) {
+		if (m->state != MSG_HELD && is_for(w, m)) {
 			operate_flush(w->q, m);
 			w->n++;
 		}
-		if (n % LOOK_AT_CLOCK == 0 && uv_hrtime() > until)
+		if ((n % LOOK_AT_CLOCK == 0 || w->above.n > 0) && uv_hrtime() > until)
 			return false;
 	}
 }
@@ -99,6 +127,8 @@ static void go_on_later(struct queued *q, const struct site_walk *begun, struct 
 	*w = *begun;
 	w->domain = BUF_INIT(1024);
 	buf_add_str(&w->domain, domain);
+	if (w->above.n > 0)
+		w->above = str_from(buf_str(&w->domain), 1);
 	w->next = walks;
 	walks = w;
 	n_walks++;
@@ -108,11 +138,15 @@ static void go_on_later(struct queued *q, const struct site_walk *begun, struct 
 
 uint16_t site_flush(struct queued *q, struct str domain, uint32_t *n)
 {
-	struct site_walk w = { .q = q, .hash = (uint32_t)str_ihash(domain) };
+	bool below = domain.n > 0 && domain.p[0] == '@';
+	struct str name = str_from(domain, below);
+	struct site_walk w = { .q = q, .hash = (uint32_t)str_ihash(name) };
 
 	*n = 0;
-	if (!site_is_covered(q, domain))
+	if (!site_is_covered(q, name))
 		return 459;
+	if (below)
+		w.above = name;
 	if (is_under_way(domain))
 		return 250;
 	if (n_walks >= WALKS_MAX)

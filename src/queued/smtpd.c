@@ -126,12 +126,7 @@ static int on_flush(struct ipc *c, struct ipc_in *in, int *fds, unsigned n_fds)
 	(void)n_fds;
 	if (!ipc_get_end(in))
 		return -1;
-	if (domain.n == 0) {
-		n = (uint32_t)operate_flush_all(p->q);
-		code = 250;
-	} else {
-		code = site_flush(p->q, domain, &n);
-	}
+	code = site_flush(p->q, domain, &n);
 	ipc_put_u32(&out, request);
 	ipc_put_u16(&out, code);
 	ipc_put_u32(&out, n);

@@ -48,7 +48,7 @@ static enum outcome etrn_checked(struct session *s, bool taken)
 		not_allowed(s);
 		return R_DONE;
 	}
-	if (queue_flush(s, str_c(s->asked_name), flushed) != 0) {
+	if (queue_flush(s, str_c(s->asked_name), s->etrn_below, flushed) != 0) {
 		not_now(s);
 		return R_DONE;
 	}
@@ -59,7 +59,8 @@ enum outcome do_etrn(struct session *s, struct str arg)
 {
 	struct buf name = BUF_INIT(256);
 
-	if (arg.n && (arg.p[0] == '@' || arg.p[0] == '#')) /* sec. 5.2: subdomains and queues by name */
+	s->etrn_below = arg.n > 0 && arg.p[0] == '@';	   /* sec. 5.2: and the domains below it */
+	if (arg.n && (arg.p[0] == '@' || arg.p[0] == '#')) /* … or a queue by its name, which is a domain's */
 		arg = str_from(arg, 1);
 	if (arg.n == 0 || str_chr(arg, ' ') >= 0) {
 		replyf(s, 500, "5.5.4", "Syntax: ETRN domain");

@@ -177,13 +177,16 @@ void peer_open(struct child *c, enum role role, unsigned index, int fd)
 	}
 }
 
-int queue_flush(struct session *s, struct str domain, enum outcome (*then)(struct session *s))
+int queue_flush(struct session *s, struct str domain, bool below, enum outcome (*then)(struct session *s))
 {
 	static uint32_t last_request;
 	struct buf b = IPC_BUF;
 
 	ipc_put_u32(&b, ++last_request);
-	ipc_put_str(&b, domain);
+	ipc_put_u32(&b, (uint32_t)(domain.n + below));
+	if (below)
+		buf_add_char(&b, '@');
+	buf_add_str(&b, domain);
 	if (tell(MSG_FLUSH, &b) != 0)
 		return -1;
 	question_new(s, ASK_FLUSH, then)->flush.request = last_request;

@@ -175,6 +175,7 @@ struct session {
 	char *sasl_username, *sasl_method; /* NULL: not logged in */
 	char *asked_name;		   /* of the VRFY, EXPN or ETRN under way */
 	bool asked_utf8;		   /* SMTPUTF8 stood behind it */
+	bool etrn_below;		   /* … ETRN: and the domains below it */
 	enum hello hello;
 	unsigned extensions; /* that the last EHLO announced */
 	unsigned hidden;     /* that smtpd_discard_ehlo_keyword… hide from this client */
@@ -457,7 +458,7 @@ void restrict_drop(struct session *s);
 /* peer.c */
 void peer_open(struct child *c, enum role role, unsigned index, int fd);
 /* Open the question ASK_FLUSH. 0; -1: queued is away, and there is no question. */
-int queue_flush(struct session *s, struct str domain, enum outcome (*then)(struct session *s));
+int queue_flush(struct session *s, struct str domain, bool below, enum outcome (*then)(struct session *s));
 void writer_open(void);
 
 #endif
