@@ -244,6 +244,8 @@ struct queued {
 	struct segment *current; /* for results */
 	struct buf results;
 	bool results_dirty, flushing_results;
+	struct buf backlog; /* results that no segment was at hand for: u16 type, u64 generation, str payload each */
+	bool in_backlog, carrying;
 	uv_work_t results_flush;
 	int results_flush_fd, results_flush_error;
 	uint64_t results_flush_generation;
@@ -380,6 +382,8 @@ void result_done_commit(struct queued *q, uint64_t id, struct segment *s);
 bool result_defer(struct queued *q, const struct message *m);
 bool result_hold(struct queued *q, const struct message *m);
 void result_write(struct queued *q);
+/* There may be a segment now, for what had no place. */
+void result_go_on(struct queued *q);
 /* In a thread; or at once. 0; negative errno: what was written last may be lost in a crash of the machine. */
 int result_flush(struct queued *q, bool now);
 void result_compact(struct queued *q);

@@ -475,6 +475,68 @@ static void test_results_fail(void **state)
 	}
 }
 
+/* No segment is at hand for results (no space): they wait, in order, and are written down when there is one. */
+static void test_results_wait(void **state)
+{
+	struct queued *q = boot();
+	uint64_t done = accept_message(q, 1, 10), released = accept_message(q, 1, 10), held = accept_message(q, 1, 10);
+
+	(void)state;
+	while (q->creating)
+		uv_run(q->child.loop, UV_RUN_ONCE);
+	operate_hold(q, message_find(q, released));
+	result_write(q);
+	q->current->head.size = q->current->known; /* full */
+	for (struct segment *s = q->segments; s; s = s->next)
+		s->state = s->state == SEG_FREE ? SEG_BAD : s->state;
+	finish(q, done);
+	operate_release(q, message_find(q, released));
+	operate_hold(q, message_find(q, held));
+	check(q->backlog.n > 0);
+	check(result_flush(q, true) != 0);
+	while (q->backlog.n > 0) /* until a new one is made */
+		uv_run(q->child.loop, UV_RUN_ONCE);
+	check_int(result_flush(q, true), 0);
+	die(q);
+
+	q = boot();
+	check(message_find(q, done) == NULL);
+	check_int(message_find(q, released)->state, MSG_READY);
+	check_int(message_find(q, held)->state, MSG_HELD);
+	finish(q, released);
+	finish(q, held);
+	die(q);
+}
+
+/* A hold that was undone, in a segment that fails: an older segment still says that it is held. */
+static void test_release_is_carried(void **state)
+{
+	struct queued *q = boot();
+	uint64_t id = accept_message(q, 1, 10);
+	const char zeros[20000] = "";
+	struct segment *bad;
+
+	(void)state;
+	operate_hold(q, message_find(q, id));
+	result_write(q);
+	while (segments_count(q, SEG_FREE) < 2)
+		uv_run(q->child.loop, UV_RUN_ONCE);
+	q->current->head.size = q->current->known;
+	operate_release(q, message_find(q, id));
+	bad = q->current;
+	bad_fd = bad->fd;
+	check_int(result_flush(q, true), 0);
+	check(q->current != bad && bad->failed);
+	bad_fd = -1;
+	check_int(pwrite_all(bad->fd, zeros, sizeof zeros, SEG_HEADER_OCTETS, false), 0);
+	die(q);
+
+	q = boot();
+	check_int(message_find(q, id)->state, MSG_READY);
+	finish(q, id);
+	die(q);
+}
+
 /* What cannot be read is not used again before somebody has looked. */
 static void test_damaged_content_is_kept(void **state)
 {
@@ -527,7 +589,8 @@ int main(void)
 		cmocka_unit_test(test_states), cmocka_unit_test(test_recycling), cmocka_unit_test(test_locks),
 		cmocka_unit_test(test_moved), cmocka_unit_test(test_survivors_move_to_a_later_segment),
 		cmocka_unit_test(test_content_waits_for_its_commit), cmocka_unit_test(test_lost_header),
-		cmocka_unit_test(test_results_fail), cmocka_unit_test(test_wheel),
+		cmocka_unit_test(test_results_fail), cmocka_unit_test(test_results_wait),
+		cmocka_unit_test(test_release_is_carried), cmocka_unit_test(test_wheel),
 		cmocka_unit_test(test_damaged_content_is_kept), /* leaves damage behind: the last */
 	};
 	char dir[] = "/tmp/gatepost-recovery-XXXXXX", *remove;

@@ -112,14 +112,17 @@ static void drop_unlinked(struct queued *q)
 
 void segments_recycle(struct queued *q)
 {
-	bool flushed = false;
+	bool flushed = false, stuck = false;
 
-	for (struct segment *s = q->segments; s; s = s->next) {
+	for (struct segment *s = q->segments; s && !stuck; s = s->next) {
 		if (!may_recycle(q, s))
 			continue;
 		/* A message that was moved away from here must not rise again from a second COMMIT elsewhere. */
-		if (!flushed && s->head.class == SEG_MAIL && result_flush(q, true) != 0)
-			break;
+		if (!flushed && s->head.class == SEG_MAIL && result_flush(q, true) != 0) {
+			stuck = true;
+			if (segments_count(q, SEG_FREE) > 0 || !q->create_failed)
+				break; /* but where else should the results go? */
+		}
 		flushed |= s->head.class == SEG_MAIL;
 		make_spare(q, s);
 	}

@@ -21,17 +21,26 @@ static void remember_about(struct queued *q, struct segment *s)
 	r->about[r->n_about++] = s->head.generation;
 }
 
-/* A new segment for results; the old one is closed and read: we wrote it ourselves. */
+/* It is read: we wrote it ourselves. */
+static void close_current(struct queued *q)
+{
+	struct segment *s = q->current;
+
+	q->current = NULL;
+	if (s == NULL)
+		return;
+	s->was_read = true;
+	segment_close(q, s, s->known);
+}
+
+/* A new segment for results. */
 static bool next_current(struct queued *q)
 {
 	struct segment *s = segment_take(q, SEG_RESULT);
 
 	if (s == NULL)
 		return false;
-	if (q->current) {
-		q->current->was_read = true;
-		segment_close(q, q->current, q->current->known);
-	}
+	close_current(q);
 	s->state = SEG_CURRENT;
 	q->current = s;
 	return true;
@@ -42,22 +51,102 @@ static bool has_room(const struct queued *q, size_t octets)
 	return q->current && q->current->head.size - q->current->known - q->results.n >= octets;
 }
 
-/* False: there is no place for it. After a crash the message comes twice then, which is the lesser evil. */
-static bool put(struct queued *q, enum record_type type, struct segment *about, struct str payload)
+static void flush_failed(struct queued *q, struct segment *s, int err)
+{
+	log_error("results: segment file %08x: flush: %s; they are written again elsewhere", s->number, strerror(-err));
+	s->failed = true;
+	if (s == q->current)
+		close_current(q);
+}
+
+/*
+ * A flush that failed is never tried again: the kernel may have dropped what it could not write. What the segment holds is
+ * still readable, most of the time, and carry_failed() writes it elsewhere.
+ */
+static int flush_current(struct queued *q)
+{
+	int err = 0;
+
+	result_write(q);
+	if (q->current == NULL || (!q->results_dirty && !q->flushing_results)) /* that may be at it still */
+		return 0;
+	q->results_dirty = false;
+	if (fdatasync(q->current->fd) != 0) {
+		err = -errno;
+		flush_failed(q, q->current, err);
+	}
+	return err;
+}
+
+/* False: there is no place for it. */
+static bool put_now(struct queued *q, enum record_type type, struct segment *about, struct str payload)
 {
 	size_t octets = record_octets(payload.n);
 
 	if (!has_room(q, octets))
-		result_flush(q, true);
+		flush_current(q);
 	if (!has_room(q, octets))
 		next_current(q);
-	if (!has_room(q, octets)) {
-		log_warn("a result could not be written down: no segment is at hand");
+	if (!has_room(q, octets))
 		return false;
-	}
 	remember_about(q, about);
 	record_put(&q->results, &q->current->head, type, payload);
 	return true;
+}
+
+/* In order, what found no place before. True: all of it is on its way now. */
+static bool put_backlog(struct queued *q)
+{
+	size_t used = 0;
+
+	if (q->backlog.n == 0 || q->in_backlog) /* called by itself, by way of a flush that failed */
+		return q->backlog.n == 0;
+	q->in_backlog = true;
+	while (used < q->backlog.n) {
+		struct ipc_in in = { str_from(buf_str(&q->backlog), used), false };
+		enum record_type type = (enum record_type)ipc_get_u16(&in);
+		struct segment *about = segment_find(q, ipc_get_u64(&in));
+		struct str payload = ipc_get_str(&in);
+
+		require(!in.bad);
+		if (about && !put_now(q, type, about, payload))
+			break;
+		used = (size_t)(payload.p + payload.n - q->backlog.p);
+	}
+	if (used > 0 && used == q->backlog.n)
+		log_info("results: all that waited is written down");
+	if (used > 0)
+		buf_consume(&q->backlog, used);
+	q->in_backlog = false;
+	return q->backlog.n == 0;
+}
+
+/* Until a segment is at hand. A crash before that brings the message twice, which is the lesser evil. */
+static void keep_for_later(struct queued *q, enum record_type type, const struct segment *about, struct str payload)
+{
+	enum { BACKLOG_MAX = 64 * 1024 * 1024, ENTRY_OCTETS = 14 };
+
+	if (q->backlog.max == 0)
+		q->backlog = BUF_INIT(BACKLOG_MAX);
+	if (q->backlog.n == 0)
+		log_warn("results: no segment is at hand; they wait to be written down");
+	if (q->backlog.n + ENTRY_OCTETS + payload.n > BACKLOG_MAX) {
+		log_error("results: too many wait to be written down; one is dropped");
+		return;
+	}
+	ipc_put_u16(&q->backlog, (uint16_t)type);
+	ipc_put_u64(&q->backlog, about->head.generation);
+	ipc_put_str(&q->backlog, payload);
+}
+
+/* False: there is no place for it now. */
+static bool put(struct queued *q, enum record_type type, struct segment *about, struct str payload)
+{
+	if (put_backlog(q) && put_now(q, type, about, payload))
+		return true;
+	if (!q->carrying) /* what is carried stands elsewhere, too */
+		keep_for_later(q, type, about, payload);
+	return false;
 }
 
 /*
@@ -79,7 +168,7 @@ static bool carry_forward(struct queued *q, const struct record *r)
 		return true;
 	if (r->type == RECORD_DEFER && m->attempts > 0)
 		return result_defer(q, m);
-	if (r->type == RECORD_HOLD && (m->state == MSG_HELD || (m->flags & (MF_HELD | MF_EXPIRE))))
+	if (r->type == RECORD_HOLD) /* also that it is held no more: an older segment may say that it is */
 		return result_hold(q, m);
 	return true;
 }
@@ -88,13 +177,16 @@ static bool carry_all(struct queued *q, struct segment *old)
 {
 	struct log_scan scan;
 	struct record r;
-	bool all = true;
+	bool all = true, carrying;
 	int got = 1;
 
 	log_scan_begin(&scan, old->fd, &old->head);
 	scan.passes_errors = old->scan.passes_errors;
+	carrying = q->carrying;
+	q->carrying = true;
 	while (all && (got = log_scan_next(&scan, old->known, &r)) == 1)
 		all = carry_forward(q, &r);
+	q->carrying = carrying;
 	log_scan_rest(&scan);
 	return all && got == 0;
 }
@@ -122,11 +214,39 @@ static void write_failed(struct queued *q, struct segment *s, int err)
 	log_error("results: segment file %08x: write: %s; they are written again elsewhere", s->number, strerror(-err));
 	q->results = BUF_INIT(records.max);
 	s->failed = true;
-	if (next_current(q) && carry_all(q, s))
-		s->n_about = 0;
-	if (s != q->current)
-		put_again(q, buf_str(&records));
+	if (!next_current(q))
+		close_current(q);
+	put_again(q, buf_str(&records));
 	buf_free(&records);
+}
+
+static bool is_given_up(const struct segment *s)
+{
+	return s->head.class == SEG_RESULT && s->state == SEG_CLOSED && s->failed && s->n_about > 0;
+}
+
+/*
+ * What stands in segments whose writing or flushing failed goes to one that can be trusted. 0; negative errno: not all of it
+ * is there, and flushed, yet.
+ */
+static int carry_failed(struct queued *q)
+{
+	bool any = false, all = true;
+	int err = 0;
+
+	for (struct segment *s = q->segments; s; s = s->next) {
+		any |= is_given_up(s);
+		all &= !is_given_up(s) || carry_all(q, s);
+	}
+	if (!any || !all)
+		return all ? 0 : -EAGAIN;
+	err = flush_current(q);
+	if (err != 0)
+		return err;
+	for (struct segment *s = q->segments; s; s = s->next)
+		if (is_given_up(s))
+			s->n_about = 0;
+	return 0;
 }
 
 void result_write(struct queued *q)
@@ -145,26 +265,6 @@ void result_write(struct queued *q)
 	buf_reset(&q->results);
 }
 
-/*
- * A flush that failed is never tried again: the kernel may have dropped what it could not write. What the segment holds is
- * still readable, most of the time, and is written again elsewhere.
- */
-static int flush_failed(struct queued *q, struct segment *s, int err)
-{
-	log_error("results: segment file %08x: flush: %s; they are written again elsewhere", s->number, strerror(-err));
-	s->failed = true;
-	if (s == q->current && !next_current(q))
-		return err;
-	if (!carry_all(q, s))
-		return err;
-	result_write(q);
-	q->results_dirty = false;
-	if (fdatasync(q->current->fd) != 0)
-		return -errno;
-	s->n_about = 0;
-	return 0;
-}
-
 static void flush_results(uv_work_t *work)
 {
 	struct queued *q = container_of(work, struct queued, results_flush);
@@ -181,17 +281,28 @@ static void on_results_flushed(uv_work_t *work, int status)
 	close(q->results_flush_fd);
 	q->flushing_results = false;
 	if (q->results_flush_error != 0 && s)
-		flush_failed(q, s, q->results_flush_error);
+		flush_failed(q, s, q->results_flush_error); /* the next flush sees to the rest */
+}
+
+void result_go_on(struct queued *q)
+{
+	put_backlog(q);
 }
 
 int result_flush(struct queued *q, bool now)
 {
+	int err;
+
+	put_backlog(q);
 	result_write(q);
-	if (!q->results_dirty || q->current == NULL || (q->flushing_results && !now))
+	err = carry_failed(q);
+	if (err != 0 || (now && q->backlog.n > 0))
+		return err != 0 ? err : -EAGAIN;
+	if (now)
+		return flush_current(q) == 0 ? 0 : carry_failed(q);
+	if (!q->results_dirty || q->current == NULL || q->flushing_results)
 		return 0;
 	q->results_dirty = false;
-	if (now)
-		return fdatasync(q->current->fd) == 0 ? 0 : flush_failed(q, q->current, -errno);
 	q->results_flush_generation = q->current->head.generation;
 	q->results_flush_fd = fcntl(q->current->fd, F_DUPFD_CLOEXEC, 0);
 	if (q->results_flush_fd < 0)

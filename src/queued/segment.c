@@ -157,6 +157,7 @@ static void serve_all(struct queued *q)
 		if (q->current)
 			q->current->state = SEG_CURRENT;
 	}
+	result_go_on(q);
 	own_serve(q);
 	smtpds_serve(q);
 }
