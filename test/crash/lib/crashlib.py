@@ -177,10 +177,10 @@ class Instance:
     def start(self):
         r = subprocess.run([self.program("gatepost"), "-c", self.etc, "start"], capture_output=True, text=True)
         assert r.returncode == 0, r.stdout + r.stderr + open(self.dir + "/mail.log").read()[-2000:]
-        end = time.time() + 10
+        end = time.time() + 60
         while time.time() < end:
             try:
-                Client(self.port, 2).close()
+                Client(self.port, 5).close()
                 return
             except (OSError, Refused):
                 time.sleep(0.02)
@@ -215,7 +215,7 @@ class Instance:
         out = subprocess.run([self.program("postqueue"), "-c", self.etc, "-j"], capture_output=True, text=True).stdout
         return {m["queue_id"]: m for m in map(json.loads, out.splitlines())}
 
-    def wait_queue(self, good, seconds=10):
+    def wait_queue(self, good, seconds=60):
         end = time.time() + seconds
         while time.time() < end:
             if good(self.queue()):
