@@ -5,6 +5,7 @@
  * FAULT_DIR/state, shared by all processes and the test (eight octets each, little-endian):
  *   0 clock, one step for each event   1 whose n-th call: 1 smtpd, 2 queued   2 what happens: enum action
  *   3 n (from 0)   4, 5 calls so far of smtpd, queued   6 how often it happened   7 record   8 free octets, 0: as it is
+ *   9 while set, queued cannot read a segment
  * FAULT_DIR/journal.PID, a record for each event: u64 clock, u32 kind, u32 octets, u64 inode, u64 offset, u64 begun, data.
  */
 #define _GNU_SOURCE
@@ -24,7 +25,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-enum { CLOCK, WHOSE, ACTION, AT, CALLS, FIRED = 6, RECORD, FREE_SPACE, FIELDS };
+enum { CLOCK, WHOSE, ACTION, AT, CALLS, FIRED = 6, RECORD, FREE_SPACE, READS_FAIL, FIELDS };
 enum action { NOTHING, KILL_BEFORE, KILL_AFTER, KILL_HALFWAY, FAIL_EIO, FAIL_ENOSPC, FAIL_EINTR, SHORT };
 enum kind { WROTE = 1, WROTE_FLUSHED, FLUSHED, CREATED, REMOVED, ANSWERED, ZEROS, FAILED };
 
@@ -138,6 +139,20 @@ ssize_t pwritev2(int fd, const struct iovec *iov, int n, off_t at, int flags)
 			(size_t)r);
 	}
 	return done(a, 0) == 0 ? r : -1;
+}
+
+ssize_t pread(int fd, void *p, size_t n, off_t at)
+{
+	if (state && state[READS_FAIL] && role == 2) {
+		errno = EIO;
+		return -1;
+	}
+	return syscall(SYS_pread64, fd, p, n, at);
+}
+
+ssize_t pread64(int fd, void *p, size_t n, off_t at)
+{
+	return pread(fd, p, n, at);
 }
 
 static int flush_file(int fd, long number)
