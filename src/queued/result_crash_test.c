@@ -493,9 +493,13 @@ static void test_every_call(void **state)
 	check(calls > 200);
 	check_int(live(LOOK, GIVE_EINTR, 0), 0);
 	step = getenv("FULL") ? 1 : calls / SOME;
-	for (unsigned fault = 0; fault < FAULTS; fault++)
-		for (unsigned at = fault * step / FAULTS; at < calls; at += step)
+	for (unsigned fault = 0; fault < FAULTS; fault++) {
+		unsigned places = 0;
+
+		for (unsigned at = fault * step / FAULTS; at < calls; at += step, places++)
 			one((enum fault)fault, at);
+		print_message("%s: at %u of them\n", fault_name[fault], places);
+	}
 }
 
 int main(void)
