@@ -15,7 +15,7 @@ static const struct param rows[] = {
 	P_BOOL("detect_8bit_encoding_header", "yes", KNOWN,
 		"Add a Content-Transfer-Encoding field to 8-bit mail without one"),
 	P_BOOL("disable_mime_input_processing", "no", KNOWN, "Do not look into MIME parts of new mail"),
-	P_BOOL("disable_mime_output_conversion", "no", KNOWN, "Send 8-bit mail as it is to servers without 8BITMIME"),
+	P_BOOL("disable_mime_output_conversion", "no", ACTS, "Send 8-bit mail as it is to servers without 8BITMIME"),
 	P_BOOL("enable_original_recipient", "yes", KNOWN,
 		"Keep the recipient as it was before aliases, as X-Original-To"),
 	P_BOOL("force_mime_input_conversion", "no", KNOWN, "Convert all 8-bit mail to 7-bit before it is queued"),

@@ -130,6 +130,11 @@ static ssize_t read_body(struct client_message *m, void *p, size_t n)
 	return got;
 }
 
+static void rewind_body(struct client_message *m)
+{
+	container_of(m, struct lmtp_conn, message)->body_from = 0;
+}
+
 static void after_job(struct lmtp_conn *c)
 {
 	bool keep = smtp_client_is_reusable(&c->client) && !c->deliver->stopping;
@@ -159,7 +164,8 @@ static void begin_message(struct lmtp_conn *c)
 		.rcpt = rcpt,
 		.n_rcpt = env->n_rcpt,
 		.mem = r->mem,
-		.read = read_body };
+		.read = read_body,
+		.rewind = rewind_body };
 	c->body_from = 0;
 	c->state = LMTP_BUSY;
 	if (r->connected_us == 0)

@@ -80,7 +80,9 @@ static struct lmtp_conn *new_conn(struct run *r)
 {
 	struct deliver *d = r->deliver;
 	struct lmtp_conn *c = xcalloc(1, sizeof *c);
-	struct client_options options = { .lmtp = true, .helo = conf_str(r->view, "lmtp_lhlo_name") };
+	struct client_options options = { .lmtp = true,
+		.helo = conf_str(r->view, "lmtp_lhlo_name"),
+		.no_conversion = conf_bool(r->view, "disable_mime_output_conversion") };
 
 	c->deliver = d;
 	c->nexthop = xstrndup(r->job.nexthop);

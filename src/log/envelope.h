@@ -17,7 +17,8 @@ enum envelope_flag {
 	ENV_RET_HDRS = 8,
 	ENV_REPORT = 16, /* a delivery report of ours: no report on it is made */
 	ENV_BINARY = 32, /* BODY=BINARYMIME (RFC 3030): the content is any octets, its wire form is for BDAT alone */
-	ENV_LOST = 32768 /* its content was damaged and given up (`gatepost queue fsck --repair`): to be returned */
+	ENV_LONG_LINE = 256, /* the content has a line over 998 octets (RFC 5322 sec. 2.1.1): it leaves converted */
+	ENV_LOST = 32768     /* its content was damaged and given up (`gatepost queue fsck --repair`): to be returned */
 };
 
 enum notify_flag { /* 0: not given */

@@ -44,13 +44,10 @@ static size_t line_end(struct str in, size_t from)
 	return 0;
 }
 
-/* RFC 5321 sec. 4.5.2: the dot before a line that begins with one is not of it. */
 static void take_piece(struct mime_convert *c, struct str octets, bool ends)
 {
 	bool starts = !c->in_line;
 
-	if (starts && octets.n > 0 && octets.p[0] == '.')
-		octets = str_from(octets, 1);
 	c->in_line = !ends;
 	mime_walk_piece(c, octets, starts, ends);
 }
@@ -99,16 +96,16 @@ static void take_rest(struct mime_convert *c)
 	mime_walk_end(c);
 }
 
-void mime_convert_look(struct mime_convert *c, struct str wire)
+void mime_convert_look(struct mime_convert *c, struct str content)
 {
-	take(c, wire);
+	take(c, content);
 }
 
 enum mime_answer mime_convert_answer(struct mime_convert *c, struct mime_refusal *why)
 {
 	take_rest(c);
 	if (c->field_is_cut)
-		mime_refuse(c, "5.6.3", "a header field is longer than is looked into for a conversion");
+		mime_refuse(c, "5.6.3", "its header has a field that is longer than is looked into");
 	*why = c->why;
 	c->writing = true;
 	mime_walk_begin(c);
@@ -117,10 +114,10 @@ enum mime_answer mime_convert_answer(struct mime_convert *c, struct mime_refusal
 	return c->why.dsn != NULL ? MIME_REFUSED : MIME_CHANGED;
 }
 
-void mime_convert_put(struct mime_convert *c, struct str wire, struct buf *out)
+void mime_convert_put(struct mime_convert *c, struct str content, struct buf *out)
 {
 	c->out = out;
-	take(c, wire);
+	take(c, content);
 }
 
 void mime_convert_finish(struct mime_convert *c, struct buf *out)

@@ -2,8 +2,8 @@
  * convert.h - the content of a message made fit for a next hop that takes less than it has (RFC 6152 sec. 3, RFC 3030
  * sec. 3, RFC 2045, RFC 2046).
  *
- * Pure and incremental: the content in its wire form (CRLF lines, dot-stuffed, no final dot), in pieces of any size. It is
- * read twice, because whether a part has octets over 127 stands behind the header that must say so:
+ * Pure and incremental: the content, not dot-stuffed, in pieces of any size; what comes out is stuffed. It is read twice,
+ * because whether a part has octets over 127 stands behind the header that must say so:
  *
  *	c = mime_convert_new(MIME_TO_7BIT);
  *	first time:  mime_convert_look(c, piece) …, answer = mime_convert_answer(c, &why)
@@ -44,11 +44,11 @@ struct mime_refusal {
 struct mime_convert;
 
 struct mime_convert *mime_convert_new(enum mime_target target);
-void mime_convert_look(struct mime_convert *c, struct str wire);
+void mime_convert_look(struct mime_convert *c, struct str content);
 /* After the last octet; once. *why is set with MIME_REFUSED. */
 enum mime_answer mime_convert_answer(struct mime_convert *c, struct mime_refusal *why);
-/* The same octets again, after MIME_CHANGED. What is ready is appended, in the wire form: a few times as much at most. */
-void mime_convert_put(struct mime_convert *c, struct str wire, struct buf *out);
+/* The same octets again, after MIME_CHANGED. What is ready is appended, in the wire form (CRLF lines, dot-stuffed). */
+void mime_convert_put(struct mime_convert *c, struct str content, struct buf *out);
 /* After the last octet. */
 void mime_convert_finish(struct mime_convert *c, struct buf *out);
 /* *c is NULL afterwards. NULL is allowed. */

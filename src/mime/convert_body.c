@@ -127,6 +127,7 @@ static enum mime_code code_for(const struct mime_level *l)
 
 static void decide(struct mime_convert *c)
 {
+	static const char sealed[] = "a part of it is signed, encrypted, a fragment or without a known boundary";
 	unsigned bad = FOUND_LONG | FOUND_BINARY | (c->target == MIME_TO_7BIT ? FOUND_8BIT : 0u);
 	const struct mime_level *l = mime_top(c);
 	unsigned plan = code_for(l);
@@ -136,9 +137,7 @@ static void decide(struct mime_convert *c)
 	c->dirty = true;
 	if (plan == CODE_NONE)
 		mime_refuse(c, "5.6.3",
-			l->kind == MIME_SEALED ? "a part that must not be changed (signed, encrypted or a fragment) "
-						 "would have to be converted"
-					       : "a part in an encoding that is not known would have to be converted");
+			l->kind == MIME_SEALED ? sealed : "a part of it is in an encoding that is not known");
 	if (plan == CODE_QP && !l->has_type && (c->found & FOUND_8BIT))
 		plan |= c->found & FOUND_NO_UTF8 ? PLAN_TYPE : PLAN_TYPE_UTF8;
 	if (l->number < c->plan.n)

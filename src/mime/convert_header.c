@@ -85,7 +85,7 @@ static void put_field(struct mime_convert *c, struct str field)
 	buf_reset(&c->scratch);
 	r = mime_field_put(&c->scratch, field, to_7bit);
 	if (r < 0)
-		mime_refuse(c, "5.6.7", "the header has an address, or the like, that cannot be said in ASCII");
+		mime_refuse(c, "5.6.7", "its header has an address, or the like, that cannot be said in ASCII");
 	mime_emit(c, r < 0 ? field : buf_str(&c->scratch));
 }
 

@@ -77,9 +77,9 @@ static const struct {
 	const char *name, *in, *to7, *to8;
 } cases[] = {
 	{ "nothing", "", "=", "=" },
-	{ "seven bits", TEXT "|plain|..dot|", "=", "=" },
+	{ "seven bits", TEXT "|plain|.dot|", "=", "=" },
 	{ "seven bits that were said to be eight", TEXT CTE "8bit||plain|", "=", "=" },
-	{ "text", TEXT CTE "8bit||gr" UE "n|..|", TEXT CTE "quoted-printable||gr=C3=BCn|..|", "=" },
+	{ "text", TEXT CTE "8bit||gr" UE "n|.|", TEXT CTE "quoted-printable||gr=C3=BCn|..|", "=" },
 	{ "unlabelled text", TEXT "|gr" UE "n|", TEXT CTE "quoted-printable||gr=C3=BCn|", "=" },
 	{ "no MIME at all", "To: x||" UE "|",
 		"To: x|MIME-Version: 1.0|Content-Type: text/plain; charset=utf-8|" CTE "quoted-printable||=C3=BC|",

@@ -21,7 +21,7 @@ static void begin_entity(struct mime_convert *c, enum mime_kind kind, bool is_me
 	require(c->depth <= MIME_DEPTH_MAX);
 	*l = (struct mime_level){ .kind = kind, .is_message = is_message, .number = c->next++ };
 	if (!c->writing && buf_add_char(&c->plan, '\0') != 0)
-		mime_refuse(c, "5.6.3", "the message has more MIME parts than are looked into for a conversion");
+		mime_refuse(c, "5.6.3", "it has more MIME parts than are looked into");
 	c->state = STATE_HEADER;
 }
 

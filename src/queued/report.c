@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "base/utf8.h"
 #include "mime/dsn.h"
+#include "smtp/wire_check.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -246,7 +247,7 @@ static int make(struct active_report *rep, const struct dsn_rcpt *rcpt, size_t n
 	if (err == 0 && dsn_put(&content, &r) != 0)
 		err = -EMSGSIZE;
 	env.size = content.n;
-	env.flags |= str_is_8bit(buf_str(&content)) ? ENV_8BIT : 0;
+	env.flags |= content_flags(buf_str(&content));
 	env.flags |= needs_smtputf8(rep) ? ENV_SMTPUTF8 : 0;
 	if (err == 0) {
 		add_stuffed(&rep->msg, buf_str(&content)); /* commit says what failed */

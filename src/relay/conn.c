@@ -138,7 +138,8 @@ void conn_open(struct delivery *d, const struct target *t)
 					       : CLIENT_TLS_MUST,
 		.secured = d->service->wrapper && !no_tls,
 		.login = d->user.n > 0,
-		.ignore = d->service->ignore };
+		.ignore = d->service->ignore,
+		.no_conversion = conf_bool(d->service->view, "disable_mime_output_conversion") };
 
 	c->fd = open_socket(d->service, t);
 	if (c->fd < 0) {

@@ -78,6 +78,11 @@ static ssize_t read_body(struct client_message *m, void *p, size_t n)
 	return got;
 }
 
+static void rewind_body(struct client_message *m)
+{
+	container_of(m, struct delivery, message)->read_at = 0;
+}
+
 /* Has the header octets over 127? Only then it needs SMTPUTF8 (RFC 6531 sec. 3.2): a body may be 8-bit anyway. */
 static bool has_utf8_header(const struct delivery *d)
 {
@@ -123,6 +128,7 @@ static void prepare_message(struct delivery *d)
 	m->n_rcpt = d->n_open;
 	m->mem = d->mem;
 	m->read = read_body;
+	m->rewind = rewind_body;
 	d->read_at = 0;
 }
 

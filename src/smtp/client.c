@@ -25,6 +25,7 @@ void smtp_client_free(struct smtp_client *c)
 	buf_free(&c->mechanisms);
 	buf_free(&c->server_name);
 	buf_free(&c->failure.text);
+	client_body_end(c);
 	c->message = NULL;
 	c->step = CLIENT_STEP_OVER;
 }
@@ -199,5 +200,6 @@ void smtp_client_lost(struct smtp_client *c)
 	buf_reset(&c->failure.text);
 	c->step = CLIENT_STEP_OVER;
 	c->unusable = c->gone = true;
+	client_body_end(c);
 	c->message = NULL;
 }

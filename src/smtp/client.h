@@ -25,6 +25,7 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "smtp/reply.h"
+#include "smtp/wire_check.h"
 #include <sys/types.h>
 
 enum client_event {
@@ -73,7 +74,10 @@ struct client_options {
 	bool secured;	     /* the connection is under TLS from its start */
 	bool login;	     /* give CLIENT_LOGIN before CLIENT_READY where AUTH is offered */
 	unsigned ignore;     /* EXT_BIT() of extensions that are taken as not offered (smtp_discard_ehlo_keywords) */
+	bool no_conversion;  /* 8-bit content goes as it is to every server (disable_mime_output_conversion) */
 };
+
+struct mime_convert;
 
 enum client_outcome {
 	CLIENT_OPEN,	  /* nothing decided: the connection went before; c.failure says where */
@@ -113,6 +117,8 @@ struct client_message {
 	 * a peer.
 	 */
 	ssize_t (*read)(struct client_message *m, void *p, size_t n);
+	/* The next read() begins at the first octet: content that has to be converted is read twice (mime/convert.h). */
+	void (*rewind)(struct client_message *m);
 	/* from the engine */
 	bool passed_dsn; /* the server speaks DSN (RFC 3461): reports are its duty now */
 };
@@ -154,8 +160,12 @@ struct smtp_client {
 	size_t mails;			 /* transactions of this session */
 	uint64_t domain[CLIENT_DOMAINS]; /* hashes of the domains of its recipients */
 	size_t n_domain;
-	bool at_line_start; /* of the content, for dot_unstuff() */
-	char tail[2];	    /* the last two octets of the body */
+	bool at_line_start;	      /* of the content, for dot_unstuff() */
+	char tail[2];		      /* the last two octets of the body */
+	struct mime_convert *convert; /* NULL: the content goes as it is */
+	struct buf converted;	      /* what it has ready */
+	bool read_ended;
+	struct wire_check check;
 };
 
 void smtp_client_init(struct smtp_client *c, const struct client_options *o);
@@ -184,7 +194,7 @@ void smtp_client_auth_skip(struct smtp_client *c);
 /*
  * Begin a message; allowed at CLIENT_READY and after CLIENT_SENT on a reusable connection. It stays the caller's and
  * must live until CLIENT_SENT or smtp_client_lost(). Returns CLIENT_MORE, or CLIENT_SENT at once when nothing can be
- * sent to this server (too large, needs SMTPUTF8): the outcomes are there.
+ * sent to this server (too large, needs SMTPUTF8, cannot be converted): the outcomes are there.
  */
 enum client_event smtp_client_send(struct smtp_client *c, struct client_message *m);
 bool smtp_client_is_reusable(const struct smtp_client *c);

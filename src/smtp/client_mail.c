@@ -38,7 +38,7 @@ static void settle_own(struct client_rcpt *r, enum client_outcome outcome, const
 	r->own = true;
 }
 
-static void settle_all_own(struct client_message *m, enum client_outcome outcome, const char *dsn, const char *text)
+void client_settle_all_own(struct client_message *m, enum client_outcome outcome, const char *dsn, const char *text)
 {
 	for (size_t i = 0; i < m->n_rcpt; i++)
 		if (m->rcpt[i].outcome == CLIENT_OPEN)
@@ -100,6 +100,7 @@ static enum client_event finish(struct smtp_client *c)
 	} else {
 		c->step = CLIENT_STEP_IDLE;
 	}
+	client_body_end(c);
 	c->message = NULL;
 	return CLIENT_SENT;
 }
@@ -108,9 +109,9 @@ static enum client_event finish(struct smtp_client *c)
 static void put_mail(struct smtp_client *c)
 {
 	const struct client_message *m = c->message;
-	struct mail_params p = { .has_size = m->size > 0,
+	struct mail_params p = { .has_size = m->size > 0 && c->convert == NULL,
 		.size = m->size,
-		.flags = m->flags,
+		.flags = client_body_flags(c, m),
 		.envid = m->envid,
 		.has_auth = c->logged_in && m->auth.n > 0,
 		.auth = m->auth };
@@ -167,22 +168,6 @@ static void send_commands(struct smtp_client *c)
 	set_step(c);
 }
 
-/*
- * What must be done to the content before this server can take it (RFC 6152 sec. 3, RFC 3030 sec. 3). This is where
- * conversion is asked for: without it, binary content is returned with 5.6.3, and 8-bit content goes as it is to servers
- * that do not say 8BITMIME, as Postfix sends it with disable_mime_output_conversion.
- */
-enum content_need { CONTENT_AS_IT_IS, CONTENT_FROM_BINARY, CONTENT_FROM_8BIT };
-
-static enum content_need content_must_be_converted(const struct smtp_client *c, const struct client_message *m)
-{
-	if ((m->flags & ENV_BINARY) && !(is_offered(c, EXT_BINARYMIME) && is_offered(c, EXT_CHUNKING)))
-		return CONTENT_FROM_BINARY;
-	if ((m->flags & ENV_8BIT) && !is_offered(c, EXT_8BITMIME) && !is_offered(c, EXT_BINARYMIME))
-		return CONTENT_FROM_8BIT;
-	return CONTENT_AS_IT_IS;
-}
-
 static bool has_control(struct str s)
 {
 	for (size_t i = 0; i < s.n; i++)
@@ -198,15 +183,13 @@ static void settle_impossible(struct smtp_client *c, struct client_message *m)
 	bool utf8 = is_offered(c, EXT_SMTPUTF8);
 
 	if (c->size_limit > 0 && m->size > c->size_limit)
-		settle_all_own(m, CLIENT_BOUNCED, "5.3.4",
+		client_settle_all_own(m, CLIENT_BOUNCED, "5.3.4",
 			arena_printf(m->mem, "message size %llu exceeds size limit %llu of server",
 				(unsigned long long)m->size, (unsigned long long)c->size_limit));
-	if (content_must_be_converted(c, m) == CONTENT_FROM_BINARY)
-		settle_all_own(m, CLIENT_BOUNCED, "5.6.3", "BINARYMIME is required, but was not offered by host");
 	if (!utf8 && (m->utf8_header || str_is_8bit(m->sender)))
-		settle_all_own(m, CLIENT_BOUNCED, "5.6.7", utf8_text); /* RFC 6531 sec. 3.5 */
+		client_settle_all_own(m, CLIENT_BOUNCED, "5.6.7", utf8_text); /* RFC 6531 sec. 3.5 */
 	if (has_control(m->sender) || has_control(m->envid))
-		settle_all_own(m, CLIENT_BOUNCED, "5.1.7", "the sender address has control characters");
+		client_settle_all_own(m, CLIENT_BOUNCED, "5.1.7", "the sender address has control characters");
 	for (size_t i = 0; i < m->n_rcpt; i++) {
 		struct client_rcpt *r = &m->rcpt[i];
 
@@ -256,7 +239,6 @@ static size_t hold_back(struct smtp_client *c, struct client_message *m)
 
 enum client_event smtp_client_send(struct smtp_client *c, struct client_message *m)
 {
-
 	require(c->step == CLIENT_STEP_IDLE && !c->unusable && m->n_rcpt > 0);
 	for (size_t i = 0; i < m->n_rcpt; i++) {
 		struct client_rcpt *r = &m->rcpt[i];
@@ -266,16 +248,18 @@ enum client_event smtp_client_send(struct smtp_client *c, struct client_message 
 	}
 	m->passed_dsn = is_offered(c, EXT_DSN);
 	settle_impossible(c, m);
+	client_body_begin(c, m);
 	if (hold_back(c, m) == 0) {
 		for (size_t i = 0; i < m->n_rcpt; i++)
 			c->unusable |= m->rcpt[i].held_back; /* of domains that only another session can have */
+		client_body_end(c);
 		return CLIENT_SENT;
 	}
 	c->mails++;
 	c->message = m;
 	c->sent = c->answered = c->accepted = c->lmtp_next = 0;
 	c->mail_refused = c->aborting = c->body_ended = c->chunk_open = false;
-	c->in_chunks = m->flags & ENV_BINARY;
+	c->in_chunks = client_body_flags(c, m) & ENV_BINARY;
 	c->at_line_start = true;
 	c->tail[0] = '\r'; /* an empty body ends like one whose last line is complete */
 	c->tail[1] = '\n';
@@ -435,21 +419,20 @@ static size_t piece_size(const struct smtp_client *c)
 int client_unreadable(struct smtp_client *c)
 {
 	buf_reset(&c->out);
-	settle_all_own(c->message, CLIENT_DEFERRED, "4.3.0", "the message cannot be read from the queue");
+	client_settle_all_own(c->message, CLIENT_DEFERRED, "4.3.0", "the message cannot be read from the queue");
 	c->unusable = c->gone = true;
 	c->step = CLIENT_STEP_OVER;
+	client_body_end(c);
 	c->message = NULL;
 	return -1;
 }
 
 int client_mail_fill(struct smtp_client *c)
 {
-	struct client_message *m = c->message;
-
 	while (c->out.n < BODY_PIECE && !c->body_ended) {
 		size_t room = piece_size(c);
 		char *p = buf_reserve(&c->out, room + 8);
-		ssize_t n = m->read(m, p, room);
+		ssize_t n = client_body_read(c, p, room);
 
 		if (n < 0)
 			return client_unreadable(c);

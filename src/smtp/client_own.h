@@ -23,5 +23,19 @@ int client_mail_fill(struct smtp_client *c);
 int client_chunk_fill(struct smtp_client *c);
 /* The content of the message cannot be read: it is deferred, and the connection cannot go on. Returns -1. */
 int client_unreadable(struct smtp_client *c);
+/* All recipients that are still open. */
+void client_settle_all_own(struct client_message *m, enum client_outcome outcome, const char *dsn, const char *text);
+
+/* client_body.c: before MAIL; may settle recipients. c->convert is there afterwards when the content is converted. */
+void client_body_begin(struct smtp_client *c, struct client_message *m);
+/*
+ * Content as this server takes it, in its wire form: as client_message.read. Here, and nowhere else, it is seen to that
+ * nothing leaves with a bare CR or LF or a line over 998 octets: < 0 then, the recipients are settled.
+ */
+ssize_t client_body_read(struct smtp_client *c, void *p, size_t n);
+/* The flags of the content as it is sent: binary content is so only to who takes it. */
+uint32_t client_body_flags(const struct smtp_client *c, const struct client_message *m);
+/* Give back what a message needed. */
+void client_body_end(struct smtp_client *c);
 
 #endif

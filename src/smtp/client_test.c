@@ -160,6 +160,11 @@ static ssize_t read_body(struct client_message *m, void *to, size_t n)
 	return (ssize_t)n;
 }
 
+static void rewind_body(struct client_message *m)
+{
+	container_of(m, struct mail, message)->at = 0;
+}
+
 static void note_outcomes(struct outcome *o, const struct mail *m)
 {
 	for (size_t i = 0; i < m->message.n_rcpt; i++) {
@@ -262,6 +267,7 @@ static void mail_init(struct mail *m, const char *body)
 		.n_rcpt = 2,
 		.mem = arena_new(0),
 		.read = read_body,
+		.rewind = rewind_body,
 		.size = 5 };
 	m->body = body;
 	m->piece = 7;
@@ -352,7 +358,7 @@ static void test_limits(void **state)
 	}
 }
 
-/* Binary content: BDAT, dots unstuffed behind every LF, and none of it to a server that cannot take it. */
+/* Binary content: BDAT, dots unstuffed behind every LF; converted for a server that cannot take it. */
 static void test_binary(void **state)
 {
 	static const struct {
@@ -367,8 +373,11 @@ static void test_binary(void **state)
 		{ "PIPELINING|CHUNKING|BINARYMIME", "550 5.1.1 no|", CLIENT_STEP_RCPT, "RS", "bb",
 			"EHLO me\r\nMAIL FROM:<s@y.org> BODY=BINARYMIME\r\nRCPT TO:<a@x.org>\r\nRCPT TO:<b@x.org>\r\n"
 			"RSET\r\n" },
-		{ "CHUNKING|8BITMIME", NULL, CLIENT_STEP_OVER, "RS", "bb", "EHLO me\r\n" },
-		{ "BINARYMIME|8BITMIME", NULL, CLIENT_STEP_OVER, "RS", "bb", "EHLO me\r\n" },
+		{ "BINARYMIME|8BITMIME", NULL, CLIENT_STEP_OVER, "RS", "DD",
+			"EHLO me\r\nMAIL FROM:<s@y.org> BODY=8BITMIME\r\nRCPT TO:<a@x.org>\r\nRCPT "
+			"TO:<b@x.org>\r\nDATA\r\n"
+			"MIME-Version: 1.0\r\nContent-Transfer-Encoding: "
+			"quoted-printable\r\n\r\n..a=0A.b\r\n=0D.c=0A=\r\n.\r\n" },
 	};
 
 	(void)state;
@@ -532,7 +541,7 @@ static void test_lmtp_answers(void **state)
 static const struct {
 	const char *body, *sent;
 } bodies[] = { { "", ".\r\n" }, { "a\r\n", "a\r\n.\r\n" }, { "..\r\n", "..\r\n.\r\n" }, { "no end", "no end\r\n.\r\n" },
-	{ "a\r", "a\r\r\n.\r\n" }, { "\r\n", "\r\n.\r\n" }, { "a\n", "a\n\r\n.\r\n" } };
+	{ "\r\n", "\r\n.\r\n" } };
 
 static void test_bodies(void **state)
 {
@@ -555,6 +564,113 @@ static void test_bodies(void **state)
 			peer_free(&p);
 			arena_free(&m.message.mem);
 		}
+}
+
+#define LONG_LINE                                                                                            \
+	"x234567890123456789012345678901234567890123456789x234567890123456789012345678901234567890123456789" \
+	"x234567890123456789012345678901234567890123456789x234567890123456789012345678901234567890123456789" \
+	"x234567890123456789012345678901234567890123456789x234567890123456789012345678901234567890123456789" \
+	"x234567890123456789012345678901234567890123456789x234567890123456789012345678901234567890123456789" \
+	"x234567890123456789012345678901234567890123456789x234567890123456789012345678901234567890123456789"
+
+/* What another server could read otherwise never leaves, whatever put it there: the message is returned, and no end sent. */
+static void test_never_sent(void **state)
+{
+	static const char *const unfit[] = { "a\r", "a\n", "a\nb\r\n", "a\rb\r\n", "a\n.\r\nMAIL FROM:<>\r\n",
+		"a\r\n.\rb\r\n", LONG_LINE LONG_LINE LONG_LINE "\r\n" };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof unfit / sizeof *unfit; i++)
+		for (size_t piece = 1; piece < 2000; piece = piece * 3 + 1) {
+			struct client_options o = { .helo = "me" };
+			struct peer p = { .ehlo = "PIPELINING|8BITMIME" };
+			struct outcome out;
+			struct mail m;
+
+			mail_init(&m, unfit[i]);
+			m.piece = piece;
+			converse(&o, &p, &m, 100000, &out);
+			check_str(str_c(out.rcpts), "bb");
+			check_str(str_c(m.rcpt[0].dsn), "5.6.0");
+			check(!str_has_suffix(buf_str(&p.seen), STR("\r\n.\r\n")));
+			check(p.in_data);
+			peer_free(&p);
+			arena_free(&m.message.mem);
+		}
+}
+
+/* RFC 6152 sec. 3: content that this server does not take is converted, or returned before a command is spent. */
+static const struct {
+	const char *name, *ehlo;
+	uint32_t flags;
+	bool no_conversion;
+	const char *body, *mail, *sent; /* sent NULL: returned with the status `mail` */
+} conversions[] = {
+	{ "8BITMIME is there", "SIZE|8BITMIME", ENV_8BIT, false, "A: b\r\n\r\n\xc3\xbc\r\n",
+		" SIZE=5 BODY=8BITMIME\r\n", "A: b\r\n\r\n\xc3\xbc\r\n" },
+	{ "it is not", "SIZE", ENV_8BIT, false, "A: b\r\n\r\n.\xc3\xbc\r\n", "\r\n",
+		"A: b\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: "
+		"quoted-printable\r\n\r\n=C3=BC\r\n" },
+	{ "8-bit by name only", "SIZE", ENV_8BIT, false, "A: b\r\n\r\nx\r\n", " SIZE=5\r\n", "A: b\r\n\r\nx\r\n" },
+	{ "conversion is switched off", "SIZE", ENV_8BIT, true, "A: b\r\n\r\n\xc3\xbc\r\n", " SIZE=5\r\n",
+		"A: b\r\n\r\n\xc3\xbc\r\n" },
+	{ "SMTPUTF8 has 8 bits in it", "SMTPUTF8", ENV_8BIT | ENV_SMTPUTF8, false, "A: b\r\n\r\n\xc3\xbc\r\n",
+		" SMTPUTF8\r\n", "A: b\r\n\r\n\xc3\xbc\r\n" },
+	{ "binary content; its dots are stuffed behind every LF", "CHUNKING|8BITMIME", ENV_8BIT | ENV_BINARY, false,
+		"MIME-Version: 1.0\r\nContent-Type: x/y\r\n\r\n..\n..\xff", " BODY=8BITMIME\r\n",
+		"MIME-Version: 1.0\r\nContent-Type: x/y\r\nContent-Transfer-Encoding: base64\r\n\r\nLgou/w==\r\n" },
+	{ "to 7 bits", "CHUNKING", ENV_8BIT | ENV_BINARY, false,
+		"MIME-Version: 1.0\r\nContent-Type: x/y\r\n\r\n..\n..\xff", "\r\n",
+		"MIME-Version: 1.0\r\nContent-Type: x/y\r\nContent-Transfer-Encoding: base64\r\n\r\nLgou/w==\r\n" },
+	{ "binary by name only", "8BITMIME", ENV_8BIT | ENV_BINARY, false, "A: b\r\n\r\nx\r\n", " BODY=8BITMIME\r\n",
+		"A: b\r\n\r\nx\r\n" },
+	{ "signed", "SIZE", ENV_8BIT, false, "Content-Type: multipart/signed; boundary=b\r\n\r\n\xc3\xbc\r\n", "5.6.3",
+		NULL },
+	{ "an address", "SIZE", ENV_8BIT, false, "To: \xc3\xbc@x\r\n\r\n", "5.6.7", NULL },
+	{ "a long line", "8BITMIME", ENV_LONG_LINE | ENV_8BIT, true,
+		"MIME-Version: 1.0\r\nContent-Type: multipart/x; boundary=b\r\n\r\n" LONG_LINE LONG_LINE LONG_LINE
+		"\r\n--b\r\n\r\n\xc3\xbc\r\n--b--\r\n",
+		" BODY=8BITMIME\r\n",
+		"MIME-Version: 1.0\r\nContent-Type: multipart/x; "
+		"boundary=b\r\n\r\n\r\n--b\r\n\r\n\xc3\xbc\r\n--b--\r\n" },
+};
+
+static void check_conversion(size_t i, size_t piece)
+{
+	struct client_options o = { .helo = "me", .no_conversion = conversions[i].no_conversion };
+	struct peer p = { .ehlo = conversions[i].ehlo };
+	struct buf want = BUF_INIT(10000);
+	struct outcome out;
+	struct mail m;
+
+	mail_init(&m, conversions[i].body);
+	m.message.flags = conversions[i].flags;
+	m.piece = piece;
+	converse(&o, &p, &m, piece, &out);
+	check_str(str_c(out.rcpts), conversions[i].sent ? "DD" : "bb");
+	if (conversions[i].sent) {
+		const char *data = memmem(p.seen.p, p.seen.n, "DATA\r\n", 6);
+
+		buf_addf(&want, "MAIL FROM:<s@y.org>%s", conversions[i].mail);
+		check(memmem(p.seen.p, p.seen.n, want.p, want.n) != NULL);
+		buf_reset(&want);
+		buf_addf(&want, "%s.\r\n", conversions[i].sent);
+		check_str(str_from(buf_str(&p.seen), (size_t)(data - p.seen.p) + 6), want.p);
+	} else {
+		check_str(str_c(m.rcpt[1].dsn), conversions[i].mail);
+		check(memmem(p.seen.p, p.seen.n, "MAIL", 4) == NULL);
+	}
+	buf_free(&want);
+	peer_free(&p);
+	arena_free(&m.message.mem);
+}
+
+static void test_conversion(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof conversions / sizeof *conversions; i++)
+		for (size_t piece = 1; piece < 3000; piece = piece * 4 + 3)
+			check_conversion(i, piece);
 }
 
 /* Nothing of an address or an identifier may become a command of its own. */
@@ -622,7 +738,8 @@ int main(void)
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_good), cmocka_unit_test(test_binary),
 		cmocka_unit_test(test_limits), cmocka_unit_test(test_every_reply_at_every_step),
 		cmocka_unit_test(test_bad), cmocka_unit_test(test_lmtp_answers), cmocka_unit_test(test_bodies),
-		cmocka_unit_test(test_injection), cmocka_unit_test(test_utf8), cmocka_unit_test(test_sanitise) };
+		cmocka_unit_test(test_never_sent), cmocka_unit_test(test_conversion), cmocka_unit_test(test_injection),
+		cmocka_unit_test(test_utf8), cmocka_unit_test(test_sanitise) };
 
 	return test_run(tests);
 }

@@ -22,6 +22,11 @@ static ssize_t read_body(struct client_message *m, void *p, size_t n)
 	return (ssize_t)sizeof body - 1;
 }
 
+static void rewind_body(struct client_message *m)
+{
+	m->size = 20;
+}
+
 /* Everything the engine wants to say is taken. Returns whether the end of a message was in it. */
 static bool take_output(struct smtp_client *c)
 {
@@ -76,9 +81,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	};
 	struct client_rcpt rcpt[3] = { { .address = STR("a@x") }, { .address = STR("b@x") },
 		{ .address = STR("c@x") } };
-	struct client_message m = {
-		.sender = STR("s@x"), .flags = ENV_8BIT, .rcpt = rcpt, .n_rcpt = 3, .read = read_body
-	};
+	struct client_message m = { .sender = STR("s@x"),
+		.flags = ENV_8BIT,
+		.rcpt = rcpt,
+		.n_rcpt = 3,
+		.read = read_body,
+		.rewind = rewind_body };
 	struct str rest = str_from(str_pn(data, size), 1);
 	enum client_event event = CLIENT_MORE;
 	size_t piece = flags & 16 ? 1 : (flags >> 5) * 40u + 7;
