@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
-"""sink.py PORT [DIR]: a small SMTP server on loopback that shows what it receives; with DIR, each message becomes a
+"""sink.py PORT [DIR]: a small SMTP (or, when it is greeted so, LMTP) server on loopback that shows what it receives; with DIR, each message becomes a
 file there (wire form, dots unstuffed), with its envelope in the file NAME.env. SINK_EHLO: the keywords that it announces,
-separated by commas, in place of PIPELINING, 8BITMIME, SMTPUTF8, DSN, SIZE; BDAT is taken."""
+separated by commas, in place of PIPELINING, 8BITMIME, SMTPUTF8, DSN, SIZE; BDAT is taken. It takes an LF alone for the end of a line, as careless servers do. A recipient
+whose name begins with "refused" is refused."""
 import os
 import socketserver
 import sys
@@ -20,7 +21,7 @@ class Session(socketserver.StreamRequestHandler):
         lines = []
         while True:
             line = self.rfile.readline()
-            if line in (b".\r\n", b""):
+            if line in (b".\r\n", b".\n", b""):
                 return b"".join(lines)
             lines.append(line[1:] if line.startswith(b".") else line)
 
@@ -35,28 +36,35 @@ class Session(socketserver.StreamRequestHandler):
                 f.write(content)
 
     def handle(self):
-        envelope, chunks, mails = [], b"", 0
+        envelope, chunks, mails, taken, lmtp = [], b"", 0, 0, False
         self.say("220 second.example.net ESMTP")
         while True:
             line = self.rfile.readline()
             if not line:
                 return
             word = line[:4].upper()
-            if word == b"EHLO":
+            if word in (b"EHLO", b"LHLO"):
+                lmtp = word == b"LHLO"
                 lines = ["second.example.net", *filter(None, EHLO.split(","))]
                 for i, keyword in enumerate(lines):
                     self.say(("250 " if i + 1 == len(lines) else "250-") + keyword)
+            elif word == b"RCPT" and line[8:].lstrip(b" <").startswith(b"refused"):
+                self.say("550 5.1.1 not here")
             elif word in (b"MAIL", b"RCPT"):
+                taken += word == b"RCPT"
                 if word == b"MAIL":
-                    envelope = []
+                    envelope, taken = [], 0
                     mails += 1
                     print("session of %d" % mails, flush=True)
                 envelope.append(line.decode("utf-8", "replace").strip())
                 self.say("250 2.1.0 Ok")
+            elif word == b"DATA" and not taken:
+                self.say("554 5.5.1 no recipients")
             elif word == b"DATA":
                 self.say("354 go on")
                 self.keep(envelope, self.content())
-                self.say("250 2.0.0 taken")
+                for _ in range(taken if lmtp else 1):
+                    self.say("250 2.0.0 taken")
             elif word == b"BDAT":
                 words = line.split()
                 chunks += self.rfile.read(int(words[1]))
