@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""sink.py PORT [DIR]: a small SMTP (or, when it is greeted so, LMTP) server on loopback that shows what it receives; with DIR, each message becomes a
-file there (wire form, dots unstuffed), with its envelope in the file NAME.env. SINK_EHLO: the keywords that it announces,
-separated by commas, in place of PIPELINING, 8BITMIME, SMTPUTF8, DSN, SIZE; BDAT is taken. It takes an LF alone for the end of a line, as careless servers do. A recipient
-whose name begins with "refused" is refused."""
+"""sink.py PORT [DIR]: a small SMTP (or, when it is greeted so, LMTP) server on loopback that shows what it receives; with
+DIR, each message becomes a file there (wire form, dots unstuffed), with its envelope in the file NAME.env. SINK_EHLO: the
+keywords that it announces, separated by commas, in place of PIPELINING, 8BITMIME, SMTPUTF8, DSN, SIZE; BDAT is taken. It
+takes an LF alone for the end of a line, as careless servers do. A recipient whose name begins with "refused" is refused."""
 import os
 import socketserver
 import sys
