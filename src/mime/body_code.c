@@ -161,11 +161,40 @@ static void mend_base64(struct mime_coder *c, struct str in, struct buf *out)
 	buf_commit(out, (size_t)(to - start));
 }
 
+static bool is_spoilt(char c)
+{
+	return (unsigned char)c > 0x7f || c == '\0' || c == '\r' || c == '\n';
+}
+
+static void spoil(struct mime_coder *c, struct str in, struct buf *out)
+{
+	char *start = room(out, in.n * 4 + 12), *to = start, *first = to;
+	bool spoilt = false;
+
+	for (size_t i = 0; i < in.n; i++) {
+		if (c->column == MEND_LAST) {
+			*to++ = '\r';
+			*to++ = '\n';
+			*to++ = ' ';
+			c->column = 1;
+		}
+		if (c->column++ == 0)
+			first = to;
+		spoilt |= is_spoilt(in.p[i]);
+		*to++ = is_spoilt(in.p[i]) ? '?' : in.p[i];
+	}
+	if (spoilt && str_has_prefix(str_pn(first, (size_t)(to - first)), STR("--")))
+		*first = '?';
+	buf_commit(out, (size_t)(to - start));
+}
+
 void mime_code_octets(struct mime_coder *c, struct str octets, struct buf *out)
 {
-	static void (*const coders[])(struct mime_coder *, struct str, struct buf *) = {
-		[CODE_QP] = qp, [CODE_BASE64] = base64, [CODE_MEND_QP] = mend_qp, [CODE_MEND_BASE64] = mend_base64
-	};
+	static void (*const coders[])(struct mime_coder *, struct str, struct buf *) = { [CODE_QP] = qp,
+		[CODE_BASE64] = base64,
+		[CODE_MEND_QP] = mend_qp,
+		[CODE_MEND_BASE64] = mend_base64,
+		[CODE_SPOIL] = spoil };
 
 	require(c->code != CODE_NONE);
 	coders[c->code](c, octets, out);

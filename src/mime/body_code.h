@@ -2,7 +2,7 @@
  * body_code.h - quoted-printable and base64 (RFC 2045 sec. 6.7, 6.8) of a body that comes in pieces of lines, and mending
  * of bodies that are in one of them already but hold octets or lines that must not be sent.
  *
- * No line that is written begins with "--": so none can become a boundary that the body had not before, whatever the
+ * No line that is changed begins with "--" then: so none can become a boundary that the body had not before, whatever the
  * boundary is.
  */
 #ifndef MIME_BODY_CODE_H
@@ -12,10 +12,11 @@
 
 enum mime_code {
 	CODE_NONE,
-	CODE_QP,	 /* lines of at most 76 octets */
-	CODE_BASE64,	 /* the same */
-	CODE_MEND_QP,	 /* is quoted-printable: encode what is none of it, break lines over 998 octets */
-	CODE_MEND_BASE64 /* is base64: drop what readers have to ignore anyway (sec. 6.8), lines of at most 76 octets */
+	CODE_QP,	  /* lines of at most 76 octets */
+	CODE_BASE64,	  /* the same */
+	CODE_MEND_QP,	  /* is quoted-printable: encode what is none of it, break lines over 998 octets */
+	CODE_MEND_BASE64, /* is base64: drop what readers have to ignore anyway (sec. 6.8), lines of at most 76 octets */
+	CODE_SPOIL	  /* no code: octets that must not be sent become "?", lines over 998 octets are broken */
 };
 
 struct mime_coder {

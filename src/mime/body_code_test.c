@@ -60,6 +60,7 @@ static void test_cases(void **state)
 		{ CODE_MEND_QP, "a=3Db\xe4 =\r\nc\x01 \r\n", "a=3Db=E4 =\r\nc=01 \r\n" },
 		{ CODE_MEND_QP, "--\xe4\r\n", "=2D-=E4\r\n" },
 		{ CODE_MEND_BASE64, "YW\xe4Jj-.-\r\n--\r\nYQ==\r\n", "YWJj\r\n\r\nYQ==\r\n" },
+		{ CODE_SPOIL, "a\xff\rb\n\r\n--x\r\n--\xff\r\n", "a??b?\r\n--x\r\n?-?\r\n" },
 	};
 
 	(void)state;
@@ -178,6 +179,9 @@ static void test_mending(void **state)
 			decode_qp(buf_str(&out), &b);
 			check(str_eq(buf_str(&a), buf_str(&b)));
 		}
+		buf_reset(&out);
+		code(CODE_SPOIL, buf_str(&in), 1024, &out);
+		check_lines(buf_str(&out), 998);
 		buf_reset(&out);
 		code(CODE_MEND_BASE64, buf_str(&in), 1024, &out);
 		check_lines(buf_str(&out), 76);

@@ -4,11 +4,12 @@
 
 #include <stdlib.h>
 
-struct mime_convert *mime_convert_new(enum mime_target target)
+struct mime_convert *mime_convert_new(enum mime_target target, bool may_spoil)
 {
 	struct mime_convert *c = xcalloc(1, sizeof *c);
 
 	c->target = target;
+	c->may_spoil = may_spoil;
 	c->plan = BUF_INIT(MIME_ENTITIES_MAX);
 	c->line = BUF_INIT(PIECE_MAX);
 	c->boundaries = BUF_INIT((size_t)MIME_DEPTH_MAX * MIME_BOUNDARY_MAX);

@@ -16,6 +16,8 @@
  *	  are added. Its octets, decoded, are the same. Quoted-printable and base64 with such octets or lines are mended.
  *	- header fields: see header_7bit.h. Lines between and around parts that nobody reads (RFC 2046 sec. 5.1.1) are left
  *	  empty where they have what must not be sent.
+ *	- with `may_spoil`, what would be refused for its octets has "?" in place of them: for reports of ours, whose
+ *	  arrival matters more than their copy of the original
  *	- everything else stays octet for octet: parts that are fit, the boundaries, the structure.
  * MIME_REFUSED, 5.6.3 (RFC 3463): what would have to be changed is signed, encrypted, a fragment, in an encoding that is
  * not known, deeper than MIME_DEPTH_MAX, or among more than MIME_ENTITIES_MAX parts. 5.6.7: an address has the octets.
@@ -43,7 +45,7 @@ struct mime_refusal {
 
 struct mime_convert;
 
-struct mime_convert *mime_convert_new(enum mime_target target);
+struct mime_convert *mime_convert_new(enum mime_target target, bool may_spoil);
 void mime_convert_look(struct mime_convert *c, struct str content);
 /* After the last octet; once. *why is set with MIME_REFUSED. */
 enum mime_answer mime_convert_answer(struct mime_convert *c, struct mime_refusal *why);

@@ -135,6 +135,8 @@ static void decide(struct mime_convert *c)
 	if (!(c->found & bad))
 		return;
 	c->dirty = true;
+	if (plan == CODE_NONE && c->may_spoil)
+		plan = CODE_SPOIL;
 	if (plan == CODE_NONE)
 		mime_refuse(c, "5.6.3",
 			l->kind == MIME_SEALED ? sealed : "a part of it is in an encoding that is not known");

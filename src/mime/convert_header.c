@@ -84,6 +84,8 @@ static void put_field(struct mime_convert *c, struct str field)
 	c->dirty = true;
 	buf_reset(&c->scratch);
 	r = mime_field_put(&c->scratch, field, to_7bit);
+	if (r < 0 && c->may_spoil)
+		r = mime_field_put_spoilt(&c->scratch, field);
 	if (r < 0)
 		mime_refuse(c, "5.6.7", "its header has an address, or the like, that cannot be said in ASCII");
 	mime_emit(c, r < 0 ? field : buf_str(&c->scratch));

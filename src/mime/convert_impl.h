@@ -40,6 +40,7 @@ enum mime_state {
 
 struct mime_convert {
 	enum mime_target target;
+	bool may_spoil;
 	bool writing; /* it is read for the second time */
 	struct buf *out;
 	struct buf plan; /* an octet for each entity */

@@ -32,9 +32,9 @@ static size_t next_piece(size_t step)
 }
 
 /* What becomes of a content: the octets, or "!5.6.3", or "=". */
-static void convert(enum mime_target target, struct str in, size_t step, struct buf *out)
+static void convert_to(enum mime_target target, bool may_spoil, struct str in, size_t step, struct buf *out)
 {
-	struct mime_convert *c = mime_convert_new(target);
+	struct mime_convert *c = mime_convert_new(target, may_spoil);
 	struct mime_refusal why;
 	size_t n;
 
@@ -60,6 +60,11 @@ static void convert(enum mime_target target, struct str in, size_t step, struct 
 	}
 	mime_convert_free(&c);
 	check(c == NULL);
+}
+
+static void convert(enum mime_target target, struct str in, size_t step, struct buf *out)
+{
+	convert_to(target, false, in, step, out);
 }
 
 static void check_split(enum mime_target target, struct str in, struct str out)
@@ -233,6 +238,35 @@ static void test_long_lines(void **state)
 			}
 }
 
+/* A report arrives, whatever it has in it. */
+static void test_spoiling(void **state)
+{
+	static const struct {
+		const char *in, *out;
+	} spoilt[] = {
+		{ TEXT CTE "8bit||gr" UE "n|", TEXT CTE "quoted-printable||gr=C3=BCn|" },
+		{ MIXED "|--b|Content-Type: message/rfc822||To: " UE
+			"@x|Content-Type: multipart/signed; boundary=c||--c||" UE "|--x" UE "|--c--|--b--|",
+			MIXED "|--b|Content-Type: message/rfc822||To: ??@x|Content-Type: multipart/signed; "
+			      "boundary=c|MIME-Version: 1.0||--c||??|?-x??|--c--|--b--|" },
+		{ TEXT CTE "x-y||--" UE "|.|", TEXT CTE "x-y||?-??|..|" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof spoilt / sizeof *spoilt; i++)
+		for (size_t step = 0; step < 4; step++) {
+			struct buf in = BUF_INIT(10000), want = BUF_INIT(10000), out = BUF_INIT(10000);
+
+			add_lines(&in, spoilt[i].in);
+			add_lines(&want, spoilt[i].out);
+			convert_to(MIME_TO_7BIT, true, buf_str(&in), step, &out);
+			check_str(buf_str(&out), want.p);
+			buf_free(&in);
+			buf_free(&want);
+			buf_free(&out);
+		}
+}
+
 static void test_nul(void **state)
 {
 	static const char in[] = "MIME-Version: 1.0\r\nContent-Type: text/x\r\n\r\na\0b\r\n";
@@ -290,7 +324,8 @@ static void test_many_parts(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_cases), cmocka_unit_test(test_long_lines),
-		cmocka_unit_test(test_nul), cmocka_unit_test(test_depth), cmocka_unit_test(test_many_parts) };
+		cmocka_unit_test(test_spoiling), cmocka_unit_test(test_nul), cmocka_unit_test(test_depth),
+		cmocka_unit_test(test_many_parts) };
 
 	return test_run(tests);
 }

@@ -354,3 +354,15 @@ int mime_field_put(struct buf *out, struct str field, bool to_7bit)
 	buf_free(&coded);
 	return r;
 }
+
+int mime_field_put_spoilt(struct buf *out, struct str field)
+{
+	struct buf spoilt = BUF_INIT(FIELD_ROOM);
+	int r;
+
+	for (size_t i = 0; i < field.n; i++)
+		buf_add_char(&spoilt, (unsigned char)field.p[i] > 127 ? '?' : field.p[i]);
+	r = mime_field_put(out, buf_str(&spoilt), false);
+	buf_free(&spoilt);
+	return r;
+}

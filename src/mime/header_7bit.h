@@ -23,5 +23,7 @@ bool mime_field_is_odd(struct str field, bool to_7bit);
  * address, a boundary); `out` is as before then.
  */
 int mime_field_put(struct buf *out, struct str field, bool to_7bit);
+/* Append the field with "?" for each octet over 127. 0. */
+int mime_field_put_spoilt(struct buf *out, struct str field);
 
 #endif

@@ -87,7 +87,7 @@ void client_body_begin(struct smtp_client *c, struct client_message *m)
 	client_body_end(c);
 	if (!must_be_looked_at(c, m) || !has_open(m))
 		return;
-	c->convert = mime_convert_new(takes_8bit(c, m) ? MIME_TO_8BIT : MIME_TO_7BIT);
+	c->convert = mime_convert_new(takes_8bit(c, m) ? MIME_TO_8BIT : MIME_TO_7BIT, m->flags & ENV_REPORT);
 	c->converted = BUF_INIT(SIZE_MAX / 4);
 	if (look(c, m) < 0)
 		client_settle_all_own(m, CLIENT_DEFERRED, "4.3.0", "the message cannot be read from the queue");

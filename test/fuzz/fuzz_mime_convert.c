@@ -2,7 +2,8 @@
  * Any content through the conversion (mime/convert.h), whole and split. The first octet chooses the target and the split.
  * What must hold: the split changes nothing; what is said to need no change is fit, and what comes out is fit: 7 bits (for
  * a server of 7 bits), lines of at most 998 octets that end in CRLF, no bare CR or LF, no NUL; converted once more it
- * needs no change, so its parts are where they were; and a body of one part decodes to the octets that went in.
+ * needs no change, so its parts are where they were; and a body of one part decodes to the octets that went in. What is
+ * refused comes out fit where it may be spoiled.
  */
 #include "base/log.h"
 #include "base/utf8.h"
@@ -10,9 +11,9 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n);
 
-static enum mime_answer convert(enum mime_target target, struct str in, size_t step, struct buf *out)
+static enum mime_answer convert_to(enum mime_target target, bool may_spoil, struct str in, size_t step, struct buf *out)
 {
-	struct mime_convert *c = mime_convert_new(target);
+	struct mime_convert *c = mime_convert_new(target, may_spoil);
 	struct mime_refusal why;
 	enum mime_answer answer;
 
@@ -27,6 +28,11 @@ static enum mime_answer convert(enum mime_target target, struct str in, size_t s
 	}
 	mime_convert_free(&c);
 	return answer;
+}
+
+static enum mime_answer convert(enum mime_target target, struct str in, size_t step, struct buf *out)
+{
+	return convert_to(target, false, in, step, out);
 }
 
 /* "|" makes a line end, so that mutations find structure. */
@@ -145,6 +151,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 		require(convert(target, buf_str(&fit), fit.n, &split) == MIME_UNCHANGED);
 	}
 	check_body(buf_str(&in), p[0] & 2, step);
+	if (answer == MIME_REFUSED) {
+		buf_reset(&split);
+		if (convert_to(target, true, buf_str(&in), step, &split) == MIME_CHANGED) {
+			unstuff(buf_str(&split), &fit);
+			check_fit(buf_str(&fit), target);
+		}
+	}
 	buf_free(&in);
 	buf_free(&whole);
 	buf_free(&split);
