@@ -1,5 +1,6 @@
 #include "deliver/content.h"
 
+#include <errno.h>
 #include <stdlib.h>
 
 enum { HEADER_MAX = 1024 * 1024, HEADER_LINE_MAX = 4096 };
@@ -34,6 +35,82 @@ size_t content_to_lf(char *p, size_t n, bool *held_cr)
 	return to;
 }
 
+/* Octets of the content, unstuffed, into p. 0: the end; or there were only dots, which content_next() tells apart. */
+static ssize_t read_wire(struct content *c, char *p, size_t *octets)
+{
+	ssize_t got = extents_read(c->segments, c->env, c->from, p, CONTENT_CHUNK);
+
+	*octets = 0;
+	if (got <= 0)
+		return got;
+	c->from += (uint64_t)got;
+	*octets = dot_unstuff(p, (size_t)got, &c->at_line_start);
+	return got;
+}
+
+static ssize_t read_converted(struct content *c, char *p, size_t *octets)
+{
+	ssize_t got = 1;
+
+	*octets = 0;
+	while (c->converted.n == 0 && !c->convert_ended) {
+		got = read_wire(c, p, octets);
+		if (got < 0)
+			return got;
+		c->convert_ended = got == 0;
+		if (got > 0)
+			mime_convert_put(c->convert, str_pn(p, *octets), &c->converted);
+		else
+			mime_convert_finish(c->convert, &c->converted);
+	}
+	got = c->converted.n < CONTENT_CHUNK ? (ssize_t)c->converted.n : CONTENT_CHUNK;
+	if (got > 0)
+		memcpy(p, c->converted.p, (size_t)got);
+	buf_consume(&c->converted, (size_t)got);
+	*octets = dot_unstuff(p, (size_t)got, &c->converted_line_start);
+	return got;
+}
+
+static int look(struct content *c)
+{
+	char *p = xcalloc(1, CONTENT_CHUNK);
+	size_t octets;
+	ssize_t got;
+
+	c->at_line_start = true;
+	while ((got = read_wire(c, p, &octets)) > 0)
+		mime_convert_look(c->convert, str_pn(p, octets));
+	free(p);
+	c->from = 0;
+	return (int)got;
+}
+
+int content_begin(struct content *c)
+{
+	enum mime_answer answer;
+	struct mime_refusal why;
+	int err;
+
+	if (!(c->env->flags & ENV_BINARY))
+		return 0;
+	c->convert = mime_convert_new(MIME_TO_8BIT, false);
+	c->converted = BUF_INIT(SIZE_MAX / 4);
+	c->converted_line_start = true;
+	err = look(c);
+	if (err < 0)
+		return err;
+	answer = mime_convert_answer(c->convert, &why);
+	if (answer == MIME_UNCHANGED)
+		mime_convert_free(&c->convert);
+	return answer == MIME_REFUSED ? -ENOMSG : 0;
+}
+
+void content_end(struct content *c)
+{
+	mime_convert_free(&c->convert);
+	buf_free(&c->converted);
+}
+
 ssize_t content_next(struct content *c, char *p)
 {
 	if (!c->begun) {
@@ -41,7 +118,8 @@ ssize_t content_next(struct content *c, char *p)
 		c->at_line_start = true;
 	}
 	for (;;) {
-		ssize_t got = extents_read(c->segments, c->env, c->from, p, CONTENT_CHUNK);
+		size_t octets;
+		ssize_t got = c->convert ? read_converted(c, p, &octets) : read_wire(c, p, &octets);
 		if (got < 0)
 			return got;
 		if (got == 0 && c->held_cr) {
@@ -51,8 +129,7 @@ ssize_t content_next(struct content *c, char *p)
 		}
 		if (got == 0)
 			return 0;
-		c->from += (uint64_t)got;
-		size_t n = content_to_lf(p, dot_unstuff(p, (size_t)got, &c->at_line_start), &c->held_cr);
+		size_t n = content_to_lf(p, octets, &c->held_cr);
 		if (n > 0)
 			return (ssize_t)n; /* else only dots and a CR: read on */
 	}

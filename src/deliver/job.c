@@ -173,15 +173,6 @@ static void fail_all(struct run *r, const char *dsn, const char *text)
 		rcpt_fail(&r->rcpt[i], RCPT_DEFERRED, dsn, "%s", text);
 }
 
-/* A mailbox holds lines that end in LF, which would change binary content (RFC 3030): it must be converted first. */
-static void refuse_binary(struct run *r)
-{
-	size_t n = r->job.env.n_rcpt;
-
-	for (size_t i = 0; i < n; i++) /* the last one frees the run */
-		rcpt_fail(&r->rcpt[i], RCPT_BOUNCED, "5.6.3", "binary content cannot be kept in this mailbox");
-}
-
 void run_begin(struct channel *c, struct arena *mem, const struct job *job)
 {
 	struct run *r = arena_alloc(mem, sizeof *r);
@@ -202,8 +193,6 @@ void run_begin(struct channel *c, struct arena *mem, const struct job *job)
 		fail_all(r, "4.3.5", "master.cf has no row of type unix for this service");
 	else if (strcmp(r->command, "lmtp") == 0)
 		lmtp_begin(r);
-	else if (job->env.flags & ENV_BINARY)
-		refuse_binary(r);
 	else if (strcmp(r->command, "virtual") == 0)
 		for (size_t i = 0; i < n; i++)
 			virtual_begin(&r->rcpt[i]);

@@ -34,6 +34,11 @@ void mailbox_failed(const struct mailbox *m, struct mailbox_result *r, int err, 
 	char advice[256] = "";
 	unsigned long uid = (unsigned long)geteuid(), gid = (unsigned long)getegid();
 
+	if (err == ENOMSG) { /* content_begin() */
+		mailbox_set(r, RCPT_BOUNCED, "5.6.3",
+			"binary content cannot be kept in this mailbox: a part of it must not be converted");
+		return;
+	}
 	if (err == EACCES || err == EPERM || err == EROFS) {
 		snprintf(advice, sizeof advice,
 			"; uid %lu, gid %lu must be able to write there: look at the owner and mode of %s and of "

@@ -174,6 +174,42 @@ static void test_maildir(void **state)
 	fixture_end(&f);
 }
 
+/* Binary content (RFC 3030), whose lines would not come back out of a file: converted, or returned. */
+static void test_binary(void **state)
+{
+	static const struct {
+		const char *content, *file; /* file NULL: returned */
+	} cases[] = {
+		{ "MIME-Version: 1.0\r\nContent-Type: x/y\r\nContent-Transfer-Encoding: binary\r\n\r\n..a\n..\r\xff",
+			"MIME-Version: 1.0\nContent-Type: x/y\nContent-Transfer-Encoding: base64\n\nLmEKLg3/\n" },
+		{ "MIME-Version: 1.0\r\nContent-Type: text/x\r\n\r\n..a\r\n\xff\r\n",
+			"MIME-Version: 1.0\nContent-Type: text/x\n\n.a\n\xff\n" },
+		{ "Content-Type: multipart/signed; boundary=b\r\n\r\n--b\r\n\r\na\nb\r\n--b--\r\n", NULL },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+		for (int mbox = 0; mbox < 2; mbox++) {
+			struct fixture f;
+			struct mailbox_result r;
+			struct buf text = BUF_INIT(100000);
+
+			fixture_begin(&f, mbox ? "d/m" : "m/");
+			set_content(&f, str_c(cases[i].content), 2);
+			f.env.flags |= ENV_BINARY;
+			mailbox_deliver(&f.m, &r);
+			check_int(r.status, cases[i].file ? RCPT_SENT : RCPT_BOUNCED);
+			check_str(str_c(r.dsn), cases[i].file ? "2.0.0" : "5.6.3");
+			check_int(files_in(&f, mbox ? "d" : "m/new", &text), mbox || cases[i].file ? 1 : 0);
+			if (cases[i].file)
+				check(memmem(text.p, text.n, cases[i].file, strlen(cases[i].file)) != NULL);
+			else
+				check_int(text.n, 0);
+			buf_free(&text);
+			fixture_end(&f);
+		}
+}
+
 static void test_loop(void **state)
 {
 	static const struct {
@@ -374,8 +410,9 @@ static void test_delay_text(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_to_lf), cmocka_unit_test(test_maildir),
-		cmocka_unit_test(test_loop), cmocka_unit_test(test_attacks), cmocka_unit_test(test_mbox),
-		cmocka_unit_test(test_failures), cmocka_unit_test(test_big), cmocka_unit_test(test_delay_text) };
+		cmocka_unit_test(test_binary), cmocka_unit_test(test_loop), cmocka_unit_test(test_attacks),
+		cmocka_unit_test(test_mbox), cmocka_unit_test(test_failures), cmocka_unit_test(test_big),
+		cmocka_unit_test(test_delay_text) };
 
 	return test_run(tests);
 }

@@ -27,18 +27,19 @@ static int write_content(const struct mailbox *m, struct maildir *d)
 	struct content c = { .segments = m->segments, .env = m->env };
 	struct buf header = BUF_INIT(8192);
 	char *p = xcalloc(1, CONTENT_CHUNK + 1);
-	ssize_t n = 0;
+	ssize_t n = content_begin(&c);
 	int rc;
 
 	mailbox_put_header(m, &header);
 	rc = write_all(d->file, header.p, header.n);
-	while (rc == 0 && (n = content_next(&c, p)) > 0)
+	while (rc == 0 && n >= 0 && (n = content_next(&c, p)) > 0)
 		rc = write_all(d->file, p, (size_t)n);
 	if (rc == 0 && n < 0) {
 		d->doing = "copy the message from the queue to";
 		errno = (int)-n;
 		rc = -1;
 	}
+	content_end(&c);
 	free(p);
 	buf_free(&header);
 	return rc;

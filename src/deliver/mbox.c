@@ -140,23 +140,23 @@ static int append(const struct mailbox *m, struct mbox *b)
 	struct buf out = BUF_INIT(4 * CONTENT_CHUNK), start = BUF_INIT(2 * CONTENT_CHUNK);
 	char *p = xcalloc(1, CONTENT_CHUNK + 1);
 	bool at_start = true;
-	ssize_t n;
+	ssize_t n = content_begin(&c);
 	int rc;
 
 	b->doing = "append to";
 	put_from_line(m, &out);
 	mailbox_put_header(m, &out);
 	rc = write_all(b->file, out.p, out.n);
-	while (rc == 0 && (n = content_next(&c, p)) != 0) {
-		if (n < 0) {
-			errno = (int)-n;
-			rc = -1;
-			break;
-		}
+	while (rc == 0 && n >= 0 && (n = content_next(&c, p)) > 0) {
 		buf_reset(&out);
 		quote_from(&out, str_pn(p, (size_t)n), &start, &at_start);
 		rc = write_all(b->file, out.p, out.n);
 	}
+	if (rc == 0 && n < 0) {
+		errno = (int)-n;
+		rc = -1;
+	}
+	content_end(&c);
 	buf_add_char(&start, '\n'); /* the blank line between messages */
 	if (rc == 0)
 		rc = write_all(b->file, start.p, start.n);
