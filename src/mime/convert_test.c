@@ -124,6 +124,19 @@ static const struct {
 		"=" },
 	{ "a part's last line is the boundary's", MIXED "|--b|Content-Type: x/y||\xff||--b--|",
 		MIXED "|--b|Content-Type: x/y|" CTE "base64||/w0K|--b--|", "=" },
+	{ "behind the last boundary the others are none",
+		MIXED "|--b|Content-Type: multipart/x; boundary=c||--c--|--c|" UE "|--b--|",
+		MIXED "|--b|Content-Type: multipart/x; boundary=c||--c--|--c||--b--|", "=" },
+	{ "a boundary where the blank line should be", MIXED "X: y|--b|Content-Type: text/x||" UE "|--b--|",
+		MIXED "X: y|--b|Content-Type: text/x|" CTE "quoted-printable||=C3=BC|--b--|", "=" },
+	{ "of two encodings the first counts", TEXT CTE "base64|" CTE "8bit||YWJj" UE "|",
+		TEXT CTE "base64|" CTE "8bit||YWJj|", "=" },
+	{ "of two types the first counts", TEXT "Content-Type: multipart/mixed; boundary=b||--b|X: y||" UE "|",
+		TEXT "Content-Type: multipart/mixed; boundary=b|" CTE "quoted-printable||=2D-b|X: y||=C3=BC|", "=" },
+	{ "a character that a line end cuts", "To: x||\xc3|\xbc|",
+		"To: x|MIME-Version: 1.0|Content-Type: text/plain; charset=unknown-8bit|" CTE
+		"quoted-printable||=C3|=BC|",
+		"=" },
 	{ "an empty part", MIXED "|--b|--b||" UE "|--b--|",
 		MIXED "|--b|--b|Content-Type: text/plain; charset=utf-8|" CTE "quoted-printable||=C3=BC|--b--|", "=" },
 	{ "boundaries with blanks", MIXED "|--b \t|" CTE "8bit|Content-Type: text/x||" UE "|--b-- |",
@@ -228,6 +241,7 @@ static void test_long_lines(void **state)
 					check_str(buf_str(&out), "!5.6.3");
 				else
 					check_int(str_eq(buf_str(&out), STR("=")), lengths[l] <= 998);
+				check(out.n == 0 || memmem(out.p, out.n, "=0D", 3) == NULL);
 				for (size_t i = 0; i < out.n; i++) {
 					line = out.p[i] == '\n' ? 0 : line + 1;
 					check(line <= 998 + (out.p[i] == '\r'));
