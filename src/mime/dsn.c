@@ -64,6 +64,7 @@ static const struct {
 	{ "4.4", "No server is known for this address: check the part behind the \"@\"." },
 	{ "4.6", "Mail to this address goes round in a circle: the postmaster there has to correct it." },
 	{ "4.7", "The recipient's server took too long to accept it: send again later." },
+	{ "6.3", "A server on the way takes less than this message has, and a part of it must not be changed." },
 	{ "6.7", "A server on the way takes no addresses outside ASCII: use one in ASCII." },
 	{ "7.", "The recipient's server refuses such mail: quote the reason to its postmaster." },
 };
