@@ -20,7 +20,8 @@
  *	  arrival matters more than their copy of the original
  *	- everything else stays octet for octet: parts that are fit, the boundaries, the structure.
  * MIME_REFUSED, 5.6.3 (RFC 3463): what would have to be changed is signed, encrypted, a fragment, in an encoding that is
- * not known, deeper than MIME_DEPTH_MAX, or among more than MIME_ENTITIES_MAX parts. 5.6.7: an address has the octets.
+ * not known, in a multipart whose boundary does not occur, deeper than MIME_DEPTH_MAX, or among more than
+ * MIME_ENTITIES_MAX parts. 5.6.7: an address has the octets.
  *
  * Only a line that is "--", the boundary and no more than blanks separates parts (the grammar of RFC 2046 sec. 5.1.1, and
  * what readers do); its text allows to take more for one, which would depend on who reads.

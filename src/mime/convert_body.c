@@ -188,6 +188,7 @@ void mime_around_piece(struct mime_convert *c, struct str octets, bool starts, b
 	if (starts)
 		c->skipping = !is_fit(c, octets);
 	c->dirty |= c->skipping;
+	mime_top(c)->unfit |= c->skipping && !mime_top(c)->parted;
 	if (!c->skipping)
 		mime_emit(c, octets);
 	if (ends)

@@ -26,7 +26,9 @@ struct mime_level {
 	enum mime_cte cte;
 	bool is_message; /* the whole, or the content of message/rfc822 */
 	bool has_field, has_type, has_cte, has_version;
+	bool parted;  /* a boundary was there */
 	bool closed;  /* its last boundary was there */
+	bool unfit;   /* before its first boundary is what must not be sent */
 	bool changed; /* something in it */
 	uint32_t number;
 	size_t boundary_at, boundary_n; /* in c->boundaries */

@@ -51,6 +51,8 @@ static void pop(struct mime_convert *c, bool at_end)
 		mime_field_end(c);
 	if (c->state == STATE_BODY)
 		mime_body_end(c, at_end);
+	if (l->unfit && !l->parted && !c->may_spoil)
+		mime_refuse(c, "5.6.3", "a part of it has a boundary that does not occur");
 	if (!c->writing && l->number < c->plan.n) {
 		plan = (unsigned char)c->plan.p[l->number];
 		l->changed |= plan != 0;
@@ -110,6 +112,7 @@ static bool take_boundary(struct mime_convert *c, struct str line)
 	c->held_newline = false;
 	mime_emit(c, line);
 	mime_emit(c, STR("\r\n"));
+	mime_top(c)->parted = true;
 	mime_top(c)->closed = last;
 	c->state = STATE_AROUND;
 	if (!last)
@@ -121,17 +124,19 @@ static bool take_boundary(struct mime_convert *c, struct str line)
 static void begin_body(struct mime_convert *c)
 {
 	struct mime_level *l = mime_top(c);
-	bool is_container = l->kind == MIME_MULTIPART || l->kind == MIME_DIGEST || l->kind == MIME_MESSAGE;
+	bool is_multipart = l->kind == MIME_MULTIPART || l->kind == MIME_DIGEST;
+	bool is_full = c->depth == MIME_DEPTH_MAX && (is_multipart || l->kind == MIME_MESSAGE);
 
-	/* RFC 2045 sec. 6.4: a container has no encoding of its own. One that claims it is no container that we know. */
-	if (is_container && (l->cte > CTE_BINARY || c->depth == MIME_DEPTH_MAX)) {
+	/* RFC 2045 sec. 6.4: a container has no encoding of its own. Readers overlook that of a multipart, and some
+	 * believe that of a message. */
+	if (is_full || (l->kind == MIME_MESSAGE && l->cte > CTE_BINARY)) {
 		l->kind = MIME_SEALED;
 		c->boundaries.n -= l->boundary_n;
 		l->boundary_n = 0;
 	}
 	if (l->kind == MIME_MESSAGE) {
 		begin_entity(c, MIME_TEXT, true);
-	} else if (l->kind == MIME_MULTIPART || l->kind == MIME_DIGEST) {
+	} else if (is_multipart && l->kind != MIME_SEALED) {
 		c->state = STATE_AROUND;
 	} else {
 		c->state = STATE_BODY;
