@@ -199,13 +199,9 @@ static void sip_round(uint64_t v[4])
 }
 
 /* SipHash-1-3 (Aumasson, Bernstein 2012): a peer who chooses keys cannot make them collide. */
-static uint64_t sip(struct str s, bool fold)
+static uint64_t sip(struct str s, bool fold, const uint64_t key[2])
 {
-	static uint64_t key[2];
 	uint64_t word = 0;
-
-	if (key[0] == 0 && getrandom(key, sizeof key, 0) != sizeof key)
-		key[0] = (uint64_t)(uintptr_t)&key | 1;
 	uint64_t v[4] = { key[0] ^ 0x736f6d6570736575, key[1] ^ 0x646f72616e646f6d, key[0] ^ 0x6c7967656e657261,
 		key[1] ^ 0x7465646279746573 };
 	for (size_t i = 0; i < s.n; i++) {
@@ -229,14 +225,31 @@ static uint64_t sip(struct str s, bool fold)
 	return v[0] ^ v[1] ^ v[2] ^ v[3];
 }
 
+static const uint64_t *own_key(void)
+{
+	static uint64_t key[2];
+
+	if (key[0] == 0 && getrandom(key, sizeof key, 0) != sizeof key)
+		key[0] = (uint64_t)(uintptr_t)&key | 1;
+	return key;
+}
+
 uint64_t str_hash(struct str s)
 {
-	return sip(s, false);
+	return sip(s, false, own_key());
 }
 
 uint64_t str_ihash(struct str s)
 {
-	return sip(s, true);
+	return sip(s, true, own_key());
+}
+
+uint64_t str_hash_keyed(struct str s, const void *key)
+{
+	uint64_t k[2];
+
+	memcpy(k, key, sizeof k);
+	return sip(s, false, k);
 }
 
 bool mem_eq_ct(const void *a, const void *b, size_t n)

@@ -69,6 +69,8 @@ bool ascii_is_graph(char c);
 uint64_t str_hash(struct str s);
 /* The same without regard to ASCII case. */
 uint64_t str_ihash(struct str s);
+/* Under a key that several processes share: 16 octets. */
+uint64_t str_hash_keyed(struct str s, const void *key);
 
 /* Equal, in a time that depends on the lengths only. */
 bool mem_eq_ct(const void *a, const void *b, size_t n);

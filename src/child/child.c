@@ -176,12 +176,15 @@ static void open_loop(struct child *c)
 static void take_start(struct child *c, const struct start_msg *m, const int *fds, unsigned n_fds)
 {
 	char *log_name_text = xstrndup(m->log_name);
-	unsigned n_own = m->log_to == LOG_TO_FD ? 3 : 2;
+	bool has_log = m->log_to == LOG_TO_FD;
+	unsigned n_own = 2U + has_log + (m->has_counts != 0);
 
 	if (n_fds < n_own)
 		fatal("master passed %u descriptors; at least %u belong to a start", n_fds, n_own);
-	log_open((enum log_to)m->log_to, log_name_text, n_own == 3 ? fds[2] : 2, (int)m->facility);
+	log_open((enum log_to)m->log_to, log_name_text, has_log ? fds[2] : 2, (int)m->facility);
 	log_verbose(m->verbose);
+	c->counts_fd = m->has_counts ? fds[n_own - 1] : -1;
+	c->counts_table = m->counts_table;
 	c->index = m->index;
 	c->count = m->count;
 	c->root = m->root;

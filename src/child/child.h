@@ -47,6 +47,8 @@ struct child {
 	const char *queue_directory; /* absolute */
 	struct child_listener *listener;
 	size_t n_listener;
+	int counts_fd;		/* the memory of base/counts.h, for counts_open(); -1: none */
+	unsigned counts_table;	/* ours in it */
 	unsigned char seed[32]; /* the same for all processes of one start: TLS ticket keys are derived from it */
 
 	/* its own */

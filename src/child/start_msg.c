@@ -10,6 +10,8 @@ void start_msg_encode(struct buf *out, const struct start_msg *m)
 	ipc_put_u32(out, m->facility);
 	ipc_put_u8(out, m->root);
 	ipc_put_u8(out, m->verbose);
+	ipc_put_u8(out, m->has_counts);
+	ipc_put_u32(out, m->counts_table);
 	ipc_put_str(out, m->config_directory);
 	ipc_put_str(out, m->queue_directory);
 	ipc_put_str(out, m->log_name);
@@ -33,6 +35,8 @@ int start_msg_decode(struct ipc_in *in, struct start_msg *m)
 	m->facility = ipc_get_u32(in);
 	m->root = ipc_get_u8(in);
 	m->verbose = ipc_get_u8(in);
+	m->has_counts = ipc_get_u8(in);
+	m->counts_table = ipc_get_u32(in);
 	m->config_directory = ipc_get_str(in);
 	m->queue_directory = ipc_get_str(in);
 	m->log_name = ipc_get_str(in);

@@ -2,7 +2,8 @@
  * start_msg.h - the first message of master to a child (MSG_START): who it is, and its descriptors.
  *
  * Descriptors, in this order: text of main.cf, text of master.cf (both memfd: a restarted child sees the configuration
- * that master runs with, not a half-edited file), the log when log_to is LOG_TO_FD, then the listeners.
+ * that master runs with, not a half-edited file), the log when log_to is LOG_TO_FD, the memory of
+ * base/counts.h when has_counts, then the listeners.
  */
 #ifndef CHILD_START_MSG_H
 #define CHILD_START_MSG_H
@@ -18,7 +19,8 @@ struct start_listener {
 
 struct start_msg {
 	uint32_t index, count, uid, gid, log_to, facility;
-	uint8_t root, verbose;
+	uint8_t root, verbose, has_counts;
+	uint32_t counts_table;
 	struct str config_directory, queue_directory, log_name, seed;
 	struct start_listener listener[START_MAX_LISTENERS];
 	uint32_t n_listener;

@@ -233,6 +233,10 @@ static void prepare(struct master *m)
 		leave_terminal();
 	if (getrandom(m->seed, sizeof m->seed, 0) != (ssize_t)sizeof m->seed)
 		fatal("no random octets: %s", strerror(errno));
+	m->counts = counts_new(&m->counts_fd);
+	if (m->counts == NULL)
+		log_warn("no shared memory for the limits of clients: each smtpd counts for itself: %s",
+			strerror(errno));
 }
 
 int main(int argc, char **argv)

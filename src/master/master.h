@@ -5,6 +5,7 @@
 #ifndef MASTER_MASTER_H
 #define MASTER_MASTER_H
 
+#include "base/counts.h"
 #include "base/ipc.h"
 #include "conf/conf.h"
 #include "msg/roles.h"
@@ -52,6 +53,7 @@ struct proc { /* one child */
 	bool channel_open, exited, ready;
 	bool leaving, told; /* a successor takes its place; it knows */
 	char jail[64];
+	unsigned counts_table; /* of an smtpd */
 };
 
 /* Files of certificates, keys and tables of them, and what they were when they were last read. */
@@ -72,6 +74,8 @@ struct master {
 	struct setup setup;
 	struct proc *procs;
 	unsigned char seed[32];
+	struct counts *counts; /* what all smtpds count of clients; NULL: each for itself */
+	int counts_fd;
 	uv_signal_t signals[4];
 	uv_timer_t restart_timer, stop_timer;
 	struct pickup *pickup;

@@ -267,12 +267,19 @@ static void stop_more(struct master *m)
 		uv_stop(m->loop);
 }
 
+static void end_lease(struct proc *p)
+{
+	if (p->role == ROLE_SMTPD && p->master->counts)
+		counts_end_lease(p->master->counts, p->counts_table);
+}
+
 static void on_process_end(uv_process_t *handle, int64_t status, int signum)
 {
 	struct proc *p = container_of(handle, struct proc, handle);
 	struct master *m = p->master;
 
 	p->exited = true;
+	end_lease(p);
 	control_proc_gone(m->control, p);
 	if (!p->leaving && !m->stopping) {
 		if (signum)
@@ -315,6 +322,11 @@ static void send_start(struct master *m, struct proc *p)
 	fds[n_fds++] = s->master_cf_fd;
 	if (s->log_to == LOG_TO_FD)
 		fds[n_fds++] = s->log_fd;
+	if (p->role == ROLE_SMTPD && m->counts) {
+		msg.has_counts = 1;
+		msg.counts_table = p->counts_table;
+		fds[n_fds++] = m->counts_fd;
+	}
 	for (unsigned i = 0; p->role == ROLE_SMTPD && i < s->listeners.n; i++) {
 		struct listen_address *a = &s->listeners.address[i];
 
@@ -368,6 +380,7 @@ static void start_one(struct master *m, enum role role, unsigned slot)
 	p->index = free_index(m, role);
 	p->generation = m->generation;
 	p->started_ms = uv_now(m->loop);
+	p->counts_table = role == ROLE_SMTPD && m->counts ? counts_lease(m->counts) : COUNTS_NO_TABLE;
 	r = spawn(m, p, pair[1]);
 	close(pair[1]);
 	if (r != 0) {
@@ -376,6 +389,7 @@ static void start_one(struct master *m, enum role role, unsigned slot)
 		p->next = m->procs;
 		m->procs = p;
 		p->exited = true;
+		end_lease(p);
 		p->open_handles = 1;
 		uv_close((uv_handle_t *)&p->handle, on_handle_closed);
 		m->next_start_ms[role] = uv_now(m->loop) + RESTART_MAX_MS;

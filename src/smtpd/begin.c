@@ -231,8 +231,7 @@ void session_end(struct session *s, enum end_reason reason)
 	free(s->helo);
 	free(s->asked_name);
 	free(s->rcpt_domain);
-	if (s->client)
-		client_leave(s);
+	client_leave(s);
 	*s->self = s->next;
 	if (s->next)
 		s->next->self = s->self;

@@ -1,103 +1,73 @@
 /*
- * What one client does to this process: its connections now, and its connections, messages, recipients, new TLS
- * sessions and logins of the last anvil_rate_time_unit (smtpd_client_*_limit). A client is an address, or a network of
+ * What one client does to this instance: its connections now, and its connections, messages, recipients, new TLS sessions
+ * and logins of the last anvil_rate_time_unit (smtpd_client_*_limit). A client is an address, or a network of
  * smtpd_client_ipv4_prefix_length or smtpd_client_ipv6_prefix_length bits: who has one address of an IPv6 /64 has all.
+ * All smtpds count together (base/counts.h), for each service of master.cf.
  */
 #include "smtpd/smtpd.h"
 
-#include <stdlib.h>
+#include <stdio.h>
 
-enum { BUCKETS = 4096, KEY_OCTETS = 16, REMEMBERED_MAX = 100 * 1000 };
+enum { ADDRESS_OCTETS = 16 };
 
-struct client {
-	struct client *next;
-	const struct service *service;
-	unsigned char key[KEY_OCTETS];
-	unsigned connections;
-	uint64_t waited_until_ms; /* it is greeted at once up to then */
-	uint64_t since_ms;	  /* count is of the unit of time that began then */
-	unsigned count[EVENT_COUNT];
-};
-static struct client *buckets[BUCKETS];
-static size_t n_clients;
+_Static_assert((int)EVENT_COUNT <= (int)COUNTS_EVENTS, "base/counts.h has room for all events");
 
 static const char *const event_names[EVENT_COUNT] = { "Connection", "Message delivery request", "Recipient address",
 	"New TLS session", "AUTH command" };
 
-static void key_of(const struct session *s, unsigned char key[KEY_OCTETS])
+/* The same in all processes, and after a reload. */
+static uint64_t key_of(const struct session *s)
 {
 	bool v6 = s->peer.any.sa_family == AF_INET6;
 	unsigned bits = v6 ? s->service->v6_prefix : s->service->v4_prefix;
+	unsigned char network[ADDRESS_OCTETS] = { 0 };
+	char text[256];
+	size_t n;
+	uint64_t key;
 
-	memset(key, 0, KEY_OCTETS);
 	if (v6)
-		memcpy(key, &s->peer.v6.sin6_addr, sizeof s->peer.v6.sin6_addr);
+		memcpy(network, &s->peer.v6.sin6_addr, sizeof s->peer.v6.sin6_addr);
 	else
-		memcpy(key, &s->peer.v4.sin_addr, sizeof s->peer.v4.sin_addr);
-	for (unsigned i = bits; i < KEY_OCTETS * 8; i++)
-		key[i / 8] &= (unsigned char)~(0x80 >> i % 8);
+		memcpy(network, &s->peer.v4.sin_addr, sizeof s->peer.v4.sin_addr);
+	for (unsigned i = bits; i < ADDRESS_OCTETS * 8; i++)
+		network[i / 8] &= (unsigned char)~(0x80 >> i % 8);
+	memcpy(text, network, sizeof network);
+	n = sizeof network;
+	n += (size_t)snprintf(text + n, sizeof text - n, "%c%.100s", v6 ? '6' : '4', s->service->row->name);
+	key = str_hash_keyed(str_pn(text, n), smtpd.child.seed);
+	return key ? key : 1;
 }
 
-static bool is_over(const struct client *c)
+static struct count_sum sum_of(const struct session *s)
 {
-	uint64_t now = now_ms();
+	struct count_sum sum;
 
-	return c->connections == 0 && now - c->since_ms >= c->service->rate_unit_ms && now >= c->waited_until_ms;
-}
-
-/* Where it is, or would be. Those in its way that are long gone are forgotten. */
-static struct client **find(const struct service *service, const unsigned char key[KEY_OCTETS])
-{
-	struct client **at = &buckets[str_hash(str_pn(key, KEY_OCTETS)) % BUCKETS];
-
-	while (*at && ((*at)->service != service || memcmp((*at)->key, key, KEY_OCTETS) != 0)) {
-		struct client *c = *at;
-
-		if (!is_over(c)) {
-			at = &c->next;
-			continue;
-		}
-		*at = c->next;
-		n_clients--;
-		free(c);
-	}
-	return at;
+	counts_sum(smtpd.counts, s->client_key, now_ms(), s->service->rate_unit_ms, &sum);
+	return sum;
 }
 
 unsigned client_enter(struct session *s)
 {
-	unsigned char key[KEY_OCTETS];
-	struct client **at;
-
-	key_of(s, key);
-	at = find(s->service, key);
-	if (*at == NULL) {
-		*at = xcalloc(1, sizeof **at);
-		n_clients++;
-		(*at)->service = s->service;
-		(*at)->since_ms = now_ms();
-		memcpy((*at)->key, key, KEY_OCTETS);
-	}
-	s->client = *at;
-	return ++s->client->connections;
+	s->client_key = key_of(s);
+	s->client = counts_of(smtpd.counts, s->client_key, now_ms());
+	if (s->client)
+		s->client->open++;
+	return sum_of(s).open;
 }
 
 void client_leave(struct session *s)
 {
-	require(s->client && s->client->connections > 0);
-	s->client->connections--; /* find() forgets it when its counts are of no use any more */
+	if (s->client == NULL)
+		return;
+	require(s->client->open > 0);
+	s->client->open--;
 	s->client = NULL;
 }
 
 void client_count(struct session *s, enum client_event e)
 {
-	struct client *c = s->client;
-
-	if (now_ms() - c->since_ms >= s->service->rate_unit_ms) {
-		c->since_ms = now_ms();
-		memset(c->count, 0, sizeof c->count);
-	}
-	c->count[e]++;
+	if (s->client)
+		counts_add(smtpd.counts, s->client, e, now_ms(), s->service->rate_unit_ms);
 }
 
 bool client_is_exempt(const struct session *s)
@@ -107,24 +77,30 @@ bool client_is_exempt(const struct session *s)
 
 bool client_may(struct session *s, enum client_event e)
 {
-	const struct client *c = s->client;
-	unsigned limit = s->service->rate_limit[e];
+	unsigned limit = s->service->rate_limit[e], count;
 
-	if (limit == 0 || now_ms() - c->since_ms >= s->service->rate_unit_ms || c->count[e] < limit ||
-		client_is_exempt(s))
+	if (limit == 0 || client_is_exempt(s))
 		return true;
-	log_warn("%s rate limit exceeded: %u from %s for service %s", event_names[e], c->count[e] + 1, client_text(s),
+	count = sum_of(s).count[e];
+	if (count < limit)
+		return true;
+	log_warn("%s rate limit exceeded: %u from %s for service %s", event_names[e], count + 1, client_text(s),
 		s->service->row->name);
 	return false;
 }
 
 void client_waited(struct session *s)
 {
-	if (n_clients < REMEMBERED_MAX)
-		s->client->waited_until_ms = now_ms() + s->service->greet_ttl_ms;
+	uint64_t until = now_ms() + s->service->greet_ttl_ms;
+
+	if (s->client == NULL)
+		return;
+	s->client->known_until_ms = until;
+	if (s->client->keep_ms < until)
+		s->client->keep_ms = until;
 }
 
 bool client_has_waited(const struct session *s)
 {
-	return now_ms() < s->client->waited_until_ms;
+	return now_ms() < sum_of(s).known_until_ms;
 }

@@ -63,6 +63,7 @@ int main(void)
 	listen_limit();
 	smtpd.scratch = BUF_INIT(4 * READ_OCTETS + 64);
 	tls_tickets_seed(smtpd.child.seed);
+	smtpd.counts = counts_open(smtpd.child.counts_fd, smtpd.child.counts_table);
 	services_open();
 	smtpd.dns = dns_new(smtpd.child.loop, 5);
 	smtpd.map = map_client_new(smtpd.child.loop, smtpd.child.conf);

@@ -9,6 +9,7 @@
 #define SMTPD_SMTPD_H
 
 #include "auth/auth_client.h"
+#include "base/counts.h"
 #include "base/log.h"
 #include "child/child.h"
 #include "child/users.h"
@@ -159,7 +160,8 @@ struct session {
 	struct dns_query *name_query; /* name of the client, under way */
 	struct check *check;	      /* restrictions under evaluation */
 	struct exchange *exchange;    /* AUTH */
-	struct client *client;	      /* what is counted of it: limit.c */
+	uint64_t client_key;	      /* what is counted of it: limit.c */
+	struct count_slot *client;    /* NULL: not counted */
 	struct transaction *tx;	      /* between MAIL and its end; made and destroyed in transaction.c only */
 	union {
 		struct sockaddr any;
@@ -219,8 +221,9 @@ struct smtpd {
 	struct spool_writer *writer;
 	struct map_client *map;
 	struct dns *dns;
-	unsigned intake;    /* enum intake */
-	struct buf scratch; /* wire form on its way to the log */
+	struct counts *counts; /* of clients, in all smtpds */
+	unsigned intake;       /* enum intake */
+	struct buf scratch;    /* wire form on its way to the log */
 	char input[READ_OCTETS];
 };
 extern struct smtpd smtpd;
@@ -276,7 +279,7 @@ size_t session_consume(struct session *s, struct str in);
 bool session_settle(struct session *s, enum outcome r);
 
 /* limit.c */
-/* Another connection of this client: how many there are with it; one less. */
+/* Another connection of this client: how many there are with it, in all processes; one less. */
 unsigned client_enter(struct session *s);
 void client_leave(struct session *s);
 /* May it do that once more now? False: over the limit, which is logged. */

@@ -61,6 +61,7 @@ static inline void rig_open(const char *text, const char *const *option, size_t 
 		c->listener[i].service = &row[i];
 	smtpd.scratch = BUF_INIT(4 * READ_OCTETS + 64);
 	smtpd.map = map_client_new(c->loop, c->conf);
+	smtpd.counts = counts_open(-1, COUNTS_NO_TABLE);
 	services_open();
 	writer_open();
 	rig_lend();

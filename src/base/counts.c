@@ -1,0 +1,217 @@
+#include "base/counts.h"
+#include "base/arena.h"
+#include "base/log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+enum {
+	SLOTS = 1 << 15, /* of one table: 2 MiB, of which only the pages that are used take memory */
+	NEAR = 64	 /* a client stands in one of so many slots from its place on */
+};
+
+struct head {
+	_Alignas(4096) _Atomic uint32_t n_tables; /* those from here on were never used */
+	_Atomic uint32_t lease[COUNTS_TABLES];	  /* a new number for each process that has the table */
+};
+
+struct memory {
+	struct head head;
+	struct count_slot table[COUNTS_TABLES][SLOTS];
+};
+
+struct counts {
+	struct memory *shared;	/* NULL: none */
+	struct count_slot *own; /* NULL in the parent */
+	uint32_t lease;
+	bool is_private;	    /* `own` is not in `shared` */
+	bool leased[COUNTS_TABLES]; /* the parent's: it believes nothing that stands in the memory */
+	uint32_t last_lease;
+};
+
+static struct memory *map(int fd)
+{
+	void *p = mmap(NULL, sizeof(struct memory), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, 0);
+
+	return p == MAP_FAILED ? NULL : p;
+}
+
+struct counts *counts_new(int *fd)
+{
+	struct counts *c = xcalloc(1, sizeof *c);
+
+	*fd = memfd_create("counts", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	/* Sealed: one that shrinks it would kill all who read it. */
+	if (*fd >= 0 && ftruncate(*fd, sizeof(struct memory)) == 0 &&
+		fcntl(*fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) == 0)
+		c->shared = map(*fd);
+	if (c->shared)
+		return c;
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
+	free(c);
+	return NULL;
+}
+
+unsigned counts_lease(struct counts *c)
+{
+	unsigned t = 0;
+
+	while (t < COUNTS_TABLES && c->leased[t])
+		t++;
+	if (t == COUNTS_TABLES)
+		return COUNTS_NO_TABLE;
+	c->leased[t] = true;
+	atomic_store(&c->shared->head.lease[t], ++c->last_lease);
+	if (atomic_load(&c->shared->head.n_tables) <= t)
+		atomic_store(&c->shared->head.n_tables, t + 1);
+	return t;
+}
+
+void counts_end_lease(struct counts *c, unsigned table)
+{
+	if (table >= COUNTS_TABLES)
+		return;
+	c->leased[table] = false;
+	atomic_store(&c->shared->head.lease[table], ++c->last_lease);
+}
+
+struct counts *counts_open(int fd, unsigned table)
+{
+	struct counts *c = xcalloc(1, sizeof *c);
+
+	c->shared = fd >= 0 ? map(fd) : NULL;
+	if (fd >= 0)
+		close(fd);
+	if (c->shared && table < COUNTS_TABLES) {
+		c->own = c->shared->table[table];
+		c->lease = atomic_load(&c->shared->head.lease[table]);
+		return c;
+	}
+	c->own = mmap(NULL, sizeof c->shared->table[0], PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (c->own == MAP_FAILED)
+		fatal("no memory for the counts of clients: %s", strerror(errno));
+	c->is_private = true;
+	return c;
+}
+
+void counts_free(struct counts **c)
+{
+	if (*c == NULL)
+		return;
+	if ((*c)->is_private)
+		munmap((*c)->own, sizeof(*c)->shared->table[0]);
+	if ((*c)->shared)
+		munmap((*c)->shared, sizeof *(*c)->shared);
+	free(*c);
+	*c = NULL;
+}
+
+static struct count_slot *place(struct count_slot *table, uint64_t key, unsigned i)
+{
+	return &table[(key + i) % SLOTS];
+}
+
+/* The clocks of two processes differ by a turn of their loops: what begins "later" than now has not ended. */
+static bool is_past(uint64_t end_ms, uint64_t now_ms)
+{
+	return end_ms <= now_ms;
+}
+
+static const struct count_slot *find(struct count_slot *table, uint64_t key)
+{
+	for (unsigned i = 0; i < NEAR; i++) {
+		const struct count_slot *s = place(table, key, i);
+		uint64_t k = atomic_load_explicit(&s->key, memory_order_acquire);
+
+		if (k == key)
+			return s;
+		if (k == 0)
+			return NULL; /* slots are taken over and never emptied: nothing stands behind this one */
+	}
+	return NULL;
+}
+
+/* Nobody needs what it holds any more. */
+static bool is_free(const struct counts *c, const struct count_slot *s, uint64_t now_ms)
+{
+	if (s->key == 0)
+		return true;
+	return (s->open == 0 || s->lease != c->lease) && is_past(s->keep_ms, now_ms);
+}
+
+static void take_over(const struct counts *c, struct count_slot *s, uint64_t key)
+{
+	s->open = 0;
+	s->lease = c->lease;
+	s->since_ms = s->known_until_ms = s->keep_ms = 0;
+	for (unsigned i = 0; i < COUNTS_EVENTS; i++)
+		s->count[i] = 0;
+	atomic_store_explicit(&s->key, key, memory_order_release);
+}
+
+struct count_slot *counts_of(struct counts *c, uint64_t key, uint64_t now_ms)
+{
+	struct count_slot *s = (struct count_slot *)(uintptr_t)find(c->own, key);
+
+	if (s && s->lease != c->lease) { /* a process before us wrote it: its events count on */
+		s->open = 0;
+		s->lease = c->lease;
+	}
+	for (unsigned i = 0; s == NULL && i < NEAR; i++) {
+		if (!is_free(c, place(c->own, key, i), now_ms))
+			continue;
+		s = place(c->own, key, i);
+		take_over(c, s, key);
+	}
+	return s;
+}
+
+static void add_up(const struct count_slot *s, uint32_t lease, uint64_t now_ms, uint64_t unit_ms, struct count_sum *sum)
+{
+	if (s->lease == lease)
+		sum->open += s->open;
+	if (s->known_until_ms > sum->known_until_ms)
+		sum->known_until_ms = s->known_until_ms;
+	if (s->since_ms == 0 || is_past(s->since_ms + unit_ms, now_ms))
+		return;
+	if (s->since_ms > sum->since_ms)
+		sum->since_ms = s->since_ms;
+	for (unsigned i = 0; i < COUNTS_EVENTS; i++)
+		sum->count[i] += s->count[i];
+}
+
+void counts_sum(const struct counts *c, uint64_t key, uint64_t now_ms, uint64_t unit_ms, struct count_sum *sum)
+{
+	uint32_t n = c->shared ? atomic_load(&c->shared->head.n_tables) : 0;
+	const struct count_slot *s = c->is_private ? find(c->own, key) : NULL;
+
+	memset(sum, 0, sizeof *sum);
+	if (s)
+		add_up(s, c->lease, now_ms, unit_ms, sum);
+	for (uint32_t t = 0; t < n && t < COUNTS_TABLES; t++) {
+		s = find(c->shared->table[t], key);
+		if (s)
+			add_up(s, c->shared->head.lease[t], now_ms, unit_ms, sum);
+	}
+}
+
+void counts_add(struct counts *c, struct count_slot *s, unsigned event, uint64_t now_ms, uint64_t unit_ms)
+{
+	struct count_sum sum;
+
+	if (s->since_ms == 0 || is_past(s->since_ms + unit_ms, now_ms)) {
+		for (unsigned i = 0; i < COUNTS_EVENTS; i++)
+			s->count[i] = 0;
+		counts_sum(c, s->key, now_ms, unit_ms, &sum);
+		s->since_ms = sum.since_ms ? sum.since_ms : now_ms;
+		if (s->keep_ms < s->since_ms + unit_ms)
+			s->keep_ms = s->since_ms + unit_ms;
+	}
+	s->count[event]++;
+}
