@@ -10,7 +10,8 @@ static const struct param rows[] = {
 	P_STRING("relay_owner", "gatepost-relay", ACTS, "User that relay runs as"),
 	P_INT("relay_processes", "0", 0, 1024, ACTS, "Processes that send mail on; 0 means one per processor core"),
 	P_LIST("smtpd_clear_ehlo_keywords",
-		"pipelining, size, vrfy, etrn, starttls, auth, enhancedstatuscodes, 8bitmime, dsn, smtputf8, chunking",
+		"pipelining, size, vrfy, etrn, starttls, auth, xclient, xforward, enhancedstatuscodes, 8bitmime, dsn, "
+		"smtputf8, chunking",
 		ACTS,
 		"EHLO keywords that are offered without TLS; \"all\" names every one, and those that need TLS stay "
 		"hidden"),

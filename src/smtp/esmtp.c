@@ -15,6 +15,14 @@ static const struct esmtp_keyword keywords[EXT_COUNT] = {
 		"With the mechanisms that may be used now; the line is left out while there is none. The parameter is "
 		"kept "
 		"of clients that are logged in or in mynetworks, and goes to a next hop where we have logged in." },
+	{ "XCLIENT", EXT_XCLIENT, "Postfix", WHEN_ALWAYS, PASS_NOT, "", "",
+		"For the clients of smtpd_authorized_xclient_hosts, with the attributes that may follow it: another "
+		"client "
+		"speaks now, and the session begins again." },
+	{ "XFORWARD", EXT_XFORWARD, "Postfix", WHEN_ALWAYS, PASS_NOT, "", "",
+		"For the clients of smtpd_authorized_xforward_hosts: who sent the next message to them, for the log "
+		"and the "
+		"envelope." },
 	{ "ENHANCEDSTATUSCODES", EXT_ENHANCEDSTATUSCODES, "RFC 2034", WHEN_ALWAYS, PASS_NOT, "", "", "" },
 	{ "8BITMIME", EXT_8BITMIME, "RFC 6152", WHEN_ALWAYS, PASS_KNOWN, "BODY=7BIT BODY=8BITMIME", "",
 		"Content with octets over 127 counts as 8BITMIME also without the parameter." },

@@ -15,6 +15,8 @@ enum esmtp_ext { /* bit numbers, in the order in which EHLO shows them (Postfix'
 	EXT_ETRN,
 	EXT_STARTTLS,
 	EXT_AUTH,
+	EXT_XCLIENT,
+	EXT_XFORWARD,
 	EXT_ENHANCEDSTATUSCODES,
 	EXT_8BITMIME,
 	EXT_DSN,

@@ -2,6 +2,7 @@
 #include "smtpd/smtpd.h"
 
 #include <arpa/inet.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -63,6 +64,8 @@ void session_set_peer(struct session *s, const struct sockaddr *peer)
 	}
 	if (s->peer.any.sa_family == AF_INET6)
 		inet_ntop(AF_INET6, &s->peer.v6.sin6_addr, s->addr, sizeof s->addr);
+	else if (s->peer.any.sa_family != AF_INET)
+		snprintf(s->addr, sizeof s->addr, "unknown"); /* XCLIENT ADDR=[UNAVAILABLE] */
 	else
 		inet_ntop(AF_INET, &s->peer.v4.sin_addr, s->addr, sizeof s->addr);
 	s->port = ntohs(s->peer.any.sa_family == AF_INET6 ? s->peer.v6.sin6_port : s->peer.v4.sin_port);
@@ -128,6 +131,16 @@ static void ask_name(struct session *s)
 	s->name_query = xcalloc(1, sizeof *s->name_query);
 	s->name_query->on_answer = on_name;
 	dns_ask_name(smtpd.dns, s->name_query, &s->peer.any);
+}
+
+bool session_enter_again(struct session *s, bool name_is_known)
+{
+	client_leave(s);
+	if (is_one_too_many(s))
+		return false;
+	if (!name_is_known)
+		ask_name(s);
+	return true;
 }
 
 static void link_session(struct session *s)
@@ -228,6 +241,7 @@ void session_end(struct session *s, enum end_reason reason)
 	buf_free(&s->in);
 	buf_free(&s->out);
 	free(s->name);
+	free(s->reverse_name);
 	free(s->helo);
 	free(s->asked_name);
 	free(s->rcpt_domain);

@@ -25,6 +25,13 @@ static void put_auth(struct session *s, struct buf *line)
 	buf_free(&mechs);
 }
 
+static void put_attributes(unsigned which, struct buf *line)
+{
+	for (enum smtp_attribute a = 0; a < ATTR_COUNT; a++)
+		if (which & ATTR_BIT(a))
+			buf_addf(line, " %s", smtp_attribute_name(a));
+}
+
 /* Its line, "" when there is nothing to offer now. */
 static void put_keyword(struct session *s, enum esmtp_ext e, struct buf *line)
 {
@@ -33,7 +40,11 @@ static void put_keyword(struct session *s, enum esmtp_ext e, struct buf *line)
 		put_auth(s, line);
 		return;
 	}
+	if ((e == EXT_XCLIENT && !may_xclient(s)) || (e == EXT_XFORWARD && !may_xforward(s)))
+		return;
 	buf_add_c(line, esmtp_row(e)->keyword);
+	if (e == EXT_XCLIENT || e == EXT_XFORWARD)
+		put_attributes(e == EXT_XCLIENT ? XCLIENT_ATTRIBUTES : XFORWARD_ATTRIBUTES, line);
 	if (e == EXT_SIZE && s->service->size_limit)
 		buf_addf(line, " %llu", (unsigned long long)s->service->size_limit);
 	if (e == EXT_LIMITS)

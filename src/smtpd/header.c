@@ -25,6 +25,13 @@ void header_clear(struct header_scan *h)
 	buf_free(&h->line);
 }
 
+static bool is_submitted(const struct session *s)
+{
+	if (s->forward && (s->forward->is_local || s->forward->is_remote))
+		return s->forward->is_local;
+	return session_is_ours(s);
+}
+
 /* Fields that RFC 5322 sec. 3.6 wants, for mail that is submitted here. */
 static void add_missing(struct session *s, struct transaction *t)
 {
@@ -33,7 +40,7 @@ static void add_missing(struct session *s, struct transaction *t)
 	char text[64];
 	struct tm tm;
 
-	if (!session_is_ours(s) && !s->service->add_missing_headers)
+	if (!is_submitted(s) && !s->service->add_missing_headers)
 		return;
 	if (!h->has_message_id) {
 		strftime(text, sizeof text, "%Y%m%d%H%M%S", gmtime_r(&now, &tm));

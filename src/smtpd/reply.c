@@ -117,7 +117,8 @@ void reply_reject(struct session *s, int code, const char *enhanced, const char 
 
 /* In the order of Postfix's command table. */
 static const enum smtp_verb counted[] = { VERB_HELO, VERB_EHLO, VERB_STARTTLS, VERB_AUTH, VERB_MAIL, VERB_RCPT,
-	VERB_DATA, VERB_BDAT, VERB_RSET, VERB_NOOP, VERB_VRFY, VERB_EXPN, VERB_ETRN, VERB_HELP, VERB_QUIT, VERB_NONE };
+	VERB_DATA, VERB_BDAT, VERB_RSET, VERB_NOOP, VERB_VRFY, VERB_EXPN, VERB_ETRN, VERB_XCLIENT, VERB_XFORWARD,
+	VERB_HELP, VERB_QUIT, VERB_NONE };
 
 static void put_count(struct buf *b, const char *name, unsigned ok, unsigned total)
 {

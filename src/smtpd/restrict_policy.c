@@ -59,7 +59,7 @@ static void compose(struct buf *b, const struct check *c)
 	put(b, "protocol_name", str_c(proto_text(s)));
 	put(b, "client_address", str_c(s->addr));
 	put(b, "client_name", str_c(s->name));
-	put(b, "reverse_client_name", str_c(s->name));
+	put(b, "reverse_client_name", str_c(s->reverse_name ? s->reverse_name : s->name));
 	buf_addf(b, "client_port=%u\n", s->port);
 	put(b, "helo_name", str_c(s->helo));
 	put_transaction(b, c);

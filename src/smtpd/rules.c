@@ -47,6 +47,8 @@ static const struct rule rules[] = {
 	{ VERB_HELP,     "help",     ANY,                       REPLY_OK,           JUNK,                  do_help,     EXT_BIT(EXT_HELP) }, /* RFC 5321 4.1.1.8 */
 	{ VERB_ETRN,     "etrn",     NO_MAIL,                   REPLY_NESTED_MAIL,  HELLO | JUNK | NAME,   do_etrn,     EXT_BIT(EXT_ETRN) }, /* RFC 1985 */
 	{ VERB_AUTH,     "auth",     NO_MAIL,                   REPLY_AUTH_IN_MAIL, EHLO | NAME,           do_auth,     EXT_BIT(EXT_AUTH) }, /* RFC 4954 4 */
+	{ VERB_XCLIENT,  "xclient",  NO_MAIL,                   REPLY_AUTH_IN_MAIL, CLEAR | LAST | NAME,   do_xclient,  EXT_BIT(EXT_XCLIENT) }, /* Postfix's XCLIENT_README */
+	{ VERB_XFORWARD, "xforward", NO_MAIL,                   REPLY_AUTH_IN_MAIL, NAME,                  do_xforward, EXT_BIT(EXT_XFORWARD) }, /* Postfix's XFORWARD_README */
 	{ VERB_STARTTLS, "starttls", ANY_BUT_BDAT,              REPLY_BDAT_MIXED,   EHLO | CLEAR | NO_ARG, do_starttls, EXT_BIT(EXT_STARTTLS) }, /* RFC 3207 4 */
 };
 /* clang-format on */

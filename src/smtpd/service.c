@@ -208,7 +208,7 @@ static void read_restrictions(struct service *s)
 static void set_local(struct service *s)
 {
 	read_extensions(s);
-	s->extensions &= ~(EXT_BIT(EXT_AUTH) | EXT_BIT(EXT_STARTTLS));
+	s->extensions &= ~(EXT_BIT(EXT_AUTH) | EXT_BIT(EXT_STARTTLS) | EXT_BIT(EXT_XCLIENT) | EXT_BIT(EXT_XFORWARD));
 	s->hidden_maps = "";
 	s->in_clear = EXT_BIT(EXT_COUNT) - 1; /* nobody listens in */
 	s->rcpt_limit = LOCAL_RCPT_LIMIT;
@@ -241,6 +241,8 @@ static void read_service(struct service *s, const struct conf_service *row)
 	s->banner = conf_str(v, "smtpd_banner");
 	s->mynetworks = match_list_new(str_c(conf_str(v, "mynetworks")));
 	s->newline_exclusions = match_list_new(str_c(conf_str(v, "smtpd_forbid_bare_newline_exclusions")));
+	s->xclient_hosts = match_list_new(str_c(conf_str(v, "smtpd_authorized_xclient_hosts")));
+	s->xforward_hosts = match_list_new(str_c(conf_str(v, "smtpd_authorized_xforward_hosts")));
 	s->fast_flush_domains = match_list_new(str_c(conf_str(v, "fast_flush_domains")));
 	read_limits(s);
 	read_protocol(s);

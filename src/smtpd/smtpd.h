@@ -20,7 +20,7 @@
 #include "smtp/command.h"
 #include "smtp/data.h"
 #include "smtp/esmtp.h"
-#include "smtp/proxy.h"
+#include "smtp/attribute.h"
 #include "smtp/reply.h"
 #include "smtpd/policy.h"
 #include "tls/tls.h"
@@ -89,6 +89,7 @@ struct service {
 	bool sasl_broken_clients, sasl_header;
 	unsigned mech_refused, mech_required;	      /* enum auth_mech_flag, without TLS */
 	unsigned tls_mech_refused, tls_mech_required; /* under TLS */
+	struct match_list *xclient_hosts, *xforward_hosts;
 	struct match_list *mynetworks, *sasl_exceptions, *newline_exclusions, *fast_flush_domains, *limit_exceptions;
 	uint64_t size_limit;		      /* 0: none */
 	unsigned connection_limit, data_rate; /* 0: no limit; octets a second */
@@ -170,9 +171,12 @@ struct session {
 	} peer;
 	char addr[INET6_ADDRSTRLEN]; /* without "IPv6:" */
 	uint16_t port;
-	union proxy_address dest; /* what a proxy says that the client connected to; AF_UNSPEC: our own socket */
-	char *name;		  /* "unknown" until it is known */
-	uid_t uid;		  /* of a local user (service->is_local) */
+	char *reverse_name;		/* of XCLIENT; NULL: `name` */
+	struct forward *forward;	/* of XFORWARD, for the next message; NULL: none */
+	bool may_xclient, may_xforward; /* it was allowed before it became another client */
+	union proxy_address dest;	/* what a proxy says that the client connected to; AF_UNSPEC: our own socket */
+	char *name;			/* "unknown" until it is known */
+	uid_t uid;			/* of a local user (service->is_local) */
 	char *helo;
 	char *sasl_username, *sasl_method; /* NULL: not logged in */
 	char *asked_name;		   /* of the VRFY, EXPN or ETRN under way */
@@ -252,6 +256,8 @@ void session_new(const struct service *service, int fd, const struct sockaddr *p
 void session_admit(struct session *s);
 /* It is another client than the one at the other end of the connection. */
 void session_set_peer(struct session *s, const struct sockaddr *peer);
+/* Count it as that other client, and ask for its name if it is not known. False: it is one too many, and told so. */
+bool session_enter_again(struct session *s, bool name_is_known);
 void session_end(struct session *s, enum end_reason reason);
 /* Wait no longer for the client's name. */
 void session_name_end(struct session *s);
@@ -379,6 +385,22 @@ enum outcome do_etrn(struct session *s, struct str arg);
 enum outcome do_help(struct session *s, struct str arg);
 enum outcome do_auth(struct session *s, struct str arg);
 enum outcome do_starttls(struct session *s, struct str arg);
+
+/* cmd_xclient.c */
+enum outcome do_xclient(struct session *s, struct str arg);
+bool may_xclient(const struct session *s);
+
+/* cmd_xforward.c */
+struct forward { /* who sent the message to the client; "unknown" where it does not say */
+	struct arena *mem;
+	struct str name, addr, port, proto, helo, ident;
+	bool is_local, is_remote; /* SOURCE */
+};
+enum outcome do_xforward(struct session *s, struct str arg);
+bool may_xforward(const struct session *s);
+void forward_drop(struct session *s);
+/* Is the client in that list, by its address or its name? */
+bool client_is_listed(const struct session *s, const struct match_list *m);
 
 /* auth.c */
 /* Mechanisms that this session may use now, "PLAIN LOGIN", into out. */

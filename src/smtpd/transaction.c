@@ -39,6 +39,7 @@ void transaction_end(struct session *s)
 {
 	struct transaction *t = s->tx;
 
+	forward_drop(s);
 	if (t == NULL)
 		return;
 	s->tx = NULL;
@@ -89,6 +90,23 @@ void transaction_add_rcpt(struct transaction *t, struct str address, struct str 
 	r->orcpt = t->rcpt_params.orcpt;
 }
 
+/* "ID: client=name[addr], sasl_method=PLAIN, sasl_username=u, orig_queue_id=ID, orig_client=name[addr]" */
+static void log_client(const struct session *s)
+{
+	const struct forward *f = s->forward;
+	struct buf b = BUF_INIT(4096);
+
+	if (s->sasl_username)
+		buf_addf(&b, ", sasl_method=%s, sasl_username=%s", s->sasl_method, s->sasl_username);
+	if (f && f->ident.n)
+		buf_addf(&b, ", orig_queue_id=%.*s", STR_ARG(f->ident));
+	if (f)
+		buf_addf(&b, ", orig_client=%.*s[%.*s]%s%.*s", STR_ARG(f->name), STR_ARG(f->addr), f->port.n ? ":" : "",
+			STR_ARG(f->port));
+	log_info("%s: client=%s%s", s->tx->id, client_text(s), b.p ? b.p : "");
+	buf_free(&b);
+}
+
 int transaction_open(struct session *s)
 {
 	struct transaction *t = s->tx;
@@ -100,11 +118,8 @@ int transaction_open(struct session *s)
 	envelope_id_text(t->msg.id, t->id);
 	if (s->service->is_local)
 		log_info("%s: uid=%u from=<%.*s>", t->id, (unsigned)s->uid, STR_ARG(t->sender));
-	else if (s->sasl_username)
-		log_info("%s: client=%s, sasl_method=%s, sasl_username=%s", t->id, client_text(s), s->sasl_method,
-			s->sasl_username);
 	else
-		log_info("%s: client=%s", t->id, client_text(s));
+		log_client(s);
 	return 0;
 }
 
@@ -150,6 +165,12 @@ void transaction_commit(struct session *s, enum outcome (*then)(struct session *
 		.rcpt = t->rcpt,
 		.n_rcpt = t->n_rcpt };
 
+	if (s->forward) {
+		e.client_name = s->forward->name;
+		e.client_addr = s->forward->addr;
+		e.helo = s->forward->helo;
+		e.proto = s->forward->proto;
+	}
 	clock_gettime(CLOCK_REALTIME, &now);
 	e.arrival_us = (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
 	question_new(s, ASK_COMMIT, then);

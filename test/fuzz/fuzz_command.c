@@ -1,6 +1,7 @@
 /* Command lines: reading them, cutting them, their paths, parameters and xtext (smtp/command.h). */
 #include "base/arena.h"
 #include "base/log.h"
+#include "smtp/attribute.h"
 #include "smtp/command.h"
 
 #include <stdlib.h>
@@ -21,6 +22,17 @@ static void try_params(struct str params)
 	}
 }
 
+static void try_attributes(struct str text, unsigned allowed)
+{
+	struct arena *mem = arena_new(0);
+	struct smtp_attributes a;
+	struct str bad;
+
+	if (smtp_attributes_parse(text, allowed, mem, &a, &bad) == 0)
+		require(a.given && !(a.given & ~allowed));
+	arena_free(&mem);
+}
+
 static void try_line(struct str line)
 {
 	struct smtp_path_arg path;
@@ -29,6 +41,8 @@ static void try_line(struct str line)
 	require(str_chr(line, '\r') < 0 && str_chr(line, '\0') < 0);
 	smtp_command_parse(line, &cmd);
 	try_params(cmd.arg);
+	try_attributes(cmd.arg, XCLIENT_ATTRIBUTES);
+	try_attributes(cmd.arg, XFORWARD_ATTRIBUTES);
 	if (smtp_path_parse(cmd.arg, STR("FROM:"), &path) == 0 || smtp_path_parse(cmd.arg, STR("TO:"), &path) == 0)
 		try_params(path.params);
 }

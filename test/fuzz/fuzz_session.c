@@ -33,6 +33,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 	if (service == NULL) {
 		log_open(LOG_TO_FD, "fuzz", open("/dev/null", O_WRONLY | O_CLOEXEC), 0);
 		rig_open("message_size_limit = 20000\nsmtpd_recipient_limit = 20\nhopcount_limit = 10\n"
+			 "smtpd_authorized_xclient_hosts = 0.0.0.0/0\nsmtpd_authorized_xforward_hosts = 0.0.0.0/0\n"
 			 "smtpd_sender_restrictions = check_sender_access inline:{ {a@x.example = REJECT} "
 			 "{b@x.example = 450 4.7.1 later} {c@x.example = reject_unlisted_sender} }\n"
 			 "smtpd_data_restrictions = reject_unauth_pipelining, reject_multi_recipient_bounce\n",
