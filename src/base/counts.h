@@ -14,7 +14,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { COUNTS_EVENTS = 5, COUNTS_TABLES = 128, COUNTS_NO_TABLE = COUNTS_TABLES };
+enum { COUNTS_EVENTS = 6, COUNTS_TABLES = 128, COUNTS_NO_TABLE = COUNTS_TABLES };
 
 /* A client in the table of one process. Milliseconds are those of CLOCK_MONOTONIC (uv_now). */
 struct count_slot {

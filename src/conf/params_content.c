@@ -25,7 +25,7 @@ static const struct param rows[] = {
 	P_LIST("header_checks", "", KNOWN, "Tables that inspect header fields"),
 	P_ENUM("header_from_format", "standard", "standard|obsolete", KNOWN,
 		"Form of a From field that is made here: \"name\" <address> or address (name)"),
-	P_OCTETS("header_size_limit", "102400", 1, KNOWN, "Longest header field; the rest is cut"),
+	P_OCTETS("header_size_limit", "102400", 1, ACTS, "Longest header field; the rest is cut"),
 	P_LIST("internal_mail_filter_classes", "", KNOWN, "Internal mail that is filtered too: bounce, notify"),
 	P_LIST("local_header_rewrite_clients", "permit_inet_interfaces", KNOWN,
 		"Clients whose header addresses are completed with our domain"),

@@ -9,6 +9,9 @@ static const struct param rows[] = {
 	P_STRING("queue_owner", "gatepost-queue", ACTS, "User that queued runs as"),
 	P_STRING("relay_owner", "gatepost-relay", ACTS, "User that relay runs as"),
 	P_INT("relay_processes", "0", 0, 1024, ACTS, "Processes that send mail on; 0 means one per processor core"),
+	P_INT("smtpd_client_auth_failure_rate_limit", "60", 0, 0, ACTS,
+		"Failed logins of one client in anvil_rate_time_unit, after which it may try no more; 0 means no "
+		"limit"),
 	P_LIST("smtpd_clear_ehlo_keywords",
 		"pipelining, size, vrfy, etrn, starttls, auth, xclient, xforward, enhancedstatuscodes, 8bitmime, dsn, "
 		"smtputf8, chunking",

@@ -129,9 +129,10 @@ static const struct param rows[] = {
 	P_LIST("smtpd_noop_commands", "", KNOWN, "Commands that are answered with 250 without effect"),
 	P_STRING("smtpd_null_access_lookup_key", "<>", ACTS, "What access tables are asked for the empty sender"),
 	P_BOOL("smtpd_peername_lookup", "yes", ACTS, "Look up the client's name"),
-	P_BOOL("smtpd_per_request_deadline",
-		"${smtpd_per_record_deadline?{$smtpd_per_record_deadline}:{${stress?{yes}:{no}}}}", KNOWN,
-		"Let a time limit hold for a whole request instead of one read or write"),
+	P_BOOL("smtpd_per_request_deadline", "${smtpd_per_record_deadline?{$smtpd_per_record_deadline}:{yes}}", ACTS,
+		"Let smtpd_timeout hold for a whole command, reply or message, lengthened by smtpd_min_data_rate, "
+		"instead of "
+		"one read or write"),
 	P_STRING("smtpd_policy_service_default_action", "451 4.3.5 Server configuration problem", ACTS,
 		"Action when a policy service does not answer"),
 	P_TIME("smtpd_policy_service_max_idle", "300s", 's', 1, 0, KNOWN,
@@ -149,7 +150,7 @@ static const struct param rows[] = {
 	P_LIST("smtpd_proxy_options", "", KNOWN, "How to talk to that filter: speed_adjust"),
 	P_TIME("smtpd_proxy_timeout", "100s", 's', 1, 0, KNOWN, "How long that filter may take"),
 	P_INT("smtpd_recipient_limit", "1000", 1, 0, ACTS, "Recipients of one message"),
-	P_INT("smtpd_recipient_overshoot_limit", "1000", 1, 0, KNOWN, "RCPT commands beyond that which are no errors"),
+	P_INT("smtpd_recipient_overshoot_limit", "1000", 1, 0, ACTS, "RCPT commands beyond that which are no errors"),
 	P_LIST("smtpd_recipient_restrictions", "", ACTS, "Rules for RCPT"),
 	P_LIST("smtpd_reject_filter_maps", "", KNOWN, "Tables that rewrite replies that reject"),
 	P_RAW("smtpd_reject_footer", "", KNOWN, "Text behind every 4xx and 5xx reply"),

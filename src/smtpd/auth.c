@@ -156,6 +156,8 @@ static void refuse(struct session *s)
 	log_warn("%s: SASL %.*s authentication failed: %s%.*s%s%s", client_text(s), STR_ARG(x->request.mech),
 		x->outcome == AUTH_TEMP ? "Connection lost to authentication server: " : "", STR_ARG(reason),
 		*x->shown ? ", sasl_username=" : "", x->shown);
+	if (x->outcome == AUTH_FAIL)
+		client_count(s, EVENT_AUTH_FAILURE);
 	if (x->outcome == AUTH_TEMP)
 		replyf(s, 454, "4.7.0", "Temporary authentication failure: %.*s", STR_ARG(reason));
 	else if (x->outcome == AUTH_BAD_BASE64)
@@ -302,6 +304,10 @@ enum outcome do_auth(struct session *s, struct str arg)
 	}
 	if (!client_may(s, EVENT_AUTH)) {
 		replyf(s, 450, "4.7.1", "Error: too many AUTH commands from %s", s->addr);
+		return R_DONE;
+	}
+	if (!client_may(s, EVENT_AUTH_FAILURE)) {
+		replyf(s, 450, "4.7.1", "Error: too many failed logins from %s", s->addr);
 		return R_DONE;
 	}
 	client_count(s, EVENT_AUTH);

@@ -142,7 +142,8 @@ enum outcome do_rcpt(struct session *s, struct str arg)
 		return R_DONE;
 	}
 	if (t->n_accepted >= s->service->rcpt_limit) {
-		reply(s, REPLY_TOO_MANY_RCPTS); /* sec. 4.5.3.1.10 */
+		reply(s, REPLY_TOO_MANY_RCPTS);			       /* sec. 4.5.3.1.10 */
+		s->counted = t->n_over++ < s->service->rcpt_overshoot; /* as no error: it was sent ahead */
 		return R_DONE;
 	}
 	if (s->spoke_early) {

@@ -100,6 +100,7 @@ static void new_field(struct session *s, struct transaction *t, struct str name,
 	struct header_scan *h = &t->header;
 
 	h->dropping = is_dropped(s, name);
+	h->field_octets = 0;
 	h->in_message_id = str_ieq(name, STR("Message-ID"));
 	if (h->in_message_id)
 		h->has_message_id = true;
@@ -120,6 +121,26 @@ static unsigned line_flaws(struct str line)
 
 	flaws |= str_chr(text, '\r') >= 0 ? (unsigned)DATA_BARE_CR : 0;
 	return flaws | (str_chr(text, '\0') >= 0 ? (unsigned)DATA_NUL : 0);
+}
+
+/* What of a field is over header_size_limit is cut off: the end of its first line, and whole lines behind that. */
+static void keep_field(const struct session *s, struct transaction *t, struct str wire, bool folded)
+{
+	struct header_scan *h = &t->header;
+	size_t room = s->service->header_limit > h->field_octets ? s->service->header_limit - h->field_octets : 0;
+
+	h->field_octets += wire.n;
+	if (wire.n <= room + 2) { /* with its CRLF */
+		keep(t, wire);
+		return;
+	}
+	t->own_octets -= (int64_t)wire.n;
+	h->field_octets = s->service->header_limit; /* no more of it */
+	if (folded)
+		return;
+	t->own_octets += (int64_t)room;
+	keep(t, str_sub(wire, 0, room));
+	keep_own(t, "\r\n");
 }
 
 /* `wire` is a line as it is stored: without the dot that RFC 5321 sec. 4.5.2 puts before it, it is the line that is meant. */
@@ -146,7 +167,7 @@ static void header_line(struct session *s, struct transaction *t, struct str wir
 	if (h->dropping)
 		t->own_octets -= (int64_t)line.n;
 	else
-		keep(t, wire);
+		keep_field(s, t, wire, folded);
 }
 
 void header_add(struct session *s, struct transaction *t, struct str *wire)

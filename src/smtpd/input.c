@@ -3,7 +3,10 @@
  */
 #include "smtpd/smtpd.h"
 
-enum { NAME_WAIT_MS = 2000 }; /* longest wait for the client's name */
+enum {
+	NAME_WAIT_MS = 2000,	  /* longest wait for the client's name */
+	SKIPPED_MAX = 1024 * 1024 /* octets of a line that are dropped before the session is */
+};
 
 static void count_command(struct session *s, enum outcome r)
 {
@@ -95,11 +98,22 @@ static size_t line_max(const struct session *s, struct str in)
 	return s->mode == MODE_AUTH || str_has_iprefix(in, STR("AUTH")) ? SMTP_AUTH_MAX : SMTP_COMMAND_MAX;
 }
 
+/* Its one error has been told. */
+static enum outcome endless_line(struct session *s)
+{
+	log_info("endless line after %s from %s", state_name(s), client_text(s));
+	reply_host(s, 421, "4.7.0", "Error: line too long");
+	return R_CLOSE;
+}
+
 static enum outcome line_input(struct session *s, struct str in, size_t *used)
 {
 	struct str line = { NULL, 0 };
 	int r = smtp_line_next(&s->line_reader, in, line_max(s, in), used, &line);
 
+	s->skipped = s->line_reader.skipping ? s->skipped + *used : 0;
+	if (s->skipped > SKIPPED_MAX)
+		return endless_line(s);
 	if (r == 0) {
 		bool binary = *used == 0 && s->mode == MODE_COMMAND && (unsigned char)in.p[0] < ' ' && in.p[0] != '\r';
 

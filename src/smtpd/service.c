@@ -115,7 +115,11 @@ static void read_limits(struct service *s)
 	s->v4_prefix = count_of(v, "smtpd_client_ipv4_prefix_length");
 	s->v6_prefix = count_of(v, "smtpd_client_ipv6_prefix_length");
 	s->data_rate = count_of(v, "smtpd_min_data_rate");
+	s->rate_limit[EVENT_AUTH_FAILURE] = count_of(v, "smtpd_client_auth_failure_rate_limit");
+	s->request_deadline = conf_bool(v, "smtpd_per_request_deadline");
+	s->header_limit = count_of(v, "header_size_limit");
 	s->rcpt_limit = count_of(v, "smtpd_recipient_limit");
+	s->rcpt_overshoot = count_of(v, "smtpd_recipient_overshoot_limit");
 	s->message_limit = count_of(v, "smtpd_session_message_limit");
 	s->domain_limit = count_of(v, "smtpd_session_domain_limit");
 	s->hop_limit = count_of(v, "hopcount_limit");

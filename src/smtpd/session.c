@@ -128,7 +128,8 @@ static bool flush(struct session *s)
 {
 	switch (session_write(s)) {
 	case IO_AGAIN:
-		if (!s->unread) /* one deadline for all of it: an octet now and then earns no more time */
+		/* One deadline for all of it: an octet now and then earns no more time. */
+		if (!s->unread || !s->service->request_deadline)
 			session_deadline(s, s->service->timeout_ms);
 		s->unread = true;
 		session_watch(s, s->tls && !s->tls_wants_write ? UV_READABLE : UV_WRITABLE);
@@ -226,20 +227,27 @@ void session_answer(struct session *s)
 
 /* ---- the socket ---- */
 
-/* Content earns time as it comes in, so that an octet every few seconds does not hold a session for ever. */
+static bool reads_commands(const struct session *s)
+{
+	return s->mode != MODE_LINGER && s->mode != MODE_HANDSHAKE;
+}
+
+/*
+ * Content earns time as it comes in, so that an octet every few seconds does not hold a session for ever. Commands earn
+ * none, unless smtpd_per_request_deadline says so.
+ */
 static void earn_time(struct session *s, size_t octets)
 {
 	uint64_t limit = now_ms() + s->service->timeout_ms, due;
 
+	if (!s->service->request_deadline && reads_commands(s)) {
+		s->deadline_ms = limit;
+		return;
+	}
 	if (s->mode != MODE_DATA && s->mode != MODE_BDAT)
 		return;
 	due = s->deadline_ms + octets * 1000 / (s->service->data_rate ? s->service->data_rate : 1);
 	s->deadline_ms = due < limit ? due : limit;
-}
-
-static bool reads_commands(const struct session *s)
-{
-	return s->mode != MODE_LINGER && s->mode != MODE_HANDSHAKE;
 }
 
 static void on_readable(struct session *s)

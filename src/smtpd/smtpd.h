@@ -73,7 +73,7 @@ enum greet_action { GREET_AT_ONCE, GREET_ENFORCE, GREET_DROP };
 enum bare_newline { BARE_NORMALIZE, BARE_REJECT };
 
 /* What is counted of a client in anvil_rate_time_unit. */
-enum client_event { EVENT_CONNECTION, EVENT_MAIL, EVENT_RCPT, EVENT_TLS, EVENT_AUTH, EVENT_COUNT };
+enum client_event { EVENT_CONNECTION, EVENT_MAIL, EVENT_RCPT, EVENT_TLS, EVENT_AUTH, EVENT_AUTH_FAILURE, EVENT_COUNT };
 
 /* The parameters of one smtpd row of master.cf, read once. */
 struct service {
@@ -97,6 +97,9 @@ struct service {
 	unsigned v4_prefix, v6_prefix;	      /* bits that make one client */
 	uint64_t rate_unit_ms;
 	unsigned message_limit, domain_limit; /* of a session: smtpd_session_…; 0: none */
+	bool request_deadline;		      /* timeout_ms is for a whole command, not for a read */
+	size_t header_limit;		      /* octets of a header field */
+	unsigned rcpt_overshoot;
 	unsigned rcpt_limit, hop_limit, soft_errors, hard_errors, junk_limit;
 	uint64_t error_sleep_ms, timeout_ms, starttls_timeout_ms, proxy_timeout_ms;
 	bool from_proxy;	     /* a proxy says who the client is, before anything else */
@@ -193,6 +196,7 @@ struct session {
 	unsigned messages;     /* MAIL commands that were taken */
 	uint64_t *rcpt_domain; /* hashes of the domains of its recipients, while they are counted */
 	unsigned n_rcpt_domain;
+	size_t skipped; /* octets of an overlong line that is dropped */
 	unsigned looks; /* for a segment, while none was at hand */
 	int last_code;
 	enum smtp_verb verb; /* of the command that runs or ran last */
@@ -416,7 +420,8 @@ struct header_scan {
 	bool dropping;	 /* the field at hand is left out */
 	bool in_message_id, has_message_id, has_date, has_from;
 	unsigned hops, lines;
-	unsigned flaws; /* enum data_flaw, of the header alone: what BINARYMIME does not excuse */
+	size_t field_octets; /* of the field at hand */
+	unsigned flaws;	     /* enum data_flaw, of the header alone: what BINARYMIME does not excuse */
 };
 
 struct transaction {
@@ -429,6 +434,7 @@ struct transaction {
 	struct envelope_rcpt *rcpt;
 	size_t n_rcpt, cap_rcpt;
 	size_t n_accepted;	 /* RCPT commands that got 250 */
+	unsigned n_over;	 /* RCPT commands beyond the limit */
 	struct str rcpt_arg;	 /* of the RCPT under way, as sent, for restrictions and the log */
 	struct str rcpt_address; /* the same, normalised */
 	struct address rcpt_parts;
