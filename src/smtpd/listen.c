@@ -18,8 +18,9 @@ enum {
 	/* So long clients wait in the backlog for the authentication service, and for queued; then they are let in. */
 	FIRST_AUTH_MS = 5 * 1000,
 	FIRST_SEGMENT_MS = 10 * 1000,
-	WARN_MS = 10 * 1000, /* one line in so long a time says that there are too many */
-	RESERVED = 64	     /* descriptors that no client gets: segments of the log, channels, DNS, authentication */
+	WARN_MS = 10 * 1000,	 /* one line in so long a time says that there are too many */
+	SEND_OCTETS = 64 * 1024, /* of replies that wait in the kernel for a client that does not read them */
+	RESERVED = 64 /* descriptors that no client gets: segments of the log, channels, DNS, authentication */
 };
 
 struct listener {
@@ -164,7 +165,7 @@ static void on_no_auth(uv_timer_t *timer)
 
 void listen_open(void)
 {
-	int on = 1;
+	int on = 1, most = SEND_OCTETS;
 
 	listeners = xcalloc(smtpd.child.n_listener ? smtpd.child.n_listener : 1, sizeof *listeners);
 	uv_timer_init(smtpd.child.loop, &pause_timer);
@@ -173,7 +174,9 @@ void listen_open(void)
 
 		l->fd = smtpd.child.listener[i].fd;
 		l->address = smtpd.child.listener[i].address;
-		setsockopt(l->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on); /* what is accepted inherits it */
+		/* What is accepted inherits both. */
+		setsockopt(l->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+		setsockopt(l->fd, SOL_SOCKET, SO_SNDBUF, &most, sizeof most);
 		l->service = service_find(smtpd.child.listener[i].service);
 		if (uv_poll_init(smtpd.child.loop, &l->poll, l->fd) != 0)
 			fatal("cannot watch the listener %s", l->address);
