@@ -90,6 +90,12 @@ bool rules_needs_name(struct str line)
 	return r && (r->needs & NAME);
 }
 
+/* A bad line of SMTP, with an error of its own: it says nothing of another protocol. */
+static bool is_line_fault(char c)
+{
+	return c == '\r' || c == '\n' || c == '\0';
+}
+
 /*
  * A web browser or a worm, not a mail client: nothing that it says is worth an answer. Of tables the default's one is
  * known here, which says that no command begins with anything but a letter (a TLS handshake, for example).
@@ -101,10 +107,23 @@ static bool is_forbidden(const struct session *s, struct str word)
 	while (str_word(&rest, ", \t\r\n", &w)) {
 		if (str_ieq(w, word))
 			return true;
-		if (str_has_prefix(w, STR("regexp:{{/^[^A-Z]/")) && word.n && !ascii_is_alpha(word.p[0]))
+		if (str_has_prefix(w, STR("regexp:{{/^[^A-Z]/")) && word.n && !ascii_is_alpha(word.p[0]) &&
+			!is_line_fault(word.p[0]))
 			return true;
 	}
 	return false;
+}
+
+/* "PUT / HTTP/1.1", "INVITE sip:a@b SIP/2.0", "SSH-2.0-x": no verb of SMTP, and a name of theirs where theirs have it. */
+static bool is_other_protocol(const struct session *s, const struct smtp_command *cmd)
+{
+	ptrdiff_t blank = str_rchr(cmd->arg, ' ');
+	struct str last = str_trim(str_from(cmd->arg, (size_t)(blank + 1)));
+
+	if (cmd->verb != VERB_NONE || *s->service->forbidden_commands == '\0')
+		return false;
+	return str_has_prefix(last, STR("HTTP/")) || str_has_prefix(last, STR("SIP/")) ||
+	       str_has_prefix(last, STR("RTSP/")) || str_has_prefix(cmd->word, STR("SSH-"));
 }
 
 bool rules_is_foreign(struct session *s, struct str line)
@@ -112,17 +131,15 @@ bool rules_is_foreign(struct session *s, struct str line)
 	struct smtp_command cmd;
 
 	smtp_command_parse(line, &cmd);
-	if (!is_forbidden(s, cmd.word))
+	if (!is_forbidden(s, cmd.word) && !is_other_protocol(s, &cmd))
 		return false;
 	log_warn("non-SMTP command from %s: %.*s", client_text(s), STR_ARG(str_sub(line, 0, 100)));
 	replyf(s, 221, "2.7.0", "Error: I can break rules, too. Goodbye.");
 	return true;
 }
 
-static enum outcome unknown_command(struct session *s, struct str line)
+static enum outcome unknown_command(struct session *s)
 {
-	if (rules_is_foreign(s, line))
-		return R_CLOSE;
 	s->junk++;
 	reply(s, REPLY_UNKNOWN_COMMAND);
 	return R_DONE;
@@ -195,13 +212,15 @@ enum outcome rules_run(struct session *s, struct str line)
 	s->verb = r ? r->verb : VERB_NONE;
 	s->counted = s->after_message = false;
 	s->count[s->verb].total++;
+	if (r == NULL && rules_is_foreign(s, line))
+		return R_CLOSE;
 	if (sent_ahead(s, r)) {
 		reply(s, REPLY_PIPELINING);
 		return R_CLOSE;
 	}
 	count_junk(s, r);
 	if (r == NULL)
-		return unknown_command(s, line);
+		return unknown_command(s);
 	refusal = check_rule(s, r, cmd.arg);
 	s->bdat_refusal = refusal; /* the octets of a refused chunk must be skipped first */
 	if (refusal != REPLY_OK && r->verb != VERB_BDAT) {

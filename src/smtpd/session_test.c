@@ -68,6 +68,12 @@ static const struct talk talks[] = {
 	{ THEM, "GET / HTTP/1.0\r\nNOOP\r\n", "220 221" },
 	{ THEM, "\x16\x03\x01 a\r\nNOOP\r\n", "220 221" },
 	{ THEM, "GET / HTTP/1.0\n\nNOOP\r\n", "220 221" },
+	{ THEM, "PUT /x HTTP/1.1\r\nNOOP\r\n", "220 221" },
+	{ THEM, "OPTIONS * RTSP/1.0\r\nNOOP\r\n", "220 221" },
+	{ THEM, "INVITE sip:a@b SIP/2.0\r\nNOOP\r\n", "220 221" },
+	{ THEM, "SSH-2.0-x\r\nNOOP\r\n", "220 221" },
+	{ THEM, "NOOP x HTTP/1.1\r\nPUT HTTP\r\nNOOP\r\n", "220 250 500 250" },
+	{ THEM, "\n\nNOOP\r\n\r\nNOOP\r\n", "220 500 500 250 500 250" },
 };
 
 static void add_codes(struct buf *codes, struct str said)
