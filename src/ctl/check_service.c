@@ -38,9 +38,30 @@ unsigned check_tls(const struct checked *c)
 	return faults;
 }
 
+/* What it needs from files. */
+static unsigned check_client_files(const struct checked *c)
+{
+	struct buf error = BUF_INIT(8192);
+	struct tls_ctx *ctx = tls_client_ctx(c->view, &error);
+	unsigned faults = add_lines(c, &error);
+
+	tls_ctx_free(&ctx);
+	buf_free(&error);
+	check_certificates(c, "smtp_tls_chain_files", false);
+	check_certificates(c, "smtp_tls_cert_file", false);
+	check_certificates(c, "smtp_tls_eccert_file", false);
+	return faults;
+}
+
+static unsigned fault(const struct checked *c, const char *text)
+{
+	buf_addf(c->lines, "%s: %s\n", c->where, text);
+	return 1;
+}
+
 unsigned check_client(const struct checked *c)
 {
-	static const char *const levels[] = { "", "none", "may", "encrypt", "verify", "secure" };
+	static const char *const levels[] = { "", "none", "may", "encrypt", "fingerprint", "verify", "secure" };
 	const char *level = conf_str(c->view, "smtp_tls_security_level");
 	unsigned faults = 0;
 	size_t rank = 0;
@@ -49,19 +70,19 @@ unsigned check_client(const struct checked *c)
 		rank++;
 	if (rank == sizeof levels / sizeof *levels) {
 		buf_addf(c->lines,
-			"%s: smtp_tls_security_level = %s: this build has none, may, encrypt, verify and secure\n",
+			"%s: smtp_tls_security_level = %s: this build has none, may, encrypt, fingerprint, verify and "
+			"secure\n",
 			c->where, level);
 		faults++;
 	} else if (rank < 3 && conf_bool(c->view, "smtp_tls_wrappermode")) {
-		buf_addf(c->lines,
-			"%s: smtp_tls_wrappermode = yes needs smtp_tls_security_level = encrypt (or stronger)\n",
-			c->where);
-		faults++;
+		faults += fault(c, "smtp_tls_wrappermode = yes needs smtp_tls_security_level = encrypt (or stronger)");
+	} else if (rank == 4 && *conf_str(c->view, "smtp_tls_fingerprint_cert_match") == '\0') {
+		faults += fault(c, "smtp_tls_security_level = fingerprint needs smtp_tls_fingerprint_cert_match");
 	}
-	if (conf_bool(c->view, "smtp_sasl_auth_enable") && *conf_str(c->view, "smtp_sasl_password_maps") == '\0') {
-		buf_addf(c->lines, "%s: smtp_sasl_auth_enable = yes needs smtp_sasl_password_maps\n", c->where);
-		faults++;
-	}
+	if (rank > 1 || *conf_str(c->view, "smtp_tls_policy_maps"))
+		faults += check_client_files(c);
+	if (conf_bool(c->view, "smtp_sasl_auth_enable") && *conf_str(c->view, "smtp_sasl_password_maps") == '\0')
+		faults += fault(c, "smtp_sasl_auth_enable = yes needs smtp_sasl_password_maps");
 	return faults;
 }
 

@@ -11,7 +11,8 @@ static bool fits(const struct conn *c, const struct delivery *d)
 	/* The login may depend on the sender, and is not known yet: only a connection without one is shared then. */
 	if (d->service->sasl_by_sender && c->login.n > 0)
 		return false;
-	return c->service == d->service && c->level == d->level && str_ieq(c->nexthop, d->job.nexthop);
+	return c->service == d->service && c->policy.level == d->tls.level && str_eq(c->policy.text, d->tls.text) &&
+	       str_ieq(c->nexthop, d->job.nexthop);
 }
 
 struct conn *cache_take(const struct delivery *d)

@@ -101,7 +101,8 @@ static struct conn *conn_new(struct delivery *d, const struct target *t)
 	c->mem = arena_new(512);
 	c->service = d->service;
 	c->delivery = d;
-	c->level = d->level;
+	c->policy.level = d->tls.level;
+	c->policy.text = arena_dup(c->mem, d->tls.text);
 	c->nexthop = arena_dup(c->mem, d->job.nexthop);
 	c->host = arena_dup(c->mem, t->host);
 	c->login = arena_dup(c->mem, d->user);
@@ -131,11 +132,11 @@ static void conn_stillborn(struct conn *c, const char *why)
 void conn_open(struct delivery *d, const struct target *t)
 {
 	struct conn *c = conn_new(d, t);
-	bool no_tls = d->plain_only || d->level == LEVEL_NONE;
+	bool no_tls = d->plain_only || d->tls.level == LEVEL_NONE;
 	struct client_options options = { .helo = d->service->helo,
-		.tls = no_tls		       ? CLIENT_TLS_NONE
-		       : d->level == LEVEL_MAY ? CLIENT_TLS_MAY
-					       : CLIENT_TLS_MUST,
+		.tls = no_tls			   ? CLIENT_TLS_NONE
+		       : d->tls.level == LEVEL_MAY ? CLIENT_TLS_MAY
+						   : CLIENT_TLS_MUST,
 		.secured = d->service->wrapper && !no_tls,
 		.login = d->user.n > 0,
 		.ignore = d->service->ignore,

@@ -3,6 +3,7 @@
 #include "base/log.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -54,6 +55,21 @@ static void fail_session(struct conn *c, struct trouble *t)
 	delivery_conn_failed(detach(c), t);
 }
 
+static void fail_tls(struct conn *c, const char *why)
+{
+	struct delivery *d = c->delivery;
+	struct trouble t = { .dsn = "4.7.5", .dead = true };
+	struct str name = conn_name(c, d->mem, false);
+
+	if (c->policy.level == LEVEL_MAY) {
+		log_info("Cannot start TLS with %.*s: %s; delivering in plain text", STR_ARG(name), why);
+		delivery_conn_no_tls(detach(c));
+		return;
+	}
+	t.text = str_c(arena_printf(d->mem, "Cannot start TLS: %s: host %.*s", why, STR_ARG(name)));
+	fail_session(c, &t);
+}
+
 /* The engine's failure as a sentence, in Postfix's words. A 5xx here is no verdict on the message: it is kept. */
 static void on_failed(struct conn *c)
 {
@@ -62,6 +78,13 @@ static void on_failed(struct conn *c)
 	struct str name = conn_name(c, d->mem, false), said = arena_dup(d->mem, buf_str(&f->text));
 	struct trouble t = { .dead = true };
 
+	if (c->policy.level == LEVEL_MAY && f->step == CLIENT_STEP_STARTTLS && f->code && f->code != 421) {
+		char why[200];
+
+		snprintf(why, sizeof why, "the server answered %.*s", STR_ARG(said));
+		fail_tls(c, why);
+		return;
+	}
 	memcpy(t.dsn, f->dsn, sizeof t.dsn);
 	t.permanent = f->step == CLIENT_STEP_GREETING && f->code / 100 == 5 &&
 		      !conf_bool(c->service->view, "smtp_skip_5xx_greeting");
@@ -81,21 +104,6 @@ static void on_failed(struct conn *c)
 		t.text = str_c(arena_printf(d->mem, "%.*s by host %.*s", STR_ARG(said), STR_ARG(name)));
 	else
 		t.text = str_c(arena_printf(d->mem, "host %.*s: %.*s", STR_ARG(name), STR_ARG(said)));
-	fail_session(c, &t);
-}
-
-static void fail_tls(struct conn *c, const char *why)
-{
-	struct delivery *d = c->delivery;
-	struct trouble t = { .dsn = "4.7.5", .dead = true };
-	struct str name = conn_name(c, d->mem, false);
-
-	if (c->level == LEVEL_MAY) {
-		log_info("Cannot start TLS with %.*s: %s; delivering in plain text", STR_ARG(name), why);
-		delivery_conn_no_tls(detach(c));
-		return;
-	}
-	t.text = str_c(arena_printf(d->mem, "Cannot start TLS: %s: host %.*s", why, STR_ARG(name)));
 	fail_session(c, &t);
 }
 
@@ -131,7 +139,7 @@ void conn_lost(struct conn *c, const char *how)
 	if (c->ready) {
 		d->trouble = t;
 		delivery_conn_sent(d);
-	} else if (c->tls != NULL && c->level == LEVEL_MAY) {
+	} else if (c->tls != NULL && c->policy.level == LEVEL_MAY) {
 		fail_tls(c, timed_out ? "time-out" : "lost connection");
 	} else {
 		delivery_conn_failed(detach(c), &t);
@@ -177,16 +185,12 @@ static void handshake(struct conn *c)
 	conn_flush(c);
 }
 
-/* Whom the certificate must name: the host that MX led to (verify), or what the sender wrote (secure). */
 static void start_tls(struct conn *c)
 {
-	bool verify = c->level >= LEVEL_VERIFY;
-	struct str expected = c->level == LEVEL_SECURE ? c->delivery->nexthop.host : c->host;
-	char *name = xstrndup(expected);
+	const struct delivery *d = c->delivery;
+	struct tls_peer peer = tls_policy_peer(c->service, &d->tls, c->host, d->nexthop.host, c->mem);
 
-	c->tls = tls_connect(
-		c->level == LEVEL_MAY ? c->service->tls_may : c->service->tls_must, c->fd, verify ? name : "", verify);
-	free(name);
+	c->tls = tls_connect(c->policy.level == LEVEL_MAY ? c->service->tls_may : c->service->tls_must, c->fd, &peer);
 	c->handshaking = true;
 	conn_start_timer(c, c->service->step_ms[CLIENT_STEP_TLS]);
 	handshake(c);

@@ -325,7 +325,7 @@ int delivery_begin(struct ipc_in *in)
 		give_up(d);
 		return 0;
 	}
-	d->level = d->service->level;
+	d->tls = d->service->tls;
 	if (d->job.env.flags & ENV_SMTPUTF8)
 		d->message.utf8_header = has_utf8_header(d);
 	policy_find(d, go);

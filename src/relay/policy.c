@@ -17,10 +17,9 @@ static void give_up(struct delivery *d, const char *name)
 }
 
 /* A policy that cannot be kept must not become a weaker one: its mail waits, and says for what. */
-static void refuse(struct delivery *d, const char *format, struct str what)
+static void refuse(struct delivery *d, struct str why)
 {
 	struct trouble t = { .dsn = "4.7.5", .dead = true, .relay = STR("none") };
-	struct str why = str_c(arena_printf(d->mem, format, STR_ARG(what)));
 
 	t.text = str_c(arena_printf(
 		d->mem, "TLS policy for %.*s in smtp_tls_policy_maps: %.*s", STR_ARG(d->job.nexthop), STR_ARG(why)));
@@ -30,19 +29,13 @@ static void refuse(struct delivery *d, const char *format, struct str what)
 	delivery_routed(d);
 }
 
-/* "level attribute=value …". */
 static void take_policy(struct delivery *d, struct str value)
 {
-	struct str word;
+	struct str why;
 
-	if (!str_word(&value, " \t,", &word))
-		refuse(d, "it is empty%.*s; a level is needed: none, may, encrypt, verify or secure", STR(""));
-	else if (!tls_level_parse(word, &d->level))
-		refuse(d, "the level \"%.*s\" is not supported; none, may, encrypt, verify and secure are", word);
-	else if (str_word(&value, " \t,", &word))
-		refuse(d, "the attribute \"%.*s\" is not supported; remove it, or set what it says for all in main.cf",
-			word);
-	else {
+	if (tls_policy_parse(d->service, value, d->mem, &d->tls, &why) != 0) {
+		refuse(d, why);
+	} else {
 		map_done(&d->map);
 		d->then_policy(d);
 	}

@@ -21,7 +21,16 @@
 enum { RACE_MS = 250 /* RFC 8305 sec. 8: Connection Attempt Delay */ };
 enum { RELAY_CAPACITY = 200, RELAY_IDLE_MAX = 500, READ_OCTETS = 64 * 1024 };
 
-enum tls_level { LEVEL_NONE, LEVEL_MAY, LEVEL_ENCRYPT, LEVEL_VERIFY, LEVEL_SECURE };
+enum tls_level { LEVEL_NONE, LEVEL_MAY, LEVEL_ENCRYPT, LEVEL_FINGERPRINT, LEVEL_VERIFY, LEVEL_SECURE };
+
+/* What a destination's TLS has to be: smtp_tls_policy_maps, or what main.cf says for all. NULL: as main.cf says. */
+struct tls_policy {
+	enum tls_level level;
+	struct str text;   /* as it stands in the table */
+	struct str *match; /* names, "hostname", "nexthop", "dot-nexthop"; fingerprints */
+	size_t n_match;
+	const char *protocols, *ciphers, *exclude, *servername;
+};
 
 /* What main.cf and the -o of one master.cf row say; read once. Times in milliseconds. */
 struct service {
@@ -35,17 +44,25 @@ struct service {
 	size_t address_limit, session_limit;
 	bool has_bind4, has_bind6;
 	struct sockaddr_storage bind4, bind6;
-	unsigned ignore; /* smtp_discard_ehlo_keywords */
-	enum tls_level level;
+	unsigned ignore;       /* smtp_discard_ehlo_keywords */
+	struct tls_policy tls; /* of main.cf */
 	struct tls_ctx *tls_may, *tls_must;
 	int tls_loglevel;
 	const char *tls_policy; /* smtp_tls_policy_maps */
+	const char *tls_digest; /* of fingerprints */
 	bool sasl, sasl_by_sender;
 	const char *sasl_maps, *sasl_options, *sasl_tls_options, *sasl_filter;
 };
 
-/* "may" … to a level; false: not one that relay knows. */
-bool tls_level_parse(struct str text, enum tls_level *level);
+/* tls_policy.c */
+/* What main.cf says. What is wrong is fatal. */
+void tls_policy_default(struct service *s);
+/* "level attribute=value …" of a table. 0; -1: it cannot be kept, and *why says so. */
+int tls_policy_parse(
+	const struct service *s, struct str value, struct arena *mem, struct tls_policy *p, struct str *why);
+/* What to ask of the server `host`, in words of the TLS library; in mem. */
+struct tls_peer tls_policy_peer(
+	const struct service *s, const struct tls_policy *p, struct str host, struct str nexthop, struct arena *mem);
 /* Every service of master.cf whose command is smtp. What is wrong is fatal, with the parameter and the remedy. */
 void services_load(const struct conf *conf);
 struct service *service_find(struct str name);
@@ -74,7 +91,7 @@ struct delivery {
 	struct arena *mem;
 	struct service *service; /* NULL: master.cf has none of that name */
 	struct nexthop nexthop;
-	enum tls_level level;
+	struct tls_policy tls;
 	struct delivery *next, **at; /* all of them */
 
 	struct dns_query dns;
@@ -124,9 +141,9 @@ struct conn {
 	struct delivery *delivery; /* NULL: idle */
 	struct smtp_client client;
 	struct tls_conn *tls;
-	enum tls_level level; /* that it was made for */
-	struct str nexthop;   /* key of the cache; in mem */
-	struct str login;     /* name that it is logged in with; in mem */
+	struct tls_policy policy; /* that it was made for; in mem, but what it has of main.cf */
+	struct str nexthop;	  /* key of the cache; in mem */
+	struct str login;	  /* name that it is logged in with; in mem */
 	struct str host;
 	char addr[48];
 	uint16_t port;

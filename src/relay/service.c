@@ -11,23 +11,6 @@ enum { SYSTEM_CONNECT_MS = 130 * 1000 /* smtp_connect_timeout = 0: as long as TC
 static struct service *services;
 static size_t n_services;
 
-bool tls_level_parse(struct str text, enum tls_level *level)
-{
-	static const char *const names[] = { [LEVEL_NONE] = "none",
-		[LEVEL_MAY] = "may",
-		[LEVEL_ENCRYPT] = "encrypt",
-		[LEVEL_VERIFY] = "verify",
-		[LEVEL_SECURE] = "secure" };
-
-	*level = LEVEL_NONE;
-	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-		if (str_ieq(text, str_c(names[i]))) {
-			*level = (enum tls_level)i;
-			return true;
-		}
-	return text.n == 0;
-}
-
 static uint64_t ms(const struct conf_view *v, const char *name)
 {
 	return (uint64_t)conf_seconds(v, name) * 1000;
@@ -115,21 +98,17 @@ static void read_tls(struct service *s)
 {
 	const char *level = conf_str(s->view, "smtp_tls_security_level");
 
-	/* A level that cannot be kept must not become a weaker one in silence. */
-	if (!tls_level_parse(str_c(level), &s->level))
-		fatal("service %s: smtp_tls_security_level = %s is not supported; none, may, encrypt, verify and "
-		      "secure are",
-			s->name, level);
-	s->wrapper = conf_bool(s->view, "smtp_tls_wrappermode");
-	if (s->wrapper && s->level < LEVEL_ENCRYPT)
-		fatal("service %s: smtp_tls_wrappermode = yes needs smtp_tls_security_level = encrypt (or stronger)",
-			s->name);
 	s->tls_loglevel = atoi(conf_str(s->view, "smtp_tls_loglevel"));
 	s->tls_policy = conf_str(s->view, "smtp_tls_policy_maps");
-	if (s->level == LEVEL_NONE && *s->tls_policy == '\0')
-		return;
-	s->tls_may = make_ctx(s, false);
-	s->tls_must = make_ctx(s, true);
+	s->wrapper = conf_bool(s->view, "smtp_tls_wrappermode");
+	if ((*level && strcmp(level, "none") != 0) || *s->tls_policy) {
+		s->tls_may = make_ctx(s, false);
+		s->tls_must = make_ctx(s, true);
+	}
+	tls_policy_default(s);
+	if (s->wrapper && s->tls.level < LEVEL_ENCRYPT)
+		fatal("service %s: smtp_tls_wrappermode = yes needs smtp_tls_security_level = encrypt (or stronger)",
+			s->name);
 }
 
 static void read_sasl(struct service *s)

@@ -186,7 +186,8 @@ static enum client_event on_starttls(struct smtp_client *c, bool more_octets)
 		c->step = CLIENT_STEP_TLS;
 		return CLIENT_STARTTLS;
 	}
-	if (c->options.tls == CLIENT_TLS_MUST || c->reply.code == 421)
+	/* A refusal leaves the session as it was; what is neither yes nor no leaves nobody knows what. */
+	if (c->options.tls == CLIENT_TLS_MUST || c->reply.code == 421 || c->reply.code < 400)
 		return client_fail_reply(c);
 	return after_tls(c);
 }

@@ -11,6 +11,7 @@ struct tls_conn {
 	SSL *ssl;
 	struct tls_ctx *ctx;
 	bool established, dead;
+	struct tls_peer peer; /* of a client */
 	char why[160];
 	char signature[40]; /* text of tls_info.server_signature */
 };
@@ -35,17 +36,59 @@ struct tls_conn *tls_accept(struct tls_ctx *ctx, int fd)
 	return t;
 }
 
-struct tls_conn *tls_connect(struct tls_ctx *ctx, int fd, const char *host, bool verify)
+static int demand(SSL *ssl, const struct tls_peer *p, struct buf *error)
+{
+	SSL_set_verify(ssl, p->demand == TLS_DEMAND_NAME ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, NULL);
+	if (p->sni)
+		SSL_set_tlsext_host_name(ssl, p->sni); /* RFC 6066 sec. 3 */
+	SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+	for (size_t i = 0; p->demand == TLS_DEMAND_NAME && i < p->n_match; i++) {
+		char *name = xstrndup(p->match[i]);
+		int done = SSL_add1_host(ssl, name);
+
+		free(name);
+		if (done != 1)
+			return -1;
+	}
+	if (p->demand == TLS_DEMAND_FINGERPRINT && EVP_get_digestbyname(p->digest) == NULL) {
+		buf_addf(error, "unknown digest \"%s\" of fingerprints; sha256 is known", p->digest);
+		return -1;
+	}
+	if (p->demand != TLS_DEMAND_NOTHING && p->n_match == 0) {
+		buf_addf(error, "no %s that the server's certificate should have",
+			p->demand == TLS_DEMAND_NAME ? "name" : "fingerprint");
+		return -1;
+	}
+	if (p->protocols && tls_apply_protocols(ssl, p->protocols, error) != 0)
+		return -1;
+	return p->ciphers ? tls_apply_ciphers(ssl, p->ciphers, p->exclude_ciphers, error) : 0;
+}
+
+int tls_peer_check(struct tls_ctx *ctx, const struct tls_peer *peer, struct buf *error)
+{
+	SSL *ssl = SSL_new(ctx->ssl);
+	int r;
+
+	if (ssl == NULL)
+		panic("tls: no connection object: %s", tls_openssl_why());
+	r = demand(ssl, peer, error);
+	SSL_free(ssl);
+	tls_openssl_why();
+	return r;
+}
+
+struct tls_conn *tls_connect(struct tls_ctx *ctx, int fd, const struct tls_peer *peer)
 {
 	struct tls_conn *t = conn_new(ctx, fd);
+	struct buf error = BUF_INIT(4096);
 
 	SSL_set_connect_state(t->ssl);
-	if (*host) {
-		SSL_set_tlsext_host_name(t->ssl, host); /* RFC 6066 sec. 3 */
-		SSL_set_hostflags(t->ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
-		SSL_set1_host(t->ssl, host);
+	t->peer = *peer;
+	if (demand(t->ssl, peer, &error) != 0) {
+		t->dead = true;
+		snprintf(t->why, sizeof t->why, "%s", error.p ? error.p : "TLS cannot be set up");
 	}
-	SSL_set_verify(t->ssl, verify ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, NULL);
+	buf_free(&error);
 	return t;
 }
 
@@ -87,8 +130,24 @@ static enum tls_result result_of(struct tls_conn *t, int r)
 	default:
 		t->dead = true;
 		snprintf(t->why, sizeof t->why, "%s", tls_openssl_why());
+		if (t->peer.demand == TLS_DEMAND_NAME && SSL_get_verify_result(t->ssl) != X509_V_OK)
+			snprintf(t->why, sizeof t->why, "Server certificate not verified: %s",
+				X509_verify_cert_error_string(SSL_get_verify_result(t->ssl)));
 		return TLS_ERROR;
 	}
+}
+
+/* A name is looked at by the handshake itself. */
+static bool is_as_demanded(struct tls_conn *t)
+{
+	const struct tls_peer *p = &t->peer;
+	const X509 *cert = SSL_get0_peer_certificate(t->ssl);
+
+	if (p->demand != TLS_DEMAND_FINGERPRINT || (cert && tls_has_fingerprint(cert, p->digest, p->match, p->n_match)))
+		return true;
+	t->dead = true;
+	snprintf(t->why, sizeof t->why, "Server certificate fingerprint not matched");
+	return false;
 }
 
 enum tls_result tls_handshake(struct tls_conn *t)
@@ -103,7 +162,7 @@ enum tls_result tls_handshake(struct tls_conn *t)
 	if (r != 1)
 		return result_of(t, r);
 	t->established = true;
-	return TLS_DONE;
+	return is_as_demanded(t) ? TLS_DONE : TLS_ERROR;
 }
 
 enum tls_result tls_read(struct tls_conn *t, void *p, size_t size, size_t *n)

@@ -37,6 +37,20 @@ struct tls_ctx *tls_ctx_new(bool client, struct buf *error);
  */
 int tls_apply_policy(SSL_CTX *ssl, const char *protocols, const char *grade, const char *exclude, struct buf *error);
 
+/* The same for one connection, in the place of what its context says. */
+int tls_apply_protocols(SSL *ssl, const char *protocols, struct buf *error);
+int tls_apply_ciphers(SSL *ssl, const char *grade, const char *exclude, struct buf *error);
+
+/*
+ * Does the certificate, or its public key, have one of these fingerprints (hexadecimal, colons or not, in any case)
+ * by the digest of that name?
+ */
+bool tls_has_fingerprint(const X509 *cert, const char *digest, const struct str *prints, size_t n);
+enum { TLS_FINGERPRINT_MAX = 64 * 3 + 1 };
+/* "AB:CD:…" of the certificate, of its public key; "" when the digest is not known. */
+void tls_cert_fingerprint(const X509 *cert, const char *digest, char out[TLS_FINGERPRINT_MAX]);
+void tls_key_fingerprint(const X509 *cert, const char *digest, char out[TLS_FINGERPRINT_MAX]);
+
 /*
  * Certificates and keys: `chain_files` (a list; key first, then its chain, in each) or the pairs cert_file, key_file,
  * eccert_file, eckey_file; "" is not there, "none" is no file at all. Returns how many chains were loaded, or -1 and a

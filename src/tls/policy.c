@@ -70,33 +70,32 @@ static int apply_word(struct range *r, struct str word, struct buf *error)
 	return 0;
 }
 
-static int apply_protocols(SSL_CTX *ssl, const char *protocols, struct buf *error)
+/* What a list of protocols says: SSL_OP_NO_… and the oldest and newest version, 0: no limit. */
+static int read_protocols(const char *protocols, struct range *r, struct buf *error)
 {
 	uint64_t all = SSL_OP_NO_TLSv1_2 | SSL_OP_NO_TLSv1_3;
 	struct str rest = str_c(protocols), word;
-	struct range r = { 0, 0, 0, 0 };
 
+	memset(r, 0, sizeof *r);
 	while (str_word(&rest, " \t\r\n,:", &word))
-		if (apply_word(&r, word, error) != 0)
+		if (apply_word(r, word, error) != 0)
 			return -1;
-	if (r.only)
-		r.off |= all & ~r.only;
-	if ((r.off & all) == all || (r.max && r.min > r.max)) {
+	if (r->only)
+		r->off |= all & ~r->only;
+	if ((r->off & all) == all || (r->max && r->min > r->max)) {
 		buf_addf(error, "TLS protocols \"%s\" leave none", protocols);
 		return -1;
 	}
-	SSL_CTX_set_options(ssl, r.off);
-	SSL_CTX_set_min_proto_version(ssl, r.min > TLS1_2_VERSION ? r.min : TLS1_2_VERSION);
-	SSL_CTX_set_max_proto_version(ssl, r.max);
+	if (r->min < TLS1_2_VERSION)
+		r->min = TLS1_2_VERSION;
 	return 0;
 }
 
-static int apply_ciphers(SSL_CTX *ssl, const char *grade, const char *exclude, struct buf *error)
+/* OpenSSL's list of ciphers for a grade without the excluded ones. */
+static int read_ciphers(const char *grade, const char *exclude, struct buf *list, struct buf *error)
 {
-	struct buf list = BUF_INIT(8192);
 	struct str rest = str_c(exclude), word;
 	const char *base = NULL;
-	int r = -1;
 
 	for (size_t i = 0; i < sizeof grades / sizeof *grades; i++)
 		if (str_ieq(str_c(grade), str_c(grades[i].grade)))
@@ -105,20 +104,57 @@ static int apply_ciphers(SSL_CTX *ssl, const char *grade, const char *exclude, s
 		buf_addf(error, "unknown TLS cipher grade \"%s\"; known are high, medium, low", grade);
 		return -1;
 	}
-	buf_add_c(&list, base);
+	buf_add_c(list, base);
 	while (str_word(&rest, " \t\r\n,:", &word))
-		buf_addf(&list, ":!%.*s", STR_ARG(word));
-	r = SSL_CTX_set_cipher_list(ssl, list.p) == 1 ? 0 : -1;
-	if (r != 0)
-		buf_addf(error, "TLS ciphers of grade \"%s\" without \"%s\" leave none: %s", grade, exclude,
-			tls_openssl_why());
-	buf_free(&list);
-	return r;
+		buf_addf(list, ":!%.*s", STR_ARG(word));
+	return 0;
+}
+
+static int no_ciphers(const char *grade, const char *exclude, struct buf *error)
+{
+	buf_addf(error, "TLS ciphers of grade \"%s\" without \"%s\" leave none: %s", grade, exclude, tls_openssl_why());
+	return -1;
 }
 
 int tls_apply_policy(SSL_CTX *ssl, const char *protocols, const char *grade, const char *exclude, struct buf *error)
 {
-	if (apply_protocols(ssl, protocols, error) != 0)
+	struct buf list = BUF_INIT(8192);
+	struct range r;
+	int result = read_protocols(protocols, &r, error);
+
+	if (result == 0)
+		result = read_ciphers(grade, exclude, &list, error);
+	if (result == 0) {
+		SSL_CTX_set_options(ssl, r.off);
+		SSL_CTX_set_min_proto_version(ssl, r.min);
+		SSL_CTX_set_max_proto_version(ssl, r.max);
+		if (SSL_CTX_set_cipher_list(ssl, list.p) != 1)
+			result = no_ciphers(grade, exclude, error);
+	}
+	buf_free(&list);
+	return result;
+}
+
+int tls_apply_protocols(SSL *ssl, const char *protocols, struct buf *error)
+{
+	struct range r;
+
+	if (read_protocols(protocols, &r, error) != 0)
 		return -1;
-	return apply_ciphers(ssl, grade, exclude, error);
+	SSL_clear_options(ssl, SSL_OP_NO_TLSv1_2 | SSL_OP_NO_TLSv1_3);
+	SSL_set_options(ssl, r.off);
+	SSL_set_min_proto_version(ssl, r.min);
+	SSL_set_max_proto_version(ssl, r.max);
+	return 0;
+}
+
+int tls_apply_ciphers(SSL *ssl, const char *grade, const char *exclude, struct buf *error)
+{
+	struct buf list = BUF_INIT(8192);
+	int r = read_ciphers(grade, exclude, &list, error);
+
+	if (r == 0 && SSL_set_cipher_list(ssl, list.p) != 1)
+		r = no_ciphers(grade, exclude, error);
+	buf_free(&list);
+	return r;
 }

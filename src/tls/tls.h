@@ -38,8 +38,28 @@ void tls_watch_files(void (*note)(const char *path));
 
 /* The connection keeps a reference to ctx. fd stays the caller's. */
 struct tls_conn *tls_accept(struct tls_ctx *ctx, int fd);
-/* `host` for SNI and verification; "" for none. `verify`: fail unless certificate and name are good. */
-struct tls_conn *tls_connect(struct tls_ctx *ctx, int fd, const char *host, bool verify);
+
+/*
+ * What is demanded of a server. `match` and `digest` are borrowed until the handshake is over, the rest for the call.
+ * What cannot be demanded fails the handshake.
+ */
+enum tls_demand {
+	TLS_DEMAND_NOTHING,
+	TLS_DEMAND_NAME,       /* a certificate that is trusted, for one of `match` (".x": any host below x) */
+	TLS_DEMAND_FINGERPRINT /* a certificate or public key with one of the fingerprints `match` */
+};
+struct tls_peer {
+	const char *sni; /* NULL: none is sent */
+	enum tls_demand demand;
+	const struct str *match;
+	size_t n_match;
+	const char *digest;		       /* of fingerprints: "sha256" */
+	const char *protocols;		       /* NULL: the context's */
+	const char *ciphers, *exclude_ciphers; /* grade; NULL: the context's, both */
+};
+struct tls_conn *tls_connect(struct tls_ctx *ctx, int fd, const struct tls_peer *peer);
+/* Could tls_connect() do that with this context? 0, or -1 and a sentence in *error. */
+int tls_peer_check(struct tls_ctx *ctx, const struct tls_peer *peer, struct buf *error);
 void tls_free(struct tls_conn **t); /* sends close_notify if the socket takes it */
 
 enum tls_result tls_handshake(struct tls_conn *t);
