@@ -66,7 +66,7 @@ static const struct param rows[] = {
 	P_INT("reject_code", "554", 0, 0, ACTS, "Reply code of the restriction \"reject\""),
 	P_ENUM("reject_tempfail_action", "defer_if_permit", "defer|defer_if_permit", KNOWN,
 		"What a reject restriction does when its lookup fails for now"),
-	P_STRING("relay_clientcerts", "", KNOWN, "Table of client certificates that may relay"),
+	P_STRING("relay_clientcerts", "", ACTS, "Table of client certificates that may relay"),
 	P_INT("relay_domains_reject_code", "554", 0, 0, ACTS, "Reply code of reject_unauth_destination"),
 	P_LIST("smtpd_authorized_verp_clients", "$authorized_verp_clients", KNOWN, "Clients that may use XVERP"),
 	P_LIST("smtpd_authorized_xclient_hosts", "", ACTS, "Clients that may use XCLIENT"),

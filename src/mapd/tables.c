@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <libgen.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 /* Is it "type:name" of a type that we have? "smtp:[host]" is none. */
@@ -33,13 +34,20 @@ static void walk_value(struct table_set *set, struct str value)
 	}
 }
 
+/* Keys are in those tables: smtpd reads them itself, before its jail. The other parameter repeats what is elsewhere. */
+static bool is_for_mapd(const char *parameter)
+{
+	return strcmp(parameter, "tls_server_sni_maps") != 0 && strcmp(parameter, "proxy_read_maps") != 0;
+}
+
 static void walk_view(struct table_set *set, const struct conf_view *v)
 {
 	const struct param *const *rows;
 	size_t n = params_all(&rows);
 
 	for (size_t i = 0; i < n; i++)
-		if (rows[i]->type == PARAM_STRING || rows[i]->type == PARAM_LIST || rows[i]->type == PARAM_RAW)
+		if ((rows[i]->type == PARAM_STRING || rows[i]->type == PARAM_LIST || rows[i]->type == PARAM_RAW) &&
+			is_for_mapd(rows[i]->name))
 			walk_value(set, str_c(conf_str(v, rows[i]->name)));
 }
 

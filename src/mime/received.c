@@ -31,6 +31,20 @@ static bool has(const char *s)
 	return s && s[0];
 }
 
+static void add_cert(struct buf *out, const struct received *r)
+{
+	if (!r->cert_shown) {
+		buf_add_c(out, r->cert_asked ? "\t(Client did not present a certificate)\r\n"
+					     : "\t(No client certificate requested)\r\n");
+		return;
+	}
+	buf_add_c(out, "\t(Client CN \"");
+	add_foreign(out, r->cert_subject, "()\\\"");
+	buf_add_c(out, "\", Issuer \"");
+	add_foreign(out, r->cert_issuer, "()\\\"");
+	buf_addf(out, "\" (%s))\r\n", r->cert_trusted ? "verified OK" : "not verified");
+}
+
 /* "(using TLSv1.3 with cipher … (256/256 bits)", then on the next line how the keys were agreed on. */
 static void add_tls(struct buf *out, const struct received *r)
 {
@@ -44,7 +58,8 @@ static void add_tls(struct buf *out, const struct received *r)
 		buf_addf(out, " server-signature %s", r->server_signature);
 	if (has(r->server_digest))
 		buf_addf(out, " server-digest %s", r->server_digest);
-	buf_add_c(out, ")\r\n\t(No client certificate requested)\r\n");
+	buf_add_c(out, ")\r\n");
+	add_cert(out, r);
 }
 
 static void add_login(struct buf *out, struct str user)

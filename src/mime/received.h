@@ -15,6 +15,8 @@ struct received {
 	const char *tls_protocol, *tls_cipher; /* NULL: no TLS */
 	int tls_bits, tls_cipher_bits;
 	const char *key_exchange, *server_signature, *server_digest; /* "" or NULL: left out */
+	bool cert_asked, cert_shown, cert_trusted;		     /* of the client */
+	struct str cert_subject, cert_issuer;			     /* common names */
 	struct str sasl_username; /* "" : left out (smtpd_sasl_authenticated_header) */
 	struct str only_rcpt;	  /* "for <x>" when there is one recipient; "" */
 	time_t when;

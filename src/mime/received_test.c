@@ -68,6 +68,23 @@ static void test_layout(void **state)
 			"\t(Authenticated sender: user1@example1.com)\r\n"
 			"\tby mail.example1.com (Postfix) with ESMTPSA id 4D2C0A7293\r\n"
 			"\tfor <x@example.net>; Sun, 22 Nov 2026 10:00:00 +0000 (UTC)\r\n");
+	r.cert_asked = true;
+	r.sasl_username = STR("");
+	check_field(&r, "Received: from client.example (unknown [127.0.0.1])\r\n"
+			"\t(using TLSv1.3 with cipher TLS_AES_256_GCM_SHA384 (256/256 bits)\r\n"
+			"\t key-exchange X25519 server-signature ECDSA (P-256) server-digest SHA256)\r\n"
+			"\t(Client did not present a certificate)\r\n"
+			"\tby mail.example1.com (Postfix) with ESMTPSA id 4D2C0A7293\r\n"
+			"\tfor <x@example.net>; Sun, 22 Nov 2026 10:00:00 +0000 (UTC)\r\n");
+	r.cert_shown = r.cert_trusted = true;
+	r.cert_subject = STR("a\") (b\r\nc");
+	r.cert_issuer = STR("Authority");
+	check_field(&r, "Received: from client.example (unknown [127.0.0.1])\r\n"
+			"\t(using TLSv1.3 with cipher TLS_AES_256_GCM_SHA384 (256/256 bits)\r\n"
+			"\t key-exchange X25519 server-signature ECDSA (P-256) server-digest SHA256)\r\n"
+			"\t(Client CN \"a?? ?b??c\", Issuer \"Authority\" (verified OK))\r\n"
+			"\tby mail.example1.com (Postfix) with ESMTPSA id 4D2C0A7293\r\n"
+			"\tfor <x@example.net>; Sun, 22 Nov 2026 10:00:00 +0000 (UTC)\r\n");
 	r = plain();
 	r.tls_protocol = "TLSv1.2";
 	r.tls_cipher = "ECDHE-ECDSA-AES256-GCM-SHA384";

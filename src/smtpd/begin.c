@@ -237,6 +237,7 @@ void session_end(struct session *s, enum end_reason reason)
 	s->ending = true;
 	uv_poll_stop(&s->poll);
 	tls_free(&s->tls);
+	free(s->cert);
 	close(s->fd);
 	buf_free(&s->in);
 	buf_free(&s->out);

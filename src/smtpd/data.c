@@ -45,6 +45,11 @@ static void put_received(struct session *s)
 		r.key_exchange = tls.key_exchange;
 		r.server_signature = tls.server_signature;
 		r.server_digest = tls.server_digest;
+		r.cert_asked = s->service->tls_asks_cert;
+		r.cert_shown = s->cert != NULL;
+		r.cert_trusted = s->cert && s->cert->trusted;
+		r.cert_subject = str_c(s->cert ? s->cert->subject : "");
+		r.cert_issuer = str_c(s->cert ? s->cert->issuer : "");
 	}
 	if (s->service->is_local)
 		received_local_put(&out, &r, (unsigned)s->uid);

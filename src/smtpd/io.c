@@ -2,6 +2,7 @@
 #include "smtpd/smtpd.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -67,8 +68,24 @@ void session_starttls(struct session *s)
 		log_info("setting up TLS connection from %s", client_text(s));
 }
 
+/* What the client has shown, if anything. */
+static const char *take_cert(struct session *s)
+{
+	struct tls_client_cert cert;
+
+	if (!tls_client_cert(s->tls, s->service->tls_digest, &cert))
+		return "Anonymous";
+	s->cert = xcalloc(1, sizeof *s->cert);
+	*s->cert = cert;
+	if (s->service->tls_loglevel >= 1)
+		log_info("%s: subject_CN=%s, issuer=%s, fingerprint=%s, pkey_fingerprint=%s", client_text(s),
+			cert.subject, cert.issuer, cert.fingerprint, cert.key_fingerprint);
+	return cert.trusted ? "Trusted" : "Untrusted";
+}
+
 static void established(struct session *s)
 {
+	const char *trust = take_cert(s);
 	struct tls_info info;
 
 	tls_info(s->tls, &info);
@@ -76,7 +93,7 @@ static void established(struct session *s)
 		client_count(s, EVENT_TLS);
 	if (s->service->tls_loglevel < 1)
 		return;
-	log_info("%s TLS connection %s from %s: %s with cipher %s (%d/%d bits)%s%s%s%s%s%s", "Anonymous",
+	log_info("%s TLS connection %s from %s: %s with cipher %s (%d/%d bits)%s%s%s%s%s%s", trust,
 		info.resumed ? "reused" : "established", client_text(s), info.protocol, info.cipher, info.bits,
 		info.cipher_bits, *info.key_exchange ? " key-exchange " : "", info.key_exchange,
 		*info.server_signature ? " server-signature " : "", info.server_signature,

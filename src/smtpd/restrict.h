@@ -84,6 +84,11 @@ enum verdict run_access(struct check *c, const struct restriction *r);
 /* Do what an action of access(5) says. `from` names its table in the log; `action` is in check->mem. */
 enum verdict access_act(struct check *c, struct str action, struct str from, enum about about);
 
+/* restrict_cert.c */
+enum verdict run_cert_access(struct check *c, const struct restriction *r);
+enum verdict run_relay_certs(struct check *c, const struct restriction *r);
+enum verdict run_all_certs(struct check *c, const struct restriction *r);
+
 /* restrict_policy.c */
 enum verdict run_policy(struct check *c, const struct restriction *r);
 

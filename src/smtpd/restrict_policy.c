@@ -50,6 +50,28 @@ static void put_tls(struct buf *b, const struct session *s)
 	buf_addf(b, "encryption_keysize=%d\n", s->tls ? info.bits : 0);
 }
 
+/* In xtext (RFC 3461 sec. 4), as Postfix sends names; those of a certificate that is not trusted are anybody's words. */
+static void put_xtext(struct buf *b, const char *name, const char *value)
+{
+	buf_addf(b, "%s=", name);
+	for (; *value; value++)
+		if (*value == '+' || *value == '=' || !ascii_is_graph(*value))
+			buf_addf(b, "+%02X", (unsigned char)*value);
+		else
+			buf_add_char(b, *value);
+	buf_add_char(b, '\n');
+}
+
+static void put_cert(struct buf *b, const struct session *s)
+{
+	const struct tls_client_cert *cert = s->cert;
+
+	put_xtext(b, "ccert_subject", cert && cert->trusted ? cert->subject : "");
+	put_xtext(b, "ccert_issuer", cert && cert->trusted ? cert->issuer : "");
+	put(b, "ccert_fingerprint", str_c(cert ? cert->fingerprint : ""));
+	put(b, "ccert_pubkey_fingerprint", str_c(cert ? cert->key_fingerprint : ""));
+}
+
 static void compose(struct buf *b, const struct check *c)
 {
 	const struct session *s = c->session;
@@ -69,7 +91,8 @@ static void compose(struct buf *b, const struct check *c)
 	put(b, "sasl_sender", s->tx ? s->tx->params.auth : STR(""));
 	put(b, "etrn_domain", str_c(c->stage == STAGE_ETRN ? s->asked_name : NULL));
 	put_tls(b, s);
-	buf_add_c(b, "ccert_subject=\nccert_issuer=\nccert_fingerprint=\nccert_pubkey_fingerprint=\nstress=\n");
+	put_cert(b, s);
+	buf_add_c(b, "stress=\n");
 	put(b, "policy_context", str_c(conf_str(s->service->view, "smtpd_policy_service_policy_context")));
 	buf_add_char(b, '\n');
 }

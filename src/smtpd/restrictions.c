@@ -298,6 +298,9 @@ static const struct restriction_kind kinds[] = {
 	{ "check_helo_access",                            run_access,             KEY_HELO,              true,  false },
 	{ "check_sender_access",                          run_access,             KEY_SENDER,            true,  false },
 	{ "check_recipient_access",                       run_access,             KEY_RCPT,              true,  false },
+	{ "check_ccert_access",                           run_cert_access,        0,                     true,  false },
+	{ "permit_tls_clientcerts",                       run_relay_certs,        0,                     false, false },
+	{ "permit_tls_all_clientcerts",                   run_all_certs,          0,                     false, false },
 	{ "check_policy_service",                         run_policy,             0,                     true,  false },
 };
 /* clang-format on */

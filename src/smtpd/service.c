@@ -76,8 +76,13 @@ static void read_tls(struct service *s)
 	s->tls_received = conf_bool(s->view, "smtpd_tls_received_header");
 	s->tls_loglevel = atoi(conf_str(s->view, "smtpd_tls_loglevel")); /* text in Postfix: it may be a table */
 	s->starttls_timeout_ms = milliseconds(s->view, "smtpd_starttls_timeout");
+	s->tls_digest = conf_str(s->view, "smtpd_tls_fingerprint_digest");
+	s->tls_asks_cert =
+		conf_bool(s->view, "smtpd_tls_ask_ccert") || (must && conf_bool(s->view, "smtpd_tls_req_ccert"));
 	if (!use)
 		return;
+	if (!must && conf_bool(s->view, "smtpd_tls_req_ccert"))
+		log_warn("service %s: smtpd_tls_req_ccert = yes has no effect where TLS is not required", s->row->name);
 	s->tls = tls_server_ctx(s->view, s->row->name, &error);
 	if (s->tls == NULL && must) /* the other services go on; this one takes no mail */
 		log_error("service %s: TLS is required, so it takes no mail: %s", s->row->name, error.p);

@@ -83,7 +83,8 @@ struct service {
 	const char *hostname, *mail_name, *banner;
 	enum tls_level tls_level;
 	struct tls_ctx *tls; /* NULL: not offered */
-	bool tls_wrapper, tls_auth_only, tls_received;
+	bool tls_wrapper, tls_auth_only, tls_received, tls_asks_cert;
+	const char *tls_digest; /* of fingerprints */
 	int64_t tls_loglevel;
 	struct auth_client *auth; /* NULL: no AUTH */
 	bool sasl_broken_clients, sasl_header;
@@ -157,7 +158,8 @@ struct session {
 	int fd, poll_events;
 	unsigned open_handles;
 	struct tls_conn *tls;
-	struct buf in, out; /* own memory only while octets are pending */
+	struct tls_client_cert *cert; /* that the client has shown; NULL: none */
+	struct buf in, out;	      /* own memory only while octets are pending */
 	enum mode mode;
 	enum after_flush after_flush;
 	struct question *question;

@@ -196,6 +196,11 @@ bool tls_has_pending(const struct tls_conn *t)
 	return !t->dead && SSL_pending(t->ssl) > 0;
 }
 
+SSL *tls_conn_ssl(const struct tls_conn *t)
+{
+	return t->ssl;
+}
+
 bool tls_is_over(const struct tls_conn *t)
 {
 	return t->dead;

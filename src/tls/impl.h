@@ -46,7 +46,6 @@ int tls_apply_ciphers(SSL *ssl, const char *grade, const char *exclude, struct b
  * by the digest of that name?
  */
 bool tls_has_fingerprint(const X509 *cert, const char *digest, const struct str *prints, size_t n);
-enum { TLS_FINGERPRINT_MAX = 64 * 3 + 1 };
 /* "AB:CD:…" of the certificate, of its public key; "" when the digest is not known. */
 void tls_cert_fingerprint(const X509 *cert, const char *digest, char out[TLS_FINGERPRINT_MAX]);
 void tls_key_fingerprint(const X509 *cert, const char *digest, char out[TLS_FINGERPRINT_MAX]);
@@ -96,6 +95,16 @@ void tls_sni_free(struct sni_table **t);
 
 /* Tell whoever watches the files of contexts. */
 void tls_note_file(const char *path);
+
+struct tls_trust {
+	const char *prefix;	      /* "smtp_tls", for messages */
+	const char *file, *directory; /* "" none */
+	bool system;
+};
+int tls_load_trust(SSL_CTX *ssl, const struct tls_trust *trust, struct buf *error);
+/* smtpd_tls_ask_ccert, smtpd_tls_req_ccert (`must`: of a service that requires TLS). 0, or -1 and a sentence. */
+int tls_ask_client_cert(SSL_CTX *ssl, const struct conf_view *v, bool must, struct buf *error);
+SSL *tls_conn_ssl(const struct tls_conn *t);
 
 /* "; error:…" of OpenSSL's queue, its last entry, and empty the queue. Static. */
 const char *tls_openssl_why(void);

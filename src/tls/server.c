@@ -31,7 +31,8 @@ bool tls_server_is_wanted(const struct conf_view *v)
 static int fill(SSL_CTX *ssl, const struct conf_view *v, struct buf *error)
 {
 	bool must = conf_bool(v, "smtpd_tls_wrappermode") ||
-		    strcmp(conf_str(v, "smtpd_tls_security_level"), "encrypt") == 0;
+		    strcmp(conf_str(v, "smtpd_tls_security_level"), "encrypt") == 0 ||
+		    conf_bool(v, "smtpd_enforce_tls");
 	const struct tls_cert_files files = { conf_str(v, "smtpd_tls_chain_files"), conf_str(v, "smtpd_tls_cert_file"),
 		conf_str(v, "smtpd_tls_key_file"), conf_str(v, "smtpd_tls_eccert_file"),
 		conf_str(v, "smtpd_tls_eckey_file") };
@@ -49,7 +50,7 @@ static int fill(SSL_CTX *ssl, const struct conf_view *v, struct buf *error)
 	if (r == 0)
 		buf_addf(error,
 			"no TLS certificate: set smtpd_tls_chain_files, or smtpd_tls_cert_file and smtpd_tls_key_file");
-	return r > 0 ? 0 : -1;
+	return r > 0 ? tls_ask_client_cert(ssl, v, must, error) : -1;
 }
 
 struct tls_ctx *tls_server_ctx(const struct conf_view *v, const char *service, struct buf *error)
@@ -65,7 +66,6 @@ struct tls_ctx *tls_server_ctx(const struct conf_view *v, const char *service, s
 	if (conf_bool(v, "tls_preempt_cipherlist"))
 		SSL_CTX_set_options(ctx->ssl, SSL_OP_CIPHER_SERVER_PREFERENCE);
 	SSL_CTX_set_options(ctx->ssl, SSL_OP_PRIORITIZE_CHACHA | SSL_OP_SINGLE_ECDH_USE);
-	SSL_CTX_set_verify(ctx->ssl, SSL_VERIFY_NONE, NULL);
 	SSL_CTX_set_alpn_select_cb(ctx->ssl, on_alpn, NULL);
 	tls_tickets_use(ctx, service);
 	tls_sni_load(ctx, conf_str(v, "tls_server_sni_maps"), error);

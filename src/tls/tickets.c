@@ -115,7 +115,7 @@ void tls_tickets_use(struct tls_ctx *ctx, const char *service)
 	/* It is asked for a ticket's service again where the ticket was opened (SSL_CTX_set_session_id_context). */
 	SSL_CTX_set_session_id_context(ctx->ssl, ctx->tickets.service, TICKET_SERVICE_OCTETS);
 	SSL_CTX_set_app_data(ctx->ssl, ctx);
-	SSL_CTX_set_num_tickets(ctx->ssl, 1);
+	SSL_CTX_set_num_tickets(ctx->ssl, SSL_CTX_get_options(ctx->ssl) & SSL_OP_NO_TICKET ? 0 : 1);
 	SSL_CTX_set_session_cache_mode(ctx->ssl, SSL_SESS_CACHE_OFF);
 	SSL_CTX_set_tlsext_ticket_key_evp_cb(ctx->ssl, on_ticket);
 }

@@ -81,6 +81,16 @@ struct tls_info {
 	const char *sni;	      /* "" none */
 	bool verified, resumed;
 };
+enum { TLS_FINGERPRINT_MAX = 64 * 3 + 1, TLS_NAME_MAX = 256 };
+/* A certificate that a client has shown. No control character is in any text. */
+struct tls_client_cert {
+	bool trusted;
+	char subject[TLS_NAME_MAX], issuer[TLS_NAME_MAX];			     /* common names */
+	char fingerprint[TLS_FINGERPRINT_MAX], key_fingerprint[TLS_FINGERPRINT_MAX]; /* "AB:CD:…" */
+};
+/* `digest`: "sha256". False: there is none. */
+bool tls_client_cert(const struct tls_conn *t, const char *digest, struct tls_client_cert *out);
+
 /* Valid while the connection lives. */
 void tls_info(const struct tls_conn *t, struct tls_info *info);
 /* Why the last call gave TLS_ERROR: one line. */
