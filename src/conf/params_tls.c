@@ -137,7 +137,7 @@ static const struct param rows[] = {
 	P_STRING("tls_medium_cipherlist", "aNULL:-aNULL:HIGH:MEDIUM:+RC4:@STRENGTH", KNOWN,
 		"OpenSSL's cipher list for the grade \"medium\""),
 	P_STRING("tls_null_cipherlist", "eNULL:!aNULL", KNOWN, "OpenSSL's cipher list for the grade \"null\""),
-	P_BOOL("tls_preempt_cipherlist", "no", ACTS, "Let the server's order of ciphers count"),
+	P_BOOL("tls_preempt_cipherlist", "yes", ACTS, "Let the server's order of ciphers count"),
 	P_INT("tls_random_bytes", "32", 1, 0, KNOWN, "Octets of randomness that are read at a time"),
 	P_STRING("tls_random_exchange_name", "${data_directory}/prng_exch", KNOWN,
 		"File that carries randomness over a restart"),

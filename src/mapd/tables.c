@@ -34,10 +34,15 @@ static void walk_value(struct table_set *set, struct str value)
 	}
 }
 
-/* Keys are in those tables: smtpd reads them itself, before its jail. The other parameter repeats what is elsewhere. */
-static bool is_for_mapd(const char *parameter)
+/*
+ * Nobody asks for a table that only a parameter without effect names. Those of the names in SNI have private keys in
+ * them: smtpd reads them itself, before its jail.
+ */
+static bool has_tables(const struct param *p)
 {
-	return strcmp(parameter, "tls_server_sni_maps") != 0 && strcmp(parameter, "proxy_read_maps") != 0;
+	if (p->acts == KNOWN || strcmp(p->name, "tls_server_sni_maps") == 0)
+		return false;
+	return p->type == PARAM_STRING || p->type == PARAM_LIST || p->type == PARAM_RAW;
 }
 
 static void walk_view(struct table_set *set, const struct conf_view *v)
@@ -46,8 +51,7 @@ static void walk_view(struct table_set *set, const struct conf_view *v)
 	size_t n = params_all(&rows);
 
 	for (size_t i = 0; i < n; i++)
-		if ((rows[i]->type == PARAM_STRING || rows[i]->type == PARAM_LIST || rows[i]->type == PARAM_RAW) &&
-			is_for_mapd(rows[i]->name))
+		if (has_tables(rows[i]))
 			walk_value(set, str_c(conf_str(v, rows[i]->name)));
 }
 

@@ -257,14 +257,14 @@ static void on_give_up(uv_timer_t *t)
 	uv_stop(t->loop);
 }
 
-/* Run until that many results came, ten seconds at most. */
+/* Run until that many results came, a minute at most. */
 static bool await_results(unsigned n)
 {
 	uv_loop_t *loop = relay.child.loop;
 	uv_timer_t limit;
 
 	uv_timer_init(loop, &limit);
-	uv_timer_start(&limit, on_give_up, 10000, 0);
+	uv_timer_start(&limit, on_give_up, 60000, 0);
 	for (int turns = 0; queued.results < n && uv_is_active((uv_handle_t *)&limit); turns++)
 		uv_run(loop, UV_RUN_ONCE);
 	uv_close((uv_handle_t *)&limit, NULL);

@@ -28,6 +28,16 @@ bool tls_server_is_wanted(const struct conf_view *v)
 	return *level ? strcmp(level, "none") != 0 : conf_bool(v, "smtpd_use_tls");
 }
 
+/*
+ * Every client that has TLS 1.2 has AEAD ciphers with forward secrecy; what else the grades of Postfix hold (CBC, which
+ * Lucky 13 was about, and RSA without forward secrecy, RFC 9325 sec. 4.1) is for "low" alone.
+ */
+static void exclude_old(struct buf *exclude, const char *grade)
+{
+	if (strcmp(grade, "high") == 0 || strcmp(grade, "medium") == 0)
+		buf_add_c(exclude, " SHA1 SHA256 SHA384 kRSA AESCCM ARIAGCM");
+}
+
 static int fill(SSL_CTX *ssl, const struct conf_view *v, struct buf *error)
 {
 	bool must = conf_bool(v, "smtpd_tls_wrappermode") ||
@@ -36,13 +46,15 @@ static int fill(SSL_CTX *ssl, const struct conf_view *v, struct buf *error)
 	const struct tls_cert_files files = { conf_str(v, "smtpd_tls_chain_files"), conf_str(v, "smtpd_tls_cert_file"),
 		conf_str(v, "smtpd_tls_key_file"), conf_str(v, "smtpd_tls_eccert_file"),
 		conf_str(v, "smtpd_tls_eckey_file") };
+	const char *grade = conf_str(v, must ? "smtpd_tls_mandatory_ciphers" : "smtpd_tls_ciphers");
 	struct buf exclude = BUF_INIT(4096);
 	int r;
 
 	buf_addf(&exclude, "%s %s", conf_str(v, "smtpd_tls_exclude_ciphers"),
 		must ? conf_str(v, "smtpd_tls_mandatory_exclude_ciphers") : "");
-	r = tls_apply_policy(ssl, conf_str(v, must ? "smtpd_tls_mandatory_protocols" : "smtpd_tls_protocols"),
-		conf_str(v, must ? "smtpd_tls_mandatory_ciphers" : "smtpd_tls_ciphers"), exclude.p, error);
+	exclude_old(&exclude, grade);
+	r = tls_apply_policy(ssl, conf_str(v, must ? "smtpd_tls_mandatory_protocols" : "smtpd_tls_protocols"), grade,
+		exclude.p, error);
 	buf_free(&exclude);
 	if (r != 0)
 		return -1;

@@ -277,11 +277,49 @@ static void test_no_renegotiation_or_compression(void **state)
 	buf_free(&error);
 }
 
+/* Ciphers with CBC, or without forward secrecy, are for those who ask for them. */
+static void test_grades(void **state)
+{
+	static const struct {
+		const char *text, *cipher;
+		bool up;
+	} cases[] = {
+		{ EC, "ECDHE-ECDSA-AES128-GCM-SHA256", true },
+		{ EC, "ECDHE-ECDSA-CHACHA20-POLY1305", true },
+		{ EC, "ECDHE-ECDSA-AES128-SHA", false },
+		{ EC, "ECDHE-ECDSA-AES256-SHA384", false },
+		{ EC, "ECDHE-ECDSA-AES256-CCM8", false },
+		{ EC "smtpd_tls_ciphers = high\n", "ECDHE-ECDSA-AES256-SHA384", false },
+		{ EC "smtpd_tls_ciphers = low\n", "ECDHE-ECDSA-AES256-SHA384", true },
+		{ EC "smtpd_tls_security_level = encrypt\n", "ECDHE-ECDSA-AES128-SHA", false },
+		{ "smtpd_tls_cert_file = @/rsa.all\n", "AES256-GCM-SHA384", false },
+		{ "smtpd_tls_cert_file = @/rsa.all\n", "ECDHE-RSA-AES256-GCM-SHA384", true },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct buf error = BUF_INIT(8192);
+		struct tls_ctx *ctx = server(cases[i].text, "smtp", &error);
+		SSL_CTX *client = SSL_CTX_new(TLS_client_method());
+		struct pair p;
+
+		SSL_CTX_set_max_proto_version(client, TLS1_2_VERSION);
+		check_int(SSL_CTX_set_cipher_list(client, cases[i].cipher), 1);
+		pair_open(&p, ctx, client, NULL);
+		check_int(p.up, cases[i].up);
+		pair_close(&p);
+		SSL_CTX_free(client);
+		tls_ctx_free(&ctx);
+		buf_free(&error);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_faults), cmocka_unit_test(test_octets_and_end),
 		cmocka_unit_test(test_tickets), cmocka_unit_test(test_tickets_rotate),
-		cmocka_unit_test(test_old_protocols_and_alpn), cmocka_unit_test(test_no_renegotiation_or_compression) };
+		cmocka_unit_test(test_old_protocols_and_alpn), cmocka_unit_test(test_no_renegotiation_or_compression),
+		cmocka_unit_test(test_grades) };
 	int r;
 
 	if (mkdtemp(dir) == NULL)
