@@ -1,184 +1,192 @@
-#include "base/jail.h"
+#include "base/jail_impl.h"
 #include "base/log.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <grp.h>
 #include <linux/capability.h>
-#include <linux/landlock.h>
-#include <seccomp.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* What each role has no use for. A call that is refused fails with EPERM, so that it shows in the log of its caller. */
-enum { NO_FILES = 1, NO_EXEC = 2, NO_FORK = 4, NO_INET = 8, NO_SOCKETS = 16 };
+/* <linux/prctl.h> of Debian 12 is older. */
+enum { SET_MDWE = 65, MDWE_REFUSE_EXEC_GAIN = 1 };
+/* <linux/securebits.h>: a uid 0 gains nothing by exec, no ambient capability is raised; both for good. */
+enum { SECURE_BITS = 1 << 0 | 1 << 1 | 1 << 6 | 1 << 7 };
+
+#define CAP(name) (UINT64_C(1) << CAP_##name)
+/* deliver: a mailbox's owner is taken by its child (uid, gid, groups), which may take too long (kill). */
+static const uint64_t deliver_caps = CAP(SETUID) | CAP(SETGID) | CAP(DAC_READ_SEARCH) | CAP(KILL);
 static const struct {
+	uint64_t bit;
 	const char *name;
-	unsigned refuse;
-} roles[] = {
-	[JAIL_SMTPD] = { "smtpd", NO_FILES | NO_EXEC | NO_FORK },
-	[JAIL_AUTHD] = { "authd", NO_EXEC | NO_FORK },
-	[JAIL_MAPD] = { "mapd", NO_EXEC | NO_FORK },
-	[JAIL_QUEUED] = { "queued", NO_EXEC | NO_FORK | NO_INET },
-	[JAIL_RELAY] = { "relay", NO_FILES | NO_EXEC | NO_FORK },
-	[JAIL_DELIVER] = { "deliver", 0 }, /* forks a child per delivery that takes the recipient's uid */
-};
+} cap_names[] = { { CAP(SETUID), "setuid" }, { CAP(SETGID), "setgid" }, { CAP(DAC_READ_SEARCH), "dac_read_search" },
+	{ CAP(KILL), "kill" } };
 
-static const int always_refused[] = { SCMP_SYS(ptrace), SCMP_SYS(process_vm_readv), SCMP_SYS(process_vm_writev),
-	SCMP_SYS(io_uring_setup), SCMP_SYS(bpf), SCMP_SYS(userfaultfd), SCMP_SYS(keyctl), SCMP_SYS(add_key),
-	SCMP_SYS(request_key), SCMP_SYS(mount), SCMP_SYS(umount2), SCMP_SYS(pivot_root), SCMP_SYS(init_module),
-	SCMP_SYS(finit_module), SCMP_SYS(delete_module), SCMP_SYS(kexec_load), SCMP_SYS(reboot), SCMP_SYS(swapon),
-	SCMP_SYS(swapoff), SCMP_SYS(unshare), SCMP_SYS(setns), SCMP_SYS(perf_event_open), SCMP_SYS(open_by_handle_at),
-	SCMP_SYS(acct), SCMP_SYS(settimeofday), SCMP_SYS(clock_settime), SCMP_SYS(personality) };
-static const int file_calls[] = { SCMP_SYS(open), SCMP_SYS(openat), SCMP_SYS(openat2), SCMP_SYS(creat), SCMP_SYS(mkdir),
-	SCMP_SYS(mkdirat), SCMP_SYS(unlink), SCMP_SYS(unlinkat), SCMP_SYS(rename), SCMP_SYS(renameat),
-	SCMP_SYS(renameat2), SCMP_SYS(link), SCMP_SYS(linkat), SCMP_SYS(symlink), SCMP_SYS(symlinkat), SCMP_SYS(chmod),
-	SCMP_SYS(fchmod), SCMP_SYS(fchmodat), SCMP_SYS(chown), SCMP_SYS(fchown), SCMP_SYS(fchownat), SCMP_SYS(lchown),
-	SCMP_SYS(truncate), SCMP_SYS(mknod), SCMP_SYS(mknodat), SCMP_SYS(chroot) };
-static const int exec_calls[] = { SCMP_SYS(execve), SCMP_SYS(execveat) };
-static const int fork_calls[] = { SCMP_SYS(fork), SCMP_SYS(vfork) };
+static struct {
+	char text[256];
+	size_t n;
+} in_force;
 
-static void refuse(scmp_filter_ctx ctx, const int *calls, size_t n)
+__attribute__((format(printf, 1, 2))) static void say(const char *fmt, ...)
 {
-	for (size_t i = 0; i < n; i++)
-		seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EPERM), calls[i], 0);
+	va_list ap;
+	int n;
+
+	va_start(ap, fmt);
+	n = vsnprintf(in_force.text + in_force.n, sizeof in_force.text - in_force.n, fmt, ap);
+	va_end(ap);
+	in_force.n += n > 0 ? (size_t)n : 0;
+	require(in_force.n < sizeof in_force.text);
 }
 
-static bool enter_seccomp(enum jail_role role)
+static void add(const char *layer)
 {
-	unsigned what = roles[role].refuse;
-	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_ALLOW);
-	bool done;
-
-	if (ctx == NULL)
-		return false;
-	refuse(ctx, always_refused, sizeof always_refused / sizeof *always_refused);
-	if (what & NO_FILES)
-		refuse(ctx, file_calls, sizeof file_calls / sizeof *file_calls);
-	if (what & NO_EXEC)
-		refuse(ctx, exec_calls, sizeof exec_calls / sizeof *exec_calls);
-	if (what & NO_FORK) {
-		refuse(ctx, fork_calls, sizeof fork_calls / sizeof *fork_calls);
-		/* clone() without CLONE_VM is a fork; threads have it. */
-		seccomp_rule_add(
-			ctx, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(clone), 1, SCMP_A0(SCMP_CMP_MASKED_EQ, 0x00000100, 0));
-	}
-	if (what & NO_INET) {
-		seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(socket), 1, SCMP_A0(SCMP_CMP_EQ, AF_INET, 0));
-		seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(socket), 1, SCMP_A0(SCMP_CMP_EQ, AF_INET6, 0));
-	}
-	seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(socket), 1, SCMP_A0(SCMP_CMP_EQ, AF_PACKET, 0));
-	done = seccomp_load(ctx) == 0;
-	seccomp_release(ctx);
-	return done;
+	say("%s%s", in_force.n > 0 ? ", " : "", layer);
 }
 
-static const uint64_t read_rights = LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR;
-static const uint64_t write_rights = LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_REMOVE_DIR |
-				     LANDLOCK_ACCESS_FS_REMOVE_FILE | LANDLOCK_ACCESS_FS_MAKE_DIR |
-				     LANDLOCK_ACCESS_FS_MAKE_REG | LANDLOCK_ACCESS_FS_MAKE_SYM |
-				     LANDLOCK_ACCESS_FS_MAKE_SOCK;
-static const uint64_t other_rights = LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_MAKE_CHAR |
-				     LANDLOCK_ACCESS_FS_MAKE_FIFO | LANDLOCK_ACCESS_FS_MAKE_BLOCK;
-
-static void landlock_allow(int ruleset, const char *path, uint64_t rights)
+/* Threads that are there already would stay outside: Landlock and capabilities are a thread's own. */
+static void require_one_thread(void)
 {
-	struct landlock_path_beneath_attr rule = { .allowed_access = rights };
-	int fd = open(path, O_PATH | O_CLOEXEC);
+	struct stat st;
 
-	if (fd < 0)
-		return; /* what is not there need not be allowed */
-	rule.parent_fd = fd;
-	if (syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &rule, 0) != 0) {
-		/* A plain file takes no directory rights. */
-		rule.allowed_access &= LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE;
-		syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &rule, 0);
-	}
-	close(fd);
+	/* The links of a directory count its sub-directories. */
+	if (stat("/proc/self/task", &st) == 0 && st.st_nlink != 3)
+		panic("%d threads enter the jail", (int)st.st_nlink - 2);
 }
 
-static bool enter_landlock(enum jail_role role, const char *const *readable, const char *const *writable)
+/* What an exec could bring back, and securebits. Needs CAP_SETPCAP, which a container may have taken: then there is less. */
+static void empty_sets(void)
 {
-	struct landlock_ruleset_attr attr = { .handled_access_fs = read_rights | write_rights | other_rights };
-	long abi = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
-	uint64_t refer = abi >= 2 ? LANDLOCK_ACCESS_FS_REFER : 0;
-	int ruleset;
-	bool done;
-
-	/* Before version 2 nothing under Landlock can be renamed from tmp/ to new/: no Maildir. */
-	if (abi < 1 || (role == JAIL_DELIVER && abi < 2))
-		return false;
-	attr.handled_access_fs |= refer;
-	ruleset = (int)syscall(SYS_landlock_create_ruleset, &attr, sizeof attr, 0);
-	if (ruleset < 0)
-		return false;
-	for (size_t i = 0; readable && readable[i]; i++)
-		landlock_allow(ruleset, readable[i], read_rights);
-	for (size_t i = 0; writable && writable[i]; i++)
-		landlock_allow(ruleset, writable[i], read_rights | write_rights | refer);
-	done = syscall(SYS_landlock_restrict_self, ruleset, 0) == 0;
-	close(ruleset);
-	return done;
+	for (int cap = 0; prctl(PR_CAPBSET_READ, cap, 0, 0, 0) >= 0; cap++)
+		prctl(PR_CAPBSET_DROP, cap, 0, 0, 0);
+	prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+	prctl(PR_SET_SECUREBITS, SECURE_BITS, 0, 0, 0);
 }
 
-/* All capabilities but that of reading files; the uid has changed already. */
-static void keep_reading_only(void)
+static void keep_capabilities(uint64_t keep)
 {
 	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
-	struct __user_cap_data_struct data[2] = { 0 };
+	struct __user_cap_data_struct data[2] = { 0 }, now[2] = { 0 };
 
-	data[0].permitted = data[0].effective = 1U << CAP_DAC_READ_SEARCH;
+	/* Not more than there is. */
+	if (syscall(SYS_capget, &header, now) != 0)
+		fatal("cannot read the capabilities: %s", strerror(errno));
+	for (int i = 0; i < 2; i++)
+		data[i].permitted = data[i].effective = now[i].permitted & (uint32_t)(keep >> (32 * i));
 	if (syscall(SYS_capset, &header, data) != 0)
-		fatal("cannot give up the capabilities of root: %s", strerror(errno));
+		fatal("cannot give up capabilities: %s", strerror(errno));
 }
 
-static void drop_root(const struct jail *j, bool reads_all)
+static void take_uid(const struct jail *j, bool keep_caps)
 {
-	if (j->chroot_dir && (chroot(j->chroot_dir) != 0 || chdir("/") != 0))
-		fatal("cannot chroot to %s: %s", j->chroot_dir, strerror(errno));
-	if (j->role == JAIL_DELIVER)
-		return; /* each delivery takes its recipient's uid */
-	if (reads_all && prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) != 0)
+	if (keep_caps && prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) != 0)
 		fatal("cannot keep a capability: %s", strerror(errno));
 	if (setgroups(1, &j->gid) != 0 || setresgid(j->gid, j->gid, j->gid) != 0 ||
 		setresuid(j->uid, j->uid, j->uid) != 0)
 		fatal("cannot become uid %d, gid %d: %s", (int)j->uid, (int)j->gid, strerror(errno));
-	if (reads_all)
-		keep_reading_only();
-	if (setuid(0) == 0)
+}
+
+/* Returns the capabilities that stay. */
+static uint64_t drop_root(const struct jail *j, bool reads_all)
+{
+	uint64_t keep = j->role == JAIL_DELIVER ? deliver_caps : reads_all ? CAP(DAC_READ_SEARCH) : 0;
+
+	if (j->chroot_dir && (chroot(j->chroot_dir) != 0 || chdir("/") != 0))
+		fatal("cannot chroot to %s: %s", j->chroot_dir, strerror(errno));
+	if (j->chroot_dir)
+		add("chroot");
+	empty_sets();
+	if (j->role != JAIL_DELIVER) {
+		take_uid(j, keep != 0);
+		add("uid");
+	}
+	keep_capabilities(keep);
+	if (j->role != JAIL_DELIVER && setuid(0) == 0)
 		panic("root came back after it was given up");
+	add("capabilities");
+	return keep;
+}
+
+static void set_limits(void)
+{
+	static const struct rlimit none = { 0, 0 };
+	struct rlimit files;
+
+	setrlimit(RLIMIT_CORE, &none);
+	setrlimit(RLIMIT_MEMLOCK, &none);
+	setrlimit(RLIMIT_MSGQUEUE, &none);
+	setrlimit(RLIMIT_NICE, &none);
+	setrlimit(RLIMIT_RTPRIO, &none);
+	if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+		files.rlim_max = files.rlim_cur;
+		setrlimit(RLIMIT_NOFILE, &files);
+	}
+	add("rlimits");
+}
+
+static void enter_seccomp(enum jail_role role)
+{
+	unsigned calls;
+	scmp_filter_ctx ctx = jail_filter(role, SCMP_ARCH_NATIVE, &calls);
+	bool done;
+
+	if (ctx == NULL) {
+		log_warn("%s: libseccomp cannot make its filter; going on without", jail_role_name(role));
+		return;
+	}
+	jail_trap_install(jail_role_name(role));
+	done = seccomp_load(ctx) == 0;
+	seccomp_release(ctx);
+	if (!done) {
+		log_warn("%s: the kernel takes no seccomp filter; going on without", jail_role_name(role));
+		return;
+	}
+	add("seccomp");
+	say(" (%u calls)", calls);
+}
+
+static void tell_kept(uint64_t kept)
+{
+	if (kept)
+		say("; keeps%s", geteuid() == 0 ? " uid 0" : "");
+	for (size_t i = 0; i < sizeof cap_names / sizeof *cap_names; i++)
+		if (kept & cap_names[i].bit)
+			say(" %s", cap_names[i].name);
 }
 
 const char *jail_enter(const struct jail *j)
 {
-	static char in_force[128];
-	bool landlock = false, seccomp;
-	struct rlimit none = { 0, 0 };
+	uint64_t kept = 0;
+	long abi;
 
+	in_force.n = 0;
+	require_one_thread();
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
 		fatal("cannot set no_new_privs: %s", strerror(errno));
 	/* Opened by path, so before the chroot; restrict_self needs no_new_privs only. */
-	if (j->readable || j->writable)
-		landlock = enter_landlock(j->role, j->readable, j->writable);
+	abi = jail_landlock_enter(j);
+	if (abi == 0)
+		log_warn("%s: the kernel has no Landlock; going on without", jail_role_name(j->role));
 	if (j->root)
-		drop_root(j, j->reads_all && landlock);
-	setrlimit(RLIMIT_CORE, &none);
-	if (j->role != JAIL_DELIVER)
-		prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+		kept = drop_root(j, j->reads_all && abi > 0);
+	add("no_new_privs");
+	if (abi > 0) {
+		add("landlock");
+		say(" %ld (%s)", abi, jail_landlock_text(j, abi));
+	}
+	set_limits();
+	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0)
+		add("dumpable");
 	/* A process that hands back root keeps the signal of its parent's end. */
 	prctl(PR_SET_PDEATHSIG, 15, 0, 0, 0);
-	seccomp = enter_seccomp(j->role);
-	if (!seccomp)
-		log_warn("%s: the kernel takes no seccomp filter; going on without", roles[j->role].name);
-	if ((j->readable || j->writable) && !landlock)
-		log_warn("%s: the kernel has no Landlock; going on without", roles[j->role].name);
-	snprintf(in_force, sizeof in_force, "no_new_privs%s%s%s%s%s", j->root && j->chroot_dir ? ", chroot" : "",
-		j->root && j->role != JAIL_DELIVER ? ", uid" : "", landlock ? ", landlock" : "",
-		seccomp ? ", seccomp" : "", j->root && j->reads_all && landlock ? "; may read all tables" : "");
-	return in_force;
+	if (prctl(SET_MDWE, MDWE_REFUSE_EXEC_GAIN, 0, 0, 0) == 0)
+		add("mdwe");
+	enter_seccomp(j->role);
+	tell_kept(kept);
+	return in_force.text;
 }

@@ -1,14 +1,43 @@
 /*
  * jail.h - what a process gives up before it reads its first foreign octet. One call per process, after it has opened
- * all that it needs: descriptors, configuration, keys.
+ * all that it needs (descriptors, configuration, keys), and before it has a second thread.
+ *
+ * Every step is a layer of its own, so that none has to be perfect:
+ *
+ *	chroot, uid	where master is root: nothing below / but its folder, an account of its own
+ *	capabilities	all but those that the role is for (JAIL_DELIVER); the bounding and ambient sets empty
+ *	no_new_privs	no set-uid program helps
+ *	Landlock	only the named files; by the kernel's ABI also: no truncation (3), no TCP but to the named ports (4),
+ *			no ioctl of devices (5), no signal to others and no abstract socket of others (6)
+ *	seccomp		only the system calls of the role (jail_calls.c)
+ *	MDWE		no memory becomes executable (Linux 6.3; seccomp refuses the same on older kernels)
+ *	rlimits		no core dump, no locked memory, no message queues, no priority, no more descriptors than now
+ *	dumpable off	nobody but root may look into it; its /proc entries are root's
+ *
+ * A call outside the list fails with EPERM and is told in the log by its name, once per process (jail_tell()). It does not
+ * kill: a library that asks for something new would end all sessions of the process again and again, and an attacker gains
+ * nothing from an error. The exception is a thread that blocks all signals (libunbound's): the kernel ends the process
+ * with SIGSYS then. Executable memory, and calls that libraries try before an older one, fail without a word.
  */
 #ifndef BASE_JAIL_H
 #define BASE_JAIL_H
 
 #include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
-enum jail_role { JAIL_SMTPD, JAIL_AUTHD, JAIL_MAPD, JAIL_QUEUED, JAIL_RELAY, JAIL_DELIVER };
+enum jail_role {
+	JAIL_SMTPD,
+	JAIL_AUTHD,
+	JAIL_MAPD,
+	JAIL_QUEUED,
+	JAIL_RELAY,
+	JAIL_DELIVER,	    /* keeps root: it forks a child per delivery that takes the recipient's uid */
+	JAIL_LMTP,	    /* speaks LMTP for deliver */
+	JAIL_DELIVER_ALONE, /* deliver and LMTP in one, run by an ordinary user */
+	JAIL_ROLES
+};
 
 struct jail {
 	enum jail_role role;
@@ -16,9 +45,11 @@ struct jail {
 	uid_t uid;
 	gid_t gid;
 	const char *chroot_dir; /* NULL: none */
-	/* Landlock: NULL-ended lists of paths below which files may be read, or read and written. Both NULL: no Landlock. */
+	/* Landlock: NULL-ended lists of paths below which files may be read, or read and written. NULL: none. */
 	const char *const *readable;
 	const char *const *writable;
+	/* TCP ports that may be connected to, ended by 0; only of a role that has a network. NULL: all. */
+	const uint16_t *connect_ports;
 	/*
 	 * Keep the right to read, below `readable`, what the account may not (CAP_DAC_READ_SEARCH). Where Landlock does
 	 * not bound it, it is given up as all others are.
@@ -27,11 +58,16 @@ struct jail {
 };
 
 /*
- * Enter it: chroot, groups, gid, uid, no_new_privs, Landlock (where the kernel has it), seccomp by role, no core dump.
- * Every step that fails is fatal, but Landlock and seccomp, which an old kernel may lack: they are left out with one
- * warning. Returns a static text of what is in force, for `gatepost status`: "no_new_privs, chroot, uid,
- * landlock, seccomp"; reads_all adds "; may read all tables".
+ * Enter it. Every step that fails is fatal, but for those that an old kernel may lack (Landlock, seccomp, MDWE) or that a
+ * container may forbid (the capability sets): they are left out, Landlock and seccomp with a warning. Returns a static text
+ * of what is in force, for `gatepost status`:
+ *
+ *	chroot, uid, capabilities, no_new_privs, landlock 7 (files tcp devices signals sockets), seccomp (98 calls), mdwe,
+ *	rlimits, dumpable; keeps uid 0 setuid setgid
  */
 const char *jail_enter(const struct jail *j);
+
+/* Log the system calls that were refused since the last time; no cost when there were none. Call it from the loop. */
+void jail_tell(void);
 
 #endif

@@ -1,36 +1,85 @@
-#include "base/jail.h"
+#include "base/jail_impl.h"
 #include "base/test.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/ptrace.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* Run `attempt` in a child that is in that jail; its return value (an errno, or 0 when it was allowed). */
-static int in_jail(const struct jail *j, int (*attempt)(void))
-{
-	int status = 0;
-	pid_t pid = fork();
+enum { NOBODY = 65534 };
+static uint16_t port_open, port_closed; /* listening ones: named to the jail, and not */
+static pid_t outside;			/* a process that is not the jail's */
+static int outside_fd;			/* a descriptor of it */
+static long abi;			/* Landlock's */
 
-	if (pid == 0) {
-		jail_enter(j);
-		_exit(attempt());
-	}
-	waitpid(pid, &status, 0);
-	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-}
+/* Each returns an errno, or 0 when it was allowed. */
 
-static int open_passwd(void)
+static int result(long r)
 {
-	return open("/etc/passwd", O_RDONLY) >= 0 ? 0 : errno;
+	return r < 0 ? errno : 0;
 }
 
 static int open_shadow(void)
 {
-	return open("/etc/shadow", O_RDONLY) >= 0 ? 0 : errno;
+	return result(open("/etc/shadow", O_RDONLY));
+}
+
+static int open_passwd(void)
+{
+	return result(open("/etc/passwd", O_RDONLY));
+}
+
+static int write_file(void)
+{
+	return result(open("/tmp/gatepost-jail-test", O_WRONLY | O_CREAT, 0600));
+}
+
+static int open_foreign_descriptor(void)
+{
+	char path[64];
+
+	snprintf(path, sizeof path, "/proc/%d/fd/%d", (int)outside, outside_fd);
+	return result(open(path, O_RDONLY));
+}
+
+static int take_foreign_descriptor(void)
+{
+	int pidfd = (int)syscall(SYS_pidfd_open, outside, 0);
+
+	return pidfd < 0 ? errno : result(syscall(SYS_pidfd_getfd, pidfd, outside_fd, 0));
+}
+
+static int read_foreign_memory(void)
+{
+	char octet;
+	struct iovec here = { &octet, 1 }, there = { &octet, 1 };
+
+	return result(process_vm_readv(outside, &here, 1, &there, 1, 0));
+}
+
+static int trace_other(void)
+{
+	return result(ptrace(PTRACE_ATTACH, outside, NULL, NULL));
+}
+
+static int signal_other(void)
+{
+	return result(kill(outside, SIGCONT));
 }
 
 static int run_program(void)
@@ -45,132 +94,287 @@ static int make_process(void)
 
 	if (pid == 0)
 		_exit(0);
-	return pid > 0 ? 0 : errno;
+	return result(pid);
+}
+
+static int tcp_to(int port, bool binds)
+{
+	struct sockaddr_in sa = {
+		.sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)
+	};
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	if (fd < 0)
+		return errno;
+	return result(
+		binds ? bind(fd, (struct sockaddr *)&sa, sizeof sa) : connect(fd, (struct sockaddr *)&sa, sizeof sa));
 }
 
 static int connect_out(void)
 {
-	return socket(AF_INET, SOCK_STREAM, 0) >= 0 ? 0 : errno;
+	return tcp_to(port_closed, false);
 }
 
-static int write_tmp(void)
+static int connect_where_it_may(void)
 {
-	return open("/tmp/gatepost-jail-test", O_WRONLY | O_CREAT, 0600) >= 0 ? 0 : errno;
+	return tcp_to(port_open, false);
+}
+
+static int bind_port(void)
+{
+	return tcp_to(39999, true);
+}
+
+static int raw_socket(void)
+{
+	return result(socket(AF_INET, SOCK_RAW, IPPROTO_ICMP));
+}
+
+static int packet_socket(void)
+{
+	return result(socket(AF_PACKET, SOCK_DGRAM, 0));
+}
+
+static int unix_socket(void)
+{
+	return result(socket(AF_UNIX, SOCK_STREAM, 0));
+}
+
+static int executable_memory(void)
+{
+	return mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED
+		       ? errno
+		       : 0;
+}
+
+static int memory_made_executable(void)
+{
+	void *p = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	return p == MAP_FAILED ? 0 : result(mprotect(p, 4096, PROT_READ | PROT_EXEC));
+}
+
+static int new_namespace(void)
+{
+	return result(unshare(CLONE_NEWUSER));
+}
+
+static int clone_into_namespace(void)
+{
+	long pid = syscall(SYS_clone, CLONE_NEWUSER | SIGCHLD, NULL, NULL, NULL, NULL);
+
+	if (pid == 0)
+		_exit(0);
+	return result(pid);
 }
 
 static int become_root(void)
 {
-	return setuid(0) == 0 ? 0 : errno;
+	return result(setuid(0));
 }
 
-static void test_seccomp_by_role(void **state)
+static int type_for_others(void)
 {
-	static const struct {
-		enum jail_role role;
-		int (*attempt)(void);
-		int want;
-	} cases[] = {
-		{ JAIL_SMTPD, open_passwd, EPERM },
-		{ JAIL_SMTPD, run_program, EPERM },
-		{ JAIL_SMTPD, make_process, EPERM },
-		{ JAIL_SMTPD, connect_out, 0 },
-		{ JAIL_RELAY, open_passwd, EPERM },
-		{ JAIL_RELAY, run_program, EPERM },
-		{ JAIL_RELAY, make_process, EPERM },
-		{ JAIL_QUEUED, connect_out, EPERM },
-		{ JAIL_QUEUED, run_program, EPERM },
-		{ JAIL_AUTHD, run_program, EPERM },
-		{ JAIL_AUTHD, make_process, EPERM },
-		{ JAIL_MAPD, run_program, EPERM },
-		{ JAIL_MAPD, make_process, EPERM },
-	};
+	return result(ioctl(0, 0x5412 /* TIOCSTI */, "x"));
+}
 
-	(void)state;
-	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-		struct jail j = { .role = cases[i].role };
+static int raise_limits(void)
+{
+	const struct rlimit more = { 64, 64 };
 
-		check_int(in_jail(&j, cases[i].attempt), cases[i].want);
+	return result(setrlimit(RLIMIT_NOFILE, &more));
+}
+
+static void *in_thread(void *arg)
+{
+	return arg;
+}
+
+/* What every role needs. */
+static int lives(void)
+{
+	pthread_t thread;
+	void *p = malloc(1 << 22), *got = NULL;
+	int pair[2], r = p == NULL;
+
+	r = r || pthread_create(&thread, NULL, in_thread, p) != 0 || pthread_join(thread, &got) != 0 || got != p;
+	r = r || socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair) != 0 || write(pair[0], "x", 1) != 1;
+	free(p);
+	return r ? ENOTRECOVERABLE : 0;
+}
+
+#define ALL	 ((1U << JAIL_ROLES) - 1)
+#define ROLE(r)	 (1U << JAIL_##r)
+#define NET	 (ROLE(SMTPD) | ROLE(RELAY) | ROLE(LMTP) | ROLE(DELIVER_ALONE))
+#define FILES	 (ROLE(AUTHD) | ROLE(MAPD) | ROLE(QUEUED) | ROLE(DELIVER) | ROLE(LMTP) | ROLE(DELIVER_ALONE))
+#define CHILDREN (ROLE(DELIVER) | ROLE(DELIVER_ALONE))
+#define STREAMS	 (ROLE(SMTPD) | ROLE(MAPD) | ROLE(DELIVER) | ROLE(LMTP) | ROLE(DELIVER_ALONE))
+
+/* Who gets which error; the roles that stand in no row may do it. */
+static const struct attempt {
+	const char *name;
+	int (*try)(void);
+	unsigned roles;
+	int want;
+	int abi; /* of Landlock, below which the row says nothing */
+} attempts[] = {
+	{ "live", lives, ALL, 0, 0 },
+	{ "open /etc/shadow", open_shadow, ALL & ~FILES, EPERM, 0 },
+	{ "open /etc/shadow", open_shadow, FILES, EACCES, 1 },
+	{ "open /etc/passwd", open_passwd, ALL & ~FILES, EPERM, 0 },
+	{ "open /etc/passwd", open_passwd, FILES, EACCES, 1 },
+	{ "write a file", write_file, ALL & ~FILES, EPERM, 0 },
+	{ "write a file", write_file, ROLE(MAPD) | ROLE(LMTP), EPERM, 0 },
+	{ "write a file", write_file, FILES & ~(ROLE(MAPD) | ROLE(LMTP)), EACCES, 1 },
+	{ "open a descriptor of another process", open_foreign_descriptor, ALL & ~FILES, EPERM, 0 },
+	{ "open a descriptor of another process", open_foreign_descriptor, FILES, EACCES, 1 },
+	{ "take a descriptor of another process", take_foreign_descriptor, ALL, ENOSYS, 0 },
+	{ "read the memory of another process", read_foreign_memory, ALL, EPERM, 0 },
+	{ "ptrace", trace_other, ALL, EPERM, 0 },
+	{ "signal another process", signal_other, ALL & ~CHILDREN, EPERM, 0 },
+	{ "signal another process", signal_other, CHILDREN, EPERM, 6 },
+	{ "exec", run_program, ALL, EPERM, 0 },
+	{ "fork", make_process, ALL & ~CHILDREN, EPERM, 0 },
+	{ "fork", make_process, CHILDREN, 0, 0 },
+	{ "connect out", connect_out, ALL & ~NET, EPERM, 0 },
+	{ "connect to a port that was not named", connect_out, NET, EACCES, 4 },
+	{ "connect to a port that was named", connect_where_it_may, NET, 0, 0 },
+	{ "bind a TCP port", bind_port, ALL & ~NET, EPERM, 0 },
+	{ "bind a TCP port", bind_port, NET, EACCES, 4 },
+	{ "a raw socket", raw_socket, ALL, EPERM, 0 },
+	{ "a packet socket", packet_socket, ALL, EPERM, 0 },
+	{ "a UNIX stream socket", unix_socket, ALL & ~STREAMS, EPERM, 0 },
+	{ "a UNIX stream socket", unix_socket, STREAMS, 0, 0 },
+	{ "memory that is written and executed", executable_memory, ALL, EPERM, 0 },
+	{ "memory made executable", memory_made_executable, ALL, EPERM, 0 },
+	{ "a new name space", new_namespace, ALL, EPERM, 0 },
+	{ "clone into a name space", clone_into_namespace, ALL, EPERM, 0 },
+	{ "become root", become_root, ALL & ~CHILDREN, EPERM, 0 },
+	{ "push input into a terminal", type_for_others, ALL, EPERM, 0 },
+	{ "change a limit", raise_limits, ALL, EPERM, 0 },
+};
+
+/* Run `attempt` in a child that is in that jail; its return value. */
+static int in_jail(const struct jail *j, int (*attempt)(void))
+{
+	int status = 0;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		jail_enter(j);
+		_exit(attempt());
+	}
+	waitpid(pid, &status, 0);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status);
+}
+
+static void try_all(const struct jail *like)
+{
+	int wrong = 0;
+
+	for (size_t i = 0; i < sizeof attempts / sizeof *attempts; i++)
+		for (unsigned role = 0; role < JAIL_ROLES; role++) {
+			const struct attempt *a = &attempts[i];
+			struct jail j = *like;
+			int got;
+
+			if ((a->roles >> role & 1) == 0 || a->abi > abi)
+				continue;
+			j.role = (enum jail_role)role;
+			got = in_jail(&j, a->try);
+			if (got != a->want)
+				printf("%s, %s: error %d, not %d\n", jail_role_name(j.role), a->name, got, a->want);
+			wrong += got != a->want;
+			test_checks++;
+		}
+	check_int(wrong, 0);
+}
+
+static int listen_on_loopback(uint16_t *port)
+{
+	struct sockaddr_in sa = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t n = sizeof sa;
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	check(bind(fd, (struct sockaddr *)&sa, sizeof sa) == 0 && listen(fd, 1000) == 0);
+	check(getsockname(fd, (struct sockaddr *)&sa, &n) == 0);
+	*port = ntohs(sa.sin_port);
+	return fd;
+}
+
+static void start_outside(void)
+{
+	outside_fd = open("/dev/null", O_RDONLY);
+	outside = fork();
+	if (outside == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		for (;;)
+			pause();
 	}
 }
 
-static void test_landlock_leaves_only_what_is_named(void **state)
+static void stop_outside(void)
 {
-	static const char *const readable[] = { "/etc/passwd", NULL };
-	struct jail j = { .role = JAIL_AUTHD, .readable = readable };
+	kill(outside, SIGKILL);
+	waitpid(outside, NULL, 0);
+	close(outside_fd);
+}
 
-	(void)state;
-	check_int(in_jail(&j, open_passwd), 0);
+static void red_team(const struct jail *like)
+{
+	int here = listen_on_loopback(&port_open), there = listen_on_loopback(&port_closed);
+	uint16_t ports[2] = { port_open, 0 };
+	struct jail j = *like;
+
+	start_outside();
+	j.connect_ports = ports;
+	try_all(&j);
+	stop_outside();
+	close(here);
+	close(there);
+}
+
+static bool skip_without_root(void)
+{
 	if (geteuid() == 0)
-		check_int(in_jail(&j, open_shadow), EACCES);
-	check_int(in_jail(&j, write_tmp), EACCES);
+		return false;
+	printf("skipped: needs root\n");
+	check(true);
+	return true;
 }
 
-static void test_root_is_given_up(void **state)
+static void test_root_breaks_out_of_no_role(void **state)
 {
-	char dir[] = "/tmp/gatepost-jail-XXXXXX";
-	struct jail j = { .role = JAIL_AUTHD, .root = true, .uid = 65534, .gid = 65534, .chroot_dir = dir };
+	(void)state;
+	if (!skip_without_root())
+		red_team(&(struct jail){ .root = true, .uid = NOBODY, .gid = NOBODY });
+}
+
+static void test_an_ordinary_user_breaks_out_of_no_role(void **state)
+{
+	int status;
+	pid_t pid;
 
 	(void)state;
 	if (geteuid() != 0) {
-		printf("skipped: needs root\n");
-		check(true);
+		red_team(&(struct jail){ 0 });
 		return;
 	}
-	check(mkdtemp(dir) != NULL && chmod(dir, 0755) == 0);
-	check_int(in_jail(&j, become_root), EPERM);
-	check_int(in_jail(&j, open_passwd), ENOENT);
-	rmdir(dir);
-}
-
-static char closed_file[64];
-
-static int open_closed_file(void)
-{
-	return open(closed_file, O_RDONLY) >= 0 ? 0 : errno;
-}
-
-static int write_closed_file(void)
-{
-	return open(closed_file, O_WRONLY) >= 0 ? 0 : errno;
-}
-
-/* The right to read what is root's alone, below what Landlock leaves, and nowhere else. */
-static void test_reading_is_kept_where_it_is_bounded(void **state)
-{
-	char dir[] = "/tmp/gatepost-jail-XXXXXX";
-	const char *const readable[] = { dir, NULL };
-	struct jail j = { .role = JAIL_MAPD, .root = true, .uid = 65534, .gid = 65534, .readable = readable };
-	int fd;
-
-	(void)state;
-	if (geteuid() != 0) {
-		printf("skipped: needs root\n");
-		check(true);
-		return;
+	pid = fork();
+	if (pid == 0) {
+		check(setgroups(0, NULL) == 0 && setgid(NOBODY) == 0 && setuid(NOBODY) == 0);
+		red_team(&(struct jail){ 0 });
+		_exit(0);
 	}
-	check(mkdtemp(dir) != NULL); /* mode 0700 */
-	snprintf(closed_file, sizeof closed_file, "%s/table", dir);
-	fd = open(closed_file, O_WRONLY | O_CREAT, 0600);
-	check(fd >= 0);
-	close(fd);
-	check_int(in_jail(&j, open_closed_file), EACCES);
-	j.reads_all = true;
-	check_int(in_jail(&j, open_closed_file), 0);
-	check_int(in_jail(&j, write_closed_file), EACCES);
-	check_int(in_jail(&j, open_shadow), EACCES);
-	check_int(in_jail(&j, become_root), EPERM);
-	/* Without Landlock it is not kept. */
-	j.readable = NULL;
-	check_int(in_jail(&j, open_closed_file), EACCES);
-	unlink(closed_file);
-	rmdir(dir);
+	waitpid(pid, &status, 0);
+	check_int(status, 0);
 }
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(test_reading_is_kept_where_it_is_bounded),
-		cmocka_unit_test(test_seccomp_by_role), cmocka_unit_test(test_landlock_leaves_only_what_is_named),
-		cmocka_unit_test(test_root_is_given_up) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_root_breaks_out_of_no_role),
+		cmocka_unit_test(test_an_ordinary_user_breaks_out_of_no_role) };
 
+	abi = syscall(SYS_landlock_create_ruleset, NULL, 0, 1 /* LANDLOCK_CREATE_RULESET_VERSION */);
 	return test_run(tests);
 }

@@ -1,4 +1,5 @@
 #include "child/child.h"
+#include "base/jail.h"
 #include "base/log.h"
 #include "child/start_msg.h"
 #include "msg/master_msg.h"
@@ -160,6 +161,7 @@ static void on_sigterm(uv_signal_t *handle, int signum)
 static void on_loop_turn(uv_check_t *handle)
 {
 	(void)handle;
+	jail_tell();
 	log_flush();
 }
 
@@ -232,6 +234,7 @@ void child_ready(struct child *c, const char *jail)
 int child_run(struct child *c)
 {
 	uv_run(c->loop, UV_RUN_DEFAULT);
+	jail_tell();
 	log_flush();
 	return 0;
 }

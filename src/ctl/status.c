@@ -61,16 +61,15 @@ static void print_table(const json_t *status)
 		(int)json_integer_value(json_object_get(status, "pid")), text_of(status, "config_directory"));
 	json_array_foreach(listen, i, row)
 		printf("listens on %-24s %s\n", text_of(row, "address"), text_of(row, "service"));
-	printf("%-8s %8s  %-9s %s\n", "process", "pid", "state", "gave up");
+	printf("%-8s %8s  %s\n", "process", "pid", "state");
 	json_array_foreach(processes, i, row)
 	{
-		printf("%-8s %8d  %-9s %s", text_of(row, "role"), (int)json_integer_value(json_object_get(row, "pid")),
+		printf("%-8s %8d  %-9s", text_of(row, "role"), (int)json_integer_value(json_object_get(row, "pid")),
 			json_is_true(json_object_get(row, "leaving")) ? "leaving"
 			: json_is_true(json_object_get(row, "ready")) ? "ready"
-								      : "starting",
-			text_of(row, "jail"));
+								      : "starting");
 		print_details(row);
-		putchar('\n');
+		printf("\n%18s  gave up: %s\n", "", text_of(row, "jail"));
 	}
 	json_array_foreach(processes, i, row) print_advice(row);
 }

@@ -45,9 +45,8 @@ _Noreturn static void be_half(struct deliver *d, int fd, uid_t uid, gid_t gid)
 	uv_signal_start(&c->sigterm, c->sigterm.signal_cb, SIGTERM);
 	d->is_half = true;
 	snprintf(private_dir, sizeof private_dir, "%s/private", c->queue_directory);
-	/* The role that may open files, but neither fork nor execute. */
 	jail_enter(&(struct jail){
-		.role = JAIL_MAPD, .root = true, .uid = uid, .gid = gid, .readable = readable, .writable = writable });
+		.role = JAIL_LMTP, .root = true, .uid = uid, .gid = gid, .readable = readable, .writable = writable });
 	ipc_open(&d->half, c->loop, fd, from_deliver, sizeof from_deliver / sizeof *from_deliver, on_control_end);
 	child_run(c);
 	_exit(0);

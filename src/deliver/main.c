@@ -133,7 +133,7 @@ static const char *enter_jail(const struct child *c)
 	add_path(writable, &n, private_dir);
 	add_service_paths(c, writable, &n);
 	getpwnam("root"); /* loads what the look-up of users needs */
-	return jail_enter(&(struct jail){ .role = JAIL_DELIVER,
+	return jail_enter(&(struct jail){ .role = c->root ? JAIL_DELIVER : JAIL_DELIVER_ALONE,
 		.root = c->root,
 		.uid = c->uid,
 		.gid = c->gid,

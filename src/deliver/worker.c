@@ -1,5 +1,6 @@
 #include "deliver/worker.h"
 #include "base/arena.h"
+#include "base/jail.h"
 #include "base/log.h"
 
 #include <errno.h>
@@ -71,6 +72,7 @@ static void be_worker(const struct mailbox *m, int fd)
 	keep[n++] = fd;
 	keep_only(keep, n);
 	mailbox_deliver(m, &r);
+	jail_tell();
 	_exit(write_all(fd, &r, sizeof r) == 0 ? 0 : 1);
 }
 

@@ -52,7 +52,7 @@ struct proc { /* one child */
 	unsigned open_handles;
 	bool channel_open, exited, ready;
 	bool leaving, told; /* a successor takes its place; it knows */
-	char jail[64];
+	char jail[256];
 	unsigned counts_table; /* of an smtpd */
 };
 

@@ -2,7 +2,7 @@
  * queued - the queue: sole owner of the log; recovery, retry, destinations, reports.
  *
  *	runs as		queue_owner
- *	jail		chroot to queue_directory, no_new_privs, seccomp without network
+ *	jail		chroot to queue_directory, Landlock: log/ alone, seccomp without network
  *	has		queue_directory/log; the control socket public/queue
  *	peers		smtpd (segments, notices), relay and deliver (jobs), mapd (routes)
  *
@@ -150,6 +150,7 @@ static void start_handles(struct queued *q)
 
 int main(void)
 {
+	static const char *const writable[] = { "log", NULL };
 	struct queued *q = &the_queue;
 	struct timespec now;
 
@@ -170,7 +171,8 @@ int main(void)
 				       .root = q->child.root,
 				       .uid = q->child.uid,
 				       .gid = q->child.gid,
-				       .chroot_dir = q->child.queue_directory }));
+				       .chroot_dir = q->child.queue_directory,
+				       .writable = writable }));
 	segments_start(q);
 	control_start(q);
 	return child_run(&q->child);

@@ -1,9 +1,9 @@
 /*
  * smtpd - the SMTP server: one process per core, all sessions of it in one event loop.
  *
- * Runs as mail_owner, chrooted to queue_directory, without new privileges; seccomp refuses every call that opens,
- * makes, renames or removes a file, that executes or forks. Open before that: listeners, certificates and keys, the
- * log. Peers: master (orders), queued (lends segments of the log, is told how far they are committed, flushes queues),
+ * Runs as mail_owner, chrooted to queue_directory, without new privileges; seccomp leaves no call that opens, makes,
+ * renames or removes a file, that executes or forks; Landlock no TCP but to the ports of the configuration (ports.c) and
+ * of DNS. Open before that: listeners, certificates and keys, the log. Peers: master (orders), queued (lends segments of the log, is told how far they are committed, flushes queues),
  * mapd (lookups), the authentication service at smtpd_sasl_path (a UNIX socket below the chroot, or TCP), DNS.
  * man/smtpd.8 is the manual.
  */
@@ -72,7 +72,8 @@ int main(void)
 		.root = smtpd.child.root,
 		.uid = smtpd.child.uid,
 		.gid = smtpd.child.gid,
-		.chroot_dir = smtpd.child.queue_directory });
+		.chroot_dir = smtpd.child.queue_directory,
+		.connect_ports = ports_to_connect() });
 	services_connect();
 	uv_timer_init(smtpd.child.loop, &trim_timer);
 	uv_timer_start(&trim_timer, on_trim_timer, TRIM_MS, TRIM_MS);

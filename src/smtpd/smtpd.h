@@ -240,6 +240,8 @@ extern struct smtpd smtpd;
 
 /* service.c */
 void services_open(void);
+/* TCP ports that they and DNS connect to, ended by 0: what the jail permits. Static. After services_open(). */
+const uint16_t *ports_to_connect(void);
 void services_connect(void);
 bool services_know_auth(void); /* was every authentication service that is used there once? */
 const struct service *service_find(const struct conf_service *row);
