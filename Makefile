@@ -39,9 +39,13 @@ WARN = -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wvla -Wstrict-prototypes 
 CFLAGS_release = -O2 -g -D_FORTIFY_SOURCE=3
 CFLAGS_debug = -O0 -g
 CFLAGS_asan = -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer -DASAN
-HARDEN = -fstack-protector-strong -fstack-clash-protection -ftrivial-auto-var-init=zero -fPIE
+# test/peer/hardening looks at what comes out of these.
+BRANCHES_x86_64 = -fcf-protection=full
+BRANCHES_aarch64 = -mbranch-protection=standard
+HARDEN = -fstack-protector-strong -fstack-clash-protection -ftrivial-auto-var-init=zero -fPIE \
+	$(BRANCHES_$(firstword $(subst -, ,$(shell $(CC) -dumpmachine))))
 ALL_CFLAGS = -std=c17 -D_GNU_SOURCE -DGATEPOST_VERSION='"$(VERSION)"' -Isrc $(WARN) $(HARDEN) $(CFLAGS_$(MODE)) $(CFLAGS)
-ALL_LDFLAGS = $(CFLAGS_$(MODE)) -pie -Wl,-z,relro,-z,now -Wl,--as-needed $(LDFLAGS)
+ALL_LDFLAGS = $(CFLAGS_$(MODE)) -pie -Wl,-z,relro,-z,now,-z,noexecstack,-z,separate-code -Wl,--as-needed $(LDFLAGS)
 
 .DEFAULT_GOAL := all
 .SUFFIXES:
