@@ -45,7 +45,10 @@ static uint32_t through_octet(uint32_t difference)
 	return crc32c(difference, "", 1) ^ crc32c(0, "", 1);
 }
 
-/* The bit of octets 8 to 23 or of the payload that explains the difference, or a bit of the checksum. False: none. */
+/*
+ * The bit behind the length (type, flags, payload) that explains the difference, or a bit of the checksum. False: none. A bit
+ * of generation or length is no explanation: these are known to be right, so that more than one bit is wrong.
+ */
 static bool flip_what_explains(unsigned char *p, size_t n, uint32_t off)
 {
 	uint32_t one[8];
@@ -59,7 +62,7 @@ static bool flip_what_explains(unsigned char *p, size_t n, uint32_t off)
 
 		one[k] = crc32c(0, &octet, 1) ^ crc32c(0, "", 1);
 	}
-	for (size_t at = RECORD_HEADER_OCTETS + n; at > AT_GENERATION; at--) {
+	for (size_t at = RECORD_HEADER_OCTETS + n; at > AT_TYPE; at--) {
 		for (unsigned k = 0; k < 8; k++) {
 			if (one[k] == off) {
 				flip(p + at - 1, k);
@@ -105,7 +108,7 @@ size_t record_mend(const struct segment_head *h, unsigned char *p, size_t room)
 			return record_octets(m);
 		flip(p + AT_LENGTH, bit);
 	}
-	if (wrong == 0 && fits(n, room) && flip_what_explains(p, n, off) && get32(p + AT_LENGTH) == n)
+	if (wrong == 0 && fits(n, room) && flip_what_explains(p, n, off))
 		return record_octets(n);
 	return 0;
 }

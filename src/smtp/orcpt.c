@@ -15,7 +15,8 @@ static int put_utf8(struct buf *out, struct str in, const char *also)
 			c &= 0x7fUL >> n;
 		for (size_t i = 1; i < n; i++)
 			c = c << 6 | ((unsigned char)in.p[i] & 0x3f);
-		if (c == (unsigned char)*also || (ascii_is_graph(in.p[0]) && c != '\\' && c != '+' && c != '='))
+		if ((*also && c == (unsigned char)*also) ||
+			(ascii_is_graph(in.p[0]) && c != '\\' && c != '+' && c != '='))
 			buf_add_char(out, in.p[0]);
 		else
 			buf_addf(out, "\\x{%02lX}", c);

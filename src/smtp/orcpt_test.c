@@ -3,6 +3,17 @@
 
 #define LONG "0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789"
 
+/* Also an octet that a C string would end with. */
+static void test_nul(void **state)
+{
+	struct buf out = BUF_INIT(64);
+
+	(void)state;
+	check_int(utf8_address_put(&out, str_pn("a\0b\x7f@x", 6)), 0);
+	check_str(buf_str(&out), "a\\x{00}b\\x{7F}@x");
+	buf_free(&out);
+}
+
 static void test_orcpt(void **state)
 {
 	static const struct {
@@ -41,7 +52,7 @@ static void test_orcpt(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(test_orcpt) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_orcpt), cmocka_unit_test(test_nul) };
 
 	return test_run(tests);
 }
