@@ -33,6 +33,7 @@ static const struct {
 	[JAIL_RELAY] = { "relay", HAS_NET },
 	[JAIL_DELIVER] = { "deliver", HAS_UNIX | HAS_READ | HAS_WRITE | HAS_CHILDREN },
 	[JAIL_LMTP] = { "lmtp", HAS_NET | HAS_UNIX | HAS_READ },
+	[JAIL_NAMES] = { "names", HAS_UNIX | HAS_READ },
 	[JAIL_DELIVER_ALONE] = { "deliver", HAS_NET | HAS_UNIX | HAS_READ | HAS_WRITE | HAS_CHILDREN },
 };
 

@@ -206,9 +206,9 @@ static int lives(void)
 #define ALL	 ((1U << JAIL_ROLES) - 1)
 #define ROLE(r)	 (1U << JAIL_##r)
 #define NET	 (ROLE(SMTPD) | ROLE(RELAY) | ROLE(LMTP) | ROLE(DELIVER_ALONE))
-#define FILES	 (ROLE(AUTHD) | ROLE(MAPD) | ROLE(QUEUED) | ROLE(DELIVER) | ROLE(LMTP) | ROLE(DELIVER_ALONE))
+#define FILES	 (ROLE(AUTHD) | ROLE(MAPD) | ROLE(QUEUED) | ROLE(DELIVER) | ROLE(LMTP) | ROLE(NAMES) | ROLE(DELIVER_ALONE))
 #define CHILDREN (ROLE(DELIVER) | ROLE(DELIVER_ALONE))
-#define STREAMS	 (ROLE(SMTPD) | ROLE(MAPD) | ROLE(DELIVER) | ROLE(LMTP) | ROLE(DELIVER_ALONE))
+#define STREAMS	 (ROLE(SMTPD) | ROLE(MAPD) | ROLE(DELIVER) | ROLE(LMTP) | ROLE(NAMES) | ROLE(DELIVER_ALONE))
 
 /* Who gets which error; the roles that stand in no row may do it. */
 static const struct attempt {
@@ -224,8 +224,8 @@ static const struct attempt {
 	{ "open /etc/passwd", open_passwd, ALL & ~FILES, EPERM, 0 },
 	{ "open /etc/passwd", open_passwd, FILES, EACCES, 1 },
 	{ "write a file", write_file, ALL & ~FILES, EPERM, 0 },
-	{ "write a file", write_file, ROLE(MAPD) | ROLE(LMTP), EPERM, 0 },
-	{ "write a file", write_file, FILES & ~(ROLE(MAPD) | ROLE(LMTP)), EACCES, 1 },
+	{ "write a file", write_file, ROLE(MAPD) | ROLE(LMTP) | ROLE(NAMES), EPERM, 0 },
+	{ "write a file", write_file, FILES & ~(ROLE(MAPD) | ROLE(LMTP) | ROLE(NAMES)), EACCES, 1 },
 	{ "open a descriptor of another process", open_foreign_descriptor, ALL & ~FILES, EPERM, 0 },
 	{ "open a descriptor of another process", open_foreign_descriptor, FILES, EACCES, 1 },
 	{ "take a descriptor of another process", take_foreign_descriptor, ALL, ENOSYS, 0 },

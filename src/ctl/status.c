@@ -12,6 +12,13 @@ static const char *text_of(const json_t *object, const char *key)
 	return s ? s : "";
 }
 
+static bool is_jail(const char *key)
+{
+	size_t n = strlen(key);
+
+	return n > 5 && strcmp(key + n - 5, "_jail") == 0;
+}
+
 /* What a process tells of itself, in one line: every member that is not in the fixed columns. */
 static void print_details(const json_t *process)
 {
@@ -21,7 +28,7 @@ static void print_details(const json_t *process)
 
 	json_object_foreach((json_t *)(uintptr_t)process, key, value)
 	{
-		bool known = false;
+		bool known = is_jail(key);
 
 		for (size_t i = 0; i < sizeof columns / sizeof *columns; i++)
 			known = known || strcmp(key, columns[i]) == 0;
@@ -51,6 +58,17 @@ static void print_advice(const json_t *process)
 			lost);
 }
 
+/* What it gave up, and what its helpers did ("lmtp_jail"). */
+static void print_jails(const json_t *process)
+{
+	const char *key;
+	json_t *value;
+
+	printf("%18s  gave up: %s\n", "", text_of(process, "jail"));
+	json_object_foreach((json_t *)(uintptr_t)process, key, value) if (is_jail(key))
+		printf("%18s  its process %.*s gave up: %s\n", "", (int)strlen(key) - 5, key, text_of(process, key));
+}
+
 static void print_table(const json_t *status)
 {
 	const json_t *listen = json_object_get(status, "listen"), *processes = json_object_get(status, "processes");
@@ -69,7 +87,8 @@ static void print_table(const json_t *status)
 			: json_is_true(json_object_get(row, "ready")) ? "ready"
 								      : "starting");
 		print_details(row);
-		printf("\n%18s  gave up: %s\n", "", text_of(row, "jail"));
+		putchar('\n');
+		print_jails(row);
 	}
 	json_array_foreach(processes, i, row) print_advice(row);
 }

@@ -34,6 +34,8 @@ struct deliver {
 	char program[256];	 /* our own name in log lines: syslog_name/deliver */
 	struct ipc half;	 /* half.c: to the LMTP process; in that one: to deliver */
 	bool has_half, is_half;
+	char half_jail[256];	/* what the LMTP process gave up */
+	const char *names_jail; /* and the one that looks up users; "": there is none */
 	unsigned jobs;
 	bool stopping;
 	uint64_t sent, deferred, bounced; /* recipients since the start */

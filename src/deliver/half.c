@@ -37,7 +37,7 @@ _Noreturn static void be_half(struct deliver *d, int fd, uid_t uid, gid_t gid)
 	static const char *readable[] = { "/etc", "/lib", "/usr/lib", "/lib64", "/run/systemd", NULL };
 	struct child *c = &d->child;
 	char private_dir[4096];
-	const char *writable[] = { private_dir, NULL };
+	const char *writable[] = { private_dir, NULL }, *jail;
 
 	if (uv_loop_fork(c->loop) != 0)
 		fatal("cannot take the event loop into the LMTP process");
@@ -45,8 +45,9 @@ _Noreturn static void be_half(struct deliver *d, int fd, uid_t uid, gid_t gid)
 	uv_signal_start(&c->sigterm, c->sigterm.signal_cb, SIGTERM);
 	d->is_half = true;
 	snprintf(private_dir, sizeof private_dir, "%s/private", c->queue_directory);
-	jail_enter(&(struct jail){
+	jail = jail_enter(&(struct jail){
 		.role = JAIL_LMTP, .root = true, .uid = uid, .gid = gid, .readable = readable, .writable = writable });
+	ipc_write_now(fd, MSG_READY, str_c(jail), NULL, 0);
 	ipc_open(&d->half, c->loop, fd, from_deliver, sizeof from_deliver / sizeof *from_deliver, on_control_end);
 	child_run(c);
 	_exit(0);
@@ -65,7 +66,10 @@ void half_start(struct deliver *d)
 {
 	const char *owner = conf_str(d->child.main, "mail_owner");
 	const struct passwd *pw;
-	int pair[2];
+	int pair[2], fds[IPC_MAX_FDS];
+	unsigned n_fds = 0;
+	uint16_t type = 0;
+	ssize_t n;
 	pid_t pid;
 
 	if (!d->child.root)
@@ -84,6 +88,10 @@ void half_start(struct deliver *d)
 		be_half(d, pair[1], pw->pw_uid, pw->pw_gid);
 	}
 	close(pair[1]);
+	n = ipc_read_now(pair[0], &type, d->half_jail, sizeof d->half_jail - 1, fds, &n_fds);
+	if (n < 0 || type != MSG_READY)
+		fatal("the LMTP process did not start");
+	d->half_jail[n] = '\0';
 	d->has_half = true;
 	ipc_open(&d->half, d->child.loop, pair[0], from_deliver, 0, on_half_end); /* it may send nothing there */
 }

@@ -9,6 +9,7 @@
  */
 #include "deliver/deliver.h"
 #include "deliver/half.h"
+#include "deliver/names.h"
 #include "base/jail.h"
 #include "base/log.h"
 
@@ -51,6 +52,8 @@ static void on_status(struct child *c, struct buf *json)
 		"\"sent\":%llu,\"deferred\":%llu,\"bounced\":%llu",
 		d->jobs, workers_running(), workers_waiting(), lmtp_connections(d), (unsigned long long)d->sent,
 		(unsigned long long)d->deferred, (unsigned long long)d->bounced);
+	if (d->has_half)
+		buf_addf(json, ",\"lmtp_jail\":\"%s\",\"names_jail\":\"%s\"", d->half_jail, d->names_jail);
 }
 
 /* Names of Maildir files must not hold "/" or ":" (maildir(5)). */
@@ -123,8 +126,9 @@ static void add_service_paths(const struct child *c, const char **list, size_t *
 
 static const char *enter_jail(const struct child *c)
 {
-	static const char *readable[] = { "/etc", "/lib", "/usr/lib", "/lib64", "/usr/share/zoneinfo", "/run/systemd",
-		"/run/nscd", "/proc/self", "/dev/null", "/dev/urandom", NULL };
+	static const char *const nothing[] = { "/dev/null", NULL };
+	static const char *const alone[] = { "/etc", "/lib", "/usr/lib", "/lib64", "/usr/share/zoneinfo",
+		"/run/systemd", "/run/nscd", "/proc/self", "/dev/null", "/dev/urandom", NULL };
 	const char *writable[PATHS_MAX] = { NULL };
 	size_t n = 0;
 	char private_dir[4096];
@@ -132,12 +136,13 @@ static const char *enter_jail(const struct child *c)
 	snprintf(private_dir, sizeof private_dir, "%s/private", c->queue_directory);
 	add_path(writable, &n, private_dir);
 	add_service_paths(c, writable, &n);
-	getpwnam("root"); /* loads what the look-up of users needs */
+	if (!c->root)
+		getpwnam("root"); /* loads what the look-up of users needs */
 	return jail_enter(&(struct jail){ .role = c->root ? JAIL_DELIVER : JAIL_DELIVER_ALONE,
 		.root = c->root,
 		.uid = c->uid,
 		.gid = c->gid,
-		.readable = readable,
+		.readable = c->root ? nothing : alone,
 		.writable = writable });
 }
 
@@ -151,6 +156,7 @@ int main(void)
 	set_names(&d);
 	make_base(&d.child);
 	half_start(&d);
+	d.names_jail = names_start(&d.child);
 	d.map = map_client_new(d.child.loop, d.child.conf);
 	child_ready(&d.child, enter_jail(&d.child));
 	return child_run(&d.child);
