@@ -33,6 +33,7 @@ queued_SO = -luv -lcrypto -lidn2 -lpcre2-8 -lsqlite3 -llmdb -lseccomp
 relay_SO = -luv -lssl -lcrypto -lunbound -lidn2 -lpcre2-8 -lsqlite3 -llmdb -lidn -lseccomp
 deliver_SO = -luv -lcrypto -lpcre2-8 -lsqlite3 -llmdb -lidn2 -lidn -lseccomp
 master_SO = -luv -lssl -lcrypto -lsqlite3 -lcrypt -lsodium -largon2 -llmdb -lpcre2-8 -lidn2 -lidn -lseccomp
+pickup_SO = -lseccomp
 ctl_SO = -luv -lssl -lcrypto -lsqlite3 -lcrypt -lsodium -largon2 -llmdb -lpcre2-8 -lidn2 -lidn -ljansson -lseccomp
 
 WARN = -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wvla -Wstrict-prototypes -Wmissing-prototypes -Werror

@@ -36,6 +36,7 @@ enum jail_role {
 	JAIL_DELIVER,	    /* keeps root: it forks a child per delivery that takes the recipient's uid */
 	JAIL_LMTP,	    /* speaks LMTP for deliver */
 	JAIL_NAMES,	    /* looks up users for deliver */
+	JAIL_PICKUP,	    /* sends one file of maildrop */
 	JAIL_DELIVER_ALONE, /* deliver and LMTP in one, run by an ordinary user */
 	JAIL_ROLES
 };

@@ -34,6 +34,7 @@ static const struct {
 	[JAIL_DELIVER] = { "deliver", HAS_UNIX | HAS_READ | HAS_WRITE | HAS_CHILDREN },
 	[JAIL_LMTP] = { "lmtp", HAS_NET | HAS_UNIX | HAS_READ },
 	[JAIL_NAMES] = { "names", HAS_UNIX | HAS_READ },
+	[JAIL_PICKUP] = { "pickup", HAS_UNIX },
 	[JAIL_DELIVER_ALONE] = { "deliver", HAS_NET | HAS_UNIX | HAS_READ | HAS_WRITE | HAS_CHILDREN },
 };
 

@@ -208,7 +208,8 @@ static int lives(void)
 #define NET	 (ROLE(SMTPD) | ROLE(RELAY) | ROLE(LMTP) | ROLE(DELIVER_ALONE))
 #define FILES	 (ROLE(AUTHD) | ROLE(MAPD) | ROLE(QUEUED) | ROLE(DELIVER) | ROLE(LMTP) | ROLE(NAMES) | ROLE(DELIVER_ALONE))
 #define CHILDREN (ROLE(DELIVER) | ROLE(DELIVER_ALONE))
-#define STREAMS	 (ROLE(SMTPD) | ROLE(MAPD) | ROLE(DELIVER) | ROLE(LMTP) | ROLE(NAMES) | ROLE(DELIVER_ALONE))
+#define STREAMS \
+	(ROLE(PICKUP) | ROLE(SMTPD) | ROLE(MAPD) | ROLE(DELIVER) | ROLE(LMTP) | ROLE(NAMES) | ROLE(DELIVER_ALONE))
 
 /* Who gets which error; the roles that stand in no row may do it. */
 static const struct attempt {

@@ -5,8 +5,10 @@
  *
  * The directory is writable for everybody. What lies there is trusted for one thing only: who its owner is. The parent,
  * which is root when master is, opens, looks at the inode, and removes; it reads no octet. A child for each file takes
- * the owner's uid for good before it reads, and connects with it, so that smtpd sees what the owner could have sent.
+ * the owner's uid for good before it reads, and connects with it, so that smtpd sees what the owner could have sent; its
+ * jail leaves it the descriptor of the file and the socket of smtpd.
  */
+#include "base/jail.h"
 #include "base/log.h"
 #include "ctl/submit.h"
 
@@ -18,7 +20,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -87,25 +88,32 @@ static enum outcome deliver(int fd, size_t octets)
 
 static void become(const struct stat *st)
 {
-	const struct rlimit none = { 0, 0 }, cpu = { CHILD_S, CHILD_S };
+	const struct rlimit cpu = { CHILD_S, CHILD_S };
 
 	if (geteuid() == 0 && (setgroups(0, NULL) != 0 || setresgid(st->st_gid, st->st_gid, st->st_gid) != 0 ||
 				      setresuid(st->st_uid, st->st_uid, st->st_uid) != 0))
 		_exit(OUTCOME_LATER);
-	if (geteuid() != st->st_uid || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
+	if (geteuid() != st->st_uid)
 		_exit(OUTCOME_LATER);
-	setrlimit(RLIMIT_CORE, &none);
 	setrlimit(RLIMIT_CPU, &cpu);
+	jail_enter(&(struct jail){ .role = JAIL_PICKUP });
 }
 
 static enum outcome run_child(int fd, const struct stat *st)
 {
-	pid_t pid = fork();
 	int status = 0;
+	pid_t pid;
 
+	log_flush();
+	pid = fork();
 	if (pid == 0) {
+		enum outcome outcome;
+
 		become(st);
-		_exit((int)deliver(fd, (size_t)st->st_size));
+		outcome = deliver(fd, (size_t)st->st_size);
+		jail_tell();
+		log_flush();
+		_exit((int)outcome);
 	}
 	if (pid < 0)
 		return OUTCOME_LATER;
