@@ -12,7 +12,11 @@ enum {
 	AUTH_MAX_LINE = 16384,	  /* octets, LF included */
 	AUTH_MAX_INITIAL = 12288, /* octets of base64 (RFC 4954 sec. 4) */
 	AUTH_MAJOR = 1,		  /* another major: no common language */
-	AUTH_MINOR_EMPTY = 2	  /* from this minor on an empty resp= is an empty initial response */
+	AUTH_MINOR = 4,		  /* ours */
+	/* From this minor on … */
+	AUTH_MINOR_EMPTY = 2,	 /* an empty resp= is an empty initial response */
+	AUTH_MINOR_BINDING = 3,	 /* there are -PLUS mechanisms, channel_binding= and "#" */
+	AUTH_MINOR_CANCELLED = 4 /* CANCEL is answered */
 };
 
 /*

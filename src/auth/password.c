@@ -3,11 +3,12 @@
 #include "base/arena.h"
 #include "base/log.h"
 #include "sasl/base64.h"
+#include "sasl/saslprep.h"
+#include "sasl/scram.h"
 
 #include <argon2.h>
 #include <crypt.h>
 #include <openssl/evp.h>
-#include <openssl/hmac.h>
 #include <stdlib.h>
 #include <sys/random.h>
 
@@ -273,36 +274,23 @@ static int pbkdf2_make(const struct scheme *s, struct str plain, struct buf *raw
 
 /* ---- a SCRAM record (RFC 5802 sec. 3): "iterations,salt,StoredKey,ServerKey" ---- */
 
-static int scram_compare(const EVP_MD *md, struct str plain, struct str salt, uint64_t rounds, struct str stored_key)
-{
-	unsigned char salted[EVP_MAX_MD_SIZE], client[EVP_MAX_MD_SIZE], want[EVP_MAX_MD_SIZE];
-	unsigned n = 0;
-	int r = pbkdf2(md, plain, salt, rounds, salted), size = EVP_MD_get_size(md);
-
-	if (r == 0 && (HMAC(md, salted, size, (const unsigned char *)"Client Key", 10, client, &n) == NULL ||
-			      EVP_Digest(client, n, want, &n, md, NULL) != 1))
-		r = -PASSWORD_ECANNOT;
-	if (r == 0)
-		r = stored_key.n == n ? mem_eq_ct(stored_key.p, want, n) : -PASSWORD_EDATA;
-	mem_wipe(salted, sizeof salted);
-	mem_wipe(client, sizeof client);
-	return r;
-}
-
 static int scram_verify(const struct scheme *s, struct str raw, struct str plain)
 {
-	struct str rest = raw, rounds, salt, key;
-	struct buf salt_raw = BUF_INIT(1024), key_raw = BUF_INIT(128);
-	uint64_t n;
-	int r = -PASSWORD_EDATA;
+	int r = scram_keys_verify(scram_hash_find(str_c(s->detail)), raw, plain);
 
-	if (str_field(&rest, ",", &rounds) && str_u64(rounds, &n) && str_field(&rest, ",", &salt) &&
-		str_field(&rest, ",", &key) && base64_decode(&salt_raw, salt) == 0 && base64_decode(&key_raw, key) == 0)
-		r = scram_compare(strcmp(s->detail, "SHA1") == 0 ? EVP_sha1() : EVP_sha256(), plain, buf_str(&salt_raw),
-			n, buf_str(&key_raw));
-	buf_wipe(&salt_raw);
-	buf_wipe(&key_raw);
-	return r;
+	return r < 0 ? -PASSWORD_EDATA : r;
+}
+
+static int scram_make(const struct scheme *s, struct str plain, struct buf *raw)
+{
+	const struct scram_hash *h = scram_hash_find(str_c(s->detail));
+	struct scram_keys k;
+	int r = scram_keys_new(h, plain, &k);
+
+	if (r == 0)
+		r = scram_keys_format(h, &k, raw);
+	mem_wipe(&k, sizeof k);
+	return r == 0 ? 0 : -PASSWORD_ECANNOT;
 }
 
 /* ---- plain text ---- */
@@ -343,8 +331,9 @@ static const struct scheme schemes[] = {
 	{ "SHA256-CRYPT", ENC_NONE, crypt_verify, crypt_make, "$5$", false },
 	{ "CRYPT", ENC_NONE, crypt_verify, crypt_make, NULL, false },
 	{ "PBKDF2", ENC_NONE, pbkdf2_verify, pbkdf2_make, NULL, false },
-	{ "SCRAM-SHA-1", ENC_NONE, scram_verify, NULL, "SHA1", false },
-	{ "SCRAM-SHA-256", ENC_NONE, scram_verify, NULL, "SHA256", false },
+	{ "SCRAM-SHA-1", ENC_NONE, scram_verify, scram_make, "SHA-1", false },
+	{ "SCRAM-SHA-256", ENC_NONE, scram_verify, scram_make, "SHA-256", false },
+	{ "SCRAM-SHA-512", ENC_NONE, scram_verify, scram_make, "SHA-512", false },
 	{ "SSHA", ENC_BASE64, digest_verify, digest_make, "SHA1", false },
 	{ "SSHA256", ENC_BASE64, digest_verify, digest_make, "SHA256", false },
 	{ "SSHA512", ENC_BASE64, digest_verify, digest_make, "SHA512", false },
@@ -457,6 +446,21 @@ int password_like(struct str stored, struct str default_scheme, struct buf *out)
 	return 0;
 }
 
+/*
+ * RFC 4616 sec. 2: both sides are compared prepared (SASLprep). What is stored may have been made of the octets as they were
+ * typed, so that those are tried first; they are the same for nearly everybody.
+ */
+static int verify_prepared(const struct scheme *s, struct str raw, struct str plain)
+{
+	struct buf prepared = BUF_INIT(PASSWORD_MAX);
+	int r = 0;
+
+	if (saslprep(plain, &prepared) == 0 && !str_eq(buf_str(&prepared), plain))
+		r = s->verify(s, raw, buf_str(&prepared));
+	buf_wipe(&prepared);
+	return r;
+}
+
 int password_verify(struct str stored, struct str default_scheme, struct str plain, bool allow_weak)
 {
 	struct str data, name = split_stored(stored, default_scheme, &data);
@@ -474,8 +478,22 @@ int password_verify(struct str stored, struct str default_scheme, struct str pla
 		return -PASSWORD_EWEAK;
 	r = str_chr(data, '\0') >= 0 || decode(s, encoding, data, &raw) < 0 ? -PASSWORD_EDATA
 									    : s->verify(s, buf_str(&raw), plain);
+	if (r == 0)
+		r = verify_prepared(s, buf_str(&raw), plain);
 	buf_wipe(&raw);
 	return r;
+}
+
+enum password_use password_raw(struct str stored, struct str default_scheme, const char *scheme, struct buf *out)
+{
+	struct str data, name = split_stored(stored, default_scheme, &data);
+	enum encoding encoding;
+	const struct scheme *s = scheme_parse(name, &encoding);
+
+	if (s == NULL || (s->verify != plain_verify && strcmp(s->name, scheme) != 0) || str_chr(data, '\0') >= 0 ||
+		decode(s, encoding, data, out) < 0 || out->n == 0)
+		return PASSWORD_RAW_NONE;
+	return s->verify == plain_verify ? PASSWORD_RAW_PLAIN : PASSWORD_RAW_SCHEME;
 }
 
 int password_make(struct str scheme, struct str plain, struct buf *out)

@@ -28,7 +28,7 @@ enum password_err {	      /* returned negated; text: password_err_text() */
 int password_verify(struct str stored, struct str default_scheme, struct str plain, bool allow_weak);
 /*
  * Append "{SCHEME}data" for `plain` to *out (a secret). ARGON2ID: t=2, m=19 MiB, p=1; BLF-CRYPT: cost 10; SHA crypts:
- * 5000 rounds; PBKDF2: 5000. Returns 0, or -enum password_err.
+ * 5000 rounds; PBKDF2: 5000; SCRAM: 10000. Returns 0, or -enum password_err.
  */
 int password_make(struct str scheme, struct str plain, struct buf *out);
 /*
@@ -38,6 +38,13 @@ int password_make(struct str scheme, struct str plain, struct buf *out);
 int password_like(struct str stored, struct str default_scheme, struct buf *out);
 /* Is there such a scheme (an ".encoding" behind it is allowed)? 0, or -PASSWORD_ESCHEME, -PASSWORD_EWEAK. */
 int password_scheme_check(struct str scheme, bool allow_weak);
+/*
+ * What a mechanism that never sees the password can use of a stored one: appended to *out (a secret), decoded. SCHEME: it
+ * is of `scheme` (such as "SCRAM-SHA-256"), and this is its data; PLAIN: it is stored in the clear, and this is the password;
+ * NONE: it is a hash that tells the mechanism nothing, or no stored password at all.
+ */
+enum password_use { PASSWORD_RAW_NONE, PASSWORD_RAW_PLAIN, PASSWORD_RAW_SCHEME };
+enum password_use password_raw(struct str stored, struct str default_scheme, const char *scheme, struct buf *out);
 /*
  * Load what the libraries would load from files at a first hash: for a process that is about to be locked in. (Argon2
  * with several lanes ends threads, for which the C library wants libgcc_s.)

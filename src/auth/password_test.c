@@ -112,11 +112,52 @@ static void test_length(void **state)
 	check_int(password_verify(STR("{PLAIN}x"), STR("PLAIN"), STR("x\0y"), false), -PASSWORD_ETOOLONG);
 }
 
+/* Two ways to type a password (RFC 4013); one that cannot be prepared is compared as it is. */
+static void test_prepared(void **state)
+{
+	(void)state;
+	check_int(password_verify(STR("{PLAIN}IX"), STR(""), STR("\xe2\x85\xa8"), false), 1);
+	check_int(password_verify(STR("{PLAIN}\xe2\x85\xa8"), STR(""), STR("\xe2\x85\xa8"), false), 1);
+	check_int(password_verify(STR("{PLAIN}a\tb"), STR(""), STR("a\tb"), false), 1);
+	check_int(password_verify(STR("{PLAIN}\xff"), STR(""), STR("\xff"), false), 1);
+	check_int(password_verify(STR("{PLAIN}IX"), STR(""), STR("\xe2\x85\xa9"), false), 0);
+}
+
+static void test_raw(void **state)
+{
+	static const struct {
+		const char *stored, *scheme, *want;
+		enum password_use use;
+	} cases[] = {
+		{ "{SCRAM-SHA-256}1,a,b,c", "SCRAM-SHA-256", "1,a,b,c", PASSWORD_RAW_SCHEME },
+		{ "{scram-sha-256}1,a,b,c", "SCRAM-SHA-256", "1,a,b,c", PASSWORD_RAW_SCHEME },
+		{ "{SCRAM-SHA-256}1,a,b,c", "SCRAM-SHA-1", "", PASSWORD_RAW_NONE },
+		{ "{PLAIN}pass", "SCRAM-SHA-1", "pass", PASSWORD_RAW_PLAIN },
+		{ "{CLEARTEXT.b64}cGFzcw==", "SCRAM-SHA-1", "pass", PASSWORD_RAW_PLAIN },
+		{ "{PLAIN.hex}706", "SCRAM-SHA-1", "", PASSWORD_RAW_NONE },
+		{ "{SHA512-CRYPT}$6$a$b", "SCRAM-SHA-1", "", PASSWORD_RAW_NONE },
+		{ "pass", "SCRAM-SHA-1", "pass", PASSWORD_RAW_PLAIN }, /* by the default scheme */
+		{ "{NONE}pass", "SCRAM-SHA-1", "", PASSWORD_RAW_NONE },
+		{ "{PLAIN}", "SCRAM-SHA-1", "", PASSWORD_RAW_NONE },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct buf out = BUF_INIT(256);
+		enum password_use use = password_raw(str_c(cases[i].stored), STR("PLAIN"), cases[i].scheme, &out);
+
+		check_int(use, cases[i].use);
+		if (use != PASSWORD_RAW_NONE)
+			check_str(buf_str(&out), cases[i].want);
+		buf_wipe(&out);
+	}
+}
+
 static void test_make(void **state)
 {
 	static const char *const schemes[] = { "ARGON2ID", "ARGON2I", "BLF-CRYPT", "SHA512-CRYPT", "SHA256-CRYPT",
 		"CRYPT", "PBKDF2", "SSHA", "SSHA256", "SSHA512", "SHA", "SHA1", "SHA256", "SHA512", "PLAIN",
-		"CLEARTEXT", "SSHA256.HEX", "PLAIN.b64" };
+		"CLEARTEXT", "SSHA256.HEX", "PLAIN.b64", "SCRAM-SHA-1", "SCRAM-SHA-256", "SCRAM-SHA-512" };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof schemes / sizeof *schemes; i++) {
@@ -179,7 +220,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_known), cmocka_unit_test(test_like),
 		cmocka_unit_test(test_like_plain), cmocka_unit_test(test_length), cmocka_unit_test(test_make),
-		cmocka_unit_test(test_corpus) };
+		cmocka_unit_test(test_prepared), cmocka_unit_test(test_raw), cmocka_unit_test(test_corpus) };
 
 	return test_run(tests);
 }

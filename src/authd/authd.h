@@ -2,8 +2,10 @@
  * authd.h - the state of the authentication service, and what its parts ask of each other.
  *
  *	server.c  listeners, connections, octets in and out
- *	login.c   AUTH, CONT, CANCEL on a client socket: one struct login per request
- *	check.c   is this name and password right: databases, hashes, delays
+ *	login.c   one struct login per request: its life, its answers, their delay
+ *	exchange.c  AUTH, CONT, CANCEL on a client socket, and the mechanism behind them
+ *	check.c   is this name and password right: databases, hashes
+ *	key.c     the stored key for a mechanism that shows no password, and that of nobody
  *	users.c   USER, PASS, LIST … on a userdb or master socket
  */
 #ifndef AUTHD_AUTHD_H
@@ -85,6 +87,7 @@ struct authd {
 	struct row_cache *cache;
 	struct verdicts *verdicts;
 	struct login *hashing; /* whose hash is waited for */
+	unsigned char secret[32]; /* keys the salts that are made up: see key.c */
 	struct source passdb[DB_MAX], userdb[DB_MAX];
 	struct buf dummy[DB_MAX]; /* what an unknown user's password is compared with; see dummy_make() */
 	struct listener listener[LISTENERS_MAX];
@@ -132,6 +135,11 @@ void login_sweep(struct client *c);
  */
 void dummy_make(struct authd *a, size_t i);
 void dummy_follow(struct authd *a, size_t i, struct str stored);
+
+/* ---- key.c ---- */
+
+/* The secret of salts that are made up: kept in a file below queue_directory, made at the first start. Before the jail. */
+void key_secret_load(struct authd *a);
 
 /* ---- users.c ---- */
 

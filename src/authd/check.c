@@ -111,13 +111,24 @@ static void say(const struct login *l, const char *what)
 
 static void next_passdb(struct login *l)
 {
+	if (l->is_proven) {
+		login_fail(l, NULL, NULL);
+		return;
+	}
 	l->passdb++;
 	if (l->passdb < l->authd->set->n_passdbs)
 		ask(l, true);
 	else if (l->had_temp)
 		login_temp_fail(l);
+	else if (l->wants_key)
+		key_of_nobody(l);
 	else
 		login_fail(l, NULL, NULL);
+}
+
+void check_next(struct login *l)
+{
+	next_passdb(l);
 }
 
 /* Columns that are for this service, or for a userdb that was prefetched, and not for the client. */
@@ -175,7 +186,7 @@ static void on_verdict(struct login *l, int verdict)
 		next_passdb(l);
 		return;
 	}
-	if (verdict != 1 && l->lookup.from_cache) {
+	if (verdict != 1 && l->lookup.from_cache && !l->is_proven) {
 		/* The password may have been changed since. */
 		ask(l, false);
 		return;
@@ -194,6 +205,12 @@ static void on_verdict(struct login *l, int verdict)
 	take_name(l);
 	collect_fields(l);
 	login_succeed(l);
+}
+
+void check_proven(struct login *l)
+{
+	l->is_proven = true;
+	on_verdict(l, 1);
 }
 
 void dummy_make(struct authd *a, size_t i)
@@ -291,6 +308,10 @@ static void compare(struct login *l)
 	struct login *leader;
 	int known;
 
+	if (l->wants_key) {
+		key_take(l);
+		return;
+	}
 	verdict_key(a->verdicts, l->vars.user, l->vars.pass, l->stored, &l->key);
 	known = verdict_get(a->verdicts, &l->key, uv_now(a->child.loop));
 	if (known >= 0) {
@@ -352,7 +373,7 @@ static void on_rows(struct login *l)
 		next_passdb(l);
 		return;
 	}
-	if (row && needs_no_password(row, password->value)) {
+	if (row && !l->wants_key && needs_no_password(row, password->value)) {
 		on_verdict(l, 1);
 		return;
 	}
@@ -379,7 +400,8 @@ static void ask(struct login *l, bool use_cache)
 	l->state = LOGIN_WORK;
 	l->lookup = (struct lookup){ .done = on_lookup };
 	if (lookup_start(&l->lookup, &l->authd->passdb[l->passdb], "password_query",
-		    &l->authd->set->passdb[l->passdb].sql.password_query, &l->vars, l->mem, SQL_MAX_ROWS, use_cache))
+		    &l->authd->set->passdb[l->passdb].sql.password_query, &l->vars, l->mem, SQL_MAX_ROWS,
+		    use_cache && !l->wants_key)) /* a changed password: there is no second look with this proof */
 		on_rows(l);
 }
 

@@ -27,7 +27,14 @@ struct login {
 	uint64_t since_ms; /* since it waits for the client; since its check began */
 	uint64_t due_ms;
 
+	bool takes_final;   /* "final-resp-ok": OK and FAIL may carry the mechanism's last word */
+	bool is_final_sent; /* it went out as a challenge; one empty answer, and the login is done */
+	bool wants_binding; /* the client is asked for the data of its TLS channel */
+	struct str final;   /* the mechanism's last word, in base64 */
+
 	/* check.c's */
+	bool wants_key;	 /* the mechanism needs what is stored, and there is no password to compare it with */
+	bool is_proven;	 /* the mechanism is satisfied; no other passdb is asked */
 	size_t passdb;	 /* which one is asked */
 	bool had_temp;	 /* one of them did not work */
 	bool is_unknown; /* this passdb does not know the user */
@@ -38,11 +45,35 @@ struct login {
 	struct login *next_hashing;		 /* of authd.hashing */
 	struct login *followers, *next_follower; /* who asked the same while its hash was under way */
 	int verdict;				 /* of password_verify() */
+	struct scram_keys *derived;		 /* key.c's */
 	struct str fields;			 /* extra fields of OK, each with a TAB in front */
 };
 
-/* Check vars.user, vars.pass; ends in one of the three below. */
+/* exchange.c: what is stored for this user, in the mechanism's form; l goes on, or ends. */
+void login_key(struct login *l, struct str key);
+
+/*
+ * Check vars.user, vars.pass; ends in one of the three below. With wants_key it finds what is stored for vars.user, and
+ * login_key() comes instead, for an unknown user too.
+ */
 void check_start(struct login *l);
+/* The mechanism was satisfied with what login_key() gave: what is left to be checked. */
+void check_proven(struct login *l);
+/* This passdb has nothing that is of use: the next one. */
+void check_next(struct login *l);
+
+/* key.c: of l->stored make the mechanism's key. */
+void key_take(struct login *l);
+/* No passdb has one: a key of nobody, which looks like the others. */
+void key_of_nobody(struct login *l);
+
+/* A challenge, in base64. */
+void login_challenge(struct login *l, struct str base64);
+/* Is the mechanism for this client? (channel binding: from minor 3 on) */
+bool login_offers(const struct client *c, const struct sasl_mech *m);
+struct login **login_find(struct client *c, uint32_t id);
+/* Nobody wants its answer any more. */
+void login_drop(struct login *l);
 
 void login_succeed(struct login *l);
 /* code: of the FAIL line, or NULL. why: for the log, NULL: it was said already. The reply waits. */

@@ -230,6 +230,7 @@ int main(void)
 	accounts_open(&a->accounts);
 	password_load();
 	a->root = choose_root(a);
+	key_secret_load(a);
 	server_bind(a);
 	open_databases(a);
 	jail = enter_jail(a);

@@ -25,6 +25,7 @@ static const struct var vars_table[] = {
 	{ 'c', "secured", AT(secured) },
 	{ 'w', "password", AT(pass) },
 	{ 0, "session", AT(session) },
+	{ 0, "local_name", AT(local_name) },
 	{ 0, "auth_user", AT(user) },
 	{ 0, "orig_user", AT(orig_user) },
 	{ 0, "original_user", AT(orig_user) },

@@ -15,7 +15,7 @@ struct vars {								  /* values of one request; "" not known */
 	struct str service, local_ip, remote_ip, local_port, remote_port; /* %s %l %r %a %b */
 	struct str mechanism, secured, session, pass;			  /* %m %c %{session} %w; pass is a secret */
 	struct str orig_user;						  /* as the client sent it */
-	struct str home;
+	struct str home, local_name;
 };
 
 struct template_part {

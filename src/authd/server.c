@@ -13,7 +13,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-enum { BACKLOG = 511, OUT_MAX = 64 * 1024 * 1024, MINOR_AUTH = 2, MINOR_USERS = 1, ACCEPT_BURST = 16 };
+enum { BACKLOG = 511, OUT_MAX = 64 * 1024 * 1024, MINOR_USERS = 1, ACCEPT_BURST = 16 };
 
 /* ---- binding, with master's rights ---- */
 
@@ -426,7 +426,7 @@ static void client_new(struct listener *l, int fd)
 	uv_timer_init(a->child.loop, &c->grace);
 	check_peer(c);
 	if (is_login_socket(c)) {
-		buf_addf(&c->out, "VERSION\t%d\t%d\n", AUTH_MAJOR, MINOR_AUTH);
+		buf_addf(&c->out, "VERSION\t%d\t%d\n", AUTH_MAJOR, AUTH_MINOR);
 		uv_timer_start(&c->grace, on_grace, GRACE_MS, 0);
 	} else {
 		buf_addf(&c->out, "VERSION\t%d\t%d\nSPID\t%d\n", AUTH_MAJOR, MINOR_USERS, (int)getpid());

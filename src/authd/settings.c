@@ -47,6 +47,15 @@ static void load_size(struct loader *l, const char *key, uint64_t *out)
 		settings_complain(l, n, "%s = %s; it should be a size, such as \"10M\"", key, n->value);
 }
 
+static const char *mechanism_names(struct loader *l)
+{
+	const char *list = "";
+
+	for (size_t i = 0; sasl_mechs[i]; i++)
+		list = arena_printf(l->set->mem, "%s%s%s", list, i ? ", " : "", sasl_mechs[i]->name);
+	return list;
+}
+
 static void load_mechanisms(struct loader *l)
 {
 	const struct dovecot_node *n = dovecot_get(l->conf->first, "auth_mechanisms");
@@ -60,8 +69,8 @@ static void load_mechanisms(struct loader *l)
 		for (size_t i = 0; i < s->n_mechs; i++)
 			known |= s->mech[i] == m;
 		if (m == NULL)
-			settings_complain(l, n, "auth_mechanisms: \"%.*s\" is not available; there are plain and login",
-				STR_ARG(word));
+			settings_complain(l, n, "auth_mechanisms: \"%.*s\" is not available; there are %s",
+				STR_ARG(word), mechanism_names(l));
 		else if (!known && s->n_mechs < MECHS_MAX)
 			s->mech[s->n_mechs++] = m;
 	}

@@ -11,7 +11,7 @@
 
 #include <sys/types.h>
 
-enum { MECHS_MAX = 8, DB_MAX = 8, LISTENERS_MAX = 16, STATIC_MAX = 16 };
+enum { MECHS_MAX = 24, DB_MAX = 8, LISTENERS_MAX = 16, STATIC_MAX = 16 };
 
 struct sql_settings {
 	const char *file; /* where the queries stand, for messages; NULL: this block has no SQL */

@@ -28,4 +28,4 @@ static enum sasl_step login_step(struct sasl_xchg *x, struct str in)
 	return sasl_take_pass(x, in) < 0 ? SASL_BAD : SASL_CHECK_PASS;
 }
 
-const struct sasl_mech sasl_login = { "LOGIN", SASL_PLAINTEXT, 1, login_step };
+const struct sasl_mech sasl_login = { "LOGIN", SASL_PLAINTEXT, 1, login_step, NULL };

@@ -40,4 +40,4 @@ static enum sasl_step plain_step(struct sasl_xchg *x, struct str in)
 	return SASL_CHECK_PASS;
 }
 
-const struct sasl_mech sasl_plain = { "PLAIN", SASL_PLAINTEXT, sizeof(struct plain), plain_step };
+const struct sasl_mech sasl_plain = { "PLAIN", SASL_PLAINTEXT, sizeof(struct plain), plain_step, NULL };

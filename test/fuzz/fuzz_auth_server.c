@@ -1,7 +1,9 @@
 /*
  * What a client may say to authd on a client socket: AUTH, CONT, CANCEL, with the mechanisms behind them. The store of
- * passwords is replaced by a rule (the password of "u" is "right"). Oracle: no OK without "right" for that user.
+ * passwords is replaced by a rule (the password of "u" is "right"; SCRAM keys are of no password). Oracle: no OK without
+ * "right" for that user.
  */
+#include "../../src/authd/exchange.c"
 #include "../../src/authd/login.c"
 #include "../../src/authd/query.c"
 
@@ -12,9 +14,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static bool is_client_ended;
 static unsigned n_right;
 
+void check_proven(struct login *l)
+{
+	require(l == NULL); /* nobody has the password */
+}
+
 void check_start(struct login *l)
 {
-	if (str_eq(l->vars.user, STR("u")) && str_eq(l->vars.pass, STR("right"))) {
+	if (l->wants_key) {
+		login_key(l, STR("4096,JU+R9WqCKkIupul2Kcn3dg==,JlJN1A9zlYMDJy6uTGJ7XzmSKEyGjQh93N6ZORAgygs=,"
+				 "TKM3iaAJIldkR5lOXfe7diBvW9O3SB7mLNcrerronV4="));
+	} else if (str_eq(l->vars.user, STR("u")) && str_eq(l->vars.pass, STR("right"))) {
 		n_right++;
 		login_succeed(l);
 	} else if (l->vars.pass.n % 3 == 0) {
@@ -71,7 +81,9 @@ static unsigned count_ok(struct str out)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static bool is_quiet;
-	struct settings set = { .mech = { &sasl_plain, &sasl_login }, .n_mechs = 2, .failure_delay_ms = 1 };
+	struct settings set = { .mech = { &sasl_plain, &sasl_login, &sasl_scram_sha256, &sasl_scram_sha256_plus },
+		.n_mechs = 4,
+		.failure_delay_ms = 1 };
 	struct authd a = { .set = &set };
 	struct client c = { .authd = &a, .out = BUF_INIT(16 * 1024 * 1024) };
 	uv_loop_t loop;

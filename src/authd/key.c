@@ -1,0 +1,207 @@
+/*
+ * What is stored, for a mechanism that never shows the password (SCRAM): its own record, or a record that is derived here
+ * from a password stored in the clear.
+ *
+ * A user who has neither, and one whom nobody knows, gets keys of nobody: no proof fits them, and all that can be seen of
+ * them, the salt, the count, the time that it took, is as with the user who was asked for last. The salt is
+ * HMAC(secret, mechanism and name), so that it is the same at each attempt, as a real one (RFC 5802 sec. 9).
+ */
+#include "authd/login.h"
+
+#include "auth/password.h"
+#include "base/log.h"
+#include "sasl/scram.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <openssl/hmac.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { SALT_MADE_UP_MAX = 32 };
+
+static void random_octets(void *p, size_t n)
+{
+	if (getrandom(p, n, 0) != (ssize_t)n)
+		panic("the kernel gives no random numbers");
+}
+
+/* ---- the secret ---- */
+
+/* Written whole under another name first: what is found under its own is never half of it. */
+static bool secret_write(const char *path, const unsigned char *secret, size_t n)
+{
+	char fresh[4096];
+	bool good;
+	int fd;
+
+	snprintf(fresh, sizeof fresh, "%s.%d", path, (int)getpid());
+	fd = open(fresh, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0)
+		return false;
+	good = write(fd, secret, n) == (ssize_t)n && fsync(fd) == 0;
+	close(fd);
+	good = good && rename(fresh, path) == 0;
+	if (!good)
+		unlink(fresh);
+	return good;
+}
+
+void key_secret_load(struct authd *a)
+{
+	char path[4000];
+	struct stat st;
+	int fd;
+	bool good;
+
+	snprintf(path, sizeof path, "%s/pid/auth.secret", a->child.queue_directory);
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	good = fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_uid == geteuid() &&
+	       read(fd, a->secret, sizeof a->secret) == sizeof a->secret;
+	if (fd >= 0)
+		close(fd);
+	if (good)
+		return;
+	random_octets(a->secret, sizeof a->secret);
+	if (!secret_write(path, a->secret, sizeof a->secret))
+		log_warn("cannot keep %s: %s; until it can be, a SCRAM client is shown another salt after each start "
+			 "when "
+			 "its user is unknown or has a password in the clear",
+			path, strerror(errno));
+}
+
+/* ---- salts and records ---- */
+
+static const char *scheme_of(const struct login *l)
+{
+	return arena_printf(l->mem, "SCRAM-%s", l->mech->scram->name);
+}
+
+static void make_up_salt(const struct login *l, struct scram_keys *k, size_t n)
+{
+	unsigned char octets[EVP_MAX_MD_SIZE];
+	const char *text = arena_printf(l->mem, "%s %.*s", l->mech->scram->name, STR_ARG(l->vars.user));
+	unsigned got = 0;
+
+	if (HMAC(EVP_sha256(), l->authd->secret, sizeof l->authd->secret, (const unsigned char *)text, strlen(text),
+		    octets, &got) == NULL)
+		panic("no HMAC-SHA-256 in libcrypto");
+	k->salt_n = n && n <= SALT_MADE_UP_MAX ? n : SCRAM_SALT;
+	memcpy(k->salt, octets, k->salt_n);
+}
+
+static struct str record_of(struct login *l, const struct scram_keys *k)
+{
+	struct buf b = BUF_INIT(SCRAM_RECORD_MAX);
+	struct str record;
+
+	require(scram_keys_format(l->mech->scram, k, &b) == 0);
+	record = arena_dup(l->mem, buf_str(&b));
+	buf_wipe(&b);
+	return record;
+}
+
+/* ---- deriving, in a thread ---- */
+
+static void derive_in_thread(struct job *j)
+{
+	struct login *l = container_of(j, struct login, job);
+
+	l->verdict = scram_derive(l->mech->scram, l->vars.pass, l->derived);
+}
+
+/* Keys of nobody fit no proof, whatever they were derived from. */
+static void spoil(struct scram_keys *k)
+{
+	random_octets(k->stored, sizeof k->stored);
+	random_octets(k->server, sizeof k->server);
+}
+
+static void on_derived(struct job *j, bool dropped)
+{
+	struct login *l = container_of(j, struct login, job);
+
+	l->vars.pass = (struct str){ 0 };
+	if (l->client == NULL) {
+		login_free(l);
+	} else if (dropped || l->verdict < 0) {
+		login_temp_fail(l);
+	} else {
+		if (l->is_unknown)
+			spoil(l->derived);
+		login_key(l, record_of(l, l->derived));
+	}
+}
+
+static void derive(struct login *l, struct str plain)
+{
+	l->derived = arena_alloc(l->mem, sizeof *l->derived);
+	l->derived->iterations = SCRAM_ITERATIONS;
+	make_up_salt(l, l->derived, SCRAM_SALT);
+	l->vars.pass = arena_dup(l->mem, plain);
+	l->state = LOGIN_WORK;
+	l->job = (struct job){ .run = derive_in_thread, .done = on_derived };
+	if (pool_submit(&l->authd->hashes, &l->job, l->vars.user, l->vars.remote_ip) < 0)
+		login_temp_fail(l);
+}
+
+/* ---- somebody's ---- */
+
+static bool is_record(const struct login *l, struct str raw)
+{
+	struct scram_keys k;
+	bool is = scram_keys_parse(l->mech->scram, raw, &k) == 0;
+
+	mem_wipe(&k, sizeof k);
+	return is;
+}
+
+void key_take(struct login *l)
+{
+	struct authd *a = l->authd;
+	struct buf raw = BUF_INIT(SCRAM_RECORD_MAX);
+	enum password_use use = PASSWORD_RAW_NONE;
+
+	if (!l->is_unknown)
+		use = password_raw(l->stored, str_c(a->set->passdb[l->passdb].sql.scheme), scheme_of(l), &raw);
+	if (use == PASSWORD_RAW_SCHEME && !is_record(l, buf_str(&raw)))
+		use = PASSWORD_RAW_NONE;
+	if (use == PASSWORD_RAW_NONE) {
+		log_info("auth: sql(%.*s,%.*s): %s (method %s)", STR_ARG(l->vars.user), STR_ARG(l->vars.remote_ip),
+			l->is_unknown ? "unknown user" : "what is stored is of no use for this mechanism",
+			l->mech->name);
+		l->is_unknown = true;
+		check_next(l);
+	} else {
+		dummy_follow(a, l->passdb, l->stored);
+		if (use == PASSWORD_RAW_SCHEME)
+			login_key(l, arena_dup(l->mem, buf_str(&raw)));
+		else
+			derive(l, buf_str(&raw));
+	}
+	buf_wipe(&raw);
+}
+
+/* ---- nobody's ---- */
+
+void key_of_nobody(struct login *l)
+{
+	struct authd *a = l->authd;
+	struct buf raw = BUF_INIT(SCRAM_RECORD_MAX);
+	struct scram_keys k = { 0 };
+	enum password_use use = password_raw(buf_str(&a->dummy[0]), STR(""), scheme_of(l), &raw);
+
+	l->is_unknown = true;
+	if (use == PASSWORD_RAW_PLAIN) {
+		derive(l, buf_str(&raw));
+	} else {
+		if (use == PASSWORD_RAW_NONE || scram_keys_parse(l->mech->scram, buf_str(&raw), &k) < 0)
+			k = (struct scram_keys){ .iterations = SCRAM_ITERATIONS, .salt_n = SCRAM_SALT };
+		make_up_salt(l, &k, k.salt_n);
+		spoil(&k);
+		login_key(l, record_of(l, &k));
+	}
+	buf_wipe(&raw);
+	mem_wipe(&k, sizeof k);
+}
