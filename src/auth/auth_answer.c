@@ -100,6 +100,20 @@ static void on_fail(struct auth_request *r, struct str rest, struct arena *mem)
 	auth_request_end(r, outcome, user, reason);
 }
 
+static void on_cont(struct auth_request *r, struct str rest, struct arena *mem)
+{
+	struct str challenge = STR(""), field, type;
+
+	auth_field(&rest, &challenge);
+	while (auth_field(&rest, &field))
+		if (auth_is_key(field, "channel_binding=", &type)) {
+			auth_send_binding(r, auth_unescape(mem, type));
+			return;
+		}
+	r->deadline_ms = 0; /* the client's turn */
+	r->on_challenge(r, str_eq(challenge, STR("#")) ? STR("") : challenge);
+}
+
 void auth_answer_line(struct auth_client *c, struct str word, struct str rest)
 {
 	struct auth_request *r;
@@ -115,15 +129,13 @@ void auth_answer_line(struct auth_client *c, struct str word, struct str rest)
 	r = *auth_request_find(c, id);
 	if (r == NULL)
 		return; /* cancelled, or timed out, meanwhile */
+	mem = arena_new(0);
 	if (cont) {
-		if (!auth_field(&rest, &field) || str_eq(field, STR("#")))
-			field = STR("");
-		r->deadline_ms = 0; /* the client's turn */
-		r->on_challenge(r, field);
+		on_cont(r, rest, mem);
+		arena_free(&mem);
 		return;
 	}
 	auth_request_take(c, id);
-	mem = arena_new(0);
 	if (ok)
 		on_ok(r, rest, mem);
 	else

@@ -210,7 +210,7 @@ bool auth_client_is_up(const struct auth_client *c)
 	return c->state == LINK_UP;
 }
 
-static void flush_soon(struct auth_client *c)
+void auth_client_flush_soon(struct auth_client *c)
 {
 	if (c->state == LINK_UP && !uv_is_active((uv_handle_t *)&c->flush))
 		uv_prepare_start(&c->flush, on_flush);
@@ -223,6 +223,19 @@ static bool is_base64(struct str s)
 
 	buf_wipe(&raw);
 	return good;
+}
+
+static void add_cert(struct buf *b, const struct auth_request *r)
+{
+	if (!r->has_valid_cert)
+		return;
+	buf_add_c(b, "\tvalid-client-cert");
+	if (r->cert_name.n)
+		auth_add_field(b, "cert_username=", r->cert_name);
+	if (r->cert_print.n)
+		auth_add_field(b, "ssl_client_cert_fp=", r->cert_print);
+	if (r->cert_key_print.n)
+		auth_add_field(b, "ssl_client_cert_pubkey_fp=", r->cert_key_print);
 }
 
 static void add_request(struct buf *b, const struct auth_request *r)
@@ -239,6 +252,11 @@ static void add_request(struct buf *b, const struct auth_request *r)
 		buf_addf(b, "\trport=%u", (unsigned)r->remote_port);
 	if (r->secured)
 		buf_add_c(b, "\tsecured");
+	if (r->local_name.n)
+		auth_add_field(b, "local_name=", r->local_name);
+	if (r->session.n)
+		auth_add_field(b, "session=", r->session);
+	add_cert(b, r);
 	buf_add_c(b, "\tnologin");
 	if (r->has_initial)
 		auth_add_field(b, "resp=", r->initial);
@@ -264,7 +282,10 @@ void auth_start(struct auth_client *c, struct auth_request *r)
 	do
 		r->id = ++c->last_id;
 	while (r->id == 0 || *auth_request_find(c, r->id));
-	if (r->service.n + r->mech.n + r->local_ip.n + r->remote_ip.n > 1024 || !has_room(c)) {
+	if (r->service.n + r->mech.n + r->local_ip.n + r->remote_ip.n + r->local_name.n + r->session.n +
+				r->cert_name.n >
+			1024 ||
+		!has_room(c)) {
 		end_later(c, &c->temp, r);
 		return;
 	}
@@ -286,8 +307,23 @@ void auth_start(struct auth_client *c, struct auth_request *r)
 	*at = r;
 	c->n_requests++;
 	add_request(&c->out, r);
-	flush_soon(c);
+	auth_client_flush_soon(c);
 	auth_client_arm(c, TICK_MS);
+}
+
+void auth_send_binding(struct auth_request *r, struct str type)
+{
+	struct auth_client *c = r->client;
+	struct buf data = BUF_INIT(1024);
+
+	buf_addf(&c->out, "CONT\t%u\t#", r->id);
+	if (r->on_binding && r->on_binding(r, type, &data) == 0 && data.n) {
+		buf_add_c(&c->out, "\tchannel_binding=");
+		base64_encode(&c->out, buf_str(&data));
+	}
+	buf_add_char(&c->out, '\n');
+	buf_wipe(&data);
+	auth_client_flush_soon(c);
 }
 
 void auth_continue(struct auth_request *r, struct str base64)
@@ -308,7 +344,7 @@ void auth_continue(struct auth_request *r, struct str base64)
 		buf_add_str(&c->out, str_eq(base64, STR("=")) ? STR("") : base64);
 		buf_add_char(&c->out, '\n');
 	}
-	flush_soon(c);
+	auth_client_flush_soon(c);
 	auth_client_arm(c, TICK_MS);
 }
 
@@ -333,5 +369,5 @@ void auth_cancel(struct auth_request *r)
 		return;
 	auth_request_take(c, r->id);
 	buf_addf(&c->out, "CANCEL\t%u\n", r->id);
-	flush_soon(c);
+	auth_client_flush_soon(c);
 }

@@ -54,11 +54,21 @@ struct auth_request {	    /* embedded in the session; zeroed by the caller, fiel
 	struct str service; /* "smtp" */
 	struct str local_ip, remote_ip; /* "" not known */
 	uint16_t local_port, remote_port;
-	bool secured; /* under TLS */
+	bool secured;	       /* under TLS */
+	struct str local_name; /* the name that the client asked for in TLS (SNI); "" none, as with the next ones */
+	struct str session;    /* of this session, for the service's log */
+	bool has_valid_cert;   /* the client has shown a certificate that we trust */
+	struct str cert_name;  /* its common name */
+	struct str cert_print, cert_key_print; /* SHA-256 of it, of its public key, in hexadecimal */
 	bool has_initial;
 	struct str initial; /* initial response, base64 as the client sent it; "=" is an empty one */
 	/* The service wants one more answer: base64 challenge, without "334 ". Call auth_continue() or auth_cancel(). */
 	void (*on_challenge)(struct auth_request *r, struct str challenge);
+	/*
+	 * The service wants the data of this channel (tls_channel_binding()), raw, appended to *out. Returns 0, or -1:
+	 * there are none of that type. NULL: there never are.
+	 */
+	int (*on_binding)(struct auth_request *r, struct str type, struct buf *out);
 	/* The end. Slices live for the call only. */
 	void (*on_end)(struct auth_request *r, enum auth_outcome outcome, struct str user, struct str reason);
 	/* auth_client.c's */

@@ -201,7 +201,7 @@ static void test_greeting(void **state)
 		service_open(&s);
 		c = auth_client_new(&loop, s.path, 5);
 		service_accept(&s);
-		check(strstr(service_hear(&s), "VERSION\t1\t2\nCPID\t") == s.got.p);
+		check(strstr(service_hear(&s), "VERSION\t1\t4\nCPID\t") == s.got.p);
 		service_say(&s, str_c(cases[i].text), false);
 		wait_ms(5);
 		check_int(auth_client_is_up(c), cases[i].up);
@@ -251,6 +251,86 @@ static void test_challenges(void **state)
 	wait_ms(5);
 	check_int(bad.outcome, AUTH_BAD_BASE64);
 	check(strstr(service_hear(&s), "!!!") == NULL);
+	auth_client_free(&c);
+	uv_run(&loop, UV_RUN_DEFAULT);
+	service_close(&s);
+}
+
+static int on_binding(struct auth_request *r, struct str type, struct buf *out)
+{
+	(void)r;
+	return str_eq(type, STR("tls-exporter")) ? buf_add_c(out, "data") : -1;
+}
+
+/* The data of the channel are asked for between the client and this end; it learns nothing of it (minor 3). */
+static void test_binding(void **state)
+{
+	struct auth_client *c;
+	struct service s;
+	struct probe p;
+
+	(void)state;
+	service_open(&s);
+	c = auth_client_new(&loop, s.path, 5);
+	service_accept(&s);
+	service_say(&s, str_c(greeting), false);
+	ask(c, &p, NULL);
+	p.request.on_binding = on_binding;
+	service_hear(&s);
+	service_say(&s, STR("CONT\t1\t#\tchannel_binding=tls-exporter\n"), true);
+	check(strstr(service_hear(&s), "CONT\t1\t#\tchannel_binding=ZGF0YQ==\n") != NULL);
+	service_say(&s, STR("CONT\t1\t#\tchannel_binding=tls-unique\n"), false);
+	check(strstr(service_hear(&s), "CONT\t1\t#\n") != NULL);
+	p.request.on_binding = NULL;
+	buf_reset(&s.got);
+	service_say(&s, STR("CONT\t1\t#\tchannel_binding=tls-exporter\n"), false);
+	check(strstr(service_hear(&s), "CONT\t1\t#\n") != NULL);
+	check_int(p.challenges, 0);
+	service_say(&s, STR("CONT\t1\tYQ==\n"), false);
+	service_hear(&s);
+	check_int(p.challenges, 1);
+	service_say(&s, STR("OK\t1\tuser=u\n"), false);
+	wait_ms(5);
+	check_int(p.outcome, AUTH_OK);
+	auth_client_free(&c);
+	uv_run(&loop, UV_RUN_DEFAULT);
+	service_close(&s);
+}
+
+/* All that is known of the client goes along; a TAB in it stays in its field. */
+static void test_all_fields(void **state)
+{
+	struct auth_client *c;
+	struct service s;
+	struct probe p = { .request = { .mech = STR("EXTERNAL"),
+				   .service = STR("smtp"),
+				   .local_ip = STR("::1"),
+				   .remote_ip = STR("::2"),
+				   .local_port = 587,
+				   .remote_port = 4711,
+				   .secured = true,
+				   .local_name = STR("mx\texample"),
+				   .session = STR("abc"),
+				   .has_valid_cert = true,
+				   .cert_name = STR("J\nohn"),
+				   .cert_print = STR("aa"),
+				   .cert_key_print = STR("bb"),
+				   .has_initial = true,
+				   .initial = STR("="),
+				   .on_challenge = on_challenge,
+				   .on_end = on_end } };
+
+	(void)state;
+	service_open(&s);
+	c = auth_client_new(&loop, s.path, 5);
+	service_accept(&s);
+	service_say(&s, str_c(greeting), false);
+	auth_start(c, &p.request);
+	check(strstr(service_hear(&s),
+		      "AUTH\t1\tEXTERNAL\tservice=smtp\tlip=::1\trip=::2\tlport=587\trport=4711\tsecured\t"
+		      "local_name=mx\001texample\tsession=abc\tvalid-client-cert\tcert_username=J\001nohn\t"
+		      "ssl_client_cert_fp=aa\tssl_client_cert_pubkey_fp=bb\tnologin\tresp==\n") != NULL);
+	auth_cancel(&p.request);
 	auth_client_free(&c);
 	uv_run(&loop, UV_RUN_DEFAULT);
 	service_close(&s);
@@ -389,8 +469,9 @@ static void test_paths(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_answers), cmocka_unit_test(test_greeting),
-		cmocka_unit_test(test_challenges), cmocka_unit_test(test_away), cmocka_unit_test(test_replaced),
-		cmocka_unit_test(test_silent), cmocka_unit_test(test_paths) };
+		cmocka_unit_test(test_challenges), cmocka_unit_test(test_binding), cmocka_unit_test(test_all_fields),
+		cmocka_unit_test(test_away), cmocka_unit_test(test_replaced), cmocka_unit_test(test_silent),
+		cmocka_unit_test(test_paths) };
 	int r;
 
 	uv_loop_init(&loop);

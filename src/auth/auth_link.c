@@ -107,8 +107,7 @@ static void greet(struct auth_client *c)
 {
 	struct buf asked = c->out;
 	char hello[64];
-	int n = snprintf(
-		hello, sizeof hello, "VERSION\t%d\t%d\nCPID\t%d\n", AUTH_MAJOR, AUTH_MINOR_EMPTY, (int)getpid());
+	int n = snprintf(hello, sizeof hello, "VERSION\t%d\t%d\nCPID\t%d\n", AUTH_MAJOR, AUTH_MINOR, (int)getpid());
 
 	c->state = LINK_GREETING;
 	c->handshake_ms = uv_now(c->loop) + HANDSHAKE_MS;

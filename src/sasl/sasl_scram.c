@@ -109,10 +109,6 @@ static enum sasl_step client_first(struct sasl_xchg *x, struct str in)
 	why = take_flag(x, flag);
 	if (why)
 		return bad(x, "other-error", why);
-	/* sec. 6: a client that could bind, and was told that we cannot. */
-	if (str_eq(flag, STR("y")) && x->is_plus_offered)
-		return bad(x, "server-does-support-channel-binding",
-			"the client was not shown the -PLUS mechanisms: somebody may be in between");
 	if (authzid.n && (!str_has_prefix(authzid, STR("a=")) || !take_saslname(x, str_from(authzid, 2), &x->authzid)))
 		return bad(x, "other-error", x->why ? x->why : "the authorization identity does not begin with a=");
 	st->gs2 = arena_dup(x->mem, str_sub(in, 0, in.n - rest.n));
@@ -123,6 +119,10 @@ static enum sasl_step client_first(struct sasl_xchg *x, struct str in)
 		return bad(x, "other-error", "name or nonce is missing in the first message");
 	if (!take_saslname(x, name, &x->authcid))
 		return bad(x, "invalid-username-encoding", x->why);
+	/* sec. 6: a client that could bind, and was told that we cannot. */
+	if (str_eq(flag, STR("y")) && x->is_plus_offered)
+		return bad(x, "server-does-support-channel-binding",
+			"the client was not shown the -PLUS mechanisms: somebody may be in between");
 	st->client_nonce = arena_dup(x->mem, nonce);
 	st->phase = st->is_bound ? PHASE_BINDING : PHASE_KEY;
 	return st->is_bound ? SASL_WANT_BINDING : SASL_WANT_KEY;

@@ -8,6 +8,7 @@
 #include <arpa/inet.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 enum { USER_SHOWN_MAX = 255 };
 enum step { STEP_CHALLENGE, STEP_END };
@@ -31,6 +32,8 @@ static bool is_permitted(const struct session *s, const struct auth_mech *m)
 	unsigned refused = s->tls ? v->tls_mech_refused : v->mech_refused;
 	unsigned required = s->tls ? v->tls_mech_required : v->mech_required;
 
+	if ((m->flags & AUTH_MECH_CHANNEL_BINDING) && s->tls == NULL)
+		return false;
 	return !(m->flags & (refused | AUTH_MECH_PRIVATE)) && (m->flags & required) == required;
 }
 
@@ -209,6 +212,13 @@ static void on_end(struct auth_request *request, enum auth_outcome outcome, stru
 	session_answer(x->session);
 }
 
+static int on_binding(struct auth_request *request, struct str type, struct buf *out)
+{
+	const struct session *s = container_of(request, struct exchange, request)->session;
+
+	return s->tls ? tls_channel_binding(s->tls, type, out) : -1;
+}
+
 static struct str local_address(const struct session *s, struct arena *mem, uint16_t *port)
 {
 	union {
@@ -240,6 +250,7 @@ static struct exchange *exchange_new(struct session *s, struct str mech)
 {
 	struct exchange *x = xcalloc(1, sizeof *x);
 	struct auth_request *r = &x->request;
+	struct tls_info info;
 
 	x->session = s;
 	x->mem = arena_new(512);
@@ -249,7 +260,14 @@ static struct exchange *exchange_new(struct session *s, struct str mech)
 	r->remote_ip = arena_dup(x->mem, str_c(s->addr));
 	r->remote_port = s->port;
 	r->secured = s->tls != NULL;
+	r->session = str_c(arena_printf(x->mem, "%x.%x.%llx", (unsigned)getpid(), (unsigned)s->port,
+		(unsigned long long)uv_now(s->timer.loop)));
+	if (s->tls) {
+		tls_info(s->tls, &info);
+		r->local_name = arena_dup(x->mem, str_c(info.sni));
+	}
 	r->on_challenge = on_challenge;
+	r->on_binding = on_binding;
 	r->on_end = on_end;
 	s->exchange = x;
 	return x;

@@ -97,6 +97,13 @@ void tls_info(const struct tls_conn *t, struct tls_info *info);
 const char *tls_error_text(const struct tls_conn *t);
 
 /*
+ * Append the raw data of this channel for a login that binds itself to it: "tls-exporter" (RFC 9266), "tls-unique" (RFC 5929
+ * sec. 3; up to TLS 1.2) or "tls-server-end-point" (sec. 4). Both sides get the same octets. Returns 0, or -1: it has none of
+ * that type.
+ */
+int tls_channel_binding(const struct tls_conn *t, struct str type, struct buf *out);
+
+/*
  * Key material of tickets for all processes of one start: 32 random octets that master hands out. The keys are derived
  * from it by service and hour.
  */

@@ -39,6 +39,12 @@ static void on_challenge(struct auth_request *r, struct str challenge)
 	auth_continue(r, STR("YQ=="));
 }
 
+static int on_binding(struct auth_request *r, struct str type, struct buf *out)
+{
+	(void)r;
+	return buf_add_str(out, type);
+}
+
 static int listen_here(struct sockaddr_un *un)
 {
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -73,7 +79,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		probes[i] = (struct probe){ .request = { .mech = STR("PLAIN"),
 						    .service = STR("smtp"),
 						    .on_end = on_end,
-						    .on_challenge = on_challenge } };
+						    .on_challenge = on_challenge,
+						    .on_binding = on_binding } };
 		auth_start(c, &probes[i].request);
 	}
 	if (size <= 100000 && send(fd, data, size, MSG_NOSIGNAL | MSG_DONTWAIT) >= 0)
