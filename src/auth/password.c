@@ -3,6 +3,7 @@
 #include "base/arena.h"
 #include "base/log.h"
 #include "sasl/base64.h"
+#include "sasl/cram_md5.h"
 #include "sasl/saslprep.h"
 #include "sasl/scram.h"
 
@@ -293,6 +294,33 @@ static int scram_make(const struct scheme *s, struct str plain, struct buf *raw)
 	return r == 0 ? 0 : -PASSWORD_ECANNOT;
 }
 
+/* ---- CRAM-MD5: the states of HMAC-MD5 ---- */
+
+static int cram_verify(const struct scheme *s, struct str raw, struct str plain)
+{
+	unsigned char states[CRAM_MD5_STATES];
+	int r;
+
+	(void)s;
+	if (raw.n != sizeof states)
+		return -PASSWORD_EDATA;
+	cram_md5_states(plain, states);
+	r = mem_eq_ct(raw.p, states, sizeof states);
+	mem_wipe(states, sizeof states);
+	return r;
+}
+
+static int cram_make(const struct scheme *s, struct str plain, struct buf *raw)
+{
+	unsigned char states[CRAM_MD5_STATES];
+
+	(void)s;
+	cram_md5_states(plain, states);
+	buf_add(raw, states, sizeof states);
+	mem_wipe(states, sizeof states);
+	return 0;
+}
+
 /* ---- plain text ---- */
 
 static int plain_verify(const struct scheme *s, struct str raw, struct str plain)
@@ -334,6 +362,7 @@ static const struct scheme schemes[] = {
 	{ "SCRAM-SHA-1", ENC_NONE, scram_verify, scram_make, "SHA-1", false },
 	{ "SCRAM-SHA-256", ENC_NONE, scram_verify, scram_make, "SHA-256", false },
 	{ "SCRAM-SHA-512", ENC_NONE, scram_verify, scram_make, "SHA-512", false },
+	{ "CRAM-MD5", ENC_HEX, cram_verify, cram_make, NULL, false },
 	{ "SSHA", ENC_BASE64, digest_verify, digest_make, "SHA1", false },
 	{ "SSHA256", ENC_BASE64, digest_verify, digest_make, "SHA256", false },
 	{ "SSHA512", ENC_BASE64, digest_verify, digest_make, "SHA512", false },

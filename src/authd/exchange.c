@@ -18,6 +18,8 @@ static void check_identity(struct login *l)
 	l->since_ms = uv_now(l->authd->child.loop);
 	l->vars.orig_user = x->authcid;
 	l->vars.pass = x->pass;
+	if (l->authd->set->user_from_cert && l->has_cert && l->cert_name.n)
+		x->authcid = l->cert_name;
 	if (username_normalise(l->authd->set, &l->vars, x->authcid, l->mem, &why) < 0) {
 		login_fail(l, NULL, why);
 		return;
@@ -63,12 +65,24 @@ static void ask_binding(struct login *l)
 	client_send_soon(c);
 }
 
+/* RFC 4505: nobody is looked up, and what the client said of himself is for the log alone. */
+static void anonymous(struct login *l)
+{
+	l->vars.orig_user = l->xchg->authcid;
+	vars_set_user(&l->vars, str_c(l->authd->set->anonymous_user));
+	l->fields = STR("\tanonymous");
+	login_succeed(l);
+}
+
 /* The end of an exchange that needed no password; what the client proved is not yet all that is asked of him. */
 static void proven(struct login *l)
 {
 	l->since_ms = uv_now(l->authd->child.loop);
 	l->final = output(l);
-	check_proven(l);
+	if (l->mech->flags & SASL_ANONYMOUS)
+		anonymous(l);
+	else
+		check_proven(l);
 }
 
 static void refused(struct login *l, const char *why)
@@ -171,6 +185,10 @@ static void take_param(struct login *l, struct str field, struct auth_params *p)
 		l->vars.secured = STR("secured");
 	} else if (str_eq(field, STR("final-resp-ok"))) {
 		l->takes_final = true;
+	} else if (str_eq(field, STR("valid-client-cert"))) {
+		l->has_cert = true;
+	} else if (auth_is_key(field, "cert_username=", &value)) {
+		l->cert_name = arena_dup(l->mem, auth_unescape(l->mem, value));
 	}
 	for (size_t i = 0; i < sizeof param_table / sizeof *param_table; i++)
 		if (auth_is_key(field, param_table[i].key, &value))
@@ -246,7 +264,14 @@ static int on_auth(struct client *c, struct str rest)
 		return refuse(c, "AUTH without service=");
 	if (p.has_resp && !p.is_resp_last)
 		return refuse(c, "AUTH with something behind resp=");
+	if (c->authd->set->require_cert && !l->has_cert) {
+		l->since_ms = uv_now(c->authd->child.loop);
+		login_fail(l, NULL, "no valid client certificate, which auth_ssl_require_client_cert demands");
+		return 0;
+	}
 	l->xchg->is_plus_offered = is_plus_offered(l);
+	if (l->has_cert && c->authd->set->user_from_cert)
+		l->xchg->external = l->cert_name;
 	/* Up to minor 1 an empty resp= means that there is none. */
 	if (!p.has_resp || (p.resp.n == 0 && c->minor < AUTH_MINOR_EMPTY))
 		step(l, (struct str){ 0 });

@@ -1,6 +1,6 @@
 /*
- * What is stored, for a mechanism that never shows the password (SCRAM): its own record, or a record that is derived here
- * from a password stored in the clear.
+ * What is stored, for a mechanism that never shows the password (SCRAM, CRAM-MD5): its own record, or one that is derived
+ * here from a password stored in the clear. For EXTERNAL it is enough that there is such a user.
  *
  * A user who has neither, and one whom nobody knows, gets keys of nobody: no proof fits them, and all that can be seen of
  * them, the salt, the count, the time that it took, is as with the user who was asked for last. The salt is
@@ -10,6 +10,7 @@
 
 #include "auth/password.h"
 #include "base/log.h"
+#include "sasl/cram_md5.h"
 #include "sasl/scram.h"
 
 #include <errno.h>
@@ -19,7 +20,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { SALT_MADE_UP_MAX = 32 };
+enum { SALT_MADE_UP_MAX = 32, KEY_MAX = 8192 };
 
 static void random_octets(void *p, size_t n)
 {
@@ -75,7 +76,7 @@ void key_secret_load(struct authd *a)
 
 static const char *scheme_of(const struct login *l)
 {
-	return arena_printf(l->mem, "SCRAM-%s", l->mech->scram->name);
+	return l->mech->scram ? arena_printf(l->mem, "SCRAM-%s", l->mech->scram->name) : l->mech->name;
 }
 
 static void make_up_salt(const struct login *l, struct scram_keys *k, size_t n)
@@ -146,53 +147,86 @@ static void derive(struct login *l, struct str plain)
 		login_temp_fail(l);
 }
 
-/* ---- somebody's ---- */
+/* ---- what each mechanism takes ---- */
 
+/* Is it the data of this mechanism's scheme? */
 static bool is_record(const struct login *l, struct str raw)
 {
 	struct scram_keys k;
-	bool is = scram_keys_parse(l->mech->scram, raw, &k) == 0;
+	bool is;
 
+	if (l->mech->scram == NULL)
+		return raw.n == CRAM_MD5_STATES;
+	is = scram_keys_parse(l->mech->scram, raw, &k) == 0;
 	mem_wipe(&k, sizeof k);
 	return is;
 }
 
+static void use_plain(struct login *l, struct str plain)
+{
+	unsigned char states[CRAM_MD5_STATES];
+	struct str key;
+
+	if (l->mech->scram) {
+		derive(l, plain);
+		return;
+	}
+	cram_md5_states(plain, states);
+	key = arena_dup(l->mem, str_pn(states, sizeof states));
+	mem_wipe(states, sizeof states);
+	login_key(l, key);
+}
+
+/* What is of use for the mechanism goes to *raw. EXTERNAL needs no secret: there is such a user. */
+static enum password_use find_use(struct login *l, struct buf *raw)
+{
+	const char *default_scheme = l->authd->set->passdb[l->passdb].sql.scheme;
+	enum password_use use;
+
+	if (l->mech == &sasl_external && l->lookup.rows) {
+		l->is_unknown = false;
+		buf_add_c(raw, "known");
+		return PASSWORD_RAW_SCHEME;
+	}
+	if (l->is_unknown)
+		return PASSWORD_RAW_NONE;
+	use = password_raw(l->stored, str_c(default_scheme), scheme_of(l), raw);
+	if (use == PASSWORD_RAW_SCHEME && !is_record(l, buf_str(raw)))
+		use = PASSWORD_RAW_NONE;
+	if (use != PASSWORD_RAW_NONE)
+		dummy_follow(l->authd, l->passdb, l->stored);
+	return use;
+}
+
+/* ---- somebody's ---- */
+
 void key_take(struct login *l)
 {
-	struct authd *a = l->authd;
-	struct buf raw = BUF_INIT(SCRAM_RECORD_MAX);
-	enum password_use use = PASSWORD_RAW_NONE;
+	struct buf raw = BUF_INIT(KEY_MAX);
+	enum password_use use = find_use(l, &raw);
 
-	if (!l->is_unknown)
-		use = password_raw(l->stored, str_c(a->set->passdb[l->passdb].sql.scheme), scheme_of(l), &raw);
-	if (use == PASSWORD_RAW_SCHEME && !is_record(l, buf_str(&raw)))
-		use = PASSWORD_RAW_NONE;
 	if (use == PASSWORD_RAW_NONE) {
 		log_info("auth: sql(%.*s,%.*s): %s (method %s)", STR_ARG(l->vars.user), STR_ARG(l->vars.remote_ip),
 			l->is_unknown ? "unknown user" : "what is stored is of no use for this mechanism",
 			l->mech->name);
 		l->is_unknown = true;
 		check_next(l);
+	} else if (use == PASSWORD_RAW_SCHEME) {
+		login_key(l, arena_dup(l->mem, buf_str(&raw)));
 	} else {
-		dummy_follow(a, l->passdb, l->stored);
-		if (use == PASSWORD_RAW_SCHEME)
-			login_key(l, arena_dup(l->mem, buf_str(&raw)));
-		else
-			derive(l, buf_str(&raw));
+		use_plain(l, buf_str(&raw));
 	}
 	buf_wipe(&raw);
 }
 
 /* ---- nobody's ---- */
 
-void key_of_nobody(struct login *l)
+static void scram_of_nobody(struct login *l)
 {
-	struct authd *a = l->authd;
-	struct buf raw = BUF_INIT(SCRAM_RECORD_MAX);
+	struct buf raw = BUF_INIT(KEY_MAX);
 	struct scram_keys k = { 0 };
-	enum password_use use = password_raw(buf_str(&a->dummy[0]), STR(""), scheme_of(l), &raw);
+	enum password_use use = password_raw(buf_str(&l->authd->dummy[0]), STR(""), scheme_of(l), &raw);
 
-	l->is_unknown = true;
 	if (use == PASSWORD_RAW_PLAIN) {
 		derive(l, buf_str(&raw));
 	} else {
@@ -204,4 +238,13 @@ void key_of_nobody(struct login *l)
 	}
 	buf_wipe(&raw);
 	mem_wipe(&k, sizeof k);
+}
+
+void key_of_nobody(struct login *l)
+{
+	l->is_unknown = true;
+	if (l->mech->scram)
+		scram_of_nobody(l);
+	else
+		login_key(l, STR(""));
 }

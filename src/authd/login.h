@@ -27,10 +27,12 @@ struct login {
 	uint64_t since_ms; /* since it waits for the client; since its check began */
 	uint64_t due_ms;
 
-	bool takes_final;   /* "final-resp-ok": OK and FAIL may carry the mechanism's last word */
-	bool is_final_sent; /* it went out as a challenge; one empty answer, and the login is done */
-	bool wants_binding; /* the client is asked for the data of its TLS channel */
-	struct str final;   /* the mechanism's last word, in base64 */
+	bool has_cert;	      /* the client has shown a certificate that the asker trusts */
+	struct str cert_name; /* whose it is */
+	bool takes_final;     /* "final-resp-ok": OK and FAIL may carry the mechanism's last word */
+	bool is_final_sent;   /* it went out as a challenge; one empty answer, and the login is done */
+	bool wants_binding;   /* the client is asked for the data of its TLS channel */
+	struct str final;     /* the mechanism's last word, in base64 */
 
 	/* check.c's */
 	bool wants_key;	 /* the mechanism needs what is stored, and there is no password to compare it with */

@@ -98,6 +98,15 @@ static void load_username(struct loader *l)
 			"auth_username_translation has an odd number of characters; it should be pairs: from, to");
 }
 
+static void load_anonymous(struct loader *l)
+{
+	const struct dovecot_node *n = dovecot_get(l->conf->first, "auth_anonymous_username");
+
+	l->set->anonymous_user = settings_keep(l, n ? n->value : "anonymous");
+	if (*l->set->anonymous_user == '\0')
+		settings_complain(l, n, "auth_anonymous_username is empty; it should be a name, such as anonymous");
+}
+
 /* Made by `gatepost user`; here an unknown user's hash is made of it, until a real one shows what they cost. */
 static void load_new_scheme(struct loader *l)
 {
@@ -307,9 +316,7 @@ static void load_blocks(struct loader *l)
 /* Settings of Dovecot's that would change who gets in, or how, and that are not obeyed here. */
 static void warn_ignored(struct loader *l)
 {
-	static const char *const names[] = { "auth_master_user_separator", "auth_policy_server_url",
-		"auth_ssl_require_client_cert", "auth_ssl_username_from_cert", "auth_realms",
-		"auth_anonymous_username" };
+	static const char *const names[] = { "auth_master_user_separator", "auth_policy_server_url", "auth_realms" };
 
 	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
 		const struct dovecot_node *n = dovecot_get(l->conf->first, names[i]);
@@ -331,12 +338,15 @@ struct settings *settings_load(const char *file, struct buf *errors, struct buf 
 	s->cache_ttl_ms = s->cache_negative_ttl_ms = 3600 * 1000;
 	load_bool(&l, "auth_allow_weak_schemes", &s->allow_weak);
 	load_bool(&l, "auth_verbose", &s->verbose);
+	load_bool(&l, "auth_ssl_username_from_cert", &s->user_from_cert);
+	load_bool(&l, "auth_ssl_require_client_cert", &s->require_cert);
 	load_time(&l, "auth_failure_delay", &s->failure_delay_ms);
 	load_time(&l, "auth_cache_ttl", &s->cache_ttl_ms);
 	load_time(&l, "auth_cache_negative_ttl", &s->cache_negative_ttl_ms);
 	load_size(&l, "auth_cache_size", &s->cache_octets);
 	load_mechanisms(&l);
 	load_username(&l);
+	load_anonymous(&l);
 	load_new_scheme(&l);
 	load_blocks(&l);
 	warn_ignored(&l);

@@ -65,6 +65,8 @@ struct settings {
 	uint64_t failure_delay_ms;
 	uint64_t cache_octets, cache_ttl_ms, cache_negative_ttl_ms;
 	bool verbose, allow_weak;
+	bool user_from_cert, require_cert; /* auth_ssl_username_from_cert, auth_ssl_require_client_cert */
+	const char *anonymous_user;
 	const char *new_scheme; /* of passwords that `gatepost user` makes */
 };
 

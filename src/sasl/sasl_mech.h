@@ -24,7 +24,10 @@ enum sasl_step {
 enum sasl_mech_flag {
 	SASL_PLAINTEXT = 1, /* offered only under TLS */
 	SASL_CHANNEL_BIND = 2,
-	SASL_MUTUAL = 4 /* the server proves itself too */
+	SASL_MUTUAL = 4,     /* the server proves itself too */
+	SASL_DICTIONARY = 8, /* who overhears it can try passwords */
+	SASL_ACTIVE = 16,    /* so can who is in between */
+	SASL_ANONYMOUS = 32  /* nobody is proven to be anybody; authcid is for the log */
 };
 enum { SASL_NAME_MAX = 255, SASL_PASS_MAX = 512 }; /* octets; a longer password is refused before it is hashed */
 
@@ -45,6 +48,7 @@ struct sasl_xchg { /* one exchange; owns nothing outside mem */
 	struct str binding_type; /* "tls-exporter" …: with SASL_WANT_BINDING, the mechanism's */
 	struct str binding;	 /* raw octets; p == NULL: this connection has none of that type */
 	bool is_plus_offered;	 /* before the first step: the client could have had the same mechanism with binding */
+	struct str external;	 /* before the first step: who the client is by its certificate; n == 0: nobody */
 	struct str nonce;	 /* the server's part; p == NULL: a random one (tests set it) */
 };
 
@@ -74,7 +78,7 @@ struct sasl_xchg *sasl_xchg_new(const struct sasl_mech *m, struct arena *mem, st
 int sasl_take_name(struct sasl_xchg *x, struct str in, struct str *name);
 int sasl_take_pass(struct sasl_xchg *x, struct str in);
 
-extern const struct sasl_mech sasl_plain, sasl_login, sasl_scram_sha1, sasl_scram_sha256, sasl_scram_sha512,
-	sasl_scram_sha1_plus, sasl_scram_sha256_plus, sasl_scram_sha512_plus;
+extern const struct sasl_mech sasl_plain, sasl_login, sasl_cram_md5, sasl_external, sasl_anonymous, sasl_scram_sha1,
+	sasl_scram_sha256, sasl_scram_sha512, sasl_scram_sha1_plus, sasl_scram_sha256_plus, sasl_scram_sha512_plus;
 
 #endif

@@ -26,6 +26,12 @@ struct exchange {
 	bool at_service; /* the service works on it, or waits for the client's answer */
 };
 
+/* A certificate that we do not trust is none. */
+static bool has_valid_cert(const struct session *s)
+{
+	return s->tls && s->cert && s->cert->trusted;
+}
+
 static bool is_permitted(const struct session *s, const struct auth_mech *m)
 {
 	const struct service *v = s->service;
@@ -33,6 +39,8 @@ static bool is_permitted(const struct session *s, const struct auth_mech *m)
 	unsigned required = s->tls ? v->tls_mech_required : v->mech_required;
 
 	if ((m->flags & AUTH_MECH_CHANNEL_BINDING) && s->tls == NULL)
+		return false;
+	if (str_ieq(m->name, STR("EXTERNAL")) && !has_valid_cert(s))
 		return false;
 	return !(m->flags & (refused | AUTH_MECH_PRIVATE)) && (m->flags & required) == required;
 }
@@ -246,6 +254,30 @@ static struct str local_address(const struct session *s, struct arena *mem, uint
 	return arena_dup(mem, str_c(text));
 }
 
+/* "AB:CD" as "abcd". */
+static struct str plain_hex(struct arena *mem, const char *print)
+{
+	char *out = arena_alloc(mem, strlen(print) + 1);
+	size_t n = 0;
+
+	for (; *print; print++)
+		if (*print != ':')
+			out[n++] = *print >= 'A' && *print <= 'F' ? (char)(*print - 'A' + 'a') : *print;
+	return str_pn(out, n);
+}
+
+static void add_cert(const struct session *s, struct exchange *x)
+{
+	struct auth_request *r = &x->request;
+
+	if (!has_valid_cert(s))
+		return;
+	r->has_valid_cert = true;
+	r->cert_name = arena_dup(x->mem, str_c(s->cert->login));
+	r->cert_print = plain_hex(x->mem, s->cert->fingerprint);
+	r->cert_key_print = plain_hex(x->mem, s->cert->key_fingerprint);
+}
+
 static struct exchange *exchange_new(struct session *s, struct str mech)
 {
 	struct exchange *x = xcalloc(1, sizeof *x);
@@ -265,6 +297,7 @@ static struct exchange *exchange_new(struct session *s, struct str mech)
 	if (s->tls) {
 		tls_info(s->tls, &info);
 		r->local_name = arena_dup(x->mem, str_c(info.sni));
+		add_cert(s, x);
 	}
 	r->on_challenge = on_challenge;
 	r->on_binding = on_binding;

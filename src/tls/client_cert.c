@@ -53,6 +53,24 @@ static void add_name(const X509_NAME *name, char *out, size_t size)
 	OPENSSL_free(text);
 }
 
+/* Who it says it is, to the letter: what cannot be a name is none. */
+static void take_login(const X509_NAME *subject, char *out, size_t size)
+{
+	unsigned char *text = NULL;
+	int at = -1, next, n, fit = 0;
+
+	while ((next = X509_NAME_get_index_by_NID(subject, NID_commonName, at)) >= 0)
+		at = next;
+	if (at < 0)
+		return;
+	n = ASN1_STRING_to_UTF8(&text, X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, at)));
+	while (fit < n && text[fit] >= ' ' && text[fit] != 0x7F)
+		fit++;
+	if (n > 0 && fit == n && (size_t)n < size)
+		memcpy(out, text, (size_t)n);
+	OPENSSL_free(text);
+}
+
 bool tls_client_cert(const struct tls_conn *t, const char *digest, struct tls_client_cert *out)
 {
 	const X509 *cert = SSL_get0_peer_certificate(tls_conn_ssl(t));
@@ -62,6 +80,7 @@ bool tls_client_cert(const struct tls_conn *t, const char *digest, struct tls_cl
 		return false;
 	out->trusted = SSL_get_verify_result(tls_conn_ssl(t)) == X509_V_OK;
 	add_name(X509_get_subject_name(cert), out->subject, sizeof out->subject);
+	take_login(X509_get_subject_name(cert), out->login, sizeof out->login);
 	add_name(X509_get_issuer_name(cert), out->issuer, sizeof out->issuer);
 	tls_cert_fingerprint(cert, digest, out->fingerprint);
 	tls_key_fingerprint(cert, digest, out->key_fingerprint);

@@ -87,6 +87,7 @@ struct tls_client_cert {
 	bool trusted;
 	char subject[TLS_NAME_MAX], issuer[TLS_NAME_MAX];			     /* common names */
 	char fingerprint[TLS_FINGERPRINT_MAX], key_fingerprint[TLS_FINGERPRINT_MAX]; /* "AB:CD:…" */
+	char login[TLS_NAME_MAX]; /* its last common name, as the most specific one; "": none, or no fit name */
 };
 /* `digest`: "sha256". False: there is none. */
 bool tls_client_cert(const struct tls_conn *t, const char *digest, struct tls_client_cert *out);

@@ -81,8 +81,9 @@ static unsigned count_ok(struct str out)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static bool is_quiet;
-	struct settings set = { .mech = { &sasl_plain, &sasl_login, &sasl_scram_sha256, &sasl_scram_sha256_plus },
-		.n_mechs = 4,
+	struct settings set = { .mech = { &sasl_plain, &sasl_login, &sasl_scram_sha256, &sasl_scram_sha256_plus,
+					&sasl_cram_md5, &sasl_external },
+		.n_mechs = 6,
 		.failure_delay_ms = 1 };
 	struct authd a = { .set = &set };
 	struct client c = { .authd = &a, .out = BUF_INIT(16 * 1024 * 1024) };

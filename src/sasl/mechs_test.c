@@ -1,0 +1,195 @@
+/* CRAM-MD5, EXTERNAL and ANONYMOUS, server side. */
+#include "base/test.h"
+#include "sasl/cram_md5.h"
+#include "sasl/sasl_mech.h"
+
+struct run {
+	struct arena *mem;
+	struct buf out;
+	struct sasl_xchg *x;
+	const struct sasl_mech *mech;
+};
+
+static void run_begin(struct run *r, const struct sasl_mech *m)
+{
+	r->mem = arena_new(0);
+	r->out = BUF_INIT(1024);
+	r->mech = m;
+	r->x = sasl_xchg_new(m, r->mem, &r->out);
+}
+
+static enum sasl_step step(struct run *r, struct str in)
+{
+	buf_reset(&r->out);
+	return r->mech->step(r->x, in);
+}
+
+static void run_end(struct run *r)
+{
+	buf_free(&r->out);
+	arena_wipe(&r->mem);
+}
+
+#define S(lit)                          \
+	{                               \
+		"" lit, sizeof(lit) - 1 \
+	}
+
+static const struct str none = { NULL, 0 };
+#define CHALLENGE "<1896.697170952@postoffice.reston.mci.net>"
+
+static enum sasl_step cram(struct run *r, const char *answer, const char *pass)
+{
+	unsigned char states[CRAM_MD5_STATES];
+	enum sasl_step s;
+
+	run_begin(r, &sasl_cram_md5);
+	r->x->nonce = STR(CHALLENGE);
+	check_int(step(r, none), SASL_MORE);
+	check_str(buf_str(&r->out), CHALLENGE);
+	s = step(r, str_c(answer));
+	if (s != SASL_WANT_KEY)
+		return s;
+	if (pass) {
+		cram_md5_states(str_c(pass), states);
+		r->x->key = str_pn(states, sizeof states);
+	}
+	return step(r, none);
+}
+
+static void test_cram_md5(void **state)
+{
+	static const struct {
+		const char *answer, *pass;
+		enum sasl_step want;
+		const char *user;
+	} cases[] = {
+		/* RFC 2195 sec. 2 */
+		{ "tim b913a602c7eda7a495b4e6e7334d3890", "tanstaaftanstaaf", SASL_OK, "tim" },
+		{ "tim b913a602c7eda7a495b4e6e7334d3890", "tanstaaftanstaag", SASL_FAIL, "tim" },
+		{ "tim b913a602c7eda7a495b4e6e7334d3890", NULL, SASL_FAIL, "tim" },
+		{ "tim b913a602c7eda7a495b4e6e7334d3891", "tanstaaftanstaaf", SASL_FAIL, "tim" },
+		{ "tim B913A602C7EDA7A495B4E6E7334D3890", "tanstaaftanstaaf", SASL_FAIL, "tim" },
+		{ "tim x b913a602c7eda7a495b4e6e7334d3890", "tanstaaftanstaaf", SASL_OK, "tim x" },
+		{ "tim b913a602c7eda7a495b4e6e7334d389", "tanstaaftanstaaf", SASL_BAD, "tim" },
+		{ "tim b913a602c7eda7a495b4e6e7334d38900", "tanstaaftanstaaf", SASL_BAD, "tim" },
+		{ "b913a602c7eda7a495b4e6e7334d3890", "tanstaaftanstaaf", SASL_BAD, "" },
+		{ " b913a602c7eda7a495b4e6e7334d3890", "tanstaaftanstaaf", SASL_BAD, "" },
+		{ "tim ", "tanstaaftanstaaf", SASL_BAD, "tim" },
+		{ "", "tanstaaftanstaaf", SASL_BAD, "" },
+	};
+	struct run r;
+	char first[128];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		check_int(cram(&r, cases[i].answer, cases[i].pass), cases[i].want);
+		check_str(r.x->authcid, cases[i].user);
+		check((r.x->why != NULL) == (cases[i].want == SASL_BAD));
+		run_end(&r);
+	}
+	run_begin(&r, &sasl_cram_md5); /* sec. 2: the server speaks first */
+	check_int(step(&r, STR("tim b913a602c7eda7a495b4e6e7334d3890")), SASL_BAD);
+	run_end(&r);
+	/* No challenge comes twice. */
+	run_begin(&r, &sasl_cram_md5);
+	check_int(step(&r, none), SASL_MORE);
+	snprintf(first, sizeof first, "%.*s", STR_ARG(buf_str(&r.out)));
+	check(first[0] == '<' && strchr(first, '@') && first[strlen(first) - 1] == '>');
+	run_end(&r);
+	run_begin(&r, &sasl_cram_md5);
+	check_int(step(&r, none), SASL_MORE);
+	check(!str_eq(buf_str(&r.out), str_c(first)));
+	run_end(&r);
+}
+
+/* The octets that Dovecot stores: doveadm pw -s CRAM-MD5 -p SecurePass. A key longer than a block is hashed first. */
+static void test_states(void **state)
+{
+	static const char want[] = "7c559e4c9e057c6b2e1a2f105c79b5f353f3bc93f4d1fd3e7bd5ee0206143e79";
+	unsigned char states[CRAM_MD5_STATES];
+	char text[2 * CRAM_MD5_STATES + 1], key[81] = { 0 }, digest[CRAM_MD5_DIGEST + 1];
+
+	(void)state;
+	cram_md5_states(STR("SecurePass"), states);
+	for (size_t i = 0; i < sizeof states; i++)
+		snprintf(text + 2 * i, 3, "%02x", states[i]);
+	check_str(str_c(text), want);
+	memset(key, '\xaa', 80); /* RFC 2202 sec. 2, case 6 */
+	cram_md5_states(str_c(key), states);
+	cram_md5_digest(states, STR("Test Using Larger Than Block-Size Key - Hash Key First"), digest);
+	check_str(str_c(digest), "6b1ab7fe4bd7bf8f0b62e6ce61b9d0cd");
+}
+
+static void test_external(void **state)
+{
+	static const struct {
+		struct str message;
+		const char *external;
+		bool known;
+		enum sasl_step want;
+		const char *authzid;
+	} cases[] = {
+		{ S(""), "john", true, SASL_OK, "" },
+		{ S("jim"), "john", true, SASL_OK, "jim" }, /* may he? the caller knows */
+		{ S(""), "john", false, SASL_FAIL, "" },
+		{ S(""), "", true, SASL_BAD, "" },
+		{ S("john"), "", true, SASL_BAD, "john" },
+		{ S("a\0b"), "john", true, SASL_BAD, "" },
+		{ S("\xff"), "john", true, SASL_BAD, "" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < 2 * sizeof cases / sizeof *cases; i++) {
+		size_t at = i / 2;
+		enum sasl_step s;
+		struct run r;
+
+		run_begin(&r, &sasl_external);
+		r.x->external = str_c(cases[at].external);
+		if (i % 2)
+			check_int(step(&r, none), SASL_MORE);
+		s = step(&r, cases[at].message);
+		if (s == SASL_WANT_KEY) {
+			check_str(r.x->authcid, cases[at].external);
+			r.x->key = cases[at].known ? STR("x") : STR("");
+			s = step(&r, none);
+		}
+		check_int(s, cases[at].want);
+		check_str(r.x->authzid, cases[at].authzid);
+		run_end(&r);
+	}
+}
+
+static void test_anonymous(void **state)
+{
+	char long_text[SASL_NAME_MAX + 1];
+	struct run r;
+
+	(void)state;
+	run_begin(&r, &sasl_anonymous);
+	check_int(step(&r, STR("sirhc")), SASL_OK); /* RFC 4505 sec. 4 */
+	check_str(r.x->authcid, "sirhc");
+	run_end(&r);
+	run_begin(&r, &sasl_anonymous);
+	check_int(step(&r, none), SASL_MORE);
+	check_int(step(&r, STR("")), SASL_OK);
+	run_end(&r);
+	memset(long_text, 'x', sizeof long_text);
+	for (size_t n = SASL_NAME_MAX; n <= sizeof long_text; n++) {
+		run_begin(&r, &sasl_anonymous);
+		check_int(step(&r, str_pn(long_text, n)), n > SASL_NAME_MAX ? SASL_BAD : SASL_OK);
+		run_end(&r);
+	}
+	run_begin(&r, &sasl_anonymous);
+	check_int(step(&r, STR("\xff")), SASL_BAD);
+	run_end(&r);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_cram_md5), cmocka_unit_test(test_states),
+		cmocka_unit_test(test_external), cmocka_unit_test(test_anonymous) };
+
+	return test_run(tests);
+}
