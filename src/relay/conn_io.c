@@ -250,7 +250,8 @@ void conn_event(struct conn *c, enum client_event event)
 		conn_challenge(c);
 		return;
 	case CLIENT_READY:
-		on_ready(c);
+		if (conn_is_proven(c))
+			on_ready(c);
 		return;
 	case CLIENT_SENT:
 		on_sent(c);

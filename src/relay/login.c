@@ -22,21 +22,57 @@ static void fail_login(struct conn *c, const char *text)
 	delivery_conn_failed(d, &t);
 }
 
+/* What both sides of RFC 5802 and RFC 9266 have first: tls-unique up to TLS 1.2, then tls-exporter. */
+static const char *find_binding(const struct conn *c, struct buf *out)
+{
+	static const char *const types[] = { "tls-unique", "tls-exporter", "tls-server-end-point" };
+
+	for (size_t i = 0; c->tls && i < sizeof types / sizeof *types; i++)
+		if (tls_channel_binding(c->tls, str_c(types[i]), out) == 0)
+			return types[i];
+	return NULL;
+}
+
+/* NULL: none that both sides have. */
+static struct sasl_client *new_exchange(const struct conn *c)
+{
+	const struct delivery *d = c->delivery;
+	const struct service *s = c->service;
+	struct str offered = buf_str(&c->client.mechanisms);
+	struct sasl_client *sasl = NULL;
+	struct buf data = BUF_INIT(SASL_CLIENT_BINDING_MAX);
+	const char *type = find_binding(c, &data);
+	enum sasl_client_mech mech = sasl_client_choose(
+		offered, str_c(s->sasl_filter), str_c(c->tls ? s->sasl_tls_options : s->sasl_options), type != NULL);
+
+	if (mech != SASL_CLIENT_NONE) {
+		sasl = xcalloc(1, sizeof *sasl);
+		sasl_client_init(sasl, mech, d->user, d->pass);
+		if (type)
+			sasl_client_bind(sasl, type, buf_str(&data), offered);
+	}
+	buf_wipe(&data);
+	return sasl;
+}
+
+bool conn_is_proven(struct conn *c)
+{
+	if (c->sasl == NULL || c->sasl->is_proven)
+		return true;
+	fail_login(c, "took the login without proving that it knows the password: it may be another server");
+	return false;
+}
+
 void conn_login(struct conn *c)
 {
-	struct delivery *d = c->delivery;
-	const struct service *s = c->service;
-	struct buf raw = BUF_INIT(4096);
-	enum sasl_client_mech mech = sasl_client_choose(buf_str(&c->client.mechanisms), str_c(s->sasl_filter),
-		str_c(c->tls ? s->sasl_tls_options : s->sasl_options));
+	struct buf raw = BUF_INIT(8192);
 	int initial;
 
-	if (mech == SASL_CLIENT_NONE) {
+	c->sasl = new_exchange(c);
+	if (c->sasl == NULL) {
 		fail_login(c, "offered no compatible authentication mechanisms for this type of connection security");
 		return;
 	}
-	c->sasl = xcalloc(1, sizeof *c->sasl);
-	sasl_client_init(c->sasl, mech, d->user, d->pass);
 	initial = sasl_client_initial(c->sasl, &raw);
 	if (initial < 0) {
 		buf_wipe(&raw);
@@ -45,7 +81,7 @@ void conn_login(struct conn *c)
 	}
 	buf_reset(&c->sasl_out);
 	base64_encode(&c->sasl_out, buf_str(&raw));
-	smtp_client_auth(&c->client, sasl_client_name(mech),
+	smtp_client_auth(&c->client, sasl_client_name(c->sasl->mech),
 		initial == 1 ? str_pn(c->sasl_out.p ? c->sasl_out.p : "", c->sasl_out.n) : str_pn(NULL, 0));
 	buf_wipe(&raw);
 	buf_wipe(&c->sasl_out);
@@ -53,11 +89,14 @@ void conn_login(struct conn *c)
 
 void conn_challenge(struct conn *c)
 {
-	struct buf challenge = BUF_INIT(16 * 1024), raw = BUF_INIT(4096);
+	struct buf challenge = BUF_INIT(16 * 1024), raw = BUF_INIT(8192);
 
 	if (base64_decode(&challenge, buf_str(&c->client.challenge)) < 0 ||
 		sasl_client_answer(c->sasl, buf_str(&challenge), &raw) < 0) {
-		smtp_client_auth_cancel(&c->client);
+		if (c->sasl->why)
+			fail_login(c, c->sasl->why);
+		else
+			smtp_client_auth_cancel(&c->client);
 	} else {
 		base64_encode(&c->sasl_out, buf_str(&raw));
 		smtp_client_auth_answer(&c->client, buf_str(&c->sasl_out));

@@ -234,6 +234,8 @@ void conn_lost(struct conn *c, const char *how);
 
 /* login.c */
 void conn_login(struct conn *c);
+/* The server has taken the login. Has it proven itself, where the mechanism wants that? If not, the session is ended. */
+bool conn_is_proven(struct conn *c);
 void conn_challenge(struct conn *c);
 
 /* cache.c: idle connections */

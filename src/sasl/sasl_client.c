@@ -1,11 +1,31 @@
 #include "sasl/sasl_client.h"
 
-/* Best first: PLAIN needs one round trip, LOGIN three. */
+#include "sasl/cram_md5.h"
+
+enum flag { PLAINTEXT = 1, ACTIVE = 2, DICTIONARY = 4, NOT_MUTUAL = 8, BINDS = 16, TOKEN = 32, SCRAM = 64 };
+
+/*
+ * Best first: what proves the server, and binds the channel; what does not show the password; of the rest PLAIN needs one
+ * round trip, LOGIN three.
+ */
 static const struct {
 	enum sasl_client_mech mech;
 	const char *name;
-	bool plaintext;
-} mechs[] = { { SASL_CLIENT_PLAIN, "PLAIN", true }, { SASL_CLIENT_LOGIN, "LOGIN", true } };
+	unsigned flags;
+} mechs[] = {
+	{ SASL_CLIENT_SCRAM_SHA512_PLUS, "SCRAM-SHA-512-PLUS", SCRAM | BINDS },
+	{ SASL_CLIENT_SCRAM_SHA256_PLUS, "SCRAM-SHA-256-PLUS", SCRAM | BINDS },
+	{ SASL_CLIENT_SCRAM_SHA1_PLUS, "SCRAM-SHA-1-PLUS", SCRAM | BINDS },
+	{ SASL_CLIENT_SCRAM_SHA512, "SCRAM-SHA-512", SCRAM },
+	{ SASL_CLIENT_SCRAM_SHA256, "SCRAM-SHA-256", SCRAM },
+	{ SASL_CLIENT_SCRAM_SHA1, "SCRAM-SHA-1", SCRAM },
+	{ SASL_CLIENT_CRAM_MD5, "CRAM-MD5", ACTIVE | DICTIONARY | NOT_MUTUAL },
+	{ SASL_CLIENT_PLAIN, "PLAIN", PLAINTEXT | NOT_MUTUAL },
+	{ SASL_CLIENT_LOGIN, "LOGIN", PLAINTEXT | NOT_MUTUAL },
+	{ SASL_CLIENT_OAUTHBEARER, "OAUTHBEARER", PLAINTEXT | NOT_MUTUAL | TOKEN },
+	{ SASL_CLIENT_XOAUTH2, "XOAUTH2", PLAINTEXT | NOT_MUTUAL | TOKEN },
+};
+enum { N_MECHS = sizeof mechs / sizeof *mechs };
 
 static bool has_word(struct str list, const char *word)
 {
@@ -17,7 +37,8 @@ static bool has_word(struct str list, const char *word)
 	return false;
 }
 
-static bool passes(struct str filter, const char *name)
+/* is_named: it has to be there by its own name. */
+static bool passes(struct str filter, const char *name, bool is_named)
 {
 	struct str w;
 	bool any = false;
@@ -28,32 +49,63 @@ static bool passes(struct str filter, const char *name)
 		any = true;
 		if (no)
 			w = str_from(w, 1);
-		if (str_ieq(w, str_c(name)) || str_ieq(w, STR("static:rest")))
+		if (str_ieq(w, str_c(name)))
 			return !no;
+		if (str_ieq(w, STR("static:rest")))
+			return !no && !is_named;
 	}
-	return !any;
+	return !any && !is_named;
 }
 
-enum sasl_client_mech sasl_client_choose(struct str offered, struct str filter, struct str options)
+/* What the options refuse. */
+static unsigned refused_by(struct str options)
 {
-	for (size_t i = 0; i < sizeof mechs / sizeof *mechs; i++)
-		if (has_word(offered, mechs[i].name) && passes(filter, mechs[i].name) &&
-			!(mechs[i].plaintext && has_word(options, "noplaintext")))
+	return (has_word(options, "noplaintext") ? PLAINTEXT : 0U) | (has_word(options, "noactive") ? ACTIVE : 0U) |
+	       (has_word(options, "nodictionary") ? DICTIONARY : 0U) |
+	       (has_word(options, "mutual_auth") ? NOT_MUTUAL : 0U);
+}
+
+enum sasl_client_mech sasl_client_choose(struct str offered, struct str filter, struct str options, bool can_bind)
+{
+	unsigned refused = refused_by(options) | (can_bind ? 0U : BINDS);
+
+	for (size_t i = 0; i < N_MECHS; i++)
+		if (has_word(offered, mechs[i].name) && passes(filter, mechs[i].name, mechs[i].flags & TOKEN) &&
+			!(mechs[i].flags & refused))
 			return mechs[i].mech;
 	return SASL_CLIENT_NONE;
 }
 
 const char *sasl_client_name(enum sasl_client_mech m)
 {
-	for (size_t i = 0; i < sizeof mechs / sizeof *mechs; i++)
+	for (size_t i = 0; i < N_MECHS; i++)
 		if (mechs[i].mech == m)
 			return mechs[i].name;
 	return "none";
 }
 
+static bool is_scram(const struct sasl_client *c)
+{
+	return c->mech >= SASL_CLIENT_SCRAM_SHA512_PLUS && c->mech <= SASL_CLIENT_SCRAM_SHA1;
+}
+
 void sasl_client_init(struct sasl_client *c, enum sasl_client_mech m, struct str user, struct str pass)
 {
 	*c = (struct sasl_client){ .mech = m, .user = user, .pass = pass };
+	c->is_proven = !is_scram(c);
+}
+
+void sasl_client_bind(struct sasl_client *c, const char *type, struct str data, struct str offered)
+{
+	struct str w;
+
+	if (data.n == 0 || data.n > sizeof c->binding)
+		return;
+	c->binding_type = type;
+	memcpy(c->binding, data.p, data.n);
+	c->binding_n = data.n;
+	while (str_word(&offered, " ,\t", &w))
+		c->is_plus_offered |= str_has_iprefix(w, STR("SCRAM-")) && str_has_isuffix(w, STR("-PLUS"));
 }
 
 static int add_plain(const struct sasl_client *c, struct buf *out)
@@ -65,27 +117,87 @@ static int add_plain(const struct sasl_client *c, struct buf *out)
 	return 0;
 }
 
+/* RFC 7628 sec. 3.1; a token is of the alphabet of RFC 6750 sec. 2.1. */
+static int add_bearer(const struct sasl_client *c, struct buf *out)
+{
+	for (size_t i = 0; i < c->pass.n; i++)
+		if (!ascii_is_graph(c->pass.p[i]))
+			return -1;
+	if (buf_add_c(out, "n,a=") < 0 || scram_add_name(out, c->user) < 0 || buf_add_c(out, ",\001auth=Bearer ") < 0 ||
+		buf_add_str(out, c->pass) < 0 || buf_add_c(out, "\001\001") < 0)
+		return -1;
+	return 0;
+}
+
+/* Google's and Microsoft's form of before the RFC. */
+static int add_xoauth2(const struct sasl_client *c, struct buf *out)
+{
+	if (str_chr(c->user, '\001') >= 0 || str_chr(c->pass, '\001') >= 0)
+		return -1;
+	if (buf_add_c(out, "user=") < 0 || buf_add_str(out, c->user) < 0 || buf_add_c(out, "\001auth=Bearer ") < 0 ||
+		buf_add_str(out, c->pass) < 0 || buf_add_c(out, "\001\001") < 0)
+		return -1;
+	return 0;
+}
+
+static int add_cram(const struct sasl_client *c, struct str challenge, struct buf *out)
+{
+	unsigned char states[CRAM_MD5_STATES];
+	char digest[CRAM_MD5_DIGEST + 1];
+
+	cram_md5_states(c->pass, states);
+	cram_md5_digest(states, challenge, digest);
+	mem_wipe(states, sizeof states);
+	if (buf_add_str(out, c->user) < 0 || buf_add_char(out, ' ') < 0 || buf_add_c(out, digest) < 0)
+		return -1;
+	return 0;
+}
+
+static int add_first(struct sasl_client *c, struct buf *out)
+{
+	switch (c->mech) {
+	case SASL_CLIENT_PLAIN:
+		return add_plain(c, out);
+	case SASL_CLIENT_OAUTHBEARER:
+		return add_bearer(c, out);
+	case SASL_CLIENT_XOAUTH2:
+		return add_xoauth2(c, out);
+	default:
+		return is_scram(c) ? sasl_client_scram_first(c, out) : -1;
+	}
+}
+
 int sasl_client_initial(struct sasl_client *c, struct buf *out)
 {
-	if (c->user.n == 0 || str_chr(c->user, '\0') >= 0 || str_chr(c->pass, '\0') >= 0)
+	if (c->user.n == 0 || c->pass.n == 0 || str_chr(c->user, '\0') >= 0 || str_chr(c->pass, '\0') >= 0)
 		return -1;
-	if (c->mech == SASL_CLIENT_LOGIN)
-		return 0; /* servers differ in what an initial response of LOGIN means */
-	if (c->mech != SASL_CLIENT_PLAIN)
+	/* Servers differ in what an initial response of LOGIN means; CRAM-MD5 begins with the server's challenge. */
+	if (c->mech == SASL_CLIENT_LOGIN || c->mech == SASL_CLIENT_CRAM_MD5)
+		return 0;
+	if (add_first(c, out) < 0)
 		return -1;
 	c->turn = 1;
-	return add_plain(c, out) < 0 ? -1 : 1;
+	return 1;
+}
+
+/* After the first message these two have nothing to say but that they saw the error (RFC 7628 sec. 3.2.3). */
+static int answer_error(struct sasl_client *c, struct buf *out)
+{
+	if (c->turn != 2)
+		return -1;
+	return c->mech == SASL_CLIENT_OAUTHBEARER ? buf_add_char(out, '\001') : 0;
 }
 
 int sasl_client_answer(struct sasl_client *c, struct str challenge, struct buf *out)
 {
-	(void)challenge; /* LOGIN's prompts are told apart by their order only */
 	c->turn++;
-	if (c->mech == SASL_CLIENT_PLAIN && c->turn == 1)
-		return add_plain(c, out);
-	if (c->mech == SASL_CLIENT_LOGIN && c->turn == 1)
-		return buf_add_str(out, c->user);
-	if (c->mech == SASL_CLIENT_LOGIN && c->turn == 2)
-		return buf_add_str(out, c->pass);
-	return -1;
+	if (c->mech == SASL_CLIENT_LOGIN) /* its prompts are told apart by their order only */
+		return c->turn > 2 ? -1 : buf_add_str(out, c->turn == 1 ? c->user : c->pass);
+	if (c->mech == SASL_CLIENT_CRAM_MD5)
+		return c->turn == 1 ? add_cram(c, challenge, out) : -1;
+	if (c->turn == 1)
+		return add_first(c, out);
+	if (c->mech == SASL_CLIENT_OAUTHBEARER || c->mech == SASL_CLIENT_XOAUTH2)
+		return answer_error(c, out);
+	return is_scram(c) ? sasl_client_scram_answer(c, challenge, out) : -1;
 }

@@ -1,6 +1,5 @@
 #include "base/test.h"
 #include "sasl/base64.h"
-#include "sasl/sasl_client.h"
 #include "sasl/sasl_mech.h"
 
 #define S(lit)                          \
@@ -134,83 +133,9 @@ static void test_server(void **state)
 	}
 }
 
-static void test_client_choice(void **state)
-{
-	static const struct {
-		const char *offered, *filter, *options;
-		enum sasl_client_mech want;
-	} cases[] = {
-		{ "PLAIN LOGIN", "", "noanonymous", SASL_CLIENT_PLAIN },
-		{ "LOGIN PLAIN CRAM-MD5", "", "", SASL_CLIENT_PLAIN },
-		{ "login", "", "", SASL_CLIENT_LOGIN },
-		{ "CRAM-MD5 GSSAPI", "", "", SASL_CLIENT_NONE },
-		{ "", "", "", SASL_CLIENT_NONE },
-		{ "PLAIN LOGIN", "", "noplaintext, noanonymous", SASL_CLIENT_NONE },
-		{ "PLAIN LOGIN", "login", "", SASL_CLIENT_LOGIN },
-		{ "PLAIN LOGIN", "!plain, static:rest", "", SASL_CLIENT_LOGIN },
-		{ "PLAIN LOGIN", "!plain !login", "", SASL_CLIENT_NONE },
-		{ "PLAINX", "", "", SASL_CLIENT_NONE },
-	};
-
-	(void)state;
-	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
-		check_int(sasl_client_choose(str_c(cases[i].offered), str_c(cases[i].filter), str_c(cases[i].options)),
-			cases[i].want);
-}
-
-/* Our client against our server. */
-static void talk(enum sasl_client_mech mech, struct str user, struct str pass, bool initial)
-{
-	const struct sasl_mech *m = sasl_mech_find(str_c(sasl_client_name(mech)));
-	struct arena *mem = arena_new(0);
-	struct buf challenge = BUF_INIT(1024), answer = BUF_INIT(1024);
-	struct sasl_xchg *x = sasl_xchg_new(m, mem, &challenge);
-	struct sasl_client c;
-	enum sasl_step s;
-	int r = 0;
-
-	sasl_client_init(&c, mech, user, pass);
-	if (initial)
-		r = sasl_client_initial(&c, &answer);
-	s = m->step(x, r == 1 ? buf_str(&answer) : (struct str){ 0 });
-	for (int i = 0; s == SASL_MORE && i < 4; i++) {
-		buf_wipe(&answer);
-		check_int(sasl_client_answer(&c, buf_str(&challenge), &answer), 0);
-		buf_reset(&challenge);
-		s = m->step(x, buf_str(&answer));
-	}
-	check_int(s, SASL_CHECK_PASS);
-	check(str_eq(x->authcid, user));
-	check(str_eq(x->pass, pass));
-	check_int(sasl_client_answer(&c, STR("more?"), &answer), -1);
-	buf_wipe(&answer);
-	buf_free(&challenge);
-	arena_wipe(&mem);
-}
-
-static void test_client(void **state)
-{
-	struct sasl_client c;
-	struct buf out = BUF_INIT(16);
-
-	(void)state;
-	talk(SASL_CLIENT_PLAIN, STR("user1@example1.com"), STR("SecurePass"), true);
-	talk(SASL_CLIENT_PLAIN, STR("u"), STR("p"), false);
-	talk(SASL_CLIENT_LOGIN, STR("user1@example1.com"), STR("SecurePass"), true);
-	talk(SASL_CLIENT_LOGIN, STR("u"), STR("p"), false);
-	sasl_client_init(&c, SASL_CLIENT_PLAIN, STR("a\0b"), STR("p"));
-	check_int(sasl_client_initial(&c, &out), -1);
-	sasl_client_init(&c, SASL_CLIENT_PLAIN, STR(""), STR("p"));
-	check_int(sasl_client_initial(&c, &out), -1);
-	sasl_client_init(&c, SASL_CLIENT_PLAIN, STR("u"), STR("a password of more than the buffer"));
-	check_int(sasl_client_initial(&c, &out), -1);
-	buf_wipe(&out);
-}
-
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(test_base64), cmocka_unit_test(test_server),
-		cmocka_unit_test(test_client_choice), cmocka_unit_test(test_client) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_base64), cmocka_unit_test(test_server) };
 
 	return test_run(tests);
 }

@@ -52,10 +52,10 @@ struct run {
 static void make_key(const struct vector *v, const char *pass, struct buf *key)
 {
 	const struct scram_hash *h = sasl_mech_find(str_c(v->mech))->scram;
-	struct str rest = str_c(v->server_first), nonce, salt, count;
+	struct str rest = str_c(v->server_first), nonce, salt = { 0 }, count;
 	struct scram_keys k = { 0 };
 	struct buf raw = BUF_INIT(256);
-	uint64_t n;
+	uint64_t n = 0;
 
 	check(scram_attribute(&rest, 'r', &nonce) && scram_attribute(&rest, 's', &salt) &&
 		scram_attribute(&rest, 'i', &count) && str_u64(count, &n));

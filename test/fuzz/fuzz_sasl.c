@@ -63,7 +63,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		require(x->pass.n >= 1 && x->pass.n <= SASL_PASS_MAX && str_chr(x->pass, '\0') < 0);
 	}
 	require((s == SASL_BAD) == (x->why != NULL));
-	sasl_client_choose(rest, str_pn(data, size), str_sub(rest, 0, 8));
+	sasl_client_choose(rest, str_pn(data, size), str_sub(rest, 0, 8), data[0] & 4);
 	buf_free(&out);
 	arena_wipe(&mem);
 	return 0;
