@@ -23,6 +23,11 @@ static const struct param rows[] = {
 	P_INT("smtpd_session_domain_limit", "0", 0, 1000000, ACTS,
 		"Different domains of recipients that a session may have; 0 means no limit"),
 	P_INT("smtpd_session_message_limit", "0", 0, 0, ACTS, "Messages that a session may send; 0 means no limit"),
+	P_LIST("smtpd_no_soliciting_keywords", "", ACTS,
+		"Classes of solicitations (RFC 3865) that are refused, such as net.example:ADV"),
+	P_LIST("smtpd_rrvs_maps", "", ACTS,
+		"Tables that say since when a mailbox has its owner (RFC 7293): seconds since 1970 or date-time of RFC "
+		"3339"),
 	P_LIST("smtpd_vrfy_name_maps", "", ACTS,
 		"Tables that give the full name of an address, for the answer to VRFY"),
 };

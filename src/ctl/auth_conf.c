@@ -71,7 +71,8 @@ static void sql_file(struct buf *out, const char *data_dir)
 		"default_pass_scheme = CRYPT\n\n",
 		data_dir);
 	buf_add_c(out, "password_query = SELECT email AS user, password FROM users WHERE email = '%u'\n"
-		       "user_query = SELECT email AS user, name FROM users WHERE email = '%u'\n"
+		       "user_query = SELECT u.email AS user, name, created FROM users u \\\n"
+		       "  LEFT JOIN users_since s ON s.email = u.email WHERE u.email = '%u'\n"
 		       "iterate_query = SELECT email AS user FROM users\n");
 }
 

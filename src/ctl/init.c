@@ -158,6 +158,7 @@ static void main_cf(const struct plan *p, struct buf *b)
 		"# Who exists there, is known by the authentication service (authd, or Dovecot's auth-userdb).\n"
 		"virtual_mailbox_maps = userdb:private/auth-userdb\n"
 		"smtpd_vrfy_name_maps = userdb:private/auth-userdb?name\n"
+		"smtpd_rrvs_maps = userdb:private/auth-userdb?created\n"
 		"virtual_mailbox_base = %s/mail\n",
 		domain, p->dir);
 	if (p->root)

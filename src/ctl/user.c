@@ -27,8 +27,16 @@ enum {
 	BUSY_MS = 5000
 };
 
-static const char schema[] = "CREATE TABLE IF NOT EXISTS users(email TEXT PRIMARY KEY COLLATE NOCASE, "
-			     "password TEXT NOT NULL, name TEXT NOT NULL DEFAULT '')";
+static const char schema[] =
+	"CREATE TABLE IF NOT EXISTS users(email TEXT PRIMARY KEY COLLATE NOCASE, "
+	"password TEXT NOT NULL, name TEXT NOT NULL DEFAULT '');"
+	/* Since when, for smtpd_rrvs_maps; a table of its own, so that users keeps its three columns. */
+	"CREATE TABLE IF NOT EXISTS users_since(email TEXT PRIMARY KEY COLLATE NOCASE, "
+	"created INTEGER NOT NULL);"
+	"CREATE TRIGGER IF NOT EXISTS users_added AFTER INSERT ON users BEGIN "
+	"INSERT OR REPLACE INTO users_since VALUES(new.email, strftime('%s', 'now')); END;"
+	"CREATE TRIGGER IF NOT EXISTS users_removed AFTER DELETE ON users BEGIN "
+	"DELETE FROM users_since WHERE email = old.email; END";
 
 static int failed(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 static int failed(const char *fmt, ...)

@@ -156,9 +156,12 @@ static void begin_message(struct lmtp_conn *c)
 		rcpt[i].address = env->rcpt[i].address;
 		rcpt[i].orcpt = orcpt_of(r->mem, &env->rcpt[i]);
 		rcpt[i].notify = env->rcpt[i].notify;
+		rcpt[i].valid_since = env->rcpt[i].valid_since;
+		rcpt[i].since_may_end = env->rcpt[i].since_may_end;
 	}
 	c->message = (struct client_message){ .sender = env->sender,
 		.envid = env->envid,
+		.solicit = env->solicit,
 		.flags = env->flags,
 		.size = env->size,
 		.rcpt = rcpt,

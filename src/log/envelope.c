@@ -21,7 +21,9 @@ enum tag {
 	TAG_HELO = 12,
 	TAG_PROTO = 13,
 	TAG_RCPT = 14,
-	TAG_EXTENTS = 15
+	TAG_EXTENTS = 15,
+	TAG_SOLICIT = 32,
+	TAG_VALID_SINCE = 33
 };
 enum { EXTENT_OCTETS = 20 };
 
@@ -49,6 +51,18 @@ static void put_rcpt(struct buf *out, const struct envelope_rcpt *r)
 	ipc_put_str(out, r->address);
 	ipc_put_str(out, r->original);
 	ipc_put_str(out, r->orcpt);
+}
+
+/* Behind the recipient of that index. */
+static void put_valid_since(struct buf *out, const struct envelope_rcpt *r)
+{
+	if (r->valid_since == 0)
+		return;
+	ipc_put_u8(out, TAG_VALID_SINCE);
+	ipc_put_u32(out, 4 + 8 + 1);
+	ipc_put_u32(out, r->index);
+	ipc_put_u64(out, r->valid_since);
+	ipc_put_u8(out, r->since_may_end);
 }
 
 void envelope_put_extents(struct buf *out, const struct extent *extent, size_t n)
@@ -79,8 +93,11 @@ void envelope_encode(struct buf *out, const struct envelope *e)
 	put_text(out, TAG_CLIENT_ADDR, e->client_addr);
 	put_text(out, TAG_HELO, e->helo);
 	put_text(out, TAG_PROTO, e->proto);
-	for (size_t i = 0; i < e->n_rcpt; i++)
+	put_text(out, TAG_SOLICIT, e->solicit);
+	for (size_t i = 0; i < e->n_rcpt; i++) {
 		put_rcpt(out, &e->rcpt[i]);
+		put_valid_since(out, &e->rcpt[i]);
+	}
 	if (buf_add_str(out, e->unknown) != 0)
 		panic("envelope over %zu octets", out->max);
 	envelope_put_extents(out, e->extent, e->n_extent);
@@ -107,6 +124,8 @@ static struct str *text_of(struct envelope *e, unsigned tag)
 		return &e->helo;
 	case TAG_PROTO:
 		return &e->proto;
+	case TAG_SOLICIT:
+		return &e->solicit;
 	default:
 		return NULL;
 	}
@@ -122,6 +141,26 @@ static int get_rcpt(struct str octets, struct envelope_rcpt *r)
 	r->original = ipc_get_str(&in);
 	r->orcpt = ipc_get_str(&in);
 	return ipc_get_end(&in) ? 0 : -1;
+}
+
+/* Of one of the recipients that stand before it; of one that is not there it says nothing. */
+static int get_valid_since(struct str octets, struct envelope *e, size_t n_rcpt)
+{
+	struct ipc_in in = { octets, false };
+	uint32_t index = ipc_get_u32(&in);
+	uint64_t since = ipc_get_u64(&in);
+	bool may_end = ipc_get_u8(&in) != 0;
+
+	if (!ipc_get_end(&in))
+		return -1;
+	for (size_t i = n_rcpt; i > 0; i--) {
+		if (e->rcpt[i - 1].index != index)
+			continue;
+		e->rcpt[i - 1].valid_since = since;
+		e->rcpt[i - 1].since_may_end = may_end;
+		break;
+	}
+	return 0;
 }
 
 static int get_extents(struct str octets, struct envelope *e)
@@ -156,6 +195,11 @@ static int get_number(struct str octets, unsigned tag, struct envelope *e)
 	return 0;
 }
 
+static bool is_known(unsigned tag)
+{
+	return tag <= TAG_EXTENTS || tag == TAG_SOLICIT || tag == TAG_VALID_SINCE;
+}
+
 static bool next_attribute(struct ipc_in *in, unsigned *tag, struct str *value)
 {
 	if (in->rest.n == 0)
@@ -182,7 +226,7 @@ static int count(struct str octets, struct envelope *e, size_t *unknown)
 			e->n_extent += value.n / EXTENT_OCTETS;
 		else if (tag == 0)
 			return -1;
-		else if (tag > TAG_EXTENTS)
+		else if (!is_known(tag))
 			*unknown += 5 + value.n;
 	}
 	return 0;
@@ -215,6 +259,8 @@ int envelope_decode(struct str octets, struct arena *mem, struct envelope *e)
 			err = get_rcpt(value, &e->rcpt[n_rcpt++]);
 		} else if (tag == TAG_EXTENTS) {
 			err = get_extents(value, e);
+		} else if (tag == TAG_VALID_SINCE) {
+			err = get_valid_since(value, e, n_rcpt);
 		} else {
 			memcpy(keep, at, 5 + value.n);
 			keep += 5 + value.n;

@@ -30,11 +30,13 @@ enum notify_flag { /* 0: not given */
 };
 
 struct envelope_rcpt {
-	uint32_t index;	     /* 0 … n-1 in the message */
-	uint8_t notify;	     /* enum notify_flag */
-	struct str address;  /* local@domain, without <> */
-	struct str original; /* the address as the client gave it, where an alias or a rewriting changed it; else "" */
-	struct str orcpt;    /* ORCPT, "rfc822;x+2Bw@y" still in xtext (RFC 3461 sec. 4.2); "" */
+	uint32_t index;	      /* 0 … n-1 in the message */
+	uint8_t notify;	      /* enum notify_flag */
+	struct str address;   /* local@domain, without <> */
+	struct str original;  /* the address as the client gave it, where an alias or a rewriting changed it; else "" */
+	struct str orcpt;     /* ORCPT, "rfc822;x+2Bw@y" still in xtext (RFC 3461 sec. 4.2); "" */
+	uint64_t valid_since; /* RRVS (RFC 7293), of recipients elsewhere: seconds since 1970; 0: none */
+	bool since_may_end;   /* RRVS=…;C */
 };
 
 struct extent {
@@ -51,6 +53,7 @@ struct envelope {
 	struct str sender;   /* "" is <> */
 	struct str envid;    /* ENVID, still in xtext; "" */
 	struct str auth;     /* MAIL AUTH=, decoded; "" */
+	struct str solicit;  /* SOLICIT= (RFC 3865); "" */
 	struct str sasl_username, sasl_method, client_name, client_addr, helo, proto; /* for log, filters, reports */
 	struct envelope_rcpt *rcpt;
 	size_t n_rcpt;

@@ -6,8 +6,8 @@
 
 static struct envelope_rcpt rcpts[] = {
 	{ 0, NOTIFY_SUCCESS | NOTIFY_FAILURE, { "a@x.example", 11 }, { "alias@x.example", 15 },
-		{ "rfc822;a+2Bb@x", 14 } },
-	{ 7, 0, { "\xC3\xBC@x.example", 12 }, { "", 0 }, { "", 0 } },
+		{ "rfc822;a+2Bb@x", 14 }, 0, false },
+	{ 7, 0, { "\xC3\xBC@x.example", 12 }, { "", 0 }, { "", 0 }, 1396566060, true },
 };
 static struct extent extents[] = { { 5, 4120, 65536 }, { 5, 69680, 12 }, { UINT64_MAX, UINT64_MAX, UINT32_MAX } };
 
@@ -20,6 +20,7 @@ static struct envelope sample(void)
 		.sender = STR("s@y.example"),
 		.envid = STR("QQ+2B"),
 		.auth = STR("<>"),
+		.solicit = STR("org.example:ADV"),
 		.sasl_username = STR("john"),
 		.sasl_method = STR("PLAIN"),
 		.client_name = STR("c.example"),
@@ -37,6 +38,7 @@ static void check_same(const struct envelope *e, const struct envelope *must)
 {
 	check(e->id == must->id && e->arrival_us == must->arrival_us && e->size == must->size &&
 		e->flags == must->flags);
+	check(str_eq(e->solicit, must->solicit));
 	check(str_eq(e->sender, must->sender) && str_eq(e->envid, must->envid) && str_eq(e->auth, must->auth));
 	check(str_eq(e->sasl_username, must->sasl_username) && str_eq(e->sasl_method, must->sasl_method));
 	check(str_eq(e->client_name, must->client_name) && str_eq(e->client_addr, must->client_addr));
@@ -45,6 +47,8 @@ static void check_same(const struct envelope *e, const struct envelope *must)
 	check_int(e->n_extent, must->n_extent);
 	for (size_t i = 0; i < e->n_rcpt; i++) {
 		check(e->rcpt[i].index == must->rcpt[i].index && e->rcpt[i].notify == must->rcpt[i].notify);
+		check_int(e->rcpt[i].valid_since, must->rcpt[i].valid_since);
+		check_int(e->rcpt[i].since_may_end, must->rcpt[i].since_may_end);
 		check(str_eq(e->rcpt[i].address, must->rcpt[i].address));
 		check(str_eq(e->rcpt[i].original, must->rcpt[i].original));
 		check(str_eq(e->rcpt[i].orcpt, must->rcpt[i].orcpt));
@@ -113,7 +117,7 @@ static void test_cut(void **state)
 		free(copy);
 		arena_free(&mem);
 	}
-	check_int(good, 16); /* one between each two of its attributes, the id being there */
+	check_int(good, 18); /* one between each two of its attributes, the id being there */
 	buf_free(&b);
 }
 

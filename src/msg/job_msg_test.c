@@ -3,7 +3,7 @@
 
 static void test_job(void **state)
 {
-	struct envelope_rcpt rcpt = { 3, NOTIFY_NEVER, { "b@d", 3 }, { "", 0 }, { "", 0 } };
+	struct envelope_rcpt rcpt = { 3, NOTIFY_NEVER, { "b@d", 3 }, { "", 0 }, { "", 0 }, 0, false };
 	struct extent extent = { 9, 4120, 77 };
 	struct job must = { .job = 5,
 		.id = 42,

@@ -91,7 +91,7 @@ static void on_kept(struct spool_msg *m, int err)
 
 static uint64_t accept_message(struct queued *q, unsigned rcpts, size_t octets)
 {
-	struct envelope_rcpt rcpt[8] = { { 0, 0, { "", 0 }, { "", 0 }, { "", 0 } } };
+	struct envelope_rcpt rcpt[8] = { { .index = 0 } };
 	struct envelope env = { .arrival_us = q->start_us, .sender = STR("a@x"), .rcpt = rcpt, .n_rcpt = rcpts };
 	struct spool_msg m = { 0 };
 	unsigned before = kept;

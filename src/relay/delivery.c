@@ -116,12 +116,15 @@ static void prepare_message(struct delivery *d)
 			continue;
 		d->open[d->n_open] = (struct client_rcpt){ .address = e->rcpt[i].address,
 			.orcpt = orcpt_of(d->mem, &e->rcpt[i]),
-			.notify = e->rcpt[i].notify };
+			.notify = e->rcpt[i].notify,
+			.valid_since = e->rcpt[i].valid_since,
+			.since_may_end = e->rcpt[i].since_may_end };
 		d->open_index[d->n_open++] = (uint32_t)i;
 	}
 	m->sender = e->sender;
 	m->envid = e->envid;
 	m->auth = e->auth;
+	m->solicit = e->solicit;
 	m->flags = e->flags;
 	m->size = e->size;
 	m->rcpt = d->open;

@@ -88,9 +88,11 @@ enum client_outcome {
 
 struct client_rcpt {
 	/* from the caller */
-	struct str address; /* local@domain */
-	struct str orcpt;   /* "rfc822;…" in xtext; "" none */
-	uint8_t notify;	    /* enum notify_flag of log/envelope.h */
+	struct str address;   /* local@domain */
+	struct str orcpt;     /* "rfc822;…" in xtext; "" none */
+	uint8_t notify;	      /* enum notify_flag of log/envelope.h */
+	uint64_t valid_since; /* RRVS: seconds since 1970; 0: none */
+	bool since_may_end;   /* RRVS=…;C: to a server without RRVS as a header field */
 	/* from the engine; smtp_client_send() clears it first */
 	bool held_back; /* over a limit of the server (LIMITS): not sent, OPEN; send it in another message */
 	enum client_outcome outcome;
@@ -102,12 +104,13 @@ struct client_rcpt {
 };
 
 struct client_message {
-	struct str sender; /* "" is <> */
-	struct str envid;  /* xtext; "" none */
-	struct str auth;   /* MAIL AUTH=, not encoded; "" none; said only where we are logged in */
-	uint32_t flags;	   /* enum envelope_flag: ENV_8BIT, ENV_SMTPUTF8, ENV_RET_FULL, ENV_RET_HDRS */
-	bool utf8_header;  /* the header has UTF-8: it needs SMTPUTF8 even when all addresses are ASCII */
-	uint64_t size;	   /* octets of the content; 0: not known */
+	struct str sender;  /* "" is <> */
+	struct str envid;   /* xtext; "" none */
+	struct str solicit; /* SOLICIT=; "" none */
+	struct str auth;    /* MAIL AUTH=, not encoded; "" none; said only where we are logged in */
+	uint32_t flags;	    /* enum envelope_flag: ENV_8BIT, ENV_SMTPUTF8, ENV_RET_FULL, ENV_RET_HDRS */
+	bool utf8_header;   /* the header has UTF-8: it needs SMTPUTF8 even when all addresses are ASCII */
+	uint64_t size;	    /* octets of the content; 0: not known */
 	struct client_rcpt *rcpt;
 	size_t n_rcpt;	   /* at least 1 */
 	struct arena *mem; /* for the texts */

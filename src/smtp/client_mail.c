@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 #include "base/utf8.h"
+#include "smtp/datetime.h"
 #include "smtp/esmtp.h"
 
 #include <stdio.h>
@@ -113,6 +114,7 @@ static void put_mail(struct smtp_client *c)
 		.size = m->size,
 		.flags = client_body_flags(c, m),
 		.envid = m->envid,
+		.solicit = m->solicit,
 		.has_auth = c->logged_in && m->auth.n > 0,
 		.auth = m->auth };
 
@@ -125,7 +127,9 @@ static void put_mail(struct smtp_client *c)
 
 static void put_rcpt(struct smtp_client *c, const struct client_rcpt *r)
 {
-	struct rcpt_params p = { .notify = r->notify, .orcpt = r->orcpt };
+	struct rcpt_params p = {
+		.notify = r->notify, .orcpt = r->orcpt, .valid_since = r->valid_since, .since_may_end = r->since_may_end
+	};
 
 	buf_add_c(&c->out, "RCPT TO:<");
 	buf_add_str(&c->out, r->address);
@@ -176,6 +180,25 @@ static bool has_control(struct str s)
 	return false;
 }
 
+/* RFC 7293 sec. 5.2: with ";C" a header field may say it; not before chunks, of which none is its own. */
+static bool may_be_a_field(const struct client_message *m, const struct client_rcpt *r)
+{
+	return r->since_may_end && !(m->flags & ENV_BINARY);
+}
+
+static void put_since_fields(struct smtp_client *c)
+{
+	for (size_t i = 0; i < c->message->n_rcpt && !is_offered(c, EXT_RRVS); i++) {
+		const struct client_rcpt *r = &c->message->rcpt[i];
+
+		if (r->valid_since == 0 || !r->accepted)
+			continue;
+		buf_addf(&c->out, "Require-Recipient-Valid-Since: %.*s; ", STR_ARG(r->address));
+		datetime_put_mail(&c->out, (int64_t)r->valid_since);
+		buf_add_c(&c->out, "\r\n");
+	}
+}
+
 /* What this server can never take, found before a command is spent on it. */
 static void settle_impossible(struct smtp_client *c, struct client_message *m)
 {
@@ -199,6 +222,8 @@ static void settle_impossible(struct smtp_client *c, struct client_message *m)
 			settle_own(r, CLIENT_BOUNCED, "5.1.3", "the recipient address has control characters");
 		else if (!utf8 && str_is_8bit(r->address))
 			settle_own(r, CLIENT_BOUNCED, "5.6.7", utf8_text);
+		else if (r->valid_since > 0 && !is_offered(c, EXT_RRVS) && !may_be_a_field(m, r))
+			settle_own(r, CLIENT_BOUNCED, "5.7.19", "RRVS is required, but was not offered by host");
 	}
 }
 
@@ -294,6 +319,7 @@ static void on_rcpt(struct smtp_client *c)
 static enum client_event on_data(struct smtp_client *c)
 {
 	if (c->reply.code == 354 && c->accepted > 0) {
+		put_since_fields(c);
 		c->step = CLIENT_STEP_BODY;
 		return CLIENT_MORE;
 	}

@@ -327,6 +327,43 @@ static void test_good(void **state)
 		}
 }
 
+/* RFC 7293 sec. 5.2: as a parameter, as a header field, or not at all. */
+static void test_since(void **state)
+{
+	static const struct {
+		const char *ehlo;
+		bool may_end;
+		const char *rcpts, *seen;
+	} cases[] = {
+		{ "RRVS|NO-SOLICITING", false, "DD",
+			"EHLO me\r\nMAIL FROM:<s@y.org> SOLICIT=org.x:ADV\r\n"
+			"RCPT TO:<a@x.org> RRVS=2014-04-03T23:01:00Z;R\r\nRCPT TO:<b@x.org>\r\nDATA\r\nhi\r\n.\r\n" },
+		{ "SIZE", true, "DD",
+			"EHLO me\r\nMAIL FROM:<s@y.org> SIZE=5\r\nRCPT TO:<a@x.org>\r\nRCPT TO:<b@x.org>\r\nDATA\r\n"
+			"Require-Recipient-Valid-Since: a@x.org; Thu, 03 Apr 2014 23:01:00 +0000\r\nhi\r\n.\r\n" },
+		{ "SIZE", false, "bD",
+			"EHLO me\r\nMAIL FROM:<s@y.org> SIZE=5\r\nRCPT TO:<b@x.org>\r\nDATA\r\nhi\r\n.\r\n" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct client_options o = { .helo = "me" };
+		struct peer p = { .ehlo = cases[i].ehlo };
+		struct outcome out;
+		struct mail m;
+
+		mail_init(&m, "hi\r\n");
+		m.message.solicit = STR("org.x:ADV");
+		m.rcpt[0].valid_since = 1396566060;
+		m.rcpt[0].since_may_end = cases[i].may_end;
+		converse(&o, &p, &m, 1000, &out);
+		check_str(str_c(out.rcpts), cases[i].rcpts);
+		check_str(buf_str(&p.seen), cases[i].seen);
+		peer_free(&p);
+		arena_free(&m.message.mem);
+	}
+}
+
 /* RFC 9422: recipients over RCPTMAX, or of a domain over RCPTDOMAINMAX, are held back and stay open. */
 static void test_limits(void **state)
 {
@@ -736,9 +773,10 @@ static void test_sanitise(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_good), cmocka_unit_test(test_binary),
-		cmocka_unit_test(test_limits), cmocka_unit_test(test_every_reply_at_every_step),
-		cmocka_unit_test(test_bad), cmocka_unit_test(test_lmtp_answers), cmocka_unit_test(test_bodies),
-		cmocka_unit_test(test_never_sent), cmocka_unit_test(test_conversion), cmocka_unit_test(test_injection),
+		cmocka_unit_test(test_since), cmocka_unit_test(test_limits),
+		cmocka_unit_test(test_every_reply_at_every_step), cmocka_unit_test(test_bad),
+		cmocka_unit_test(test_lmtp_answers), cmocka_unit_test(test_bodies), cmocka_unit_test(test_never_sent),
+		cmocka_unit_test(test_conversion), cmocka_unit_test(test_injection),
 		cmocka_unit_test(test_utf8), cmocka_unit_test(test_sanitise) };
 
 	return test_run(tests);

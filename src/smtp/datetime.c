@@ -88,3 +88,39 @@ void datetime_put(struct buf *out, int64_t seconds)
 		strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &t);
 	buf_add_c(out, text);
 }
+
+int datetime_parse_mail(struct str text, int64_t *seconds)
+{
+	static const char *const forms[] = { "%a, %d %b %Y %H:%M:%S %z", "%d %b %Y %H:%M:%S %z",
+		"%a, %d %b %Y %H:%M %z", "%d %b %Y %H:%M %z" };
+	char copy[64];
+
+	*seconds = 0;
+	text = str_trim(text);
+	if (text.n >= sizeof copy || str_chr(text, '\0') >= 0)
+		return -1;
+	memcpy(copy, text.p, text.n);
+	copy[text.n] = '\0';
+	for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
+		struct tm t = { 0 };
+		const char *end = strptime(copy, forms[i], &t);
+		long east = t.tm_gmtoff; /* timegm() forgets it */
+
+		if (end == NULL || *end != '\0' || t.tm_year < 70)
+			continue;
+		*seconds = (int64_t)timegm(&t) - east;
+		return *seconds >= 0 ? 0 : -1;
+	}
+	return -1;
+}
+
+void datetime_put_mail(struct buf *out, int64_t seconds)
+{
+	time_t at = (time_t)seconds;
+	char text[64] = "";
+	struct tm t;
+
+	if (gmtime_r(&at, &t) != NULL)
+		strftime(text, sizeof text, "%a, %d %b %Y %H:%M:%S +0000", &t);
+	buf_add_c(out, text);
+}

@@ -54,9 +54,37 @@ static void test_datetime(void **state)
 	buf_free(&again);
 }
 
+static void test_mail(void **state)
+{
+	static const struct {
+		const char *text;
+		int64_t want;
+	} cases[] = {
+		{ "Sat, 1 Jun 2013 09:23:01 -0700", 1370103781 },
+		{ " 01 Jun 2013 16:23:01 +0000 ", 1370103781 },
+		{ "Sat, 1 Jun 2013 16:23 +0000", 1370103780 },
+		{ "Sat, 1 Jun 2013 16:23:01", -1 },
+		{ "2013-06-01T16:23:01Z", -1 },
+		{ "Sat, 1 Jun 2013 16:23:01 +0000 x", -1 },
+		{ "", -1 },
+	};
+	struct buf out = BUF_INIT(64);
+	int64_t got;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		check_int(datetime_parse_mail(str_c(cases[i].text), &got), cases[i].want < 0 ? -1 : 0);
+		if (cases[i].want >= 0)
+			check_int(got, cases[i].want);
+	}
+	datetime_put_mail(&out, 1370103781);
+	check_str(buf_str(&out), "Sat, 01 Jun 2013 16:23:01 +0000");
+	buf_free(&out);
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(test_datetime) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_datetime), cmocka_unit_test(test_mail) };
 
 	return test_run(tests);
 }

@@ -48,6 +48,19 @@ static const struct esmtp_keyword keywords[EXT_COUNT] = {
 		"Names the addresses that an alias stands for. Hidden by disable_vrfy_command. To all others every "
 		"EXPN is "
 		"502." },
+	{ "NO-SOLICITING", EXT_NO_SOLICITING, "RFC 3865", WHEN_ALWAYS, PASS_KNOWN, "SOLICIT=keywords", "",
+		"With the keywords of smtpd_no_soliciting_keywords. Mail that names one of them, by the parameter or "
+		"in "
+		"its field Solicitation, is refused with 550 5.7.1." },
+	{ "RRVS", EXT_RRVS, "RFC 7293", WHEN_ALWAYS, PASS_RETURNED, "",
+		"RRVS=date-time RRVS=date-time;C RRVS=date-time;R",
+		"Where smtpd_rrvs_maps says since when a mailbox has its owner (a column of the users' database, in "
+		"what "
+		"gatepost init makes). A mailbox that is younger is refused with 550 5.7.17, one of which the tables "
+		"say "
+		"nothing with 550 5.7.19. The field Require-Recipient-Valid-Since of the header counts for recipients "
+		"without the parameter. With ;C a next hop without RRVS gets it as that field; otherwise the mail is "
+		"returned with 5.7.19." },
 	{ "CHUNKING", EXT_CHUNKING, "RFC 3030", WHEN_ALWAYS, PASS_NOT, "", "", "BDAT." },
 };
 

@@ -25,6 +25,8 @@ enum esmtp_ext { /* bit numbers, in the order in which EHLO shows them (Postfix'
 	EXT_LIMITS,
 	EXT_HELP,
 	EXT_EXPN,
+	EXT_NO_SOLICITING,
+	EXT_RRVS,
 	EXT_CHUNKING, /* last, as in Postfix: tools of old look for it */
 	EXT_COUNT
 };
@@ -72,11 +74,14 @@ struct mail_params { /* MAIL FROM:<…> … */
 	uint32_t flags;	  /* ENV_8BIT, ENV_SMTPUTF8, ENV_RET_… */
 	struct str envid; /* xtext as sent, checked */
 	bool has_auth;
-	struct str auth; /* decoded into the arena; "" for <> */
+	struct str auth;    /* decoded into the arena; "" for <> */
+	struct str solicit; /* keywords separated by commas (RFC 3865) */
 };
 struct rcpt_params {
-	uint8_t notify;	  /* enum notify_flag */
-	struct str orcpt; /* "rfc822;…" as sent, checked */
+	uint8_t notify;	      /* enum notify_flag */
+	struct str orcpt;     /* "rfc822;…" as sent, checked */
+	uint64_t valid_since; /* RRVS (RFC 7293): seconds since 1970; 0: not given */
+	bool since_may_end;   /* ";C": a next hop without RRVS gets it as a header field; else it is returned */
 };
 enum param_error {	   /* returned negated */
 	PARAM_ESYNTAX = 1, /* 501 5.5.4 bad value or given twice */

@@ -4,7 +4,7 @@
 
 /* The parameters of MAIL, each with what reads and what writes its value. */
 
-enum { ENVID_MAX = 100 }; /* octets: RFC 3461 sec. 5.4 */
+enum { ENVID_MAX = 100 /* octets: RFC 3461 sec. 5.4 */, SOLICIT_MAX = 1000 };
 
 /* RFC 1870 sec. 4: 1*20DIGIT */
 static int take_size(struct params *p, struct str value)
@@ -119,6 +119,30 @@ static bool put_smtputf8(struct buf *out, const struct params *p)
 	return p->mail->flags & ENV_SMTPUTF8;
 }
 
+/* RFC 3865 sec. 2.1: words of letters, digits and ".-_:", each beginning with a letter, 1000 octets in all */
+static int take_solicit(struct params *p, struct str value)
+{
+	struct str rest = value, word;
+
+	if (value.n == 0 || value.n > SOLICIT_MAX)
+		return -PARAM_ESYNTAX;
+	while (str_field(&rest, ",", &word)) {
+		if (word.n == 0 || !ascii_is_alpha(word.p[0]))
+			return -PARAM_ESYNTAX;
+		for (size_t i = 0; i < word.n; i++)
+			if (!ascii_is_alnum(word.p[i]) && str_chr(STR(".-_:"), word.p[i]) < 0)
+				return -PARAM_ESYNTAX;
+	}
+	p->mail->solicit = value;
+	return 0;
+}
+
+static bool put_solicit(struct buf *out, const struct params *p)
+{
+	buf_add_str(out, p->mail->solicit);
+	return p->mail->solicit.n > 0;
+}
+
 const struct param_rule esmtp_mail_rules[] = {
 	{ "SIZE", EXT_BIT(EXT_SIZE), true, take_size, put_size },
 	{ "BODY", EXT_BIT(EXT_8BITMIME) | EXT_BIT(EXT_BINARYMIME), true, take_body, put_body },
@@ -126,5 +150,6 @@ const struct param_rule esmtp_mail_rules[] = {
 	{ "RET", EXT_BIT(EXT_DSN), true, take_ret, put_ret },
 	{ "ENVID", EXT_BIT(EXT_DSN), true, take_envid, put_envid },
 	{ "AUTH", EXT_BIT(EXT_AUTH), true, take_auth, put_auth },
+	{ "SOLICIT", EXT_BIT(EXT_NO_SOLICITING), true, take_solicit, put_solicit },
 	{ NULL, 0, false, NULL, NULL },
 };

@@ -1,5 +1,6 @@
 #include "base/utf8.h"
 #include "smtp/command.h"
+#include "smtp/datetime.h"
 #include "smtp/esmtp_own.h"
 
 /* The parameters of RCPT, each with what reads and what writes its value. */
@@ -102,8 +103,32 @@ static bool put_orcpt(struct buf *out, const struct params *p)
 	return p->rcpt->orcpt.n > 0;
 }
 
+/* RFC 7293 sec. 3.1: date-time of RFC 3339, ";C" (continue) or ";R" (reject, which is what it means without) */
+static int take_rrvs(struct params *p, struct str value)
+{
+	ptrdiff_t semicolon = str_chr(value, ';');
+	struct str action = semicolon < 0 ? STR("R") : str_from(value, (size_t)semicolon + 1);
+	int64_t since;
+
+	if (datetime_parse(semicolon < 0 ? value : str_sub(value, 0, (size_t)semicolon), &since) < 0)
+		return -PARAM_ESYNTAX;
+	if (!str_ieq(action, STR("C")) && !str_ieq(action, STR("R")))
+		return -PARAM_ESYNTAX;
+	p->rcpt->valid_since = (uint64_t)since;
+	p->rcpt->since_may_end = str_ieq(action, STR("C"));
+	return 0;
+}
+
+static bool put_rrvs(struct buf *out, const struct params *p)
+{
+	datetime_put(out, (int64_t)p->rcpt->valid_since);
+	buf_add_c(out, p->rcpt->since_may_end ? ";C" : ";R");
+	return p->rcpt->valid_since > 0;
+}
+
 const struct param_rule esmtp_rcpt_rules[] = {
 	{ "NOTIFY", EXT_BIT(EXT_DSN), true, take_notify, put_notify },
 	{ "ORCPT", EXT_BIT(EXT_DSN), true, take_orcpt, put_orcpt },
+	{ "RRVS", EXT_BIT(EXT_RRVS), true, take_rrvs, put_rrvs },
 	{ NULL, 0, false, NULL, NULL },
 };

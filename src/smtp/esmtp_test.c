@@ -25,9 +25,10 @@ static void test_keywords(void **state)
 static void test_put(void **state)
 {
 	static const char *const mail[] = { "", " SIZE=1000 BODY=8BITMIME", " BODY=BINARYMIME", " SIZE=0",
-		" SMTPUTF8 RET=FULL ENVID=QQ+2B", " RET=HDRS", " AUTH=<>", " AUTH=e+3Dmc2@example.com" };
+		" SMTPUTF8 RET=FULL ENVID=QQ+2B", " RET=HDRS", " AUTH=<>", " AUTH=e+3Dmc2@example.com",
+		" SOLICIT=org.example:ADV,net.example:A-b_c" };
 	static const char *const rcpt[] = { "", " NOTIFY=NEVER", " NOTIFY=SUCCESS,FAILURE,DELAY ORCPT=rfc822;a+2Bb@c",
-		" NOTIFY=DELAY" };
+		" NOTIFY=DELAY", " RRVS=2014-04-03T23:01:00Z;C", " ORCPT=rfc822;a RRVS=2014-04-03T23:01:00Z;R" };
 	struct arena *mem = arena_new(0);
 	struct buf out = BUF_INIT(4096);
 	struct mail_params m;
@@ -121,6 +122,10 @@ static void test_mail(void **state)
 		{ "AUTH=a+0Ab", ALL, -PARAM_ESYNTAX, 0, 0, "", "", "AUTH=a+0Ab" },
 		{ "AUTH=a+C3", ALL, -PARAM_ESYNTAX, 0, 0, "", "", "AUTH=a+C3" },
 		{ "SMTPUTF8=yes", ALL, -PARAM_ESYNTAX, 0, 0, "", "", "SMTPUTF8=yes" },
+		{ "SOLICIT=", ALL, -PARAM_ESYNTAX, 0, 0, "", "", "SOLICIT=" },
+		{ "SOLICIT=a,", ALL, -PARAM_ESYNTAX, 0, 0, "", "", "SOLICIT=a," },
+		{ "SOLICIT=a,1", ALL, -PARAM_ESYNTAX, 0, 0, "", "", "SOLICIT=a,1" },
+		{ "SOLICIT=a/b", ALL, -PARAM_ESYNTAX, 0, 0, "", "", "SOLICIT=a/b" },
 		{ "FOO=bar", ALL, -PARAM_EUNKNOWN, 0, 0, "", "", "FOO=bar" },
 		{ "SIZE=1 FOO", ALL, -PARAM_EUNKNOWN, 1, 0, "", "", "FOO" },
 		{ "SIZE=1", ALL & ~EXT_BIT(EXT_SIZE), -PARAM_EUNKNOWN, 0, 0, "", "", "SIZE=1" },
@@ -181,6 +186,12 @@ static void test_rcpt(void **state)
 		{ "ORCPT=rfc822;a ORCPT=rfc822;a", ALL, -PARAM_ESYNTAX, 0, "" },
 		{ "ORCPT=rfc822;a", ALL & ~EXT_BIT(EXT_DSN), -PARAM_EUNKNOWN, 0, "" },
 		{ "SIZE=1", ALL, -PARAM_EUNKNOWN, 0, "" },
+		{ "RRVS=2014-04-03T23:01:00Z", ALL, 0, 0, "" },
+		{ "RRVS=2014-04-03T23:01:00Z;r", ALL, 0, 0, "" },
+		{ "RRVS=2014-04-03T23:01:00Z;X", ALL, -PARAM_ESYNTAX, 0, "" },
+		{ "RRVS=2014-04-03T23:01:00Z;", ALL, -PARAM_ESYNTAX, 0, "" },
+		{ "RRVS=2014-04-03", ALL, -PARAM_ESYNTAX, 0, "" },
+		{ "RRVS=2014-04-03T23:01:00Z", ALL & ~EXT_BIT(EXT_RRVS), -PARAM_EUNKNOWN, 0, "" },
 	};
 	struct rcpt_params p;
 	char orcpt[600];

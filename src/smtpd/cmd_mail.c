@@ -40,7 +40,7 @@ static bool read_params(struct session *s, struct str params)
 		reply(s, REPLY_TOO_BIG); /* RFC 1870 sec. 6.1 */
 		return false;
 	}
-	return true;
+	return !solicit_refuse(s, s->tx->params.solicit);
 }
 
 static bool read_sender(struct session *s, struct str path)

@@ -44,7 +44,7 @@ static void add_all(struct transaction *t)
 		transaction_add_rcpt(t, a->expanded[i], str_eq(a->expanded[i], t->rcpt_arg) ? STR("") : t->rcpt_arg);
 }
 
-static enum outcome rcpt_checked(struct session *s, bool taken)
+static enum outcome rcpt_taken(struct session *s, bool taken)
 {
 	struct transaction *t = s->tx;
 
@@ -57,6 +57,15 @@ static enum outcome rcpt_checked(struct session *s, bool taken)
 	}
 	rcpt_end(s);
 	return R_DONE;
+}
+
+static enum outcome rcpt_checked(struct session *s, bool taken)
+{
+	if (taken && since_is_asked(s))
+		return since_check_rcpt(s, rcpt_taken);
+	if (taken && s->tx->rcpt_params.valid_since == 0)
+		since_note_rcpt(s->tx);
+	return rcpt_taken(s, taken);
 }
 
 static enum outcome rcpt_known(struct session *s)

@@ -137,6 +137,11 @@ static enum outcome message_checked(struct session *s, bool taken)
 	return R_WAIT;
 }
 
+static enum outcome since_checked(struct session *s, bool taken)
+{
+	return taken ? restrict_begin(s, STAGE_BIT(STAGE_EOD), message_checked) : message_checked(s, false);
+}
+
 enum outcome message_finish(struct session *s)
 {
 	enum outcome r;
@@ -149,7 +154,11 @@ enum outcome message_finish(struct session *s)
 		return r;
 	}
 	s->after_message = true;
-	return restrict_begin(s, STAGE_BIT(STAGE_EOD), message_checked);
+	if (fields_refuse(s)) {
+		transaction_end(s);
+		return R_DONE;
+	}
+	return since_check_fields(s, since_checked);
 }
 
 enum outcome data_input(struct session *s, struct str in, size_t *used)

@@ -32,6 +32,18 @@ static void put_attributes(unsigned which, struct buf *line)
 			buf_addf(line, " %s", smtp_attribute_name(a));
 }
 
+/* RFC 3865 sec. 2.1: a comma between the words, no more than 1000 octets */
+static void put_solicitations(const struct session *s, struct buf *line)
+{
+	struct str rest = str_c(s->service->no_soliciting), word;
+	char before = ' ';
+
+	while (str_word(&rest, ", \t\r\n", &word) && line->n + word.n < 1000) {
+		buf_addf(line, "%c%.*s", before, STR_ARG(word));
+		before = ',';
+	}
+}
+
 /* Its line, "" when there is nothing to offer now. */
 static void put_keyword(struct session *s, enum esmtp_ext e, struct buf *line)
 {
@@ -47,6 +59,8 @@ static void put_keyword(struct session *s, enum esmtp_ext e, struct buf *line)
 		put_attributes(e == EXT_XCLIENT ? XCLIENT_ATTRIBUTES : XFORWARD_ATTRIBUTES, line);
 	if (e == EXT_SIZE && s->service->size_limit)
 		buf_addf(line, " %llu", (unsigned long long)s->service->size_limit);
+	if (e == EXT_NO_SOLICITING)
+		put_solicitations(s, line);
 	if (e == EXT_LIMITS)
 		session_limits_put(s, line);
 }

@@ -160,6 +160,7 @@ static void header_line(struct session *s, struct transaction *t, struct str wir
 	}
 	h->lines++;
 	h->flaws |= line_flaws(line);
+	fields_take(t, name, line);
 	if (!folded)
 		new_field(s, t, name, line);
 	else

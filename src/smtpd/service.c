@@ -162,6 +162,8 @@ static void read_protocol(struct service *s)
 	s->forbidden_commands = conf_str(v, "smtpd_forbidden_commands");
 	s->sender_login_maps = conf_str(v, "smtpd_sender_login_maps");
 	s->name_maps = conf_str(v, "smtpd_vrfy_name_maps");
+	s->no_soliciting = conf_str(v, "smtpd_no_soliciting_keywords");
+	s->rrvs_maps = conf_str(v, "smtpd_rrvs_maps");
 	s->drop_headers = conf_str(v, "message_drop_headers");
 	s->origin = conf_str(v, "myorigin");
 }
@@ -176,6 +178,8 @@ static void read_extensions(struct service *s)
 	all = EXT_BIT(EXT_COUNT) - 1;
 	if (!s->vrfy)
 		all &= ~(EXT_BIT(EXT_VRFY) | EXT_BIT(EXT_EXPN));
+	if (*s->rrvs_maps == '\0')
+		all &= ~EXT_BIT(EXT_RRVS);
 	if (s->tls == NULL || s->tls_wrapper)
 		all &= ~EXT_BIT(EXT_STARTTLS);
 	if (!conf_bool(s->view, "smtputf8_enable"))

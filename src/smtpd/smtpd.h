@@ -106,7 +106,8 @@ struct service {
 	bool from_proxy;	     /* a proxy says who the client is, before anything else */
 	unsigned extensions, hidden; /* bits that may be offered; that smtpd_discard_ehlo_keywords takes away */
 	unsigned in_clear;	     /* that may be offered without TLS: smtpd_clear_ehlo_keywords */
-	const char *hidden_maps;     /* smtpd_discard_ehlo_keyword_address_maps */
+	const char *no_soliciting, *rrvs_maps; /* smtpd_no_soliciting_keywords, smtpd_rrvs_maps */
+	const char *hidden_maps;	       /* smtpd_discard_ehlo_keyword_address_maps */
 	bool helo_required, delay_reject, vrfy, forbid_pipelining, peername_lookup, strict_envelopes,
 		add_missing_headers;
 	bool reject_unlisted_rcpt, reject_unlisted_sender, strict_utf8;
@@ -424,8 +425,17 @@ struct header_scan {
 	bool dropping;	 /* the field at hand is left out */
 	bool in_message_id, has_message_id, has_date, has_from;
 	unsigned hops, lines;
-	size_t field_octets; /* of the field at hand */
-	unsigned flaws;	     /* enum data_flaw, of the header alone: what BINARYMIME does not excuse */
+	size_t field_octets;  /* of the field at hand */
+	struct field *taking; /* the field at hand, when it is one that smtpd acts on */
+	unsigned flaws;	      /* enum data_flaw, of the header alone: what BINARYMIME does not excuse */
+};
+
+/* Fields of the header that smtpd acts on: fields.c. */
+enum field_kind { FIELD_NONE, FIELD_SOLICITATION, FIELD_VALID_SINCE };
+struct field {
+	struct field *next;
+	enum field_kind kind;
+	struct str value; /* unfolded, without blanks at both ends */
 };
 
 struct transaction {
@@ -445,11 +455,18 @@ struct transaction {
 	struct rcpt_params rcpt_params;
 	struct map_request rcpt_answer; /* what mapd said of it */
 	bool rcpt_known;		/* rcpt_answer is there */
+	enum outcome (*after_since)(struct session *s, bool taken);
+	const struct field *since_field; /* whose recipient is looked up */
+	uint64_t since;
 	struct spool_msg msg;
 	char id[ENVELOPE_ID_TEXT]; /* "": none yet */
 	struct data_scan scan;
 	struct header_scan header;
 	struct str message_id;
+	struct field *fields;
+	unsigned n_fields;
+	struct str *own_rcpt; /* recipients of ours whose RCPT had no RRVS: the header may have it */
+	size_t n_own_rcpt;
 	bool in_chunks;	    /* BDAT has begun */
 	int64_t own_octets; /* of header fields that were added less those that were dropped */
 	bool too_big, committing, committed;
@@ -476,6 +493,26 @@ enum outcome data_input(struct session *s, struct str in, size_t *used);
 void header_add(struct session *s, struct transaction *t, struct str *wire);
 void header_finish(struct session *s, struct transaction *t);
 void header_clear(struct header_scan *h);
+
+/* fields.c */
+/* One line of the header: the first of a field of that name, or (name.n == 0) one more of the field at hand. */
+void fields_take(struct transaction *t, struct str name, struct str line);
+/* Is the message refused for what they say? Then that is answered. */
+bool fields_refuse(struct session *s);
+/* NULL: none is left. */
+const struct field *fields_next(const struct transaction *t, const struct field *after, enum field_kind kind);
+
+/* solicit.c: smtpd_no_soliciting_keywords. True: one of these words is refused here, and that is answered. */
+bool solicit_refuse(struct session *s, struct str words);
+
+/* since.c: has the recipient been the same person since then (RFC 7293)? */
+/* The recipient of the RCPT under way, if it is one of ours with RRVS; `then` goes on, or it is refused. */
+bool since_is_asked(const struct session *s);
+enum outcome since_check_rcpt(struct session *s, enum outcome (*then)(struct session *s, bool taken));
+/* The recipients of Require-Recipient-Valid-Since fields. */
+enum outcome since_check_fields(struct session *s, enum outcome (*then)(struct session *s, bool taken));
+/* Note a recipient that such a field may be about. */
+void since_note_rcpt(struct transaction *t);
 
 /* bdat.c */
 enum outcome bdat_input(struct session *s, struct str in, size_t *used);

@@ -88,6 +88,8 @@ void transaction_add_rcpt(struct transaction *t, struct str address, struct str 
 	r->address = arena_dup(t->mem, address);
 	r->original = original;
 	r->orcpt = t->rcpt_params.orcpt;
+	r->valid_since = t->rcpt_params.valid_since;
+	r->since_may_end = t->rcpt_params.since_may_end;
 }
 
 /* "ID: client=name[addr], sasl_method=PLAIN, sasl_username=u, orig_queue_id=ID, orig_client=name[addr]" */
@@ -155,6 +157,7 @@ void transaction_commit(struct session *s, enum outcome (*then)(struct session *
 		.size = (uint64_t)((int64_t)t->scan.content + t->own_octets),
 		.sender = t->sender,
 		.envid = t->params.envid,
+		.solicit = t->params.solicit,
 		.auth = session_is_ours(s) ? t->params.auth : STR(""), /* RFC 4954 sec. 5: else as <> */
 		.sasl_username = text_or_empty(s->sasl_username),
 		.sasl_method = text_or_empty(s->sasl_method),
