@@ -162,6 +162,7 @@ static void begin_message(struct lmtp_conn *c)
 	c->message = (struct client_message){ .sender = env->sender,
 		.envid = env->envid,
 		.solicit = env->solicit,
+		.priority = env->priority,
 		.flags = env->flags,
 		.size = env->size,
 		.rcpt = rcpt,

@@ -23,9 +23,10 @@ enum tag {
 	TAG_RCPT = 14,
 	TAG_EXTENTS = 15,
 	TAG_SOLICIT = 32,
-	TAG_VALID_SINCE = 33
+	TAG_VALID_SINCE = 33,
+	TAG_PRIORITY = 34
 };
-enum { EXTENT_OCTETS = 20 };
+enum { EXTENT_OCTETS = 20, PRIORITY_BIAS = 100 };
 
 static void put_text(struct buf *out, enum tag tag, struct str s)
 {
@@ -94,6 +95,8 @@ void envelope_encode(struct buf *out, const struct envelope *e)
 	put_text(out, TAG_HELO, e->helo);
 	put_text(out, TAG_PROTO, e->proto);
 	put_text(out, TAG_SOLICIT, e->solicit);
+	if (e->priority != 0)
+		put_number(out, TAG_PRIORITY, (uint64_t)(e->priority + PRIORITY_BIAS));
 	for (size_t i = 0; i < e->n_rcpt; i++) {
 		put_rcpt(out, &e->rcpt[i]);
 		put_valid_since(out, &e->rcpt[i]);
@@ -190,14 +193,18 @@ static int get_number(struct str octets, unsigned tag, struct envelope *e)
 		e->arrival_us = v;
 	else if (tag == TAG_SIZE)
 		e->size = v;
-	else
+	else if (tag == TAG_FLAGS)
 		e->flags = (uint32_t)v;
+	else if (v >= PRIORITY_BIAS - 9 && v <= PRIORITY_BIAS + 9)
+		e->priority = (int)v - PRIORITY_BIAS;
+	else
+		return -1;
 	return 0;
 }
 
 static bool is_known(unsigned tag)
 {
-	return tag <= TAG_EXTENTS || tag == TAG_SOLICIT || tag == TAG_VALID_SINCE;
+	return tag <= TAG_EXTENTS || (tag >= TAG_SOLICIT && tag <= TAG_PRIORITY);
 }
 
 static bool next_attribute(struct ipc_in *in, unsigned *tag, struct str *value)
@@ -253,7 +260,7 @@ int envelope_decode(struct str octets, struct arena *mem, struct envelope *e)
 
 		if (text) {
 			*text = value;
-		} else if (tag <= TAG_FLAGS) {
+		} else if (tag <= TAG_FLAGS || tag == TAG_PRIORITY) {
 			err = get_number(value, tag, e);
 		} else if (tag == TAG_RCPT) {
 			err = get_rcpt(value, &e->rcpt[n_rcpt++]);

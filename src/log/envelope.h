@@ -55,6 +55,7 @@ struct envelope {
 	struct str auth;     /* MAIL AUTH=, decoded; "" */
 	struct str solicit;  /* SOLICIT= (RFC 3865); "" */
 	struct str sasl_username, sasl_method, client_name, client_addr, helo, proto; /* for log, filters, reports */
+	int priority; /* MT-PRIORITY (RFC 6710): -9 … 9; 0 also when it was not given */
 	struct envelope_rcpt *rcpt;
 	size_t n_rcpt;
 	struct extent

@@ -21,6 +21,7 @@ static struct envelope sample(void)
 		.envid = STR("QQ+2B"),
 		.auth = STR("<>"),
 		.solicit = STR("org.example:ADV"),
+		.priority = -9,
 		.sasl_username = STR("john"),
 		.sasl_method = STR("PLAIN"),
 		.client_name = STR("c.example"),
@@ -39,6 +40,7 @@ static void check_same(const struct envelope *e, const struct envelope *must)
 	check(e->id == must->id && e->arrival_us == must->arrival_us && e->size == must->size &&
 		e->flags == must->flags);
 	check(str_eq(e->solicit, must->solicit));
+	check_int(e->priority, must->priority);
 	check(str_eq(e->sender, must->sender) && str_eq(e->envid, must->envid) && str_eq(e->auth, must->auth));
 	check(str_eq(e->sasl_username, must->sasl_username) && str_eq(e->sasl_method, must->sasl_method));
 	check(str_eq(e->client_name, must->client_name) && str_eq(e->client_addr, must->client_addr));
@@ -117,7 +119,7 @@ static void test_cut(void **state)
 		free(copy);
 		arena_free(&mem);
 	}
-	check_int(good, 18); /* one between each two of its attributes, the id being there */
+	check_int(good, 19); /* one between each two of its attributes, the id being there */
 	buf_free(&b);
 }
 

@@ -95,9 +95,11 @@ int received_put(struct buf *out, const struct received *r)
 	if (r->only_rcpt.n) {
 		buf_add_c(&field, "\r\n\tfor <");
 		add_foreign(&field, r->only_rcpt, "<>");
-		buf_add_c(&field, ">; ");
-	} else
-		buf_add_c(&field, ";\r\n\t");
+		buf_add_c(&field, ">");
+	}
+	if (r->clause)
+		buf_addf(&field, "\r\n\t%s", r->clause);
+	buf_add_c(&field, r->only_rcpt.n || r->clause ? "; " : ";\r\n\t");
 	buf_addf(&field, "%s\r\n", rfc5322_date(r->when, date));
 	done = buf_add_str(out, buf_str(&field));
 	buf_free(&field);

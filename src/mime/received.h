@@ -19,6 +19,7 @@ struct received {
 	struct str cert_subject, cert_issuer;			     /* common names */
 	struct str sasl_username; /* "" : left out (smtpd_sasl_authenticated_header) */
 	struct str only_rcpt;	  /* "for <x>" when there is one recipient; "" */
+	const char *clause; /* more of RFC 5321's Additional-Registered-Clauses: "PRIORITY 3" (RFC 6710); NULL: none */
 	time_t when;
 };
 /* The field as Postfix writes it, folded, each line ending in CRLF. */

@@ -5,7 +5,11 @@
 #include <errno.h>
 #include <stdlib.h>
 
-enum { MESSAGES_A_TURN = 256, FRESH_TURNS = 8 /* one of so many is for mail that is tried again, when both wait */ };
+enum {
+	MESSAGES_A_TURN = 256,
+	FRESH_TURNS = 8 /* one of so many is for mail that is tried again, when both wait */,
+	URGENT_TURNS = 4 /* one of so many is for mail that is not urgent, when both wait */
+};
 
 struct active *active_new(struct queued *q, struct message *m, struct arena *mem, const struct envelope *e)
 {
@@ -205,7 +209,7 @@ static bool goes_back(struct queued *q, struct active *a, struct dest *only)
 		wait_a_while(q, m);
 		return true;
 	}
-	if (!dest_is_dead(q, only) && dest_is_crowded(q, only)) {
+	if (!dest_is_dead(q, only) && dest_is_crowded(q, only) && m->priority <= 0) {
 		active_free(q, a);
 		message_park(q, m, only);
 		return true;
@@ -330,16 +334,39 @@ void activate(struct queued *q, struct message *m)
 		route(q, a);
 }
 
+/* The first of the highest priority; now and then of the lowest, so that it gets on too. */
+static struct message *next_urgent(const struct queued *q)
+{
+	bool lowest = q->pump_turn % (4 * URGENT_TURNS) == 1;
+	struct message *m = NULL;
+
+	for (size_t i = PRIORITY_MAX; i > 0; i--)
+		if (q->urgent[i - 1].n > 0 && (m == NULL || lowest))
+			m = q->urgent[i - 1].first;
+	return m;
+}
+
+/*
+ * Fresh mail and mail that is tried again take turns: neither starves the other, but fresh mail comes first. Urgent mail
+ * comes before both, and leaves them one turn of URGENT_TURNS.
+ */
+static struct message *next_ready(struct queued *q)
+{
+	bool others = q->fresh.n || q->due.n;
+
+	q->pump_turn++;
+	if (q->n_urgent > 0 && (!others || q->pump_turn % URGENT_TURNS != 0))
+		return next_urgent(q);
+	return (q->pump_turn % FRESH_TURNS == 0 && q->due.n) || q->fresh.n == 0 ? q->due.first : q->fresh.first;
+}
+
 void active_pump(struct queued *q)
 {
 	unsigned n = 0;
 
-	/* Fresh mail and mail that is tried again take turns: neither starves the other, but fresh mail comes first. */
-	while (n++ < MESSAGES_A_TURN && q->n_active < q->active_limit && (q->fresh.n || q->due.n)) {
-		struct message *m;
+	while (n++ < MESSAGES_A_TURN && q->n_active < q->active_limit && messages_ready(q) > 0) {
+		struct message *m = next_ready(q);
 
-		q->pump_turn++;
-		m = (q->pump_turn % FRESH_TURNS == 0 && q->due.n) || q->fresh.n == 0 ? q->due.first : q->fresh.first;
 		if (m->flags & MF_MOVING) { /* its new place is not known yet */
 			message_wait(q, m, 1);
 			continue;

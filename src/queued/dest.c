@@ -7,10 +7,11 @@
 
 enum {
 	FORGET_AFTER_MS = 600 * 1000,
-	LIST_RCPTS = 50,    /* a message with more recipients is a list: it does not go before other mail */
-	REFUSED_MAX = 50,   /* attempts again that may fail in a row */
-	PROMPT_TURNS = 4,   /* that many jobs of LANE_PROMPT for one of LANE_REST, when both have some */
-	CROWDED_DIVISOR = 4 /* of the messages that may be active: more of them for one destination are a crowd */
+	PRIORITY_MS = 60 * 1000, /* of waiting, that a level of priority is worth */
+	LIST_RCPTS = 50,	 /* a message with more recipients is a list: it does not go before other mail */
+	REFUSED_MAX = 50,	 /* attempts again that may fail in a row */
+	PROMPT_TURNS = 4,	 /* that many jobs of LANE_PROMPT for one of LANE_REST, when both have some */
+	CROWDED_DIVISOR = 4	 /* of the messages that may be active: more of them for one destination are a crowd */
 };
 
 static const struct {
@@ -186,12 +187,23 @@ static struct dest *leave_ring(struct ring *r)
 	return d;
 }
 
-static void append(struct dest *d, struct unit *u)
+/* Most go to the end. One of a higher priority goes before those that have not waited much longer than it (RFC 6710). */
+static void insert(struct dest *d, struct unit *u)
 {
-	u->next = NULL;
-	*d->last = u;
-	d->last = &u->next;
+	const struct unit *last = d->first ? container_of(d->last, struct unit, next) : NULL;
+	struct unit **at = &d->first;
+
 	d->queued++;
+	if (last == NULL || last->rank <= u->rank) {
+		u->next = NULL;
+		*d->last = u;
+		d->last = &u->next;
+		return;
+	}
+	while ((*at)->rank <= u->rank)
+		at = &(*at)->next;
+	u->next = *at;
+	*at = u;
 }
 
 void dest_push(struct queued *q, struct unit *u, bool front)
@@ -205,7 +217,8 @@ void dest_push(struct queued *q, struct unit *u, bool front)
 			d->last = &u->next;
 		d->queued++;
 	} else {
-		append(d, u);
+		u->rank = (int64_t)uv_now(q->child.loop) - u->active->message->priority * PRIORITY_MS;
+		insert(d, u);
 	}
 	d->used_ms = uv_now(q->child.loop);
 	enter_ring(q, d);
@@ -215,14 +228,17 @@ void dest_push(struct queued *q, struct unit *u, bool front)
 static struct unit *pop(struct dest *d)
 {
 	struct unit *u = d->first;
+	int64_t last_rank = container_of(d->last, struct unit, next)->rank;
 
 	d->first = u->next;
 	if (d->first == NULL)
 		d->last = &d->first;
 	u->next = NULL;
 	d->queued--;
-	if (u->more)
-		append(d, u->more);
+	if (u->more) {
+		u->more->rank = last_rank > u->rank ? last_rank : u->rank;
+		insert(d, u->more);
+	}
 	u->more = NULL;
 	return u;
 }

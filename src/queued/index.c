@@ -145,6 +145,8 @@ static struct message_list *list_of(struct queued *q, const struct message *m)
 	case MSG_WAITING:
 		return &q->wheel[m->due_s % WHEEL_SLOTS];
 	case MSG_READY:
+		if (m->priority > 0)
+			return &q->urgent[m->priority - 1];
 		return m->flags & MF_FRESH ? &q->fresh : &q->due;
 	case MSG_HELD:
 		return &q->held;
@@ -173,6 +175,7 @@ void message_unlink(struct queued *q, struct message *m)
 	m->prev = NULL;
 	l->n--;
 	q->n_waiting -= m->state == MSG_WAITING;
+	q->n_urgent -= m->state == MSG_READY && m->priority > 0;
 }
 
 void message_wait(struct queued *q, struct message *m, uint64_t seconds)
@@ -194,7 +197,13 @@ void message_ready(struct queued *q, struct message *m)
 	message_unlink(q, m);
 	m->state = MSG_READY;
 	list_add(list_of(q, m), m);
+	q->n_urgent += m->priority > 0;
 	take_wake(q);
+}
+
+size_t messages_ready(const struct queued *q)
+{
+	return q->fresh.n + q->due.n + q->n_urgent;
 }
 
 void message_hold(struct queued *q, struct message *m)

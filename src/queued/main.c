@@ -48,7 +48,7 @@ static void on_status(struct child *c, struct buf *json)
 		"\"segments\":%zu,\"segments_spare\":%zu,\"destinations\":%zu,\"recovering\":%s,\"damaged\":%llu,"
 		"\"segments_waiting_for_disk\":%zu,\"octets_unreadable\":%llu,"
 		"\"intake\":%u,\"accepted\":%llu,\"sent\":%llu,\"deferrals\":%llu,\"bounced\":%llu,\"reports\":%zu",
-		q->n_messages, q->n_rcpts, q->n_active, q->fresh.n, q->n_waiting + q->due.n, q->held.n, segments, spare,
+		q->n_messages, q->n_rcpts, q->n_active, q->fresh.n + q->n_urgent, q->n_waiting + q->due.n, q->held.n, segments, spare,
 		q->n_dests, q->recovering ? "true" : "false", (unsigned long long)q->damaged, waiting,
 		(unsigned long long)reread_lost(q), q->intake, (unsigned long long)q->n_accepted,
 		(unsigned long long)q->n_sent, (unsigned long long)q->n_deferred, (unsigned long long)q->n_bounced,
@@ -86,7 +86,7 @@ static void on_busy(uv_idle_t *idle)
 	schedule(q);
 	if (q->unread > 0 || q->intake)
 		space_check(q);
-	if (!more && (q->n_active >= q->active_limit || (q->fresh.n == 0 && q->due.n == 0)))
+	if (!more && (q->n_active >= q->active_limit || messages_ready(q) == 0))
 		uv_idle_stop(idle);
 }
 

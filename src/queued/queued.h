@@ -19,6 +19,7 @@
 #include "msg/job_msg.h"
 
 enum {
+	PRIORITY_MAX = 9,
 	DEST_SLOTS = 16384,
 	WHEEL_SLOTS = 4096,	 /* seconds; what is due later goes round again */
 	RCPTS_PER_JOB_MAX = 100, /* a result must fit into one message of ipc.h */
@@ -108,9 +109,11 @@ struct message {
 	uint32_t size;	    /* octets, at most UINT32_MAX */
 	uint32_t due_s;	    /* on the loop's clock */
 	uint32_t dest;	    /* dest.number of the only destination of the last round, or 0 */
-	uint8_t state, flags, attempts;
-	bool is_tried : 1;	     /* in this process, and deferred */
-	bool content_is_damaged : 1; /* not delivered, unless it checks one day */
+	uint8_t flags, attempts;
+	uint8_t state : 4;
+	uint8_t is_tried : 1;		/* in this process, and deferred */
+	uint8_t content_is_damaged : 1; /* not delivered, unless it checks one day */
+	int8_t priority;		/* MT-PRIORITY: -9 … 9 */
 };
 struct message_list {
 	struct message *first, **last;
@@ -131,6 +134,7 @@ struct unit { /* recipients of one message for one destination: one job */
 	struct unit *next;
 	struct unit *more; /* of the same message for the same destination: queued when this one has gone */
 	enum lane lane;	   /* in which it went to the agent */
+	int64_t rank;	   /* units of a destination go in this order: when it came, less a minute for each priority */
 	struct active *active;
 	struct dest *dest;
 	struct agent *agent; /* while it is a job */
@@ -272,6 +276,8 @@ struct queued {
 	size_t n_chunks;
 	struct message *unused;
 	struct message_list wheel[WHEEL_SLOTS], fresh, due, held;
+	struct message_list urgent[PRIORITY_MAX]; /* ready ones of priority 1 … 9, fresh and due */
+	size_t n_urgent;
 	uint32_t wheel_at;
 	size_t n_active, n_rcpts, n_waiting;
 	unsigned pump_turn; /* fresh and due take turns */
@@ -398,6 +404,8 @@ void message_set_rcpts(struct queued *q, struct message *m, const struct rcpt_re
 void message_unlink(struct queued *q, struct message *m);
 void message_wait(struct queued *q, struct message *m, uint64_t seconds);
 void message_ready(struct queued *q, struct message *m);
+/* How many are ready: fresh, due or urgent. */
+size_t messages_ready(const struct queued *q);
 void message_hold(struct queued *q, struct message *m);
 void message_park(struct queued *q, struct message *m, struct dest *d);
 void wheel_turn(struct queued *q);

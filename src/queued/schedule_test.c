@@ -142,6 +142,8 @@ static void on_kept(struct spool_msg *m, int err)
 	is_kept = true;
 }
 
+static struct envelope wishes; /* of the mail that is made: priority, deliver-by, hold */
+
 /* A message for n recipients: address by address from `format`, which gets a number. Returns its id. */
 static uint64_t mail(struct queued *q, unsigned n, const char *format)
 {
@@ -152,6 +154,7 @@ static uint64_t mail(struct queued *q, unsigned n, const char *format)
 	};
 	struct spool_msg m = { 0 };
 
+	env.priority = wishes.priority;
 	for (unsigned i = 0; i < n; i++)
 		rcpt[i] = (struct envelope_rcpt){ .index = i, .address = str_c(arena_printf(mem, format, i)) };
 	require(spool_msg_begin(&m, q->writer) == 0);
@@ -322,6 +325,80 @@ static void test_crowd(void **state)
 	check_int(q->n_messages, 0);
 }
 
+static uint64_t mail_of(struct queued *q, int priority)
+{
+	uint64_t id;
+
+	wishes.priority = priority;
+	id = mail(q, 1, "u%u@y.org");
+	wishes.priority = 0;
+	return id;
+}
+
+/* RFC 6710: of what waits for a destination the higher priority goes first, but not for ever. */
+static void test_priority(void **state)
+{
+	struct queued *q = boot("relayhost = [127.0.0.1]\n", 100);
+	uint64_t normal, low, high, highest, high_again, old, later;
+
+	(void)state;
+	for (unsigned i = 0; i < 5; i++)
+		mail_of(q, 0);
+	turns(q, 20);
+	check_int(agent.n, 5); /* the window is full */
+	old = mail_of(q, -9);
+	turns(q, 20);
+	message_find(q, old)->active->rcpt->dest->first->rank -= 20 * 60 * 1000; /* it has waited for 20 minutes */
+	low = mail_of(q, -3);
+	normal = mail_of(q, 0);
+	high = mail_of(q, 6);
+	highest = mail_of(q, 9);
+	high_again = mail_of(q, 6);
+	turns(q, 20);
+	later = mail_of(q, 0);
+	turns(q, 20);
+	for (unsigned i = 0; i < agent.n; i++) {
+		answer(i, RCPT_SENT, false);
+		turns(q, 5);
+	}
+	check_int(agent.n, 12);
+	check_int(place_of(old), 5);
+	check_int(place_of(highest), 6);
+	check_int(place_of(high), 7);
+	check_int(place_of(high_again), 8);
+	check_int(place_of(normal), 9);
+	check_int(place_of(later), 10);
+	check_int(place_of(low), 11);
+	check_int(q->n_urgent, 0);
+	check_int(q->n_messages, 0);
+}
+
+/* Before their turn: urgent ones first, and now and then one of the others. */
+static void test_urgent(void **state)
+{
+	struct queued *q = boot("relayhost = [127.0.0.1]\n", 100);
+	uint64_t urgent = 0, normal = 0;
+
+	(void)state;
+	q->active_limit = 0; /* nobody's turn comes */
+	for (unsigned i = 0; i < 40; i++)
+		normal = mail_of(q, i < 20 ? 0 : 3 + (int)i % 3);
+	urgent = mail_of(q, 9);
+	turns(q, 20);
+	check_int(q->n_urgent, 21);
+	check_int(messages_ready(q), 41);
+	q->active_limit = 16;
+	turns(q, 20);
+	check(place_of(urgent) < 5);
+	check(place_of(normal) == JOBS_MAX);
+	for (unsigned i = 0; i < agent.n; i++) {
+		answer(i, RCPT_SENT, false);
+		turns(q, 20);
+	}
+	check_int(agent.n, 41);
+	check_int(q->n_messages, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -330,6 +407,8 @@ int main(void)
 		cmocka_unit_test(test_refusing_site),
 		cmocka_unit_test(test_dead_site),
 		cmocka_unit_test(test_crowd),
+		cmocka_unit_test(test_priority),
+		cmocka_unit_test(test_urgent),
 	};
 	char dir[] = "/tmp/gatepost-schedule-XXXXXX", *remove, first[] = "first";
 	int failed;

@@ -141,6 +141,7 @@ static int admit(struct queued *q, struct segment *s, const struct record *r, st
 	m->content_is_damaged = there == 0;
 	m->arrival_us = s->in_recovery ? e->arrival_us : queue_now_us(q);
 	m->flags = MF_FRESH;
+	m->priority = (int8_t)e->priority;
 	place(m, s, r, e, spans);
 	message_set_rcpts(q, m, refs, n);
 	message_ref_segments(q, m, e);
@@ -155,7 +156,7 @@ static int admit(struct queued *q, struct segment *s, const struct record *r, st
 	if (m->state != MSG_READY || m->prev)
 		return 0;
 	message_ready(q, m);
-	if (s->in_recovery || q->n_active + q->fresh.n > DECODED_AHEAD)
+	if (s->in_recovery || q->n_active + q->fresh.n + q->n_urgent > DECODED_AHEAD)
 		return 0;
 	active_new(q, m, *mem, e); /* takes the arena */
 	*mem = NULL;

@@ -168,10 +168,10 @@ static void put_all(struct client *c)
 		"{\"time\": %llu, \"messages\": %zu, \"recipients\": %zu, \"incoming\": %zu, \"active\": %zu, "
 		"\"deferred\": %zu, \"hold\": %zu, \"accepted\": %llu, \"sent\": %llu, \"deferrals\": %llu, "
 		"\"bounced\": %llu, \"recovering\": %s, \"intake\": %u, \"destinations\": [",
-		(unsigned long long)(queue_now_us(q) / 1000000), q->n_messages, q->n_rcpts, q->fresh.n, q->n_active,
-		q->n_waiting + q->due.n, q->held.n, (unsigned long long)q->n_accepted, (unsigned long long)q->n_sent,
-		(unsigned long long)q->n_deferred, (unsigned long long)q->n_bounced, q->recovering ? "true" : "false",
-		q->intake);
+		(unsigned long long)(queue_now_us(q) / 1000000), q->n_messages, q->n_rcpts, q->fresh.n + q->n_urgent,
+		q->n_active, q->n_waiting + q->due.n, q->held.n, (unsigned long long)q->n_accepted,
+		(unsigned long long)q->n_sent, (unsigned long long)q->n_deferred, (unsigned long long)q->n_bounced,
+		q->recovering ? "true" : "false", q->intake);
 	for (size_t i = 0; i < t->n && i < ROWS_SHOWN; i++)
 		put_row(c, &t->row[i], i == 0);
 	for (size_t i = ROWS_SHOWN; i < t->n; i++)

@@ -125,6 +125,7 @@ static void prepare_message(struct delivery *d)
 	m->envid = e->envid;
 	m->auth = e->auth;
 	m->solicit = e->solicit;
+	m->priority = e->priority;
 	m->flags = e->flags;
 	m->size = e->size;
 	m->rcpt = d->open;

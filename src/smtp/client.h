@@ -107,6 +107,7 @@ struct client_message {
 	struct str sender;  /* "" is <> */
 	struct str envid;   /* xtext; "" none */
 	struct str solicit; /* SOLICIT=; "" none */
+	int priority;	    /* MT-PRIORITY; 0: not said */
 	struct str auth;    /* MAIL AUTH=, not encoded; "" none; said only where we are logged in */
 	uint32_t flags;	    /* enum envelope_flag: ENV_8BIT, ENV_SMTPUTF8, ENV_RET_FULL, ENV_RET_HDRS */
 	bool utf8_header;   /* the header has UTF-8: it needs SMTPUTF8 even when all addresses are ASCII */

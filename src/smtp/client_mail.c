@@ -115,6 +115,8 @@ static void put_mail(struct smtp_client *c)
 		.flags = client_body_flags(c, m),
 		.envid = m->envid,
 		.solicit = m->solicit,
+		.has_priority = m->priority != 0,
+		.priority = m->priority,
 		.has_auth = c->logged_in && m->auth.n > 0,
 		.auth = m->auth };
 

@@ -61,6 +61,12 @@ static const struct esmtp_keyword keywords[EXT_COUNT] = {
 		"nothing with 550 5.7.19. The field Require-Recipient-Valid-Since of the header counts for recipients "
 		"without the parameter. With ;C a next hop without RRVS gets it as that field; otherwise the mail is "
 		"returned with 5.7.19." },
+	{ "MT-PRIORITY", EXT_MT_PRIORITY, "RFC 6710", WHEN_ALWAYS, PASS_KNOWN, "MT-PRIORITY=number", "",
+		"From -9 to 9. Only clients that are logged in or in mynetworks may ask for more than 0: for others it "
+		"becomes "
+		"0, and the reply to the message says so with 2.3.6. Mail of a higher priority goes first to its "
+		"destination; each level is worth a minute of waiting, so that none waits for ever. The Received field "
+		"shows it." },
 	{ "CHUNKING", EXT_CHUNKING, "RFC 3030", WHEN_ALWAYS, PASS_NOT, "", "", "BDAT." },
 };
 

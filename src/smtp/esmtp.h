@@ -27,6 +27,7 @@ enum esmtp_ext { /* bit numbers, in the order in which EHLO shows them (Postfix'
 	EXT_EXPN,
 	EXT_NO_SOLICITING,
 	EXT_RRVS,
+	EXT_MT_PRIORITY,
 	EXT_CHUNKING, /* last, as in Postfix: tools of old look for it */
 	EXT_COUNT
 };
@@ -76,6 +77,8 @@ struct mail_params { /* MAIL FROM:<…> … */
 	bool has_auth;
 	struct str auth;    /* decoded into the arena; "" for <> */
 	struct str solicit; /* keywords separated by commas (RFC 3865) */
+	bool has_priority;
+	int priority; /* MT-PRIORITY (RFC 6710): -9 … 9 */
 };
 struct rcpt_params {
 	uint8_t notify;	      /* enum notify_flag */

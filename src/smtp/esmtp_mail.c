@@ -143,6 +143,25 @@ static bool put_solicit(struct buf *out, const struct params *p)
 	return p->mail->solicit.n > 0;
 }
 
+/* RFC 6710 sec. 3: "-" and 1 to 9, or 0 to 9 */
+static int take_priority(struct params *p, struct str value)
+{
+	bool negative = value.n == 2 && value.p[0] == '-';
+	struct str digit = negative ? str_from(value, 1) : value;
+
+	if (digit.n != 1 || !ascii_is_digit(digit.p[0]) || (negative && digit.p[0] == '0'))
+		return -PARAM_ESYNTAX;
+	p->mail->has_priority = true;
+	p->mail->priority = negative ? '0' - digit.p[0] : digit.p[0] - '0';
+	return 0;
+}
+
+static bool put_priority(struct buf *out, const struct params *p)
+{
+	buf_addf(out, "%d", p->mail->priority);
+	return p->mail->has_priority;
+}
+
 const struct param_rule esmtp_mail_rules[] = {
 	{ "SIZE", EXT_BIT(EXT_SIZE), true, take_size, put_size },
 	{ "BODY", EXT_BIT(EXT_8BITMIME) | EXT_BIT(EXT_BINARYMIME), true, take_body, put_body },
@@ -151,5 +170,6 @@ const struct param_rule esmtp_mail_rules[] = {
 	{ "ENVID", EXT_BIT(EXT_DSN), true, take_envid, put_envid },
 	{ "AUTH", EXT_BIT(EXT_AUTH), true, take_auth, put_auth },
 	{ "SOLICIT", EXT_BIT(EXT_NO_SOLICITING), true, take_solicit, put_solicit },
+	{ "MT-PRIORITY", EXT_BIT(EXT_MT_PRIORITY), true, take_priority, put_priority },
 	{ NULL, 0, false, NULL, NULL },
 };

@@ -40,6 +40,10 @@ static bool read_params(struct session *s, struct str params)
 		reply(s, REPLY_TOO_BIG); /* RFC 1870 sec. 6.1 */
 		return false;
 	}
+	if (s->tx->params.priority > 0 && !session_is_ours(s)) { /* RFC 6710 sec. 5: only to whom we trust */
+		s->tx->params.priority = 0;
+		s->tx->priority_changed = true;
+	}
 	return !solicit_refuse(s, s->tx->params.solicit);
 }
 

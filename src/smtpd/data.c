@@ -31,7 +31,12 @@ static void put_received(struct session *s)
 		.with = with_keyword(s, with, sizeof with),
 		.sasl_username = str_c(s->service->sasl_header && s->sasl_username ? s->sasl_username : ""),
 		.when = time(NULL) };
+	char priority[24];
 
+	if (t->params.has_priority) {
+		snprintf(priority, sizeof priority, "PRIORITY %d", t->params.priority);
+		r.clause = priority;
+	}
 	buf_addf(&addr, "%s%s", s->peer.any.sa_family == AF_INET6 ? "IPv6:" : "", s->addr);
 	r.client_addr = buf_str(&addr);
 	if (t->n_accepted == 1)
@@ -118,7 +123,11 @@ static enum outcome message_committed(struct session *s)
 
 	if (err == 0) {
 		s->errors = s->junk = 0;
-		replyf(s, 250, "2.0.0", "Ok: queued as %s", s->tx->id);
+		if (s->tx->priority_changed) /* RFC 6710 sec. 3.3 */
+			replyf(s, 250, "2.3.6", "%d is the new priority of the message, queued as %s",
+				s->tx->params.priority, s->tx->id);
+		else
+			replyf(s, 250, "2.0.0", "Ok: queued as %s", s->tx->id);
 	} else {
 		log_warn("%s: cannot keep the message: %s", s->tx->id, strerror(-err));
 		reply(s, err == -ENOSPC ? REPLY_NO_SPACE : REPLY_QUEUE_ERROR);

@@ -467,8 +467,9 @@ struct transaction {
 	unsigned n_fields;
 	struct str *own_rcpt; /* recipients of ours whose RCPT had no RRVS: the header may have it */
 	size_t n_own_rcpt;
-	bool in_chunks;	    /* BDAT has begun */
-	int64_t own_octets; /* of header fields that were added less those that were dropped */
+	bool in_chunks;	       /* BDAT has begun */
+	bool priority_changed; /* it had asked for more than it may have */
+	int64_t own_octets;    /* of header fields that were added less those that were dropped */
 	bool too_big, committing, committed;
 	int commit_error;
 };

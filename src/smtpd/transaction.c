@@ -158,6 +158,7 @@ void transaction_commit(struct session *s, enum outcome (*then)(struct session *
 		.sender = t->sender,
 		.envid = t->params.envid,
 		.solicit = t->params.solicit,
+		.priority = t->params.priority,
 		.auth = session_is_ours(s) ? t->params.auth : STR(""), /* RFC 4954 sec. 5: else as <> */
 		.sasl_username = text_or_empty(s->sasl_username),
 		.sasl_method = text_or_empty(s->sasl_method),
