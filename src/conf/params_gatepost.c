@@ -23,6 +23,8 @@ static const struct param rows[] = {
 	P_INT("smtpd_session_domain_limit", "0", 0, 1000000, ACTS,
 		"Different domains of recipients that a session may have; 0 means no limit"),
 	P_INT("smtpd_session_message_limit", "0", 0, 0, ACTS, "Messages that a session may send; 0 means no limit"),
+	P_TIME("smtpd_future_release_limit", "30d", 's', 0, 999999999, ACTS,
+		"How far in the future a client may ask for its mail to be sent (FUTURERELEASE); 0 turns that off"),
 	P_LIST("smtpd_no_soliciting_keywords", "", ACTS,
 		"Classes of solicitations (RFC 3865) that are refused, such as net.example:ADV"),
 	P_LIST("smtpd_rrvs_maps", "", ACTS,

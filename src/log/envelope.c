@@ -24,7 +24,9 @@ enum tag {
 	TAG_EXTENTS = 15,
 	TAG_SOLICIT = 32,
 	TAG_VALID_SINCE = 33,
-	TAG_PRIORITY = 34
+	TAG_PRIORITY = 34,
+	TAG_DELIVER_BY = 35,
+	TAG_HOLD_UNTIL = 36
 };
 enum { EXTENT_OCTETS = 20, PRIORITY_BIAS = 100 };
 
@@ -97,6 +99,10 @@ void envelope_encode(struct buf *out, const struct envelope *e)
 	put_text(out, TAG_SOLICIT, e->solicit);
 	if (e->priority != 0)
 		put_number(out, TAG_PRIORITY, (uint64_t)(e->priority + PRIORITY_BIAS));
+	if (e->deliver_by_us != 0)
+		put_number(out, TAG_DELIVER_BY, e->deliver_by_us);
+	if (e->hold_until_us != 0)
+		put_number(out, TAG_HOLD_UNTIL, e->hold_until_us);
 	for (size_t i = 0; i < e->n_rcpt; i++) {
 		put_rcpt(out, &e->rcpt[i]);
 		put_valid_since(out, &e->rcpt[i]);
@@ -195,6 +201,10 @@ static int get_number(struct str octets, unsigned tag, struct envelope *e)
 		e->size = v;
 	else if (tag == TAG_FLAGS)
 		e->flags = (uint32_t)v;
+	else if (tag == TAG_DELIVER_BY)
+		e->deliver_by_us = v;
+	else if (tag == TAG_HOLD_UNTIL)
+		e->hold_until_us = v;
 	else if (v >= PRIORITY_BIAS - 9 && v <= PRIORITY_BIAS + 9)
 		e->priority = (int)v - PRIORITY_BIAS;
 	else
@@ -204,7 +214,7 @@ static int get_number(struct str octets, unsigned tag, struct envelope *e)
 
 static bool is_known(unsigned tag)
 {
-	return tag <= TAG_EXTENTS || (tag >= TAG_SOLICIT && tag <= TAG_PRIORITY);
+	return tag <= TAG_EXTENTS || (tag >= TAG_SOLICIT && tag <= TAG_HOLD_UNTIL);
 }
 
 static bool next_attribute(struct ipc_in *in, unsigned *tag, struct str *value)
@@ -260,7 +270,7 @@ int envelope_decode(struct str octets, struct arena *mem, struct envelope *e)
 
 		if (text) {
 			*text = value;
-		} else if (tag <= TAG_FLAGS || tag == TAG_PRIORITY) {
+		} else if (tag <= TAG_FLAGS || (tag >= TAG_PRIORITY && tag <= TAG_HOLD_UNTIL)) {
 			err = get_number(value, tag, e);
 		} else if (tag == TAG_RCPT) {
 			err = get_rcpt(value, &e->rcpt[n_rcpt++]);

@@ -17,8 +17,11 @@ enum envelope_flag {
 	ENV_RET_HDRS = 8,
 	ENV_REPORT = 16, /* a delivery report of ours: no report on it is made */
 	ENV_BINARY = 32, /* BODY=BINARYMIME (RFC 3030): the content is any octets, its wire form is for BDAT alone */
-	ENV_LONG_LINE = 256, /* the content has a line over 998 octets (RFC 5322 sec. 2.1.1): it leaves converted */
-	ENV_LOST = 32768     /* its content was damaged and given up (`gatepost queue fsck --repair`): to be returned */
+	ENV_BY_RETURN = 256, /* DELIVERBY (RFC 2852): R, N, T */
+	ENV_BY_NOTIFY = 512,
+	ENV_BY_TRACE = 1024,
+	ENV_LONG_LINE = 2048, /* the content has a line over 998 octets (RFC 5322 sec. 2.1.1): it leaves converted */
+	ENV_LOST = 32768 /* its content was damaged and given up (`gatepost queue fsck --repair`): to be returned */
 };
 
 enum notify_flag { /* 0: not given */
@@ -55,7 +58,9 @@ struct envelope {
 	struct str auth;     /* MAIL AUTH=, decoded; "" */
 	struct str solicit;  /* SOLICIT= (RFC 3865); "" */
 	struct str sasl_username, sasl_method, client_name, client_addr, helo, proto; /* for log, filters, reports */
-	int priority; /* MT-PRIORITY (RFC 6710): -9 … 9; 0 also when it was not given */
+	uint64_t deliver_by_us; /* DELIVERBY: microseconds since 1970; 0: none */
+	uint64_t hold_until_us; /* FUTURERELEASE (RFC 4865): not tried before; 0: none */
+	int priority;		/* MT-PRIORITY (RFC 6710): -9 … 9; 0 also when it was not given */
 	struct envelope_rcpt *rcpt;
 	size_t n_rcpt;
 	struct extent

@@ -262,6 +262,9 @@ static void put_machine(struct dsn_writer *w, const struct dsn_report *r)
 	dsn_field(w, "X-Gatepost-Queue-ID", "", str_c(envelope_id_text(r->env->id, id)));
 	put_address_field(w, "X-Gatepost-Sender", r->env->sender);
 	dsn_field(w, "Arrival-Date", "", str_c(rfc5322_date((time_t)(r->env->arrival_us / 1000000), date)));
+	if (r->env->deliver_by_us > 0) /* RFC 2852 sec. 5 */
+		dsn_field(
+			w, "Deliver-By-Date", "", str_c(rfc5322_date((time_t)(r->env->deliver_by_us / 1000000), date)));
 	for (size_t i = 0; i < r->n_rcpt; i++)
 		put_rcpt_fields(w, &r->rcpt[i]);
 	dsn_puts(w, "\r\n");

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+enum { BY_PASSED = 0x80 }; /* beside enum rcpt_relayed */
+
 void job_encode(struct buf *out, const struct job *j)
 {
 	struct buf env = BUF_INIT(IPC_MAX_OCTETS);
@@ -43,7 +45,7 @@ void result_encode(struct buf *out, uint32_t job, const struct rcpt_result *r, s
 		ipc_put_u32(out, r[i].index);
 		ipc_put_u8(out, r[i].status);
 		ipc_put_u8(out, r[i].nexthop_dead);
-		ipc_put_u8(out, r[i].relayed);
+		ipc_put_u8(out, (uint8_t)(r[i].relayed | (r[i].by_passed ? BY_PASSED : 0)));
 		ipc_put_str(out, str_sub(r[i].dsn, 0, 16));
 		ipc_put_str(out, str_sub(r[i].remote_mta, 0, 255));
 		ipc_put_str(out, str_sub(r[i].diagnostic, 0, TEXT_MAX));
@@ -68,6 +70,8 @@ int result_decode(struct ipc_in *in, struct arena *mem, uint32_t *job, struct rc
 		at->status = ipc_get_u8(in);
 		at->nexthop_dead = ipc_get_u8(in);
 		at->relayed = ipc_get_u8(in);
+		at->by_passed = at->relayed & BY_PASSED;
+		at->relayed &= (uint8_t)~BY_PASSED;
 		at->dsn = arena_dup(mem, ipc_get_str(in));
 		at->remote_mta = arena_dup(mem, ipc_get_str(in));
 		at->diagnostic = arena_dup(mem, ipc_get_str(in));

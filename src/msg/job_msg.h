@@ -40,6 +40,7 @@ struct rcpt_result {
 	uint8_t status;	       /* enum rcpt_status */
 	uint8_t nexthop_dead;  /* DEFERRED: nothing can be delivered there now (no connection, no greeting …) */
 	uint8_t relayed;       /* SENT: enum rcpt_relayed */
+	bool by_passed;	       /* SENT: the next hop keeps DELIVERBY now (RFC 2852) */
 	struct str dsn;	       /* RFC 3463 status: "2.0.0" */
 	struct str remote_mta; /* Remote-MTA of the report (name), "" if there was none */
 	struct str

@@ -102,11 +102,12 @@ static bool suspended(struct queued *q, struct active_rcpt *r, const struct dest
 	return true;
 }
 
+/* May its envelope have to be looked at, whatever its destination does? */
 static bool is_old(const struct queued *q, const struct message *m)
 {
 	uint64_t now = queue_now_us(q), age_s = now > m->arrival_us ? (now - m->arrival_us) / 1000000 : 0;
 
-	return age_s >= q->lifetime_s || age_s >= q->bounce_lifetime_s ||
+	return m->is_timed || age_s >= q->lifetime_s || age_s >= q->bounce_lifetime_s ||
 	       (q->delay_warning_s > 0 && age_s >= q->delay_warning_s && !(m->flags & MF_WARNED));
 }
 
@@ -297,13 +298,27 @@ static bool is_whole(struct queued *q, struct active *a)
 	return !m->content_is_damaged;
 }
 
+/* FUTURERELEASE (RFC 4865): back it goes until then. Its lifetime begins with its release. */
+static bool is_held_for_the_future(struct queued *q, struct message *m, const struct envelope *e)
+{
+	uint64_t now = queue_now_us(q);
+
+	if (e->hold_until_us > m->arrival_us)
+		m->arrival_us = e->hold_until_us;
+	if (e->hold_until_us <= now || (m->flags & (MF_DELETED | MF_EXPIRE)))
+		return false;
+	m->active = NULL;
+	message_wait(q, m, (e->hold_until_us - now) / 1000000 + 1);
+	return true;
+}
+
 void activate(struct queued *q, struct message *m)
 {
 	struct active *a = m->active;
+	struct arena *mem = a ? a->mem : arena_new(2048);
 	char id[ENVELOPE_ID_TEXT];
 
 	if (a == NULL) {
-		struct arena *mem = arena_new(2048);
 		struct envelope e;
 		int err = message_envelope(q, m, mem, &e);
 
@@ -316,6 +331,10 @@ void activate(struct queued *q, struct message *m)
 		}
 		a = active_new(q, m, mem, &e);
 	}
+	if (is_held_for_the_future(q, m, &a->env)) {
+		arena_free(&mem);
+		return;
+	}
 	message_unlink(q, m);
 	m->state = MSG_ACTIVE;
 	q->n_active++;
@@ -326,7 +345,7 @@ void activate(struct queued *q, struct message *m)
 		round_end(q, a);
 		return;
 	}
-	if (m->flags & MF_EXPIRE)
+	if ((m->flags & MF_EXPIRE) || by_is_over(q, &a->env))
 		round_expire(q, a);
 	else if (!is_whole(q, a))
 		round_damaged(q, a);

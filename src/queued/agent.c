@@ -261,6 +261,7 @@ static void take_outcome(struct active_rcpt *r, const struct rcpt_result *x)
 
 	r->outcome = x->status;
 	r->relayed = x->relayed;
+	r->by_passed = x->by_passed;
 	r->dsn = arena_dup(mem, x->dsn);
 	r->remote_mta = arena_dup(mem, x->remote_mta);
 	r->diagnostic = arena_dup(mem, x->diagnostic);

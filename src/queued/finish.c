@@ -59,8 +59,14 @@ static bool is_expired(const struct queued *q, const struct active *a)
 	return age_s >= life_s && ((m->attempts >= 1 && m->is_tried) || life_s == 0);
 }
 
+bool by_is_over(const struct queued *q, const struct envelope *e)
+{
+	return (e->flags & ENV_BY_RETURN) && e->deliver_by_us > 0 && queue_now_us(q) >= e->deliver_by_us;
+}
+
 static void expire(struct queued *q, struct active *a)
 {
+	bool by = by_is_over(q, &a->env);
 	char id[ENVELOPE_ID_TEXT];
 	bool any = false;
 
@@ -73,7 +79,7 @@ static void expire(struct queued *q, struct active *a)
 		r->outcome = RCPT_BOUNCED;
 		r->text = str_c(arena_printf(a->mem, "delivery time expired; last attempt: %.*s", STR_ARG(r->text)));
 		/* RFC 3463 sec. 3.5: delivery time expired; sec. 3.4: our own system's fault */
-		r->dsn = a->message->content_is_damaged ? STR("5.3.0") : STR("4.4.7");
+		r->dsn = a->message->content_is_damaged ? STR("5.3.0") : by ? STR("5.4.7") : STR("4.4.7");
 		log_rcpt(q, r, "bounced");
 	}
 	if (any)
@@ -113,9 +119,18 @@ static void removed(struct queued *q, struct active *a)
 	message_free(q, m);
 }
 
+/* No longer than until the time at which it is to be delivered, when that is still to come. */
+static uint64_t until_deliver_by(const struct queued *q, const struct envelope *e, uint64_t wait_s)
+{
+	uint64_t now = queue_now_us(q), left_s = e->deliver_by_us > now ? (e->deliver_by_us - now) / 1000000 + 1 : 0;
+
+	return left_s > 0 && left_s < wait_s ? left_s : wait_s;
+}
+
 static void wait_again(struct queued *q, struct active *a, struct rcpt_ref *refs, uint32_t n)
 {
 	struct message *m = a->message;
+	uint64_t wait_s;
 	uint8_t flags = m->flags;
 
 	record_ended(q, a);
@@ -125,8 +140,9 @@ static void wait_again(struct queued *q, struct active *a, struct rcpt_ref *refs
 	if (m->attempts < 255)
 		m->attempts++;
 	m->is_tried = true;
+	wait_s = until_deliver_by(q, &a->env, backoff(q, m->attempts));
 	active_free(q, a);
-	message_wait(q, m, backoff(q, m->attempts));
+	message_wait(q, m, wait_s);
 	result_defer(q, m);
 	if (flags & MF_HELD) {
 		m->flags &= (uint8_t)~MF_HELD;
@@ -165,13 +181,14 @@ void round_end(struct queued *q, struct active *a)
 		conclude(q, a);
 		return;
 	}
-	if (is_expired(q, a))
+	if (is_expired(q, a) || by_is_over(q, &a->env))
 		expire(q, a);
 	report_begin(q, a);
 }
 
 void round_expire(struct queued *q, struct active *a)
 {
+	bool by = by_is_over(q, &a->env);
 	char id[ENVELOPE_ID_TEXT];
 
 	for (size_t i = 0; i < a->n; i++) {
@@ -179,12 +196,14 @@ void round_expire(struct queued *q, struct active *a)
 		struct str dsn = reason_dsn(r->ref.reason), why = reason_text(r->ref.reason);
 
 		r->outcome = RCPT_BOUNCED;
-		r->dsn = r->ref.reason ? arena_dup(a->mem, dsn) : STR("4.7.0");
-		r->text = r->ref.reason ? arena_dup(a->mem, why) : STR("message is administratively expired");
+		r->dsn = by ? STR("5.4.7") : r->ref.reason ? arena_dup(a->mem, dsn) : STR("4.7.0");
+		r->text = r->ref.reason ? arena_dup(a->mem, why)
+			  : by		? STR("the time in which it was to be delivered is over")
+					: STR("message is administratively expired");
 		log_rcpt(q, r, "bounced");
 	}
-	log_info("%s: from=<%.*s>, status=force-expired, returned to sender", envelope_id_text(a->message->id, id),
-		STR_ARG(a->env.sender));
+	log_info("%s: from=<%.*s>, status=%s, returned to sender", envelope_id_text(a->message->id, id),
+		STR_ARG(a->env.sender), by ? "expired" : "force-expired");
 	report_begin(q, a);
 }
 

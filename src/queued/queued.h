@@ -112,6 +112,7 @@ struct message {
 	uint8_t flags, attempts;
 	uint8_t state : 4;
 	uint8_t is_tried : 1;		/* in this process, and deferred */
+	uint8_t is_timed : 1;		/* DELIVERBY: its envelope says when something is due */
 	uint8_t content_is_damaged : 1; /* not delivered, unless it checks one day */
 	int8_t priority;		/* MT-PRIORITY: -9 … 9 */
 };
@@ -176,7 +177,7 @@ struct active_rcpt {
 	const struct envelope_rcpt *rcpt;
 	struct dest *dest; /* while units are made */
 	struct rcpt_ref ref;
-	bool is_routing, is_recorded, diagnostic_is_smtp;
+	bool is_routing, is_recorded, diagnostic_is_smtp, by_passed;
 	uint8_t relayed; /* enum rcpt_relayed */
 	uint8_t outcome; /* enum rcpt_status; 0: none yet */
 	struct str dsn, remote_mta, diagnostic, text;
@@ -191,6 +192,9 @@ struct active {
 	size_t units; /* queued or with an agent */
 	uint64_t active_us;
 };
+
+/* finish.c: DELIVERBY=…;R, and its time is over (RFC 2852). */
+bool by_is_over(const struct queued *q, const struct envelope *e);
 
 /* leave.c: end; unless STOP_NOW, when the agents have told the results of their jobs, or when they take too long. */
 void queued_leave(struct queued *q, enum stop_how how);

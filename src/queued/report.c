@@ -47,10 +47,20 @@ static bool wants_report(const struct active_rcpt *r, unsigned notify)
 	return (r->rcpt->notify & notify) != 0;
 }
 
+/* RFC 2852 sec. 4.2: relayed with N to a server that does not keep it, or with T to any. */
+static bool is_told_of_relay(const struct active_rcpt *r)
+{
+	uint32_t flags = r->active->env.flags;
+
+	return r->relayed != RELAYED_NOT && ((flags & ENV_BY_TRACE) || ((flags & ENV_BY_NOTIFY) && !r->by_passed));
+}
+
 bool wants_success(const struct active_rcpt *r)
 {
 	if (r->active->env.sender.n == 0 || (r->active->env.flags & ENV_REPORT))
 		return false;
+	if (is_told_of_relay(r))
+		return !(r->rcpt->notify & NOTIFY_NEVER);
 	return r->rcpt->notify & NOTIFY_EXPANDED || (wants_report(r, NOTIFY_SUCCESS) && r->relayed != RELAYED_DSN);
 }
 
@@ -61,9 +71,13 @@ static bool is_in_report(const struct active_rcpt *r, size_t kind)
 	return kinds[kind].kind == DSN_SUCCESS ? wants_success(r) : wants_report(r, kinds[kind].notify);
 }
 
-static bool is_late(const struct queued *q, const struct message *m)
+static bool is_late(const struct queued *q, const struct active *a)
 {
+	const struct message *m = a->message;
 	uint64_t now = queue_now_us(q);
+
+	if ((a->env.flags & ENV_BY_NOTIFY) && now >= a->env.deliver_by_us && !(m->flags & MF_WARNED))
+		return true; /* RFC 2852 sec. 4.2 */
 
 	/* As with is_expired(): a clock that is wrong at the start sends no warnings either. */
 	return q->delay_warning_s > 0 && !(m->flags & MF_WARNED) && m->is_tried && now > m->arrival_us &&
@@ -78,7 +92,7 @@ static enum dsn_action action_of(const struct active_rcpt *r, enum dsn_kind kind
 		return ACTION_DELAYED;
 	if (r->rcpt->notify & NOTIFY_EXPANDED)
 		return ACTION_EXPANDED;
-	return r->relayed == RELAYED_PLAIN ? ACTION_RELAYED : ACTION_DELIVERED;
+	return r->relayed == RELAYED_NOT ? ACTION_DELIVERED : ACTION_RELAYED;
 }
 
 /* Who is to be told of in a report of that kind. With out == NULL: how many. */
@@ -86,7 +100,7 @@ static size_t pick(struct queued *q, struct active *a, size_t kind, struct dsn_r
 {
 	size_t n = 0;
 
-	if (kinds[kind].kind == DSN_DELAY && !is_late(q, a->message))
+	if (kinds[kind].kind == DSN_DELAY && !is_late(q, a))
 		return 0;
 	for (size_t i = 0; i < a->n; i++) {
 		const struct active_rcpt *r = &a->rcpt[i];
@@ -322,7 +336,7 @@ static void settle_warning(struct queued *q, struct active *a)
 {
 	bool wanted = a->env.sender.n > 0 && !(a->env.flags & ENV_REPORT) && pick(q, a, DELAY_ROW, NULL) > 0;
 
-	if (is_late(q, a->message) && !wanted)
+	if (is_late(q, a) && !wanted)
 		a->message->flags |= MF_WARNED;
 }
 

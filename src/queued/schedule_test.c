@@ -71,6 +71,8 @@ static void turns(struct queued *q, unsigned n)
 	}
 }
 
+static struct rcpt_result how; /* relayed, by_passed */
+
 static void answer(unsigned k, enum rcpt_status status, bool dead)
 {
 	const struct seen_job *seen = &agent.job[k];
@@ -81,6 +83,8 @@ static void answer(unsigned k, enum rcpt_status status, bool dead)
 		r[i] = (struct rcpt_result){ .index = seen->index[i],
 			.status = (uint8_t)status,
 			.nexthop_dead = dead,
+			.relayed = how.relayed,
+			.by_passed = how.by_passed,
 			.dsn = status == RCPT_SENT ? STR("2.0.0") : STR("4.4.1"),
 			.text = STR("said so") };
 	result_encode(&out, seen->job, r, seen->n);
@@ -88,7 +92,7 @@ static void answer(unsigned k, enum rcpt_status status, bool dead)
 	buf_free(&out);
 }
 
-static struct queued *booted[8]; /* what they hold is held to the end: no leak */
+static struct queued *booted[16]; /* what they hold is held to the end: no leak */
 static unsigned n_booted;
 
 static struct queued *boot(const char *main_cf, unsigned capacity)
@@ -155,6 +159,9 @@ static uint64_t mail(struct queued *q, unsigned n, const char *format)
 	struct spool_msg m = { 0 };
 
 	env.priority = wishes.priority;
+	env.flags = wishes.flags;
+	env.deliver_by_us = wishes.deliver_by_us;
+	env.hold_until_us = wishes.hold_until_us;
 	for (unsigned i = 0; i < n; i++)
 		rcpt[i] = (struct envelope_rcpt){ .index = i, .address = str_c(arena_printf(mem, format, i)) };
 	require(spool_msg_begin(&m, q->writer) == 0);
@@ -399,6 +406,122 @@ static void test_urgent(void **state)
 	check_int(q->n_messages, 0);
 }
 
+static void let_pass(struct queued *q, uint64_t seconds)
+{
+	q->start_us += seconds * 1000000;
+}
+
+/* RFC 4865: it waits, also when it is flushed, and its lifetime begins with its release. */
+static void test_future(void **state)
+{
+	struct queued *q = boot("relayhost = [127.0.0.1]\n", 100);
+	struct message *m;
+	uint64_t id;
+
+	(void)state;
+	wishes = (struct envelope){ .hold_until_us = queue_now_us(q) + 600000000 };
+	id = mail(q, 1, "u%u@y.org");
+	wishes = (struct envelope){ 0 };
+	turns(q, 20);
+	m = message_find(q, id);
+	check_int(agent.n, 0);
+	check(m->state == MSG_WAITING && m->due_s - loop_now_s(q) > 590 && m->due_s - loop_now_s(q) <= 601);
+	message_ready(q, m);
+	turns(q, 20);
+	check_int(agent.n, 0);
+	check(m->state == MSG_WAITING && m->due_s - loop_now_s(q) > 590);
+	let_pass(q, 601);
+	check(m->arrival_us + 10000000 > queue_now_us(q));
+	message_ready(q, m);
+	turns(q, 20);
+	check_int(agent.n, 1);
+	answer(0, RCPT_SENT, false);
+	turns(q, 20);
+	check_int(q->n_messages, 0);
+}
+
+/* RFC 2852: R is returned when its time is over, N reported; and the next attempt is no later than that. */
+static void test_deliver_by(void **state)
+{
+	static const struct {
+		uint32_t flags;
+		uint64_t messages; /* when its time is over: it, its report */
+		unsigned jobs;
+	} cases[] = { { ENV_BY_RETURN, 1, 2 }, { ENV_BY_NOTIFY, 2, 3 } };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct queued *q = boot("relayhost = [127.0.0.1]\n", 100);
+		struct message *m;
+		uint64_t id;
+
+		wishes = (struct envelope){ .flags = cases[i].flags, .deliver_by_us = queue_now_us(q) + 100000000 };
+		id = mail(q, 1, "u%u@y.org");
+		wishes = (struct envelope){ 0 };
+		turns(q, 20);
+		check_int(agent.n, 1);
+		answer(0, RCPT_DEFERRED, false);
+		turns(q, 20);
+		m = message_find(q, id);
+		check(m->state == MSG_WAITING && m->due_s - loop_now_s(q) <= 101);
+		check_int(q->n_reports, 0);
+		let_pass(q, 101);
+		message_ready(q, m);
+		turns(q, 20);
+		if (cases[i].flags == ENV_BY_NOTIFY) { /* it is tried again all the same */
+			check_int(agent.n, 2);
+			answer(1, RCPT_DEFERRED, false);
+		}
+		while (q->n_reports == 0 || agent.n < cases[i].jobs)
+			turns(q, 1);
+		check_int(q->n_reports, 1);
+		check_int(q->n_messages, cases[i].messages);
+	}
+}
+
+/* RFC 2852 sec. 4.2: who is told that it went on. */
+static void test_deliver_by_relayed(void **state)
+{
+	static const struct {
+		uint32_t flags;
+		uint8_t relayed;
+		bool by_passed;
+		unsigned reports;
+	} cases[] = {
+		{ 0, RELAYED_PLAIN, false, 0 },
+		{ ENV_BY_NOTIFY, RELAYED_PLAIN, false, 1 },
+		{ ENV_BY_NOTIFY, RELAYED_DSN, true, 0 },
+		{ ENV_BY_NOTIFY | ENV_BY_TRACE, RELAYED_DSN, true, 1 },
+		{ ENV_BY_RETURN, RELAYED_PLAIN, true, 0 },
+		{ ENV_BY_NOTIFY, RELAYED_NOT, false, 0 },
+	};
+	struct queued *q = boot("relayhost = [127.0.0.1]\n", 100);
+	unsigned reports = 0;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		unsigned before = agent.n;
+
+		wishes = (struct envelope){ .flags = cases[i].flags, .deliver_by_us = queue_now_us(q) + 100000000 };
+		mail(q, 1, "u%u@y.org");
+		wishes = (struct envelope){ 0 };
+		turns(q, 20);
+		check_int(agent.n, before + 1);
+		how = (struct rcpt_result){ .relayed = cases[i].relayed, .by_passed = cases[i].by_passed };
+		answer(before, RCPT_SENT, false);
+		how = (struct rcpt_result){ 0 };
+		reports += cases[i].reports;
+		turns(q, 20);
+		while (agent.n < before + 1 + cases[i].reports)
+			turns(q, 1);
+		check_int(q->n_reports, reports);
+		for (unsigned k = before + 1; k < agent.n; k++)
+			answer(k, RCPT_SENT, false);
+		turns(q, 20);
+		check_int(q->n_messages, 0);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -409,6 +532,9 @@ int main(void)
 		cmocka_unit_test(test_crowd),
 		cmocka_unit_test(test_priority),
 		cmocka_unit_test(test_urgent),
+		cmocka_unit_test(test_future),
+		cmocka_unit_test(test_deliver_by),
+		cmocka_unit_test(test_deliver_by_relayed),
 	};
 	char dir[] = "/tmp/gatepost-schedule-XXXXXX", *remove, first[] = "first";
 	int failed;

@@ -142,6 +142,7 @@ static int admit(struct queued *q, struct segment *s, const struct record *r, st
 	m->arrival_us = s->in_recovery ? e->arrival_us : queue_now_us(q);
 	m->flags = MF_FRESH;
 	m->priority = (int8_t)e->priority;
+	m->is_timed = e->deliver_by_us > 0;
 	place(m, s, r, e, spans);
 	message_set_rcpts(q, m, refs, n);
 	message_ref_segments(q, m, e);

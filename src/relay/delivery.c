@@ -126,6 +126,8 @@ static void prepare_message(struct delivery *d)
 	m->auth = e->auth;
 	m->solicit = e->solicit;
 	m->priority = e->priority;
+	m->has_by = e->deliver_by_us > 0;
+	m->by_s = ((int64_t)e->deliver_by_us - now_us()) / 1000000;
 	m->flags = e->flags;
 	m->size = e->size;
 	m->rcpt = d->open;

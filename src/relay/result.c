@@ -52,6 +52,7 @@ void result_set(
 	r->status = (uint8_t)status;
 	r->nexthop_dead = status == RCPT_DEFERRED && t->dead;
 	r->relayed = status == RCPT_SENT ? (uint8_t)relayed : RELAYED_NOT;
+	r->by_passed = status == RCPT_SENT && relayed != RELAYED_NOT && d->message.passed_by;
 	r->dsn = arena_dup(d->mem, str_c(t->dsn));
 	r->remote_mta = t->remote_mta;
 	r->diagnostic = t->diagnostic.n > 0 ? t->diagnostic : t->text;

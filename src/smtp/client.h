@@ -108,6 +108,8 @@ struct client_message {
 	struct str envid;   /* xtext; "" none */
 	struct str solicit; /* SOLICIT=; "" none */
 	int priority;	    /* MT-PRIORITY; 0: not said */
+	bool has_by;	    /* DELIVERBY; its mode is in flags */
+	int64_t by_s;	    /* seconds that are left; may be negative */
 	struct str auth;    /* MAIL AUTH=, not encoded; "" none; said only where we are logged in */
 	uint32_t flags;	    /* enum envelope_flag: ENV_8BIT, ENV_SMTPUTF8, ENV_RET_FULL, ENV_RET_HDRS */
 	bool utf8_header;   /* the header has UTF-8: it needs SMTPUTF8 even when all addresses are ASCII */
@@ -125,6 +127,7 @@ struct client_message {
 	void (*rewind)(struct client_message *m);
 	/* from the engine */
 	bool passed_dsn; /* the server speaks DSN (RFC 3461): reports are its duty now */
+	bool passed_by;	 /* it keeps DELIVERBY now */
 };
 
 struct client_failure {
@@ -140,6 +143,7 @@ struct smtp_client {
 	/* what the server is; valid from CLIENT_READY on */
 	unsigned offered;		       /* EXT_BIT() of smtp/esmtp.h */
 	uint64_t size_limit;		       /* SIZE; 0: none given */
+	uint64_t by_least_s;		       /* DELIVERBY: the least time that it takes with R */
 	size_t mail_max, rcpt_max, domain_max; /* LIMITS (RFC 9422); 0: none */
 	bool esmtp;			       /* EHLO or LHLO was taken */
 	bool logged_in;

@@ -117,6 +117,8 @@ static void put_mail(struct smtp_client *c)
 		.solicit = m->solicit,
 		.has_priority = m->priority != 0,
 		.priority = m->priority,
+		.has_by = m->has_by,
+		.by_s = m->by_s,
 		.has_auth = c->logged_in && m->auth.n > 0,
 		.auth = m->auth };
 
@@ -201,6 +203,17 @@ static void put_since_fields(struct smtp_client *c)
 	}
 }
 
+/* RFC 2852 sec. 4.2: with R, never to a server that does not keep it, nor when the time is over. */
+static void settle_deliver_by(const struct smtp_client *c, struct client_message *m)
+{
+	if (!m->has_by || !(m->flags & ENV_BY_RETURN))
+		return;
+	if (m->by_s <= 0 || (is_offered(c, EXT_DELIVERBY) && (uint64_t)m->by_s < c->by_least_s))
+		client_settle_all_own(m, CLIENT_BOUNCED, "5.4.7", "the time in which it was to be delivered is over");
+	else if (!is_offered(c, EXT_DELIVERBY))
+		client_settle_all_own(m, CLIENT_BOUNCED, "5.3.3", "DELIVERBY is required, but was not offered by host");
+}
+
 /* What this server can never take, found before a command is spent on it. */
 static void settle_impossible(struct smtp_client *c, struct client_message *m)
 {
@@ -211,6 +224,7 @@ static void settle_impossible(struct smtp_client *c, struct client_message *m)
 		client_settle_all_own(m, CLIENT_BOUNCED, "5.3.4",
 			arena_printf(m->mem, "message size %llu exceeds size limit %llu of server",
 				(unsigned long long)m->size, (unsigned long long)c->size_limit));
+	settle_deliver_by(c, m);
 	if (!utf8 && (m->utf8_header || str_is_8bit(m->sender)))
 		client_settle_all_own(m, CLIENT_BOUNCED, "5.6.7", utf8_text); /* RFC 6531 sec. 3.5 */
 	if (has_control(m->sender) || has_control(m->envid))
@@ -274,6 +288,7 @@ enum client_event smtp_client_send(struct smtp_client *c, struct client_message 
 		r->accepted = r->own = r->held_back = false;
 	}
 	m->passed_dsn = is_offered(c, EXT_DSN);
+	m->passed_by = is_offered(c, EXT_DELIVERBY);
 	settle_impossible(c, m);
 	client_body_begin(c, m);
 	if (hold_back(c, m) == 0) {

@@ -33,6 +33,7 @@ static void forget_offers(struct smtp_client *c)
 {
 	c->offered = 0;
 	c->size_limit = 0;
+	c->by_least_s = 0;
 	c->mail_max = c->rcpt_max = c->domain_max = 0;
 	c->esmtp = c->logged_in = false;
 	buf_reset(&c->mechanisms);
@@ -103,6 +104,8 @@ static void take_keyword(struct smtp_client *c, struct str line)
 	c->offered |= EXT_BIT(row->ext);
 	if (row->ext == EXT_AUTH)
 		add_mechanisms(c, line);
+	if (row->ext == EXT_DELIVERBY && str_u64(str_trim(line), &limit))
+		c->by_least_s = limit;
 	if (row->ext == EXT_LIMITS)
 		take_limits(c, line);
 	if (row->ext == EXT_SIZE && str_u64(str_trim(line), &limit))

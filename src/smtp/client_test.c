@@ -364,6 +364,45 @@ static void test_since(void **state)
 	}
 }
 
+/* RFC 2852 sec. 4.2: R never goes to a server that does not keep it, or that wants more time. */
+static void test_deliver_by(void **state)
+{
+	static const struct {
+		const char *ehlo;
+		uint32_t flags;
+		int64_t by_s;
+		const char *rcpts, *param, *dsn;
+	} cases[] = {
+		{ "DELIVERBY", ENV_BY_RETURN, 60, "DD", " BY=60;R\r\n", "2.0.0" },
+		{ "DELIVERBY 30", ENV_BY_RETURN | ENV_BY_TRACE, 60, "DD", " BY=60;RT\r\n", "2.0.0" },
+		{ "DELIVERBY 90", ENV_BY_RETURN, 60, "bb", NULL, "5.4.7" },
+		{ "DELIVERBY", ENV_BY_RETURN, 0, "bb", NULL, "5.4.7" },
+		{ "SIZE", ENV_BY_RETURN, 60, "bb", NULL, "5.3.3" },
+		{ "DELIVERBY 90", ENV_BY_NOTIFY, -60, "DD", " BY=-60;N\r\n", "2.0.0" },
+		{ "SIZE", ENV_BY_NOTIFY, 60, "DD", "MAIL FROM:<s@y.org> SIZE=5\r\n", "2.0.0" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct client_options o = { .helo = "me" };
+		struct peer p = { .ehlo = cases[i].ehlo };
+		struct outcome out;
+		struct mail m;
+
+		mail_init(&m, "hi\r\n");
+		m.message.flags = cases[i].flags;
+		m.message.has_by = true;
+		m.message.by_s = cases[i].by_s;
+		converse(&o, &p, &m, 1000, &out);
+		check_str(str_c(out.rcpts), cases[i].rcpts);
+		check_str(str_c(m.rcpt[0].dsn), cases[i].dsn);
+		check(cases[i].param == NULL || memmem(p.seen.p, p.seen.n, cases[i].param, strlen(cases[i].param)));
+		check_int(m.message.passed_by, strstr(cases[i].ehlo, "BY") != NULL);
+		peer_free(&p);
+		arena_free(&m.message.mem);
+	}
+}
+
 /* RFC 9422: recipients over RCPTMAX, or of a domain over RCPTDOMAINMAX, are held back and stay open. */
 static void test_limits(void **state)
 {
@@ -773,7 +812,7 @@ static void test_sanitise(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_good), cmocka_unit_test(test_binary),
-		cmocka_unit_test(test_since), cmocka_unit_test(test_limits),
+		cmocka_unit_test(test_deliver_by), cmocka_unit_test(test_since), cmocka_unit_test(test_limits),
 		cmocka_unit_test(test_every_reply_at_every_step), cmocka_unit_test(test_bad),
 		cmocka_unit_test(test_lmtp_answers), cmocka_unit_test(test_bodies), cmocka_unit_test(test_never_sent),
 		cmocka_unit_test(test_conversion), cmocka_unit_test(test_injection),

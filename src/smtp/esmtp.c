@@ -67,6 +67,17 @@ static const struct esmtp_keyword keywords[EXT_COUNT] = {
 		"0, and the reply to the message says so with 2.3.6. Mail of a higher priority goes first to its "
 		"destination; each level is worth a minute of waiting, so that none waits for ever. The Received field "
 		"shows it." },
+	{ "DELIVERBY", EXT_DELIVERBY, "RFC 2852", WHEN_ALWAYS, PASS_RETURNED, "BY=seconds;R BY=seconds;N BY=seconds;NT",
+		"",
+		"With R what is not delivered in time is returned with 5.4.7, and with 5.3.3 where a next hop does not "
+		"announce it. With N the sender gets a report on the delay then, and on success where the mail goes to "
+		"a "
+		"next hop that does not announce it. With T the sender also gets a report from each hop." },
+	{ "FUTURERELEASE", EXT_FUTURERELEASE, "RFC 4865", WHEN_LOGIN, PASS_NOT, "HOLDFOR=seconds HOLDUNTIL=date-time",
+		"",
+		"No later than smtpd_future_release_limit from now; 0 hides it. The mail waits here until then, also "
+		"when "
+		"the queue is flushed, and its lifetime begins then." },
 	{ "CHUNKING", EXT_CHUNKING, "RFC 3030", WHEN_ALWAYS, PASS_NOT, "", "", "BDAT." },
 };
 

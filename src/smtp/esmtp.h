@@ -28,6 +28,8 @@ enum esmtp_ext { /* bit numbers, in the order in which EHLO shows them (Postfix'
 	EXT_NO_SOLICITING,
 	EXT_RRVS,
 	EXT_MT_PRIORITY,
+	EXT_DELIVERBY,
+	EXT_FUTURERELEASE,
 	EXT_CHUNKING, /* last, as in Postfix: tools of old look for it */
 	EXT_COUNT
 };
@@ -79,6 +81,9 @@ struct mail_params { /* MAIL FROM:<…> … */
 	struct str solicit; /* keywords separated by commas (RFC 3865) */
 	bool has_priority;
 	int priority; /* MT-PRIORITY (RFC 6710): -9 … 9 */
+	bool has_by;
+	int64_t by_s;			   /* BY (RFC 2852): seconds from now on; the mode is in flags, ENV_BY_… */
+	uint64_t hold_for_s, hold_until_s; /* HOLDFOR, HOLDUNTIL (RFC 4865), seconds, since 1970; 0: not given */
 };
 struct rcpt_params {
 	uint8_t notify;	      /* enum notify_flag */

@@ -1,5 +1,6 @@
 #include "base/utf8.h"
 #include "smtp/command.h"
+#include "smtp/datetime.h"
 #include "smtp/esmtp_own.h"
 
 /* The parameters of MAIL, each with what reads and what writes its value. */
@@ -162,6 +163,68 @@ static bool put_priority(struct buf *out, const struct params *p)
 	return p->mail->has_priority;
 }
 
+/* RFC 2852 sec. 4: 1*9DIGIT with a sign, ";", R or N, T. To return what is late already makes no sense. */
+static int take_by(struct params *p, struct str value)
+{
+	ptrdiff_t semicolon = str_chr(value, ';');
+	struct str time = str_sub(value, 0, semicolon < 0 ? 0 : (size_t)semicolon);
+	struct str mode = str_from(value, (size_t)(semicolon + 1));
+	bool negative = time.n > 0 && time.p[0] == '-', trace = str_has_isuffix(mode, STR("T"));
+	uint64_t seconds;
+
+	if (negative || (time.n > 0 && time.p[0] == '+'))
+		time = str_from(time, 1);
+	if (trace)
+		mode.n--;
+	if (time.n == 0 || time.n > 9 || !str_u64(time, &seconds))
+		return -PARAM_ESYNTAX;
+	p->mail->has_by = true;
+	p->mail->by_s = negative ? -(int64_t)seconds : (int64_t)seconds;
+	if (str_ieq(mode, STR("N")))
+		p->mail->flags |= ENV_BY_NOTIFY;
+	else if (str_ieq(mode, STR("R")) && p->mail->by_s > 0)
+		p->mail->flags |= ENV_BY_RETURN;
+	else
+		return -PARAM_ESYNTAX;
+	p->mail->flags |= trace ? (unsigned)ENV_BY_TRACE : 0;
+	return 0;
+}
+
+static bool put_by(struct buf *out, const struct params *p)
+{
+	int64_t s = p->mail->by_s, most = 999999999;
+
+	s = s > most ? most : s < -most ? -most : s;
+	buf_addf(out, "%lld;%c%s", (long long)s, p->mail->flags & ENV_BY_RETURN ? 'R' : 'N',
+		p->mail->flags & ENV_BY_TRACE ? "T" : "");
+	return p->mail->has_by;
+}
+
+/* RFC 4865 sec. 4: one of the two, once */
+static int take_hold_for(struct params *p, struct str value)
+{
+	if (value.n == 0 || value.n > 9 || p->mail->hold_until_s || !str_u64(value, &p->mail->hold_for_s))
+		return -PARAM_ESYNTAX;
+	return 0;
+}
+
+static int take_hold_until(struct params *p, struct str value)
+{
+	int64_t until;
+
+	if (p->mail->hold_for_s || datetime_parse(value, &until) < 0)
+		return -PARAM_ESYNTAX;
+	p->mail->hold_until_s = (uint64_t)until;
+	return 0;
+}
+
+static bool put_nothing(struct buf *out, const struct params *p)
+{
+	(void)out;
+	(void)p;
+	return false; /* it has been held here */
+}
+
 const struct param_rule esmtp_mail_rules[] = {
 	{ "SIZE", EXT_BIT(EXT_SIZE), true, take_size, put_size },
 	{ "BODY", EXT_BIT(EXT_8BITMIME) | EXT_BIT(EXT_BINARYMIME), true, take_body, put_body },
@@ -171,5 +234,8 @@ const struct param_rule esmtp_mail_rules[] = {
 	{ "AUTH", EXT_BIT(EXT_AUTH), true, take_auth, put_auth },
 	{ "SOLICIT", EXT_BIT(EXT_NO_SOLICITING), true, take_solicit, put_solicit },
 	{ "MT-PRIORITY", EXT_BIT(EXT_MT_PRIORITY), true, take_priority, put_priority },
+	{ "BY", EXT_BIT(EXT_DELIVERBY), true, take_by, put_by },
+	{ "HOLDFOR", EXT_BIT(EXT_FUTURERELEASE), true, take_hold_for, put_nothing },
+	{ "HOLDUNTIL", EXT_BIT(EXT_FUTURERELEASE), true, take_hold_until, put_nothing },
 	{ NULL, 0, false, NULL, NULL },
 };

@@ -26,7 +26,8 @@ static void test_put(void **state)
 {
 	static const char *const mail[] = { "", " SIZE=1000 BODY=8BITMIME", " BODY=BINARYMIME", " SIZE=0",
 		" SMTPUTF8 RET=FULL ENVID=QQ+2B", " RET=HDRS", " AUTH=<>", " AUTH=e+3Dmc2@example.com",
-		" SOLICIT=org.example:ADV,net.example:A-b_c", " MT-PRIORITY=-9", " MT-PRIORITY=0", " MT-PRIORITY=9" };
+		" SOLICIT=org.example:ADV,net.example:A-b_c", " MT-PRIORITY=-9", " MT-PRIORITY=0", " MT-PRIORITY=9",
+		" BY=120;R", " BY=-5;NT", " BY=0;N", " BY=999999999;RT" };
 	static const char *const rcpt[] = { "", " NOTIFY=NEVER", " NOTIFY=SUCCESS,FAILURE,DELAY ORCPT=rfc822;a+2Bb@c",
 		" NOTIFY=DELAY", " RRVS=2014-04-03T23:01:00Z;C", " ORCPT=rfc822;a RRVS=2014-04-03T23:01:00Z;R" };
 	struct arena *mem = arena_new(0);
@@ -122,6 +123,20 @@ static void test_mail(void **state)
 		{ "AUTH=a+0Ab", ALL, -PARAM_ESYNTAX, 0, 0, "", "", "AUTH=a+0Ab" },
 		{ "AUTH=a+C3", ALL, -PARAM_ESYNTAX, 0, 0, "", "", "AUTH=a+C3" },
 		{ "SMTPUTF8=yes", ALL, -PARAM_ESYNTAX, 0, 0, "", "", "SMTPUTF8=yes" },
+		{ "BY=120", ALL, -PARAM_ESYNTAX, 0, 0, "", "", "BY=120" },
+		{ "BY=0;R", ALL, -PARAM_ESYNTAX, 0, 0, "", "", "BY=0;R" },
+		{ "BY=-1;R", ALL, -PARAM_ESYNTAX, 0, 0, "", "", "BY=-1;R" },
+		{ "BY=+7;nt", ALL, 0, 0, ENV_BY_NOTIFY | ENV_BY_TRACE, "", "", "" },
+		{ "BY=1234567890;N", ALL, -PARAM_ESYNTAX, 0, 0, "", "", "BY=1234567890;N" },
+		{ "BY=5;T", ALL, -PARAM_ESYNTAX, 0, 0, "", "", "BY=5;T" },
+		{ "BY=;N", ALL, -PARAM_ESYNTAX, 0, 0, "", "", "BY=;N" },
+		{ "HOLDFOR=86400", ALL, 0, 0, 0, "", "", "" },
+		{ "HOLDUNTIL=2026-12-31T00:00:00Z", ALL, 0, 0, 0, "", "", "" },
+		{ "HOLDFOR=", ALL, -PARAM_ESYNTAX, 0, 0, "", "", "HOLDFOR=" },
+		{ "HOLDFOR=1234567890", ALL, -PARAM_ESYNTAX, 0, 0, "", "", "HOLDFOR=1234567890" },
+		{ "HOLDFOR=5 HOLDUNTIL=2026-12-31T00:00:00Z", ALL, -PARAM_ESYNTAX, 0, 0, "", "",
+			"HOLDUNTIL=2026-12-31T00:00:00Z" },
+		{ "HOLDUNTIL=tomorrow", ALL, -PARAM_ESYNTAX, 0, 0, "", "", "HOLDUNTIL=tomorrow" },
 		{ "MT-PRIORITY=10", ALL, -PARAM_ESYNTAX, 0, 0, "", "", "MT-PRIORITY=10" },
 		{ "MT-PRIORITY=-0", ALL, -PARAM_ESYNTAX, 0, 0, "", "", "MT-PRIORITY=-0" },
 		{ "MT-PRIORITY=+1", ALL, -PARAM_ESYNTAX, 0, 0, "", "", "MT-PRIORITY=+1" },

@@ -2,6 +2,8 @@
 #include "smtpd/smtpd.h"
 #include "msg/queue_msg.h"
 
+#include <time.h>
+
 /* Can a message be kept at all now? */
 static bool intake_is_open(struct session *s)
 {
@@ -14,6 +16,17 @@ static bool intake_is_open(struct session *s)
 	else
 		return true;
 	return false;
+}
+
+/* HOLDFOR becomes HOLDUNTIL; false: too far away (RFC 4865 sec. 4). What is past is sent at once. */
+static bool set_hold(struct session *s)
+{
+	struct mail_params *p = &s->tx->params;
+	uint64_t now = (uint64_t)time(NULL);
+
+	if (p->hold_for_s)
+		p->hold_until_s = now + p->hold_for_s;
+	return p->hold_until_s <= now + s->service->future_release_s;
 }
 
 static bool read_params(struct session *s, struct str params)
@@ -38,6 +51,11 @@ static bool read_params(struct session *s, struct str params)
 	}
 	if (s->tx->params.has_size && limit && s->tx->params.size > limit) {
 		reply(s, REPLY_TOO_BIG); /* RFC 1870 sec. 6.1 */
+		return false;
+	}
+	if (!set_hold(s)) {
+		replyf(s, 501, "5.5.4", "Error: mail is held for %llu seconds at most",
+			(unsigned long long)s->service->future_release_s);
 		return false;
 	}
 	if (s->tx->params.priority > 0 && !session_is_ours(s)) { /* RFC 6710 sec. 5: only to whom we trust */

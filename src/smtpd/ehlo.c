@@ -3,6 +3,9 @@
  * what the commands that follow take.
  */
 #include "smtpd/smtpd.h"
+#include "smtp/datetime.h"
+
+#include <time.h>
 
 static bool is_offered(const struct session *s, enum esmtp_ext e)
 {
@@ -59,6 +62,10 @@ static void put_keyword(struct session *s, enum esmtp_ext e, struct buf *line)
 		put_attributes(e == EXT_XCLIENT ? XCLIENT_ATTRIBUTES : XFORWARD_ATTRIBUTES, line);
 	if (e == EXT_SIZE && s->service->size_limit)
 		buf_addf(line, " %llu", (unsigned long long)s->service->size_limit);
+	if (e == EXT_FUTURERELEASE) { /* RFC 4865 sec. 4: the longest time, and the last one */
+		buf_addf(line, " %llu ", (unsigned long long)s->service->future_release_s);
+		datetime_put(line, (int64_t)time(NULL) + (int64_t)s->service->future_release_s);
+	}
 	if (e == EXT_NO_SOLICITING)
 		put_solicitations(s, line);
 	if (e == EXT_LIMITS)

@@ -162,6 +162,7 @@ static void read_protocol(struct service *s)
 	s->forbidden_commands = conf_str(v, "smtpd_forbidden_commands");
 	s->sender_login_maps = conf_str(v, "smtpd_sender_login_maps");
 	s->name_maps = conf_str(v, "smtpd_vrfy_name_maps");
+	s->future_release_s = (uint64_t)conf_seconds(v, "smtpd_future_release_limit");
 	s->no_soliciting = conf_str(v, "smtpd_no_soliciting_keywords");
 	s->rrvs_maps = conf_str(v, "smtpd_rrvs_maps");
 	s->drop_headers = conf_str(v, "message_drop_headers");
@@ -178,6 +179,8 @@ static void read_extensions(struct service *s)
 	all = EXT_BIT(EXT_COUNT) - 1;
 	if (!s->vrfy)
 		all &= ~(EXT_BIT(EXT_VRFY) | EXT_BIT(EXT_EXPN));
+	if (s->future_release_s == 0)
+		all &= ~EXT_BIT(EXT_FUTURERELEASE);
 	if (*s->rrvs_maps == '\0')
 		all &= ~EXT_BIT(EXT_RRVS);
 	if (s->tls == NULL || s->tls_wrapper)

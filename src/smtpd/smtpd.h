@@ -106,6 +106,7 @@ struct service {
 	bool from_proxy;	     /* a proxy says who the client is, before anything else */
 	unsigned extensions, hidden; /* bits that may be offered; that smtpd_discard_ehlo_keywords takes away */
 	unsigned in_clear;	     /* that may be offered without TLS: smtpd_clear_ehlo_keywords */
+	uint64_t future_release_s;   /* smtpd_future_release_limit */
 	const char *no_soliciting, *rrvs_maps; /* smtpd_no_soliciting_keywords, smtpd_rrvs_maps */
 	const char *hidden_maps;	       /* smtpd_discard_ehlo_keyword_address_maps */
 	bool helo_required, delay_reject, vrfy, forbid_pipelining, peername_lookup, strict_envelopes,
