@@ -17,7 +17,9 @@ enum envelope_flag {
 	ENV_RET_HDRS = 8,
 	ENV_REPORT = 16, /* a delivery report of ours: no report on it is made */
 	ENV_BINARY = 32, /* BODY=BINARYMIME (RFC 3030): the content is any octets, its wire form is for BDAT alone */
-	ENV_BY_RETURN = 256, /* DELIVERBY (RFC 2852): R, N, T */
+	ENV_REQUIRETLS = 64,	/* REQUIRETLS (RFC 8689): never on without verified TLS */
+	ENV_TLS_OPTIONAL = 128, /* the field TLS-Required: No: what DNS alone demands of a next hop may be given up */
+	ENV_BY_RETURN = 256,	/* DELIVERBY (RFC 2852): R, N, T */
 	ENV_BY_NOTIFY = 512,
 	ENV_BY_TRACE = 1024,
 	ENV_LONG_LINE = 2048, /* the content has a line over 998 octets (RFC 5322 sec. 2.1.1): it leaves converted */

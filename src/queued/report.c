@@ -263,6 +263,7 @@ static int make(struct active_report *rep, const struct dsn_rcpt *rcpt, size_t n
 	env.size = content.n;
 	env.flags |= content_flags(buf_str(&content));
 	env.flags |= needs_smtputf8(rep) ? ENV_SMTPUTF8 : 0;
+	env.flags |= a->env.flags & ENV_REQUIRETLS; /* RFC 8689 sec. 5 */
 	if (err == 0) {
 		add_stuffed(&rep->msg, buf_str(&content)); /* commit says what failed */
 		spool_msg_commit(&rep->msg, &env, on_kept);

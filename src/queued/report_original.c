@@ -75,6 +75,6 @@ int report_original(struct queued *q, const struct active *a, bool full, struct 
 /* RFC 3461 sec. 4.3: RET says what is wanted; only a failure ever returns the whole of it. */
 bool report_returns_full(const struct queued *q, const struct active *a)
 {
-	return !is_damaged(a) && !(a->env.flags & (ENV_RET_HDRS | ENV_BINARY)) && a->env.size <= q->bounce_size_limit &&
-	       a->env.size <= ORIGINAL_MAX_OCTETS;
+	return !is_damaged(a) && !(a->env.flags & (ENV_RET_HDRS | ENV_BINARY | ENV_REQUIRETLS)) &&
+	       a->env.size <= q->bounce_size_limit && a->env.size <= ORIGINAL_MAX_OCTETS;
 }

@@ -58,6 +58,7 @@ static void delivery_end(struct delivery *d)
 /* Nowhere left to go: what has no result yet gets the last trouble's. */
 static void give_up(struct delivery *d)
 {
+	tls_required_failed(d);
 	for (size_t i = 0; i < d->job.env.n_rcpt; i++)
 		if (d->result[i].status == 0)
 			result_set(d, i, d->trouble.permanent ? RCPT_BOUNCED : RCPT_DEFERRED, &d->trouble, RELAYED_NOT);
@@ -188,6 +189,12 @@ static void go(struct delivery *d)
 	}
 	d->up_us = d->begin_us;
 	send_on(d, c);
+}
+
+static void go_by_requirement(struct delivery *d)
+{
+	tls_required_raise(d);
+	go(d);
 }
 
 void delivery_conn_up(struct delivery *d)
@@ -334,6 +341,6 @@ int delivery_begin(struct ipc_in *in)
 	d->tls = d->service->tls;
 	if (d->job.env.flags & ENV_SMTPUTF8)
 		d->message.utf8_header = has_utf8_header(d);
-	policy_find(d, go);
+	policy_find(d, go_by_requirement);
 	return 0;
 }

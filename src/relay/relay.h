@@ -202,6 +202,12 @@ void policy_find(struct delivery *d, void (*then)(struct delivery *d));
 /* d->user, d->pass; `failed`: the tables cannot be asked now. */
 void login_find(struct delivery *d, const struct target *t, void (*then)(struct delivery *d, bool failed));
 
+/* requiretls.c: mail that goes under verified TLS or not at all (RFC 8689). */
+/* Its TLS level is one that verifies. After policy_find(). */
+void tls_required_raise(struct delivery *d);
+/* No server was left: when it was for TLS, the mail is returned at once. */
+void tls_required_failed(struct delivery *d);
+
 /* race.c: addresses of one host at the same time (RFC 8305 sec. 5). */
 void race_enter(struct conn *c);
 /* It is connected: it is the delivery's, the others are closed. */

@@ -225,6 +225,9 @@ static void settle_impossible(struct smtp_client *c, struct client_message *m)
 			arena_printf(m->mem, "message size %llu exceeds size limit %llu of server",
 				(unsigned long long)m->size, (unsigned long long)c->size_limit));
 	settle_deliver_by(c, m);
+	if ((m->flags & ENV_REQUIRETLS) && !c->options.lmtp && !(c->secured && is_offered(c, EXT_REQUIRETLS)))
+		client_settle_all_own(m, CLIENT_BOUNCED, "5.7.30", /* RFC 8689 sec. 4.2.1 */
+			"REQUIRETLS is required, but was not offered by host");
 	if (!utf8 && (m->utf8_header || str_is_8bit(m->sender)))
 		client_settle_all_own(m, CLIENT_BOUNCED, "5.6.7", utf8_text); /* RFC 6531 sec. 3.5 */
 	if (has_control(m->sender) || has_control(m->envid))

@@ -403,6 +403,38 @@ static void test_deliver_by(void **state)
 	}
 }
 
+/* RFC 8689 sec. 4.2.1: under TLS to a server that announces it there, or not at all. */
+static void test_requiretls(void **state)
+{
+	static const struct {
+		const char *ehlo;
+		enum client_tls tls;
+		const char *rcpts, *dsn;
+	} cases[] = {
+		{ "STARTTLS|REQUIRETLS", CLIENT_TLS_MUST, "DD", "2.0.0" },
+		{ "STARTTLS|SIZE", CLIENT_TLS_MUST, "bb", "5.7.30" },
+		{ "REQUIRETLS", CLIENT_TLS_MAY, "bb", "5.7.30" },
+		{ "STARTTLS|REQUIRETLS", CLIENT_TLS_NONE, "bb", "5.7.30" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct client_options o = { .helo = "me", .tls = cases[i].tls };
+		struct peer p = { .ehlo = cases[i].ehlo };
+		struct outcome out;
+		struct mail m;
+
+		mail_init(&m, "hi\r\n");
+		m.message.flags = ENV_REQUIRETLS;
+		converse(&o, &p, &m, 1000, &out);
+		check_str(str_c(out.rcpts), cases[i].rcpts);
+		check_str(str_c(m.rcpt[0].dsn), cases[i].dsn);
+		check((memmem(p.seen.p, p.seen.n, " REQUIRETLS\r\n", 13) != NULL) == (cases[i].rcpts[0] == 'D'));
+		peer_free(&p);
+		arena_free(&m.message.mem);
+	}
+}
+
 /* RFC 9422: recipients over RCPTMAX, or of a domain over RCPTDOMAINMAX, are held back and stay open. */
 static void test_limits(void **state)
 {
@@ -812,10 +844,10 @@ static void test_sanitise(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_good), cmocka_unit_test(test_binary),
-		cmocka_unit_test(test_deliver_by), cmocka_unit_test(test_since), cmocka_unit_test(test_limits),
-		cmocka_unit_test(test_every_reply_at_every_step), cmocka_unit_test(test_bad),
-		cmocka_unit_test(test_lmtp_answers), cmocka_unit_test(test_bodies), cmocka_unit_test(test_never_sent),
-		cmocka_unit_test(test_conversion), cmocka_unit_test(test_injection),
+		cmocka_unit_test(test_requiretls), cmocka_unit_test(test_deliver_by), cmocka_unit_test(test_since),
+		cmocka_unit_test(test_limits), cmocka_unit_test(test_every_reply_at_every_step),
+		cmocka_unit_test(test_bad), cmocka_unit_test(test_lmtp_answers), cmocka_unit_test(test_bodies),
+		cmocka_unit_test(test_never_sent), cmocka_unit_test(test_conversion), cmocka_unit_test(test_injection),
 		cmocka_unit_test(test_utf8), cmocka_unit_test(test_sanitise) };
 
 	return test_run(tests);

@@ -78,6 +78,13 @@ static const struct esmtp_keyword keywords[EXT_COUNT] = {
 		"No later than smtpd_future_release_limit from now; 0 hides it. The mail waits here until then, also "
 		"when "
 		"the queue is flushed, and its lifetime begins then." },
+	{ "REQUIRETLS", EXT_REQUIRETLS, "RFC 8689", WHEN_TLS, PASS_RETURNED, "REQUIRETLS", "",
+		"Such mail goes on only under TLS with a certificate that is verified, at the level secure where "
+		"smtp_tls_security_level and smtp_tls_policy_maps ask for less than verify. Without that it is "
+		"returned "
+		"with 5.7.10, and with 5.7.30 where a next hop does not announce REQUIRETLS. Reports on it require the "
+		"same, and return its header only. The field TLS-Required: No is noted in the envelope, and counts for "
+		"nothing beside the parameter." },
 	{ "CHUNKING", EXT_CHUNKING, "RFC 3030", WHEN_ALWAYS, PASS_NOT, "", "", "BDAT." },
 };
 

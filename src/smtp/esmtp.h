@@ -30,6 +30,7 @@ enum esmtp_ext { /* bit numbers, in the order in which EHLO shows them (Postfix'
 	EXT_MT_PRIORITY,
 	EXT_DELIVERBY,
 	EXT_FUTURERELEASE,
+	EXT_REQUIRETLS,
 	EXT_CHUNKING, /* last, as in Postfix: tools of old look for it */
 	EXT_COUNT
 };

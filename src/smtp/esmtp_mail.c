@@ -225,6 +225,20 @@ static bool put_nothing(struct buf *out, const struct params *p)
 	return false; /* it has been held here */
 }
 
+/* RFC 8689 sec. 2 */
+static int take_requiretls(struct params *p, struct str value)
+{
+	(void)value;
+	p->mail->flags |= ENV_REQUIRETLS;
+	return 0;
+}
+
+static bool put_requiretls(struct buf *out, const struct params *p)
+{
+	(void)out;
+	return p->mail->flags & ENV_REQUIRETLS;
+}
+
 const struct param_rule esmtp_mail_rules[] = {
 	{ "SIZE", EXT_BIT(EXT_SIZE), true, take_size, put_size },
 	{ "BODY", EXT_BIT(EXT_8BITMIME) | EXT_BIT(EXT_BINARYMIME), true, take_body, put_body },
@@ -237,5 +251,6 @@ const struct param_rule esmtp_mail_rules[] = {
 	{ "BY", EXT_BIT(EXT_DELIVERBY), true, take_by, put_by },
 	{ "HOLDFOR", EXT_BIT(EXT_FUTURERELEASE), true, take_hold_for, put_nothing },
 	{ "HOLDUNTIL", EXT_BIT(EXT_FUTURERELEASE), true, take_hold_until, put_nothing },
+	{ "REQUIRETLS", EXT_BIT(EXT_REQUIRETLS), false, take_requiretls, put_requiretls },
 	{ NULL, 0, false, NULL, NULL },
 };

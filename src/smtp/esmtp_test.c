@@ -27,7 +27,7 @@ static void test_put(void **state)
 	static const char *const mail[] = { "", " SIZE=1000 BODY=8BITMIME", " BODY=BINARYMIME", " SIZE=0",
 		" SMTPUTF8 RET=FULL ENVID=QQ+2B", " RET=HDRS", " AUTH=<>", " AUTH=e+3Dmc2@example.com",
 		" SOLICIT=org.example:ADV,net.example:A-b_c", " MT-PRIORITY=-9", " MT-PRIORITY=0", " MT-PRIORITY=9",
-		" BY=120;R", " BY=-5;NT", " BY=0;N", " BY=999999999;RT" };
+		" BY=120;R", " REQUIRETLS", " BY=-5;NT", " BY=0;N", " BY=999999999;RT" };
 	static const char *const rcpt[] = { "", " NOTIFY=NEVER", " NOTIFY=SUCCESS,FAILURE,DELAY ORCPT=rfc822;a+2Bb@c",
 		" NOTIFY=DELAY", " RRVS=2014-04-03T23:01:00Z;C", " ORCPT=rfc822;a RRVS=2014-04-03T23:01:00Z;R" };
 	struct arena *mem = arena_new(0);
@@ -123,6 +123,7 @@ static void test_mail(void **state)
 		{ "AUTH=a+0Ab", ALL, -PARAM_ESYNTAX, 0, 0, "", "", "AUTH=a+0Ab" },
 		{ "AUTH=a+C3", ALL, -PARAM_ESYNTAX, 0, 0, "", "", "AUTH=a+C3" },
 		{ "SMTPUTF8=yes", ALL, -PARAM_ESYNTAX, 0, 0, "", "", "SMTPUTF8=yes" },
+		{ "REQUIRETLS=yes", ALL, -PARAM_ESYNTAX, 0, 0, "", "", "REQUIRETLS=yes" },
 		{ "BY=120", ALL, -PARAM_ESYNTAX, 0, 0, "", "", "BY=120" },
 		{ "BY=0;R", ALL, -PARAM_ESYNTAX, 0, 0, "", "", "BY=0;R" },
 		{ "BY=-1;R", ALL, -PARAM_ESYNTAX, 0, 0, "", "", "BY=-1;R" },

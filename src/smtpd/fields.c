@@ -10,6 +10,7 @@ static enum field_kind kind_of(struct str name)
 		enum field_kind kind;
 	} kinds[] = {
 		{ "Solicitation", FIELD_SOLICITATION },			/* RFC 3865 sec. 2.5 */
+		{ "TLS-Required", FIELD_TLS_REQUIRED },			/* RFC 8689 sec. 3 */
 		{ "Require-Recipient-Valid-Since", FIELD_VALID_SINCE }, /* RFC 7293 sec. 3.2 */
 	};
 
@@ -47,6 +48,15 @@ const struct field *fields_next(const struct transaction *t, const struct field 
 	while (f && f->kind != kind)
 		f = f->next;
 	return f;
+}
+
+bool fields_say_tls_optional(const struct transaction *t)
+{
+	const struct field *f = fields_next(t, NULL, FIELD_TLS_REQUIRED);
+
+	/* Sec. 3: more than one, or another value, is as if there were none; the parameter comes first. */
+	return f && !fields_next(t, f, FIELD_TLS_REQUIRED) && str_ieq(f->value, STR("No")) &&
+	       !(t->params.flags & ENV_REQUIRETLS);
 }
 
 bool fields_refuse(struct session *s)

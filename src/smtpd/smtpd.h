@@ -432,7 +432,7 @@ struct header_scan {
 };
 
 /* Fields of the header that smtpd acts on: fields.c. */
-enum field_kind { FIELD_NONE, FIELD_SOLICITATION, FIELD_VALID_SINCE };
+enum field_kind { FIELD_NONE, FIELD_SOLICITATION, FIELD_VALID_SINCE, FIELD_TLS_REQUIRED };
 struct field {
 	struct field *next;
 	enum field_kind kind;
@@ -501,6 +501,8 @@ void header_clear(struct header_scan *h);
 void fields_take(struct transaction *t, struct str name, struct str line);
 /* Is the message refused for what they say? Then that is answered. */
 bool fields_refuse(struct session *s);
+/* Has the header "TLS-Required: No" (RFC 8689 sec. 3)? */
+bool fields_say_tls_optional(const struct transaction *t);
 /* NULL: none is left. */
 const struct field *fields_next(const struct transaction *t, const struct field *after, enum field_kind kind);
 

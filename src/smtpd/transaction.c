@@ -180,6 +180,8 @@ void transaction_commit(struct session *s, enum outcome (*then)(struct session *
 	if (t->params.has_by) /* RFC 2852 sec. 4: from the time at which the message came */
 		e.deliver_by_us = (uint64_t)((int64_t)e.arrival_us + t->params.by_s * 1000000);
 	e.hold_until_us = t->params.hold_until_s * 1000000;
+	if (fields_say_tls_optional(t))
+		e.flags |= ENV_TLS_OPTIONAL;
 	question_new(s, ASK_COMMIT, then);
 	t->committing = true;
 	spool_msg_commit(&t->msg, &e, on_committed);
