@@ -58,9 +58,9 @@ int auth_greeting_line(struct auth_client *c, struct str word, struct str rest)
 	if (str_eq(word, STR("MECH"))) {
 		on_mech(c, rest);
 	} else if (str_eq(word, STR("SPID")) && c->n_new == 0) {
-		auth_link_failed(c, "cannot use", "it offers no mechanism",
-			"; is it a master or userdb socket, not one for clients?");
-		return -1;
+		/* The last word of a socket that is not for clients; of a service that names its mechanisms late, not. */
+		c->handshake_ms = uv_now(c->loop) + AFTER_SPID_MS;
+		c->only_spid = true;
 	} else if (str_eq(word, STR("DONE"))) {
 		on_done(c);
 		return c->state == LINK_UP ? 0 : -1;

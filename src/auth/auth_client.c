@@ -110,6 +110,16 @@ static void end_overdue(struct auth_client *c)
 		auth_link_flush(c);
 }
 
+static void handshake_failed(struct auth_client *c)
+{
+	if (c->only_spid && c->n_new == 0)
+		auth_link_failed(c, "cannot use", "it offers no mechanism",
+			"; is it a master or userdb socket, not one for clients?");
+	else
+		auth_link_failed(c, "gave up the connection to", "no handshake within 10 seconds",
+			"; is it an authentication socket of Dovecot's protocol?");
+}
+
 static void on_timer(uv_timer_t *t)
 {
 	struct auth_client *c = container_of(t, struct auth_client, timer);
@@ -122,8 +132,7 @@ static void on_timer(uv_timer_t *t)
 	if (c->closing)
 		return;
 	if ((c->state == LINK_CONNECTING || c->state == LINK_GREETING) && c->handshake_ms <= now)
-		auth_link_failed(c, "gave up the connection to", "no handshake within 10 seconds",
-			"; is it an authentication socket of Dovecot's protocol?");
+		handshake_failed(c);
 	else if (c->state == LINK_DOWN && c->retry_ms <= now)
 		auth_link_connect(c);
 	if (c->state == LINK_DOWN)

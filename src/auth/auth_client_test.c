@@ -189,6 +189,7 @@ static void test_greeting(void **state)
 			1 },
 		{ "VERSION\t2\t0\nMECH\tPLAIN\nDONE\n", false, 0 },
 		{ "VERSION\t1\t1\nSPID\t5\n", false, 0 },
+		{ "VERSION\t1\t1\nSPID\t5\nCUID\t5\nCOOKIE\tx\nMECH\tPLAIN\tplaintext\nMECH\tLOGIN\nDONE\n", true, 2 },
 		{ "HTTP/1.0 400 Bad\n", false, 0 },
 	};
 

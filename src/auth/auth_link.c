@@ -31,6 +31,7 @@ void auth_link_close(struct auth_client *c)
 	uv_prepare_stop(&c->flush);
 	arena_free(&c->new_mem);
 	c->n_new = 0;
+	c->only_spid = false;
 }
 
 static const char *advice(int error)

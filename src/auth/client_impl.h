@@ -16,6 +16,7 @@ enum {
 	BUCKETS = 256,
 	OUT_MAX = 4 * 1024 * 1024, /* octets that the service may be behind before a request counts as unanswered */
 	RETRY_MS = 1000,
+	AFTER_SPID_MS = 1000, /* what follows in a greeting follows at once */
 	RETRY_FIRST_MS = 150, /* a service that starts together with us needs about that long */
 	TICK_MS = 250,
 	HANDSHAKE_MS = 10000,
@@ -62,6 +63,7 @@ struct auth_client {
 	struct arena *mech_mem, *new_mem;
 	struct auth_mech mechs[MECHS_MAX], new_mechs[MECHS_MAX];
 	size_t n_mechs, n_new;
+	bool only_spid; /* SPID came before any MECH */
 	uint32_t last_id;
 	size_t n_requests;
 	struct auth_request *bucket[BUCKETS];
