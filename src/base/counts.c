@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 enum {
-	SLOTS = 1 << 15, /* of one table: 2 MiB, of which only the pages that are used take memory */
+	SLOTS = 1 << 15, /* of one table: 3 MiB, of which only the pages that are used take memory */
 	NEAR = 64	 /* a client stands in one of so many slots from its place on */
 };
 

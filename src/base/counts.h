@@ -14,11 +14,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { COUNTS_EVENTS = 6, COUNTS_TABLES = 128, COUNTS_NO_TABLE = COUNTS_TABLES };
+enum { COUNTS_EVENTS = 7, COUNTS_TABLES = 128, COUNTS_NO_TABLE = COUNTS_TABLES };
 
 /* A client in the table of one process. Milliseconds are those of CLOCK_MONOTONIC (uv_now). */
 struct count_slot {
-	_Alignas(64) _Atomic uint64_t key; /* 0: never used */
+	_Alignas(32) _Atomic uint64_t key; /* 0: never used */
 	_Atomic uint64_t since_ms;	   /* count[] is of the unit of time that began then */
 	_Atomic uint64_t known_until_ms;   /* set by the owner as it likes: see struct count_sum */
 	_Atomic uint64_t keep_ms;	   /* until then it is not given to another client */

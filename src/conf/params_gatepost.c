@@ -30,6 +30,9 @@ static const struct param rows[] = {
 	P_LIST("smtpd_rrvs_maps", "", ACTS,
 		"Tables that say since when a mailbox has its owner (RFC 7293): seconds since 1970 or date-time of RFC "
 		"3339"),
+	P_INT("smtpd_client_unknown_recipient_rate_limit", "100", 0, 0, ACTS,
+		"RCPT commands for addresses of ours that do not exist, of one client that is a stranger in "
+		"anvil_rate_time_unit, after which it hears of none; 0 means no limit"),
 	P_LIST("smtpd_vrfy_name_maps", "", ACTS,
 		"Tables that give the full name of an address, for the answer to VRFY"),
 };

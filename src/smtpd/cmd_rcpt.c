@@ -136,6 +136,20 @@ static struct str normalised(struct session *s)
 	return result;
 }
 
+/* Who has asked for many that do not exist hears the same of all: nobody collects addresses with RCPT (sec. 7.3). */
+static bool is_within_rates(struct session *s)
+{
+	if (!client_may(s, EVENT_RCPT))
+		replyf(s, 450, "4.7.1", "Error: too many recipients from %s", s->addr);
+	else if (!session_is_ours(s) && !client_may(s, EVENT_UNKNOWN_RCPT))
+		replyf(s, 450, "4.7.1", "Error: too many unknown recipients from %s", s->addr);
+	else {
+		client_count(s, EVENT_RCPT);
+		return true;
+	}
+	return false;
+}
+
 enum outcome do_rcpt(struct session *s, struct str arg)
 {
 	struct transaction *t = s->tx;
@@ -159,12 +173,7 @@ enum outcome do_rcpt(struct session *s, struct str arg)
 		reply_reject(s, 550, "5.5.1", "Protocol error", false);
 		return R_DONE;
 	}
-	if (!client_may(s, EVENT_RCPT)) {
-		replyf(s, 450, "4.7.1", "Error: too many recipients from %s", s->addr);
-		return R_DONE;
-	}
-	client_count(s, EVENT_RCPT);
-	if (!read_rcpt(s, &path))
+	if (!is_within_rates(s) || !read_rcpt(s, &path))
 		return R_DONE;
 	if (!session_may_address(s, t->rcpt_parts.domain)) {
 		replyf(s, 452, "4.5.3",

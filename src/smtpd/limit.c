@@ -13,7 +13,7 @@ enum { ADDRESS_OCTETS = 16 };
 _Static_assert((int)EVENT_COUNT <= (int)COUNTS_EVENTS, "base/counts.h has room for all events");
 
 static const char *const event_names[EVENT_COUNT] = { "Connection", "Message delivery request", "Recipient address",
-	"New TLS session", "AUTH command", "Failed login" };
+	"New TLS session", "AUTH command", "Failed login", "Unknown recipient" };
 
 /* The same in all processes, and after a reload. */
 static uint64_t key_of(const struct session *s)

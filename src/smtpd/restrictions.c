@@ -146,6 +146,7 @@ static enum verdict refuse_unlisted(struct check *c)
 		[CLASS_VIRTUAL_MAILBOX] = "unknown_virtual_mailbox_reject_code",
 		[CLASS_RELAY] = "unknown_relay_recipient_reject_code" };
 
+	client_count(c->session, EVENT_UNKNOWN_RCPT);
 	return refuse(c, code_of(c, codes[a->class]), "5.1.1", ABOUT_RCPT,
 		a->unknown_text ? a->unknown_text : "User unknown");
 }

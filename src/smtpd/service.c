@@ -120,6 +120,7 @@ static void read_limits(struct service *s)
 	s->v4_prefix = count_of(v, "smtpd_client_ipv4_prefix_length");
 	s->v6_prefix = count_of(v, "smtpd_client_ipv6_prefix_length");
 	s->data_rate = count_of(v, "smtpd_min_data_rate");
+	s->rate_limit[EVENT_UNKNOWN_RCPT] = count_of(v, "smtpd_client_unknown_recipient_rate_limit");
 	s->rate_limit[EVENT_AUTH_FAILURE] = count_of(v, "smtpd_client_auth_failure_rate_limit");
 	s->request_deadline = conf_bool(v, "smtpd_per_request_deadline");
 	s->header_limit = count_of(v, "header_size_limit");

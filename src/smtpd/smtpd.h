@@ -73,7 +73,16 @@ enum greet_action { GREET_AT_ONCE, GREET_ENFORCE, GREET_DROP };
 enum bare_newline { BARE_NORMALIZE, BARE_REJECT };
 
 /* What is counted of a client in anvil_rate_time_unit. */
-enum client_event { EVENT_CONNECTION, EVENT_MAIL, EVENT_RCPT, EVENT_TLS, EVENT_AUTH, EVENT_AUTH_FAILURE, EVENT_COUNT };
+enum client_event {
+	EVENT_CONNECTION,
+	EVENT_MAIL,
+	EVENT_RCPT,
+	EVENT_TLS,
+	EVENT_AUTH,
+	EVENT_AUTH_FAILURE,
+	EVENT_UNKNOWN_RCPT,
+	EVENT_COUNT
+};
 
 /* The parameters of one smtpd row of master.cf, read once. */
 struct service {
