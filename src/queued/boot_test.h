@@ -76,7 +76,7 @@ static void boot_on_kept(struct spool_msg *m, int err)
 /* A message that is flushed, and perhaps not read yet. Returns its id. */
 static uint64_t send_message_to(struct queued *q, const char *to, unsigned rcpts, size_t octets)
 {
-	struct envelope_rcpt rcpt[8] = { { 0, 0, { "", 0 }, { "", 0 }, { "", 0 } } };
+	struct envelope_rcpt rcpt[8] = { 0 };
 	struct envelope env = { .arrival_us = q->start_us, .sender = STR("a@x"), .rcpt = rcpt, .n_rcpt = rcpts };
 	struct spool_msg m = { 0 };
 	unsigned before = boot_kept;

@@ -46,6 +46,7 @@ struct service {
 	struct sockaddr_storage bind4, bind6;
 	unsigned ignore;       /* smtp_discard_ehlo_keywords */
 	struct tls_policy tls; /* of main.cf */
+	struct arena *mem;     /* what it has beside main.cf; lives as long as the process */
 	struct tls_ctx *tls_may, *tls_must;
 	int tls_loglevel;
 	const char *tls_policy; /* smtp_tls_policy_maps */

@@ -151,9 +151,10 @@ int tls_policy_parse(
 void tls_policy_default(struct service *s)
 {
 	const char *level = conf_str(s->view, "smtp_tls_security_level");
-	struct arena *mem = arena_new(256); /* lives as long as the process */
+	struct arena *mem = arena_new(256);
 	struct str why;
 
+	s->mem = mem;
 	s->tls_digest = conf_str(s->view, "smtp_tls_fingerprint_digest");
 	/* A level that cannot be kept must not become a weaker one in silence. */
 	if (*level && !level_parse(str_c(level), &s->tls.level))
