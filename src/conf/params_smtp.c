@@ -112,7 +112,7 @@ static const struct param rows[] = {
 		"The same under TLS with a verified certificate"),
 	T_STRING("smtp_sasl_type", "cyrus", KNOWN, "SASL implementation of the client"),
 	T_BOOL("smtp_send_dummy_mail_auth", "no", KNOWN, "Send AUTH=<> with MAIL after a login"),
-	T_BOOL("smtp_send_xforward_command", "no", KNOWN, "Send XFORWARD to servers that offer it"),
+	T_BOOL("smtp_send_xforward_command", "no", ACTS, "Send XFORWARD to servers that offer it"),
 	T_BOOL("smtp_sender_dependent_authentication", "no", ACTS, "Look passwords up by sender first"),
 	T_BOOL("smtp_skip_5xx_greeting", "yes", ACTS, "Try the next server when one greets with 5xx"),
 	T_BOOL("smtp_skip_quit_response", "yes", KNOWN, "Do not wait for the answer to QUIT"),

@@ -105,6 +105,24 @@ static bool has_utf8_header(const struct delivery *d)
 	return false;
 }
 
+/* Whom we have it from. SOURCE is left out: what is missing in the header was added here. */
+static const struct smtp_attributes *forward_of(struct delivery *d)
+{
+	const struct envelope *e = &d->job.env;
+	struct smtp_attributes *f = &d->forward;
+	bool v6 = str_chr(e->client_addr, ':') >= 0;
+	char id[ENVELOPE_ID_TEXT];
+
+	f->given = ATTR_BIT(ATTR_NAME) | ATTR_BIT(ATTR_ADDR) | ATTR_BIT(ATTR_PROTO) | ATTR_BIT(ATTR_HELO) |
+		   ATTR_BIT(ATTR_IDENT);
+	f->value[ATTR_NAME] = str_eq(e->client_name, STR("unknown")) ? STR("") : e->client_name;
+	f->value[ATTR_ADDR] = v6 ? str_c(arena_printf(d->mem, "IPV6:%.*s", STR_ARG(e->client_addr))) : e->client_addr;
+	f->value[ATTR_PROTO] = e->proto;
+	f->value[ATTR_HELO] = e->helo;
+	f->value[ATTR_IDENT] = str_c(arena_printf(d->mem, "%s", envelope_id_text(d->job.id, id)));
+	return f;
+}
+
 /* The recipients that are left become the engine's. */
 static void prepare_message(struct delivery *d)
 {
@@ -122,6 +140,8 @@ static void prepare_message(struct delivery *d)
 			.since_may_end = e->rcpt[i].since_may_end };
 		d->open_index[d->n_open++] = (uint32_t)i;
 	}
+	if (d->service->forwards)
+		m->forward = forward_of(d);
 	m->sender = e->sender;
 	m->envid = e->envid;
 	m->auth = e->auth;

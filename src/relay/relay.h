@@ -45,6 +45,7 @@ struct service {
 	bool has_bind4, has_bind6;
 	struct sockaddr_storage bind4, bind6;
 	unsigned ignore;       /* smtp_discard_ehlo_keywords */
+	bool forwards;	       /* smtp_send_xforward_command */
 	struct tls_policy tls; /* of main.cf */
 	struct arena *mem;     /* what it has beside main.cf; lives as long as the process */
 	struct tls_ctx *tls_may, *tls_must;
@@ -117,6 +118,7 @@ struct delivery {
 	const char *sasl_key[3];
 	size_t n_sasl_key, next_sasl_key;
 
+	struct smtp_attributes forward; /* of the envelope, for XFORWARD */
 	struct conn *conn;
 	struct client_message message;
 	struct client_rcpt *open; /* recipients still to be delivered; message.rcpt */

@@ -24,6 +24,7 @@
 
 #include "base/arena.h"
 #include "base/buf.h"
+#include "smtp/attribute.h"
 #include "smtp/reply.h"
 #include "smtp/wire_check.h"
 #include <sys/types.h>
@@ -104,16 +105,17 @@ struct client_rcpt {
 };
 
 struct client_message {
-	struct str sender;  /* "" is <> */
-	struct str envid;   /* xtext; "" none */
-	struct str solicit; /* SOLICIT=; "" none */
-	int priority;	    /* MT-PRIORITY; 0: not said */
-	bool has_by;	    /* DELIVERBY; its mode is in flags */
-	int64_t by_s;	    /* seconds that are left; may be negative */
-	struct str auth;    /* MAIL AUTH=, not encoded; "" none; said only where we are logged in */
-	uint32_t flags;	    /* enum envelope_flag: ENV_8BIT, ENV_SMTPUTF8, ENV_RET_FULL, ENV_RET_HDRS */
-	bool utf8_header;   /* the header has UTF-8: it needs SMTPUTF8 even when all addresses are ASCII */
-	uint64_t size;	    /* octets of the content; 0: not known */
+	struct str sender;		       /* "" is <> */
+	struct str envid;		       /* xtext; "" none */
+	struct str solicit;		       /* SOLICIT=; "" none */
+	int priority;			       /* MT-PRIORITY; 0: not said */
+	bool has_by;			       /* DELIVERBY; its mode is in flags */
+	int64_t by_s;			       /* seconds that are left; may be negative */
+	const struct smtp_attributes *forward; /* whom it is from, for XFORWARD; NULL: not to be told */
+	struct str auth;		       /* MAIL AUTH=, not encoded; "" none; said only where we are logged in */
+	uint32_t flags;	  /* enum envelope_flag: ENV_8BIT, ENV_SMTPUTF8, ENV_RET_FULL, ENV_RET_HDRS */
+	bool utf8_header; /* the header has UTF-8: it needs SMTPUTF8 even when all addresses are ASCII */
+	uint64_t size;	  /* octets of the content; 0: not known */
 	struct client_rcpt *rcpt;
 	size_t n_rcpt;	   /* at least 1 */
 	struct arena *mem; /* for the texts */
@@ -147,9 +149,11 @@ struct smtp_client {
 	size_t mail_max, rcpt_max, domain_max; /* LIMITS (RFC 9422); 0: none */
 	bool esmtp;			       /* EHLO or LHLO was taken */
 	bool logged_in;
-	struct buf server_name; /* the first word of its EHLO reply */
-	struct buf mechanisms;	/* of AUTH: words separated by one space, in capitals */
-	struct buf challenge;	/* CLIENT_CHALLENGE: still in base64 */
+	unsigned forward_attributes;	/* ATTR_BIT() of those that XFORWARD takes */
+	bool forward_due, forward_open; /* XFORWARD is to be sent; its answer is awaited */
+	struct buf server_name;		/* the first word of its EHLO reply */
+	struct buf mechanisms;		/* of AUTH: words separated by one space, in capitals */
+	struct buf challenge;		/* CLIENT_CHALLENGE: still in base64 */
 	struct client_failure failure;
 
 	/* its own */

@@ -160,9 +160,9 @@ static void set_step(struct smtp_client *c)
 /* Send what may be sent now: all of it, or the one next command. */
 static void send_commands(struct smtp_client *c)
 {
-	bool pipelining = is_offered(c, EXT_PIPELINING);
+	bool pipelining = is_offered(c, EXT_PIPELINING), held = client_forward_holds(c);
 
-	while (c->sent <= last_command(c) && (pipelining || c->sent == c->answered)) {
+	while (!held && c->sent <= last_command(c) && (pipelining || c->sent == c->answered)) {
 		if (c->in_chunks && c->sent == last_command(c))
 			break; /* no DATA: the first chunk waits until a recipient is taken */
 		if (c->sent == 0)
@@ -308,6 +308,7 @@ enum client_event smtp_client_send(struct smtp_client *c, struct client_message 
 	c->at_line_start = true;
 	c->tail[0] = '\r'; /* an empty body ends like one whose last line is complete */
 	c->tail[1] = '\n';
+	client_forward_begin(c);
 	send_commands(c);
 	return CLIENT_MORE;
 }
@@ -433,6 +434,11 @@ enum client_event client_mail_reply(struct smtp_client *c)
 		c->unusable = c->gone = true;
 		settle_all(c, false);
 		return finish(c);
+	}
+	if (c->forward_open) {
+		c->forward_open = false;
+		send_commands(c);
+		return CLIENT_MORE;
 	}
 	switch (c->step) {
 	case CLIENT_STEP_BODY:

@@ -26,6 +26,12 @@ int client_unreadable(struct smtp_client *c);
 /* All recipients that are still open. */
 void client_settle_all_own(struct client_message *m, enum client_outcome outcome, const char *dsn, const char *text);
 
+/* client_forward.c: XFORWARD. The attributes that a server names in its reply to EHLO; a message begins; is there a command to
+ * be answered before MAIL may be sent? It is sent when it is due. */
+void client_forward_offered(struct smtp_client *c, struct str list);
+void client_forward_begin(struct smtp_client *c);
+bool client_forward_holds(struct smtp_client *c);
+
 /* client_body.c: before MAIL; may settle recipients. c->convert is there afterwards when the content is converted. */
 void client_body_begin(struct smtp_client *c, struct client_message *m);
 /*

@@ -34,6 +34,7 @@ static void forget_offers(struct smtp_client *c)
 	c->offered = 0;
 	c->size_limit = 0;
 	c->by_least_s = 0;
+	c->forward_attributes = 0;
 	c->mail_max = c->rcpt_max = c->domain_max = 0;
 	c->esmtp = c->logged_in = false;
 	buf_reset(&c->mechanisms);
@@ -106,6 +107,8 @@ static void take_keyword(struct smtp_client *c, struct str line)
 		add_mechanisms(c, line);
 	if (row->ext == EXT_DELIVERBY && str_u64(str_trim(line), &limit))
 		c->by_least_s = limit;
+	if (row->ext == EXT_XFORWARD)
+		client_forward_offered(c, line);
 	if (row->ext == EXT_LIMITS)
 		take_limits(c, line);
 	if (row->ext == EXT_SIZE && str_u64(str_trim(line), &limit))

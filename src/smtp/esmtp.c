@@ -22,7 +22,7 @@ static const struct esmtp_keyword keywords[EXT_COUNT] = {
 	{ "XFORWARD", EXT_XFORWARD, "Postfix", WHEN_ALWAYS, PASS_NOT, "", "",
 		"For the clients of smtpd_authorized_xforward_hosts: who sent the next message to them, for the log "
 		"and the "
-		"envelope." },
+		"envelope. Sent to a next hop that offers it with smtp_send_xforward_command." },
 	{ "ENHANCEDSTATUSCODES", EXT_ENHANCEDSTATUSCODES, "RFC 2034", WHEN_ALWAYS, PASS_NOT, "", "", "" },
 	{ "8BITMIME", EXT_8BITMIME, "RFC 6152", WHEN_ALWAYS, PASS_KNOWN, "BODY=7BIT BODY=8BITMIME", "",
 		"Content with octets over 127 counts as 8BITMIME also without the parameter." },
