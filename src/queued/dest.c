@@ -14,79 +14,6 @@ enum {
 	CROWDED_DIVISOR = 4	 /* of the messages that may be active: more of them for one destination are a crowd */
 };
 
-static const struct {
-	const char *name;
-	enum service_kind kind;
-} kinds[] = {
-	{ "smtp", SERVICE_RELAY },
-	{ "relay", SERVICE_RELAY },
-	{ "lmtp", SERVICE_DELIVER },
-	{ "virtual", SERVICE_DELIVER },
-	{ "local", SERVICE_DELIVER },
-	{ "pipe", SERVICE_DELIVER },
-	{ "error", SERVICE_ERROR },
-	{ "retry", SERVICE_RETRY },
-	{ "discard", SERVICE_DISCARD },
-};
-
-static bool kind_of(struct str name, enum service_kind *kind)
-{
-	for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
-		if (!str_eq(name, str_c(kinds[i].name)))
-			continue;
-		*kind = kinds[i].kind;
-		return true;
-	}
-	return false;
-}
-
-static unsigned limit(const struct conf_view *v, const char *service, const char *suffix, const char *otherwise)
-{
-	char name[128];
-	const char *value;
-	uint64_t n;
-
-	snprintf(name, sizeof name, "%s%s", service, suffix);
-	value = conf_lookup(v, name);
-	if (value == NULL || !str_u64(str_c(value), &n))
-		n = (uint64_t)conf_int(v, otherwise);
-	return n == 0 || n > UINT32_MAX ? UINT32_MAX : (unsigned)n; /* 0: no limit */
-}
-
-static void set_limits(const struct conf_view *v, struct service *s)
-{
-	s->window_first = limit(v, s->name, "_initial_destination_concurrency", "initial_destination_concurrency");
-	s->window_limit = limit(v, s->name, "_destination_concurrency_limit", "default_destination_concurrency_limit");
-	s->rcpts_limit = limit(v, s->name, "_destination_recipient_limit", "default_destination_recipient_limit");
-	s->cohort_limit = limit(v, s->name, "_destination_concurrency_failed_cohort_limit",
-		"default_destination_concurrency_failed_cohort_limit");
-	if (s->rcpts_limit == 1) /* postconf(5): then the limit is of recipients, not of domains; a job is one anyway */
-		s->window_first = s->window_limit;
-	if (s->window_first > s->window_limit)
-		s->window_first = s->window_limit;
-	if (s->rcpts_limit > RCPTS_PER_JOB_MAX)
-		s->rcpts_limit = RCPTS_PER_JOB_MAX;
-}
-
-struct service *service_get(struct queued *q, struct str name)
-{
-	const struct conf_service *row = conf_service_find(q->child.conf, name, "unix");
-	struct service *s;
-
-	for (s = q->services; s; s = s->next)
-		if (str_eq(str_c(s->name), name))
-			return s;
-	s = xcalloc(1, sizeof *s);
-	s->name = xstrndup(name);
-	s->kind = SERVICE_RETRY;
-	if (!kind_of(name, &s->kind) && !(row && kind_of(str_c(row->command), &s->kind)))
-		log_warn("transport %s: no such service of type unix in master.cf; its mail waits", s->name);
-	set_limits(q->child.main, s);
-	s->next = q->services;
-	q->services = s;
-	return s;
-}
-
 static struct dest **slot_of(struct queued *q, uint32_t number)
 {
 	return &q->dest_hash[number % DEST_SLOTS];
@@ -162,11 +89,11 @@ static enum lane lane_of(const struct dest *d)
 	return works && a->n <= LIST_RCPTS && a->message->attempts == 0 ? LANE_PROMPT : LANE_REST;
 }
 
-static void enter_ring(struct queued *q, struct dest *d)
+void dest_enter_ring(struct queued *q, struct dest *d)
 {
 	struct ring *r;
 
-	if (d->in_ring || d->first == NULL || d->busy >= (unsigned)d->window)
+	if (d->in_ring || d->first == NULL || d->busy >= (unsigned)d->window || dest_pauses(q, d))
 		return;
 	r = &q->ring[d->service->kind][lane_of(d)];
 	if (r->first == NULL)
@@ -221,7 +148,7 @@ void dest_push(struct queued *q, struct unit *u, bool front)
 		insert(d, u);
 	}
 	d->used_ms = uv_now(q->child.loop);
-	enter_ring(q, d);
+	dest_enter_ring(q, d);
 }
 
 /* The rest of a list goes to the end: what came after it is served between its parts. */
@@ -324,6 +251,7 @@ void dest_result(struct queued *q, struct unit *u, enum job_end end, struct str 
 	require(d->busy > 0);
 	d->busy--;
 	d->used_ms = uv_now(q->child.loop);
+	dest_pause(q, d);
 	if (end == JOB_DEAD) {
 		failed(q, d, dsn, why);
 	} else {
@@ -336,7 +264,7 @@ void dest_result(struct queued *q, struct unit *u, enum job_end end, struct str 
 		refused(q, d);
 	else if (end == JOB_SERVED)
 		d->refused = 0, d->retry_at_ms = 0;
-	enter_ring(q, d);
+	dest_enter_ring(q, d);
 }
 
 /* Mail that fails keeps connections waiting: no more than half of what an agent can do is for it. */
@@ -391,7 +319,7 @@ void schedule(struct queued *q)
 			leave_ring(r);
 			if (d->first)
 				serve(q, d, g, (enum lane)lane);
-			enter_ring(q, d);
+			dest_enter_ring(q, d);
 			if (d->parked.n > 0)
 				unpark(q, d);
 		}
@@ -413,7 +341,8 @@ void dests_revive(struct queued *q)
 
 static bool is_forgettable(const struct queued *q, const struct dest *d)
 {
-	if (d->first || d->busy || d->in_ring || d->parked.n > 0 || dest_is_dead(q, d) || dest_refuses(q, d))
+	if (d->first || d->busy || d->in_ring || d->is_pausing || d->parked.n > 0 || dest_is_dead(q, d) ||
+		dest_refuses(q, d))
 		return false;
 	return uv_now(q->child.loop) - d->used_ms >= FORGET_AFTER_MS;
 }

@@ -128,6 +128,7 @@ struct service {
 	char *name;
 	enum service_kind kind;
 	unsigned window_first, window_limit, rcpts_limit, cohort_limit;
+	uint64_t pause_ms; /* after each delivery to a destination; 0: none */
 };
 /* Who is served first: fresh mail of a few recipients for a destination that works, or the rest. */
 enum lane { LANE_PROMPT, LANE_REST, LANES };
@@ -153,6 +154,9 @@ struct dest {
 	struct str nexthop;
 	uint32_t number; /* hash of its key; never 0, and no other destination's */
 	bool in_ring;
+	bool is_pausing; /* among queued.pausing */
+	struct dest *pausing_next;
+	uint64_t pause_until_ms;
 	struct unit *first, **last;
 	struct unit *filling; /* the unit that dispatch() adds to */
 	struct message_list parked;
@@ -295,6 +299,9 @@ struct queued {
 		struct dest *first, **last;
 	} ring[2][LANES]; /* by service_kind: relay, deliver */
 	unsigned ring_turn;
+	struct dest *pausing;
+	uv_timer_t pace;
+	bool has_pace;
 	unsigned busy_rest[2]; /* jobs of LANE_REST that agents have */
 	struct unit **jobs;
 	uint32_t *job_serial;
@@ -464,8 +471,10 @@ bool report_returns_full(const struct queued *q, const struct active *a);
 /* Its content, unstuffed, or its header alone; of a damaged message what checks. 0, or negative errno: out may be cut. */
 int report_original(struct queued *q, const struct active *a, bool full, struct buf *out);
 
-/* dest.c */
+/* service.c */
 struct service *service_get(struct queued *q, struct str name);
+
+/* dest.c */
 struct dest *dest_get(struct queued *q, struct service *s, struct str nexthop);
 struct dest *dest_by_number(const struct queued *q, uint32_t number);
 void dest_push(struct queued *q, struct unit *u, bool front);
@@ -484,6 +493,11 @@ bool dest_is_crowded(const struct queued *q, const struct dest *d);
 /* Forget what destinations did: an operator wants all to be tried. */
 void dests_revive(struct queued *q);
 void dests_tick(struct queued *q);
+/* It has something to be delivered, and may have it now: its turn will come. */
+void dest_enter_ring(struct queued *q, struct dest *d);
+/* pace.c: a delivery has ended; the next one has to wait, if its service has a pause. */
+void dest_pause(struct queued *q, struct dest *d);
+bool dest_pauses(const struct queued *q, const struct dest *d);
 void schedule(struct queued *q);
 
 /* agent.c */

@@ -522,6 +522,43 @@ static void test_deliver_by_relayed(void **state)
 	}
 }
 
+/* One at a time, and a pause behind each; other destinations do not wait. */
+static void test_pause(void **state)
+{
+	struct queued *q = boot("disable_dns_lookups = no\nsmtp_destination_rate_delay = 1s\n", 50);
+	uint64_t other, began;
+
+	(void)state;
+	for (unsigned i = 0; i < 3; i++)
+		mail(q, 1, "u%u@slow.org");
+	turns(q, 20);
+	check_int(agent.n, 1);
+	answer(0, RCPT_SENT, false);
+	began = uv_hrtime();
+	turns(q, 20);
+	check_int(agent.n, 1);
+	other = mail(q, 1, "b%u@y.org");
+	turns(q, 20);
+	check_int(place_of(other), 1);
+	while (agent.n < 3) {
+		uv_run(q->child.loop, UV_RUN_ONCE);
+		take_jobs();
+	}
+	check(uv_hrtime() - began >= 900000000);
+	turns(q, 20);
+	check_int(agent.n, 3);
+	answer(1, RCPT_SENT, false);
+	answer(2, RCPT_DEFERRED, false);
+	while (agent.n < 4) {
+		uv_run(q->child.loop, UV_RUN_ONCE);
+		take_jobs();
+	}
+	check(uv_hrtime() - began >= 1900000000);
+	answer(3, RCPT_SENT, false);
+	turns(q, 20);
+	check_int(q->n_messages, 1); /* the one that was deferred */
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -535,6 +572,7 @@ int main(void)
 		cmocka_unit_test(test_future),
 		cmocka_unit_test(test_deliver_by),
 		cmocka_unit_test(test_deliver_by_relayed),
+		cmocka_unit_test(test_pause),
 	};
 	char dir[] = "/tmp/gatepost-schedule-XXXXXX", *remove, first[] = "first";
 	int failed;

@@ -1,0 +1,91 @@
+/* service.c - what delivers: rows of master.cf, and their limits of main.cf. */
+#include "queued/queued.h"
+#include "base/log.h"
+
+#include <stdio.h>
+
+static const struct {
+	const char *name;
+	enum service_kind kind;
+} kinds[] = {
+	{ "smtp", SERVICE_RELAY },
+	{ "relay", SERVICE_RELAY },
+	{ "lmtp", SERVICE_DELIVER },
+	{ "virtual", SERVICE_DELIVER },
+	{ "local", SERVICE_DELIVER },
+	{ "pipe", SERVICE_DELIVER },
+	{ "error", SERVICE_ERROR },
+	{ "retry", SERVICE_RETRY },
+	{ "discard", SERVICE_DISCARD },
+};
+
+static bool kind_of(struct str name, enum service_kind *kind)
+{
+	for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+		if (!str_eq(name, str_c(kinds[i].name)))
+			continue;
+		*kind = kinds[i].kind;
+		return true;
+	}
+	return false;
+}
+
+static unsigned limit(const struct conf_view *v, const char *service, const char *suffix, const char *otherwise)
+{
+	char name[128];
+	const char *value;
+	uint64_t n;
+
+	snprintf(name, sizeof name, "%s%s", service, suffix);
+	value = conf_lookup(v, name);
+	if (value == NULL || !str_u64(str_c(value), &n))
+		n = (uint64_t)conf_int(v, otherwise);
+	return n == 0 || n > UINT32_MAX ? UINT32_MAX : (unsigned)n; /* 0: no limit */
+}
+
+/* What a parameter says of a service that master.cf does not have was not checked. */
+static uint64_t pause_of(const struct conf_view *v, const char *service, bool is_known)
+{
+	char name[512] = "default_destination_rate_delay";
+
+	if (is_known && strlen(service) < sizeof name / 2)
+		snprintf(name, sizeof name, "%s_destination_rate_delay", service);
+	return (uint64_t)conf_seconds(v, name) * 1000;
+}
+
+static void set_limits(const struct conf_view *v, struct service *s, bool is_known)
+{
+	s->window_first = limit(v, s->name, "_initial_destination_concurrency", "initial_destination_concurrency");
+	s->window_limit = limit(v, s->name, "_destination_concurrency_limit", "default_destination_concurrency_limit");
+	s->rcpts_limit = limit(v, s->name, "_destination_recipient_limit", "default_destination_recipient_limit");
+	s->cohort_limit = limit(v, s->name, "_destination_concurrency_failed_cohort_limit",
+		"default_destination_concurrency_failed_cohort_limit");
+	s->pause_ms = pause_of(v, s->name, is_known);
+	if (s->pause_ms > 0)
+		s->window_limit = 1;
+	if (s->rcpts_limit == 1) /* postconf(5): then the limit is of recipients, not of domains; a job is one anyway */
+		s->window_first = s->window_limit;
+	if (s->window_first > s->window_limit)
+		s->window_first = s->window_limit;
+	if (s->rcpts_limit > RCPTS_PER_JOB_MAX)
+		s->rcpts_limit = RCPTS_PER_JOB_MAX;
+}
+
+struct service *service_get(struct queued *q, struct str name)
+{
+	const struct conf_service *row = conf_service_find(q->child.conf, name, "unix");
+	struct service *s;
+
+	for (s = q->services; s; s = s->next)
+		if (str_eq(str_c(s->name), name))
+			return s;
+	s = xcalloc(1, sizeof *s);
+	s->name = xstrndup(name);
+	s->kind = SERVICE_RETRY;
+	if (!kind_of(name, &s->kind) && !(row && kind_of(str_c(row->command), &s->kind)))
+		log_warn("transport %s: no such service of type unix in master.cf; its mail waits", s->name);
+	set_limits(q->child.main, s, row != NULL);
+	s->next = q->services;
+	q->services = s;
+	return s;
+}
