@@ -222,3 +222,66 @@ int domain_to_ascii(struct str domain, struct buf *out)
 	idn2_free(ascii);
 	return r;
 }
+
+static bool has_a_label(struct str domain)
+{
+	struct str label;
+
+	while (str_field(&domain, ".", &label))
+		if (str_has_iprefix(label, STR("xn--")))
+			return true;
+	return false;
+}
+
+int domain_to_unicode(struct str domain, struct buf *out)
+{
+	char text[DOMAIN_MAX + 1], *unicode;
+	struct buf again = BUF_INIT(1024);
+	bool good;
+
+	buf_reset(out);
+	if (domain.n >= sizeof text || str_chr(domain, '\0') >= 0 || str_is_8bit(domain) || !has_a_label(domain))
+		return -1;
+	for (size_t i = 0; i < domain.n; i++)
+		text[i] = ascii_lower(domain.p[i]);
+	text[domain.n] = '\0';
+	if (idn2_to_unicode_8z8z(text, &unicode, IDN2_NONTRANSITIONAL) != IDN2_OK)
+		return -1;
+	/* What does not lead back is another domain than it looks. */
+	good = str_is_8bit(str_c(unicode)) && domain_to_ascii(str_c(unicode), &again) == 0 &&
+	       str_ieq(buf_str(&again), domain) && buf_add_c(out, unicode) == 0;
+	idn2_free(unicode);
+	buf_free(&again);
+	return good ? 0 : -1;
+}
+
+/* local@ and the domain, as `convert` gives it. */
+static int with_domain(struct str address, int (*convert)(struct str domain, struct buf *out), struct buf *out)
+{
+	ptrdiff_t at = str_rchr(address, '@');
+	struct buf domain = BUF_INIT(1024);
+	int r = -1;
+
+	buf_reset(out);
+	if (at >= 0 && convert(str_from(address, (size_t)at + 1), &domain) == 0)
+		r = buf_add_str(out, str_sub(address, 0, (size_t)at + 1)) | buf_add_str(out, buf_str(&domain));
+	buf_free(&domain);
+	return r;
+}
+
+int address_to_ascii(struct str address, struct buf *out)
+{
+	ptrdiff_t at = str_rchr(address, '@');
+
+	if (at < 0 || str_is_8bit(str_sub(address, 0, (size_t)at)))
+		return -1;
+	return with_domain(address, domain_to_ascii, out);
+}
+
+int address_other_form(struct str address, struct buf *out)
+{
+	ptrdiff_t at = str_rchr(address, '@');
+	bool is_unicode = at >= 0 && str_is_8bit(str_from(address, (size_t)at));
+
+	return with_domain(address, is_unicode ? domain_to_ascii : domain_to_unicode, out);
+}

@@ -33,5 +33,14 @@ int address_normalise(const struct address *a, struct buf *out);
 /* A-label form of a domain (RFC 5891) for DNS and comparison; ASCII is only lowered. Replaces the
  * content of out. -1: no valid IDN, or too long for out. */
 int domain_to_ascii(struct str domain, struct buf *out);
+/* The other way: U-labels for A-labels. -1: none that is valid, or the same again. */
+int domain_to_unicode(struct str domain, struct buf *out);
+/*
+ * The address with its domain in A-labels, for who cannot take UTF-8 (RFC 6531 sec. 3.7.1 leaves that to the sender's side).
+ * -1: the local part has octets over 127, or the domain is no valid IDN.
+ */
+int address_to_ascii(struct str address, struct buf *out);
+/* The address with its domain in the other form: U-labels for A-labels, and the reverse. -1: there is no other. */
+int address_other_form(struct str address, struct buf *out);
 
 #endif

@@ -1,5 +1,8 @@
 #include "base/test.h"
 #include "smtp/address.h"
+#include <stdlib.h>
+#include <stdio.h>
+#include "base/utf8.h"
 
 #define TEN(s) s s s s s s s s s s
 #define SIXTY  TEN("abcdef")
@@ -186,10 +189,117 @@ static void test_idn(void **state)
 	buf_free(&out);
 }
 
+static void test_forms(void **state)
+{
+	static const struct {
+		const char *address, *ascii, *other; /* NULL: none */
+	} cases[] = {
+		{ "a@b\xC3\xBC"
+		  "cher.example",
+			"a@xn--bcher-kva.example", "a@xn--bcher-kva.example" },
+		{ "a@xn--bcher-kva.example", "a@xn--bcher-kva.example",
+			"a@b\xC3\xBC"
+			"cher.example" },
+		{ "a@XN--BCHER-KVA.example", "a@xn--bcher-kva.example",
+			"a@b\xC3\xBC"
+			"cher.example" },
+		{ "\xC3\xBC@b\xC3\xBC"
+		  "cher.example",
+			NULL, "\xC3\xBC@xn--bcher-kva.example" },
+		{ "\xC3\xBC@example.org", NULL, NULL },
+		{ "a@example.org", "a@example.org", NULL },
+		{ "a@xn--zzzzzz.example", "a@xn--zzzzzz.example", NULL },
+		{ "a@\xE2\x80\x80.example", NULL, NULL },
+		{ "postmaster", NULL, NULL },
+	};
+	struct buf out = BUF_INIT(4096);
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		check_int(address_to_ascii(str_c(cases[i].address), &out), cases[i].ascii ? 0 : -1);
+		if (cases[i].ascii)
+			check_str(buf_str(&out), cases[i].ascii);
+		check_int(address_other_form(str_c(cases[i].address), &out), cases[i].other ? 0 : -1);
+		if (cases[i].other)
+			check_str(buf_str(&out), cases[i].other);
+	}
+	buf_free(&out);
+}
+
+/* "\\u00FC" of the corpus becomes UTF-8. */
+static void unescape(struct str in, struct buf *out)
+{
+	buf_reset(out);
+	for (size_t i = 0; i < in.n; i++) {
+		unsigned c = 0;
+
+		if (in.p[i] != '\\' || sscanf(in.p + i, "\\u%4x", &c) != 1) {
+			buf_add_char(out, in.p[i]);
+			continue;
+		}
+		i += 5;
+		if (c >= 0x800) {
+			buf_add_char(out, (char)(0xe0 | c >> 12));
+			buf_add_char(out, (char)(0x80 | (c >> 6 & 0x3f)));
+		} else if (c >= 0x80) {
+			buf_add_char(out, (char)(0xc0 | c >> 6));
+		}
+		buf_add_char(out, (char)(c >= 0x80 ? 0x80 | (c & 0x3f) : c));
+	}
+}
+
+/* One line: type; source; toUnicode; toASCII. Returns 1: as it says, 0: otherwise, -1: no line to be judged. */
+static int judge(struct str line)
+{
+	struct buf source = BUF_INIT(4096), want = BUF_INIT(4096), got = BUF_INIT(1024);
+	struct str field[4] = { 0 };
+	int verdict = -1;
+
+	if (memmem(line.p, line.n, "NV8", 3)) /* what IDNA2008 excludes, RFC 5891 does too */
+		return -1;
+	for (size_t i = 0; i < 4 && str_field(&line, ";", &field[i]); i++)
+		field[i] = str_trim(field[i]);
+	if (field[3].n == 0)
+		field[3] = field[2].n ? field[2] : field[1];
+	unescape(field[1], &source);
+	unescape(field[3], &want);
+	/* Of errors only those of the corpus's own Unicode version are listed; surrogates are no UTF-8. */
+	if ((str_eq(field[0], STR("B")) || str_eq(field[0], STR("N"))) && field[3].n && field[3].p[0] != '[' &&
+		field[2].n && field[2].p[0] != '[' && memmem(field[1].p, field[1].n, "\\uD", 3) == NULL &&
+		str_is_8bit(buf_str(&source)) && !str_is_8bit(buf_str(&want)) && domain_is_valid(buf_str(&want), false))
+		verdict = domain_to_ascii(buf_str(&source), &got) == 0 && str_eq(buf_str(&got), buf_str(&want));
+	buf_free(&source);
+	buf_free(&want);
+	buf_free(&got);
+	return verdict;
+}
+
+static void test_corpus(void **state)
+{
+	FILE *f = fopen("../shared/corpora/idn/IdnaTest.txt", "re");
+	unsigned good = 0, all = 0;
+	char line[8192];
+
+	(void)state;
+	while (f && fgets(line, sizeof line, f)) {
+		int verdict = judge(str_c(line));
+
+		all += verdict >= 0;
+		good += verdict == 1;
+		if (verdict == 0 && getenv("VERBOSE"))
+			printf("%s", line);
+	}
+	if (f)
+		fclose(f);
+	printf("IdnaTest: %u of %u\n", good, all);
+	check(all == 0 || good * 100 >= all * 99);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_parse), cmocka_unit_test(test_literals),
-		cmocka_unit_test(test_normalise), cmocka_unit_test(test_idn) };
+		cmocka_unit_test(test_normalise), cmocka_unit_test(test_idn), cmocka_unit_test(test_forms),
+		cmocka_unit_test(test_corpus) };
 
 	return test_run(tests);
 }

@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 #include "base/utf8.h"
+#include "smtp/address.h"
 #include "smtp/datetime.h"
 #include "smtp/esmtp.h"
 
@@ -203,6 +204,23 @@ static void put_since_fields(struct smtp_client *c)
 	}
 }
 
+static void address_made_ascii(struct arena *mem, struct str *address)
+{
+	struct buf ascii = BUF_INIT(4096);
+
+	if (str_is_8bit(*address) && address_to_ascii(*address, &ascii) == 0)
+		*address = arena_dup(mem, buf_str(&ascii));
+	buf_free(&ascii);
+}
+
+/* To a server without SMTPUTF8 an address whose domain alone is not ASCII goes with A-labels (RFC 5891). */
+static void make_ascii(struct client_message *m)
+{
+	address_made_ascii(m->mem, &m->sender);
+	for (size_t i = 0; i < m->n_rcpt; i++)
+		address_made_ascii(m->mem, &m->rcpt[i].address);
+}
+
 /* RFC 2852 sec. 4.2: with R, never to a server that does not keep it, nor when the time is over. */
 static void settle_deliver_by(const struct smtp_client *c, struct client_message *m)
 {
@@ -228,6 +246,8 @@ static void settle_impossible(struct smtp_client *c, struct client_message *m)
 	if ((m->flags & ENV_REQUIRETLS) && !c->options.lmtp && !(c->secured && is_offered(c, EXT_REQUIRETLS)))
 		client_settle_all_own(m, CLIENT_BOUNCED, "5.7.30", /* RFC 8689 sec. 4.2.1 */
 			"REQUIRETLS is required, but was not offered by host");
+	if (!utf8)
+		make_ascii(m);
 	if (!utf8 && (m->utf8_header || str_is_8bit(m->sender)))
 		client_settle_all_own(m, CLIENT_BOUNCED, "5.6.7", utf8_text); /* RFC 6531 sec. 3.5 */
 	if (has_control(m->sender) || has_control(m->envid))

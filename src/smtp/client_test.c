@@ -435,6 +435,59 @@ static void test_requiretls(void **state)
 	}
 }
 
+/* A server without SMTPUTF8 gets the ASCII form of a domain; what has none is returned (RFC 6531 sec. 3.5). */
+static void test_ascii_form(void **state)
+{
+	static const struct {
+		const char *ehlo, *sender, *rcpt;
+		bool utf8_header;
+		const char *rcpts, *seen;
+	} cases[] = {
+		{ "8BITMIME",
+			"s@b\xC3\xBC"
+			"cher.example",
+			"a@m\xC3\xBCnchen.example", false, "DD",
+			"EHLO me\r\nMAIL FROM:<s@xn--bcher-kva.example>\r\nRCPT TO:<a@xn--mnchen-3ya.example>\r\n"
+			"RCPT TO:<b@x.org>\r\nDATA\r\nhi\r\n.\r\n" },
+		{ "8BITMIME", "s@y.org", "\xC3\xBC@m\xC3\xBCnchen.example", false, "bD", NULL },
+		{ "8BITMIME", "\xC3\xBC@y.org", "a@x.org", false, "bb", "EHLO me\r\n" },
+		{ "8BITMIME",
+			"s@b\xC3\xBC"
+			"cher.example",
+			"a@x.org", true, "bb", "EHLO me\r\n" },
+		{ "SMTPUTF8",
+			"s@b\xC3\xBC"
+			"cher.example",
+			"a@x.org", false, "DD",
+			"EHLO me\r\nMAIL FROM:<s@b\xC3\xBC"
+			"cher.example> SMTPUTF8\r\nRCPT TO:<a@x.org>\r\n"
+			"RCPT TO:<b@x.org>\r\nDATA\r\nhi\r\n.\r\n" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct client_options o = { .helo = "me" };
+		struct peer p = { .ehlo = cases[i].ehlo };
+		struct outcome out;
+		struct mail m;
+
+		mail_init(&m, "hi\r\n");
+		m.message.flags = ENV_SMTPUTF8;
+		m.message.utf8_header = cases[i].utf8_header;
+		m.message.sender = str_c(cases[i].sender);
+		m.message.size = 0;
+		m.rcpt[0].address = str_c(cases[i].rcpt);
+		converse(&o, &p, &m, 1000, &out);
+		check_str(str_c(out.rcpts), cases[i].rcpts);
+		if (cases[i].seen)
+			check_str(buf_str(&p.seen), cases[i].seen);
+		if (out.rcpts[0] == 'b')
+			check_str(str_c(m.rcpt[0].dsn), "5.6.7");
+		peer_free(&p);
+		arena_free(&m.message.mem);
+	}
+}
+
 /* RFC 9422: recipients over RCPTMAX, or of a domain over RCPTDOMAINMAX, are held back and stay open. */
 static void test_limits(void **state)
 {
@@ -844,11 +897,12 @@ static void test_sanitise(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_good), cmocka_unit_test(test_binary),
-		cmocka_unit_test(test_requiretls), cmocka_unit_test(test_deliver_by), cmocka_unit_test(test_since),
-		cmocka_unit_test(test_limits), cmocka_unit_test(test_every_reply_at_every_step),
-		cmocka_unit_test(test_bad), cmocka_unit_test(test_lmtp_answers), cmocka_unit_test(test_bodies),
-		cmocka_unit_test(test_never_sent), cmocka_unit_test(test_conversion), cmocka_unit_test(test_injection),
-		cmocka_unit_test(test_utf8), cmocka_unit_test(test_sanitise) };
+		cmocka_unit_test(test_ascii_form), cmocka_unit_test(test_requiretls), cmocka_unit_test(test_deliver_by),
+		cmocka_unit_test(test_since), cmocka_unit_test(test_limits),
+		cmocka_unit_test(test_every_reply_at_every_step), cmocka_unit_test(test_bad),
+		cmocka_unit_test(test_lmtp_answers), cmocka_unit_test(test_bodies), cmocka_unit_test(test_never_sent),
+		cmocka_unit_test(test_conversion), cmocka_unit_test(test_injection), cmocka_unit_test(test_utf8),
+		cmocka_unit_test(test_sanitise) };
 
 	return test_run(tests);
 }

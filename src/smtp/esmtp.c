@@ -31,9 +31,11 @@ static const struct esmtp_keyword keywords[EXT_COUNT] = {
 		"For a next hop without it the reports that were asked for are made here: success is then told as "
 		"\"relayed\"." },
 	{ "SMTPUTF8", EXT_SMTPUTF8, "RFC 6531", WHEN_ALWAYS, PASS_RETURNED, "SMTPUTF8", "",
-		"With smtputf8_enable. Mail whose addresses or header need it is returned with 5.6.7 where a next hop "
-		"does "
-		"not announce it." },
+		"With smtputf8_enable. For a next hop that does not announce it, domains go with A-labels (IDNA); mail "
+		"whose "
+		"header or local parts need it is returned with 5.6.7. Domains of ours are known with U-labels and "
+		"with "
+		"A-labels, however they are written in main.cf." },
 	{ "BINARYMIME", EXT_BINARYMIME, "RFC 3030", WHEN_ALWAYS, PASS_CONVERTED, "BODY=BINARYMIME", "",
 		"Where CHUNKING is offered too. Such content comes by BDAT alone and is kept octet for octet; lines of "
 		"its "

@@ -68,16 +68,54 @@ static enum outcome rcpt_checked(struct session *s, bool taken)
 	return rcpt_taken(s, taken);
 }
 
+static enum outcome rcpt_judge(struct session *s);
+
+static void keep_answer(struct session *s)
+{
+	s->tx->rcpt_answer = s->question->map;
+	s->tx->rcpt_known = true;
+	s->question->map.mem = NULL; /* it is the transaction's now */
+	question_end(s);
+}
+
+/* The domain in its other form is one of ours: it is that recipient (RFC 5891: both are the same domain). */
+static enum outcome other_form_known(struct session *s)
+{
+	struct transaction *t = s->tx;
+	const struct map_request *m = &s->question->map;
+
+	if (m->status == MAP_TEMPORARY || m->class != CLASS_DEFAULT) {
+		map_done(&t->rcpt_answer);
+		t->rcpt_address = t->rcpt_other_form;
+		keep_answer(s);
+	} else {
+		question_end(s);
+	}
+	return rcpt_judge(s);
+}
+
 static enum outcome rcpt_known(struct session *s)
+{
+	struct transaction *t = s->tx;
+	struct buf other = BUF_INIT(4096);
+
+	keep_answer(s);
+	if (t->rcpt_answer.status != MAP_TEMPORARY && t->rcpt_answer.class == CLASS_DEFAULT &&
+		address_other_form(t->rcpt_address, &other) == 0) {
+		t->rcpt_other_form = arena_dup(t->mem, buf_str(&other));
+		buf_free(&other);
+		ask_rcpt(question_new(s, ASK_MAP, other_form_known), t->rcpt_other_form);
+		return R_WAIT;
+	}
+	buf_free(&other);
+	return rcpt_judge(s);
+}
+
+static enum outcome rcpt_judge(struct session *s)
 {
 	unsigned stages = STAGE_BIT(STAGE_RELAY) | STAGE_BIT(STAGE_RCPT);
 	struct transaction *t = s->tx;
-	struct question *q = s->question;
 
-	t->rcpt_answer = q->map;
-	t->rcpt_known = true;
-	q->map.mem = NULL; /* it is the transaction's now */
-	question_end(s);
 	if (t->rcpt_answer.status == MAP_TEMPORARY || t->rcpt_answer.alias_loop) {
 		log_warn("%s: cannot look up the recipient <%.*s>: %.*s", client_text(s), STR_ARG(t->rcpt_arg),
 			STR_ARG(t->rcpt_answer.alias_loop ? STR("alias loop") : t->rcpt_answer.why));

@@ -457,10 +457,11 @@ struct transaction {
 	struct mail_params params;
 	struct envelope_rcpt *rcpt;
 	size_t n_rcpt, cap_rcpt;
-	size_t n_accepted;	 /* RCPT commands that got 250 */
-	unsigned n_over;	 /* RCPT commands beyond the limit */
-	struct str rcpt_arg;	 /* of the RCPT under way, as sent, for restrictions and the log */
-	struct str rcpt_address; /* the same, normalised */
+	size_t n_accepted;	    /* RCPT commands that got 250 */
+	unsigned n_over;	    /* RCPT commands beyond the limit */
+	struct str rcpt_arg;	    /* of the RCPT under way, as sent, for restrictions and the log */
+	struct str rcpt_address;    /* the same, normalised */
+	struct str rcpt_other_form; /* with U-labels for A-labels, or the reverse */
 	struct address rcpt_parts;
 	struct rcpt_params rcpt_params;
 	struct map_request rcpt_answer; /* what mapd said of it */
