@@ -13,14 +13,20 @@ void tls_required_raise(struct delivery *d)
 		d->tls.level = LEVEL_SECURE; /* without a name that would do: nothing leaves */
 }
 
-/* 4.7.4: STARTTLS was not offered, or refused; 4.7.5: the handshake, or the certificate */
+/* 4.7.4: STARTTLS was not offered; 4.7.5: the handshake, or the certificate; else the server's own code, when it refused */
+static bool is_for_tls(const struct trouble *t)
+{
+	struct str dsn = str_c(t->dsn);
+
+	return str_eq(dsn, STR("4.7.4")) || str_eq(dsn, STR("4.7.5")) ||
+	       str_has_prefix(t->text, STR("TLS is required"));
+}
+
 void tls_required_failed(struct delivery *d)
 {
 	struct trouble *t = &d->trouble;
 
-	if (!(d->job.env.flags & ENV_REQUIRETLS))
-		return;
-	if (!str_eq(str_c(t->dsn), STR("4.7.4")) && !str_eq(str_c(t->dsn), STR("4.7.5")))
+	if (!(d->job.env.flags & ENV_REQUIRETLS) || !is_for_tls(t))
 		return;
 	snprintf(t->dsn, sizeof t->dsn, "5.7.10"); /* sec. 4.2.1 */
 	t->text = str_c(arena_printf(d->mem, "REQUIRETLS: %.*s", STR_ARG(t->text)));
