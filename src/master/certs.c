@@ -11,7 +11,7 @@
  * settled, and belong together, smtpd and relay are replaced as by a reload: who is connected stays with the old
  * processes, who comes gets the new certificate.
  */
-enum { LOOK_MS = 1000 };
+enum { LOOK_MS = 1000, LOOK_MS_PER_FILE = 5 };
 
 static struct certs *noting;
 
@@ -31,6 +31,7 @@ void certs_free(struct certs *c)
 	for (size_t i = 0; i < c->n; i++)
 		free(c->path[i]);
 	free(c->path);
+	free(c->faults);
 	memset(c, 0, sizeof *c);
 }
 
@@ -83,7 +84,7 @@ static struct tls_ctx *load_service(const struct conf_service *s, struct buf *fa
 void certs_load(struct certs *c, const struct conf *conf, struct buf *faults)
 {
 	const struct conf_service *row;
-	size_t n = conf_services(conf, &row), before = faults->n;
+	size_t n = conf_services(conf, &row), at = faults->n;
 	struct tls_ctx **ctx = xcalloc(n + 1, sizeof *ctx);
 
 	memset(c, 0, sizeof *c);
@@ -96,7 +97,9 @@ void certs_load(struct certs *c, const struct conf *conf, struct buf *faults)
 		tls_ctx_free(&ctx[i]);
 	tls_watch_files(NULL);
 	free(ctx);
-	c->good = faults->n == before;
+	c->faults = xstrndup(str_from(buf_str(faults), at));
+	for (const char *p = c->faults; *p; p++)
+		c->n_faults += *p == '\n';
 	c->state = state_of(c);
 }
 
@@ -111,21 +114,28 @@ static void replace(struct master *m, struct certs *fresh)
 	procs_fill(m);
 }
 
+/* The first fault that was not there before. */
+static void complain(const struct certs *old, const struct certs *fresh)
+{
+	struct str rest = str_c(fresh->faults), line = { NULL, 0 };
+
+	while (str_word(&rest, "\n", &line) && memmem(old->faults, strlen(old->faults), line.p, line.n) != NULL)
+		continue;
+	log_warn("certificates have changed and cannot be used; going on with those of before: %.*s", STR_ARG(line));
+}
+
 static void try_new(struct master *m, uint64_t state)
 {
 	struct buf faults = BUF_INIT(65536);
 	struct certs fresh;
-	struct str rest, line;
 
 	certs_load(&fresh, m->setup.conf, &faults);
-	rest = buf_str(&faults);
-	if (fresh.good) {
+	/* A service that never had a certificate is no reason to keep the old ones of the others. */
+	if (fresh.n_faults <= m->certs.n_faults) {
 		replace(m, &fresh);
 	} else {
 		m->certs_refused = state;
-		str_word(&rest, "\n", &line);
-		log_warn("certificates have changed and cannot be used; going on with those of before: %.*s",
-			STR_ARG(line));
+		complain(&m->certs, &fresh);
 		certs_free(&fresh);
 	}
 	buf_free(&faults);
@@ -137,6 +147,7 @@ static void on_look(uv_timer_t *timer)
 	uint64_t state = state_of(&m->certs), seen = m->certs_seen;
 
 	m->certs_seen = state;
+	uv_timer_set_repeat(timer, LOOK_MS + m->certs.n * LOOK_MS_PER_FILE);
 	if (state == m->certs.state)
 		m->certs_refused = 0;
 	else if (state == seen && state != m->certs_refused && !m->stopping)

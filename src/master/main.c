@@ -97,7 +97,7 @@ static int take_certs(struct master *m, const struct setup *fresh, struct buf *e
 	bool worse;
 
 	certs_load(&certs, fresh->conf, &faults);
-	worse = m->certs.good && !certs.good;
+	worse = certs.n_faults > m->certs.n_faults;
 	if (worse) {
 		buf_add_str(errors, buf_str(&faults));
 		certs_free(&certs);

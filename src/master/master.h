@@ -60,8 +60,9 @@ struct proc { /* one child */
 struct certs {
 	char **path;
 	size_t n;
-	uint64_t state; /* digest of their sizes, times and inodes */
-	bool good;	/* all of it could be used */
+	uint64_t state;	   /* digest of their sizes, times and inodes */
+	unsigned n_faults; /* of what could not be used */
+	char *faults;	   /* a line each */
 };
 
 struct master {
