@@ -71,18 +71,25 @@ static void take_login(const X509_NAME *subject, char *out, size_t size)
 	OPENSSL_free(text);
 }
 
-bool tls_client_cert(const struct tls_conn *t, const char *digest, struct tls_client_cert *out)
+void tls_describe_cert(const X509 *cert, const char *digest, struct tls_client_cert *out)
 {
-	const X509 *cert = SSL_get0_peer_certificate(tls_conn_ssl(t));
-
 	memset(out, 0, sizeof *out);
-	if (cert == NULL)
-		return false;
-	out->trusted = SSL_get_verify_result(tls_conn_ssl(t)) == X509_V_OK;
 	add_name(X509_get_subject_name(cert), out->subject, sizeof out->subject);
 	take_login(X509_get_subject_name(cert), out->login, sizeof out->login);
 	add_name(X509_get_issuer_name(cert), out->issuer, sizeof out->issuer);
 	tls_cert_fingerprint(cert, digest, out->fingerprint);
 	tls_key_fingerprint(cert, digest, out->key_fingerprint);
+}
+
+bool tls_client_cert(const struct tls_conn *t, const char *digest, struct tls_client_cert *out)
+{
+	const X509 *cert = SSL_get0_peer_certificate(tls_conn_ssl(t));
+
+	if (cert == NULL) {
+		memset(out, 0, sizeof *out);
+		return false;
+	}
+	tls_describe_cert(cert, digest, out);
+	out->trusted = SSL_get_verify_result(tls_conn_ssl(t)) == X509_V_OK;
 	return true;
 }

@@ -92,6 +92,8 @@ struct sni_table {
 };
 void tls_sni_load(struct tls_ctx *ctx, const char *tables, struct buf *error);
 void tls_sni_free(struct sni_table **t);
+/* The chains for the name that a client asked for, whatever octets it has. NULL: none. */
+const struct tls_chains *tls_sni_find(const struct sni_table *t, const char *asked);
 
 /* Tell whoever watches the files of contexts. */
 void tls_note_file(const char *path);
@@ -104,6 +106,8 @@ struct tls_trust {
 int tls_load_trust(SSL_CTX *ssl, const struct tls_trust *trust, struct buf *error);
 /* smtpd_tls_ask_ccert, smtpd_tls_req_ccert (`must`: of a service that requires TLS). 0, or -1 and a sentence. */
 int tls_ask_client_cert(SSL_CTX *ssl, const struct conf_view *v, bool must, struct buf *error);
+/* What a certificate says, but whether it is trusted. */
+void tls_describe_cert(const X509 *cert, const char *digest, struct tls_client_cert *out);
 SSL *tls_conn_ssl(const struct tls_conn *t);
 
 /* "; error:…" of OpenSSL's queue, its last entry, and empty the queue. Static. */

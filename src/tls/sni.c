@@ -146,7 +146,7 @@ void tls_sni_free(struct sni_table **table)
 }
 
 /* The name, then .parent.example, .example: as Postfix looks. */
-static const struct tls_chains *find(const struct sni_table *t, const char *asked)
+const struct tls_chains *tls_sni_find(const struct sni_table *t, const char *asked)
 {
 	char name[NAME_MAX_OCTETS + 1];
 	struct str key = str_c(asked), value;
@@ -174,7 +174,7 @@ static int on_name(SSL *ssl, int *alert, void *unused)
 {
 	const struct tls_ctx *ctx = SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
 	const char *name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
-	const struct tls_chains *c = name ? find(ctx->names, name) : NULL;
+	const struct tls_chains *c = name ? tls_sni_find(ctx->names, name) : NULL;
 
 	(void)unused;
 	(void)alert;
