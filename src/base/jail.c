@@ -55,7 +55,7 @@ static void require_one_thread(void)
 	struct stat st;
 
 	/* The links of a directory count its sub-directories. */
-	if (stat("/proc/self/task", &st) == 0 && st.st_nlink != 3)
+	if (stat("/proc/self/task", &st) == 0 && st.st_nlink > 3)
 		panic("%d threads enter the jail", (int)st.st_nlink - 2);
 }
 

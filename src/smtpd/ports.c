@@ -2,6 +2,7 @@
 #include "smtpd/smtpd.h"
 #include "conf/params.h"
 
+#include <netdb.h>
 #include <stdlib.h>
 
 enum { PORTS_MAX = 64, PORT_DNS = 53 };
@@ -21,6 +22,21 @@ static void add_port(unsigned long port)
 	ports[n_ports++] = (uint16_t)port;
 }
 
+/* A number, or a name of /etc/services. */
+static unsigned long port_of(struct str text)
+{
+	uint64_t number;
+	char *name;
+	const struct servent *service;
+
+	if (str_u64(text, &number))
+		return number <= UINT16_MAX ? (unsigned long)number : 0;
+	name = xstrndup(text);
+	service = getservbyname(name, "tcp");
+	free(name);
+	return service ? ntohs((uint16_t)service->s_port) : 0;
+}
+
 /* Each "inet:HOST:PORT" of a value, whatever stands around it: { inet:127.0.0.1:9998, timeout=10s }. */
 static void add_ports_of(const char *value)
 {
@@ -31,7 +47,7 @@ static void add_ports_of(const char *value)
 		at += strlen("inet:");
 		n = strcspn(at, " \t\n,{}");
 		colon = memrchr(at, ':', n);
-		add_port(strtoul(colon ? colon + 1 : at, NULL, 10));
+		add_port(port_of(colon ? str_pn(colon + 1, n - (size_t)(colon + 1 - at)) : str_pn(at, n)));
 	}
 }
 

@@ -1,6 +1,8 @@
 #include "base/test.h"
 #include "smtpd/smtpd.h"
 
+#include <netdb.h>
+
 /* The ports that the jail permits with this main.cf and master.cf, as "53 9998". */
 static const char *ports_of(const char *main_cf, const char *master_cf)
 {
@@ -54,9 +56,22 @@ static void test_ports_of_the_configuration(void **state)
 		check_str(str_c(ports_of(cases[i].main_cf, cases[i].master_cf)), cases[i].want);
 }
 
+static void test_ports_by_name(void **state)
+{
+	static const char main_cf[] = "smtpd_milters = inet:localhost:submission, inet:localhost:no-such-service\n";
+
+	(void)state;
+	if (getservbyname("submission", "tcp") == NULL) {
+		printf("skipped: there is no /etc/services\n");
+		return;
+	}
+	check_str(str_c(ports_of(main_cf, "smtp inet n - n - - smtpd\n")), "53 587");
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(test_ports_of_the_configuration) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_ports_of_the_configuration),
+		cmocka_unit_test(test_ports_by_name) };
 
 	return test_run(tests);
 }
