@@ -89,9 +89,10 @@ void half_start(struct deliver *d)
 	}
 	close(pair[1]);
 	n = ipc_read_now(pair[0], &type, d->half_jail, sizeof d->half_jail - 1, fds, &n_fds);
-	if (n < 0 || type != MSG_READY)
+	if (n >= 0 && type == MSG_READY)
+		d->half_jail[n] = '\0';
+	else
 		fatal("the LMTP process did not start");
-	d->half_jail[n] = '\0';
 	d->has_half = true;
 	ipc_open(&d->half, d->child.loop, pair[0], from_deliver, 0, on_half_end); /* it may send nothing there */
 }

@@ -102,9 +102,10 @@ const char *names_start(const struct child *c)
 	close(pair[1]);
 	channel = pair[0];
 	n = ipc_read_now(channel, &type, jail, sizeof jail - 1, fds, &n_fds);
-	if (n < 0 || type != MSG_JAILED)
+	if (n >= 0 && type == MSG_JAILED)
+		jail[n] = '\0';
+	else
 		fatal("the process that looks up users did not start");
-	jail[n] = '\0';
 	return jail;
 }
 
