@@ -408,5 +408,10 @@ static void ask(struct login *l, bool use_cache)
 void check_start(struct login *l)
 {
 	l->passdb = 0;
-	ask(l, true);
+	if (l->authd->set->n_passdbs)
+		ask(l, true);
+	else if (l->wants_key)
+		key_of_nobody(l);
+	else
+		login_fail(l, NULL, "no passdb has passwords");
 }

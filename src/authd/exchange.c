@@ -8,6 +8,21 @@
 #include "base/log.h"
 #include "sasl/base64.h"
 
+/* A token says itself who it is; whom the client says that he is has to be the same one. */
+static void check_token(struct login *l)
+{
+	struct sasl_xchg *x = l->xchg;
+	const char *why;
+
+	l->since_ms = uv_now(l->authd->child.loop);
+	l->vars.orig_user = x->authcid;
+	l->vars.pass = x->pass;
+	if (x->authcid.n && username_normalise(l->authd->set, &l->vars, x->authcid, l->mem, &why) < 0)
+		login_fail(l, NULL, why);
+	else
+		oauth2_check(l);
+}
+
 /* Who is it, and who wants he to be? Then the databases. */
 static void check_identity(struct login *l)
 {
@@ -81,6 +96,8 @@ static void proven(struct login *l)
 	l->final = output(l);
 	if (l->mech->flags & SASL_ANONYMOUS)
 		anonymous(l);
+	else if ((l->mech->flags & SASL_TOKEN) && !l->is_unknown)
+		login_succeed(l);
 	else
 		check_proven(l);
 }
@@ -107,7 +124,10 @@ static void step(struct login *l, struct str in)
 		return;
 	case SASL_WANT_KEY:
 		l->wants_key = true;
-		check_identity(l);
+		if (l->mech->flags & SASL_TOKEN)
+			check_token(l);
+		else
+			check_identity(l);
 		return;
 	case SASL_WANT_BINDING:
 		ask_binding(l);
@@ -116,7 +136,7 @@ static void step(struct login *l, struct str in)
 		proven(l);
 		return;
 	case SASL_FAIL:
-		refused(l, "Password mismatch");
+		refused(l, l->mech->flags & SASL_TOKEN ? NULL : "Password mismatch"); /* of a token it was said */
 		return;
 	case SASL_BAD:
 		refused(l, arena_printf(l->mem, "malformed response: %s", l->xchg->why));

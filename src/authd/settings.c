@@ -237,6 +237,8 @@ static void load_passdb(struct loader *l, const struct dovecot_node *block)
 	struct settings *s = l->set;
 	struct sql_settings *sql;
 
+	if (strcmp(block_driver(block), "oauth2") == 0)
+		return; /* load_oauth2() */
 	refuse_unknown(l, block, known);
 	if (strcmp(block_driver(block), "sql") != 0) {
 		settings_complain(l, block, "passdb driver \"%s\" is not available; there is \"driver = sql\"",
@@ -349,8 +351,9 @@ struct settings *settings_load(const char *file, struct buf *errors, struct buf 
 	load_anonymous(&l);
 	load_new_scheme(&l);
 	load_blocks(&l);
+	load_oauth2(&l);
 	warn_ignored(&l);
-	if (errors->n == 0 && s->n_passdbs == 0)
+	if (errors->n == 0 && s->n_passdbs == 0 && !s->oauth2.is_set)
 		buf_addf(errors, "%s: no passdb; there should be \"passdb { driver = sql  args = FILE }\"\n", file);
 	if (errors->n == 0 && s->n_listeners == 0)
 		buf_addf(errors,
@@ -367,6 +370,7 @@ void settings_free(struct settings **s)
 {
 	if (*s == NULL)
 		return;
+	jwt_keys_free(&(*s)->oauth2.keys);
 	arena_wipe(&(*s)->mem);
 	free(*s);
 	*s = NULL;

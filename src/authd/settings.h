@@ -5,6 +5,7 @@
 #ifndef AUTHD_SETTINGS_H
 #define AUTHD_SETTINGS_H
 
+#include "authd/oauth2.h"
 #include "authd/query.h"
 #include "authd/sql.h"
 #include "sasl/sasl_mech.h"
@@ -67,6 +68,7 @@ struct settings {
 	bool verbose, allow_weak;
 	bool user_from_cert, require_cert; /* auth_ssl_username_from_cert, auth_ssl_require_client_cert */
 	const char *anonymous_user;
+	struct oauth2 oauth2;
 	const char *new_scheme; /* of passwords that `gatepost user` makes */
 };
 

@@ -186,10 +186,65 @@ static void test_anonymous(void **state)
 	run_end(&r);
 }
 
+static void test_tokens(void **state)
+{
+	static const struct {
+		const char *mech;
+		struct str in;
+		enum sasl_step want;
+		const char *user, *token;
+	} cases[] = {
+		/* RFC 7628 sec. 4.1 */
+		{ "OAUTHBEARER",
+			S("n,a=user@example.com,\1host=server.example.com\1port=587\1auth=Bearer "
+			  "vF9dft4qmTc2Nvb3RlckBhbHRh\1\1"),
+			SASL_WANT_KEY, "user@example.com", "vF9dft4qmTc2Nvb3RlckBhbHRh" },
+		{ "OAUTHBEARER", S("n,,\1auth=bearer abc\1\1"), SASL_WANT_KEY, "", "abc" },
+		{ "OAUTHBEARER", S("y,a=a=2Cb,\1auth=Bearer abc\1\1"), SASL_WANT_KEY, "a,b", "abc" },
+		{ "OAUTHBEARER", S("n,a=u,\1auth=\1\1"), SASL_BAD, "u", "" }, /* sec. 4.3: a question what there is */
+		{ "OAUTHBEARER", S("p=tls-unique,,\1auth=Bearer abc\1\1"), SASL_BAD, "", "" },
+		{ "OAUTHBEARER", S("n,a=u,\1auth=Bearer abc\1"), SASL_BAD, "u", "" },
+		{ "OAUTHBEARER", S("n,a=u,\1auth=Bearer a c\1\1"), SASL_BAD, "u", "" },
+		{ "OAUTHBEARER", S("n,a=u,auth=Bearer abc\1\1"), SASL_BAD, "", "" },
+		{ "OAUTHBEARER", S("n,u,\1auth=Bearer abc\1\1"), SASL_BAD, "", "" },
+		{ "OAUTHBEARER", S("n,a=u=,\1auth=Bearer abc\1\1"), SASL_BAD, "", "" },
+		{ "OAUTHBEARER", S(""), SASL_BAD, "", "" },
+		{ "XOAUTH2", S("user=u@example.com\1auth=Bearer ya29.x\1\1"), SASL_WANT_KEY, "u@example.com",
+			"ya29.x" },
+		{ "XOAUTH2", S("user=u\1\1"), SASL_BAD, "u", "" },
+		{ "XOAUTH2", S("user=\1auth=Bearer x\1\1"), SASL_BAD, "", "" },
+		{ "XOAUTH2", S("auth=Bearer x\1\1"), SASL_BAD, "", "" },
+		{ "XOAUTH2", S("user=u"), SASL_BAD, "", "" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		const struct sasl_mech *m = sasl_mech_find(str_c(cases[i].mech));
+
+		for (int known = 0; known < 2; known++) {
+			struct run r;
+
+			run_begin(&r, m);
+			check_int(step(&r, none), SASL_MORE);
+			check_int(step(&r, cases[i].in), cases[i].want);
+			check_str(r.x->authcid, cases[i].user);
+			check_str(r.x->pass, cases[i].token);
+			if (cases[i].want == SASL_WANT_KEY) {
+				r.x->key = known ? STR("u") : STR("");
+				check_int(step(&r, none), known ? SASL_OK : SASL_MORE);
+				check(known || str_has_prefix(buf_str(&r.out), STR("{\"status\":")));
+				if (!known) /* sec. 3.2.3: the client says that it has seen it */
+					check_int(step(&r, STR("\1")), SASL_FAIL);
+			}
+			run_end(&r);
+		}
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_cram_md5), cmocka_unit_test(test_states),
-		cmocka_unit_test(test_external), cmocka_unit_test(test_anonymous) };
+		cmocka_unit_test(test_external), cmocka_unit_test(test_anonymous), cmocka_unit_test(test_tokens) };
 
 	return test_run(tests);
 }

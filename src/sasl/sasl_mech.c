@@ -5,7 +5,7 @@
 
 const struct sasl_mech *const sasl_mechs[] = { &sasl_scram_sha512_plus, &sasl_scram_sha256_plus, &sasl_scram_sha1_plus,
 	&sasl_scram_sha512, &sasl_scram_sha256, &sasl_scram_sha1, &sasl_external, &sasl_plain, &sasl_login,
-	&sasl_cram_md5, &sasl_anonymous, NULL };
+	&sasl_cram_md5, &sasl_oauthbearer, &sasl_xoauth2, &sasl_anonymous, NULL };
 
 const struct sasl_mech *sasl_mech_find(struct str name)
 {

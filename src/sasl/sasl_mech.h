@@ -27,9 +27,14 @@ enum sasl_mech_flag {
 	SASL_MUTUAL = 4,     /* the server proves itself too */
 	SASL_DICTIONARY = 8, /* who overhears it can try passwords */
 	SASL_ACTIVE = 16,    /* so can who is in between */
-	SASL_ANONYMOUS = 32  /* nobody is proven to be anybody; authcid is for the log */
+	SASL_ANONYMOUS = 32, /* nobody is proven to be anybody; authcid is for the log */
+	SASL_TOKEN = 64	     /* pass is a token, and the key of WANT_KEY whom it names */
 };
-enum { SASL_NAME_MAX = 255, SASL_PASS_MAX = 512 }; /* octets; a longer password is refused before it is hashed */
+enum {
+	SASL_NAME_MAX = 255,
+	SASL_PASS_MAX = 512,
+	SASL_TOKEN_MAX = 12288
+}; /* octets; a longer password is refused before it is hashed */
 
 struct scram_hash;
 struct sasl_mech;
@@ -78,7 +83,8 @@ struct sasl_xchg *sasl_xchg_new(const struct sasl_mech *m, struct arena *mem, st
 int sasl_take_name(struct sasl_xchg *x, struct str in, struct str *name);
 int sasl_take_pass(struct sasl_xchg *x, struct str in);
 
-extern const struct sasl_mech sasl_plain, sasl_login, sasl_cram_md5, sasl_external, sasl_anonymous, sasl_scram_sha1,
-	sasl_scram_sha256, sasl_scram_sha512, sasl_scram_sha1_plus, sasl_scram_sha256_plus, sasl_scram_sha512_plus;
+extern const struct sasl_mech sasl_plain, sasl_login, sasl_cram_md5, sasl_external, sasl_anonymous, sasl_oauthbearer,
+	sasl_xoauth2, sasl_scram_sha1, sasl_scram_sha256, sasl_scram_sha512, sasl_scram_sha1_plus,
+	sasl_scram_sha256_plus, sasl_scram_sha512_plus;
 
 #endif

@@ -19,6 +19,13 @@ void check_proven(struct login *l)
 	require(l == NULL); /* nobody has the password */
 }
 
+void oauth2_check(struct login *l)
+{
+	require(l->vars.pass.n >= 1 && l->vars.pass.n <= SASL_TOKEN_MAX);
+	l->is_unknown = true;
+	login_key(l, STR(""));
+}
+
 void check_start(struct login *l)
 {
 	if (l->wants_key) {
@@ -82,8 +89,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static bool is_quiet;
 	struct settings set = { .mech = { &sasl_plain, &sasl_login, &sasl_scram_sha256, &sasl_scram_sha256_plus,
-					&sasl_cram_md5, &sasl_external },
-		.n_mechs = 6,
+					&sasl_cram_md5, &sasl_external, &sasl_oauthbearer, &sasl_xoauth2 },
+		.n_mechs = 8,
 		.failure_delay_ms = 1 };
 	struct authd a = { .set = &set };
 	struct client c = { .authd = &a, .out = BUF_INIT(16 * 1024 * 1024) };

@@ -1,0 +1,194 @@
+#include "auth/jwt_key.h"
+
+#include "base/arena.h"
+#include "sasl/base64.h"
+
+#include <openssl/bn.h>
+#include <openssl/core_names.h>
+#include <openssl/ecdsa.h>
+#include <openssl/err.h>
+#include <openssl/evp.h>
+#include <openssl/param_build.h>
+#include <stdlib.h>
+
+enum { NUMBER_MAX = 2048, RSA_BITS_MIN = 2048, ES256_HALF = 32, ED25519_OCTETS = 32 };
+
+struct jwt_key {
+	EVP_PKEY *pkey;
+	const char *alg;
+	char *kid;
+};
+
+int jwt_base64url(struct str s, struct buf *out)
+{
+	struct buf b = BUF_INIT(32768);
+	int r = 0;
+
+	for (size_t i = 0; i < s.n && r == 0; i++) {
+		char c = s.p[i];
+
+		r = c == '+' || c == '/' || c == '=' ? -1 : buf_add_char(&b, c == '-' ? '+' : c == '_' ? '/' : c);
+	}
+	while (r == 0 && b.n % 4)
+		r = buf_add_char(&b, '=');
+	if (r == 0)
+		r = base64_decode(out, buf_str(&b));
+	buf_wipe(&b);
+	return r;
+}
+
+static struct str text_of(const json_t *object, const char *name)
+{
+	const json_t *v = json_object_get(object, name);
+
+	return json_is_string(v) ? str_pn(json_string_value(v), json_string_length(v)) : STR("");
+}
+
+static EVP_PKEY *from_params(const char *type, OSSL_PARAM_BLD *build)
+{
+	EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(NULL, type, NULL);
+	OSSL_PARAM *params = OSSL_PARAM_BLD_to_param(build);
+	EVP_PKEY *key = NULL;
+
+	if (ctx && params && EVP_PKEY_fromdata_init(ctx) == 1)
+		EVP_PKEY_fromdata(ctx, &key, EVP_PKEY_PUBLIC_KEY, params);
+	OSSL_PARAM_free(params);
+	EVP_PKEY_CTX_free(ctx);
+	return key;
+}
+
+/* RFC 7518 sec. 6.3.1 */
+static EVP_PKEY *rsa_key(const json_t *jwk)
+{
+	struct buf n = BUF_INIT(NUMBER_MAX), e = BUF_INIT(16);
+	OSSL_PARAM_BLD *build = OSSL_PARAM_BLD_new();
+	BIGNUM *big_n = NULL, *big_e = NULL;
+	EVP_PKEY *key = NULL;
+
+	if (jwt_base64url(text_of(jwk, "n"), &n) == 0 && jwt_base64url(text_of(jwk, "e"), &e) == 0 && n.n && e.n) {
+		big_n = BN_bin2bn((const unsigned char *)n.p, (int)n.n, NULL);
+		big_e = BN_bin2bn((const unsigned char *)e.p, (int)e.n, NULL);
+		if (build && big_n && big_e && BN_num_bits(big_n) >= RSA_BITS_MIN && BN_is_odd(big_e) &&
+			!BN_is_one(big_e) && OSSL_PARAM_BLD_push_BN(build, OSSL_PKEY_PARAM_RSA_N, big_n) == 1 &&
+			OSSL_PARAM_BLD_push_BN(build, OSSL_PKEY_PARAM_RSA_E, big_e) == 1)
+			key = from_params("RSA", build);
+	}
+	OSSL_PARAM_BLD_free(build);
+	BN_free(big_n);
+	BN_free(big_e);
+	buf_free(&n);
+	buf_free(&e);
+	return key;
+}
+
+/* RFC 7518 sec. 6.2.1; a point that is not on the curve is refused by the library. */
+static EVP_PKEY *ec_key(const json_t *jwk)
+{
+	struct buf point = BUF_INIT(1 + 2 * ES256_HALF);
+	OSSL_PARAM_BLD *build = OSSL_PARAM_BLD_new();
+	EVP_PKEY *key = NULL;
+
+	buf_add_char(&point, POINT_CONVERSION_UNCOMPRESSED);
+	if (str_eq(text_of(jwk, "crv"), STR("P-256")) && jwt_base64url(text_of(jwk, "x"), &point) == 0 &&
+		point.n == 1 + ES256_HALF && jwt_base64url(text_of(jwk, "y"), &point) == 0 &&
+		point.n == 1 + 2 * ES256_HALF && build &&
+		OSSL_PARAM_BLD_push_utf8_string(build, OSSL_PKEY_PARAM_GROUP_NAME, "P-256", 0) == 1 &&
+		OSSL_PARAM_BLD_push_octet_string(build, OSSL_PKEY_PARAM_PUB_KEY, point.p, point.n) == 1)
+		key = from_params("EC", build);
+	OSSL_PARAM_BLD_free(build);
+	buf_free(&point);
+	return key;
+}
+
+/* RFC 8037 sec. 2 */
+static EVP_PKEY *ed_key(const json_t *jwk)
+{
+	struct buf x = BUF_INIT(64);
+	EVP_PKEY *key = NULL;
+
+	if (str_eq(text_of(jwk, "crv"), STR("Ed25519")) && jwt_base64url(text_of(jwk, "x"), &x) == 0 &&
+		x.n == ED25519_OCTETS)
+		key = EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, NULL, (const unsigned char *)x.p, x.n);
+	buf_free(&x);
+	return key;
+}
+
+struct jwt_key *jwt_key_new(const json_t *jwk)
+{
+	static const struct {
+		const char *kty, *alg;
+		EVP_PKEY *(*make)(const json_t *jwk);
+	} kinds[] = { { "RSA", "RS256", rsa_key }, { "EC", "ES256", ec_key }, { "OKP", "EdDSA", ed_key } };
+	struct str kty = text_of(jwk, "kty"), use = text_of(jwk, "use"), alg = text_of(jwk, "alg");
+	struct jwt_key *k;
+
+	for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+		EVP_PKEY *pkey = NULL;
+
+		if (str_eq(kty, str_c(kinds[i].kty)) && (use.n == 0 || str_eq(use, STR("sig"))) &&
+			(alg.n == 0 || str_eq(alg, str_c(kinds[i].alg))))
+			pkey = kinds[i].make(jwk);
+		if (pkey == NULL)
+			continue;
+		k = xcalloc(1, sizeof *k);
+		k->pkey = pkey;
+		k->alg = kinds[i].alg;
+		k->kid = xstrndup(text_of(jwk, "kid"));
+		return k;
+	}
+	ERR_clear_error();
+	return NULL;
+}
+
+void jwt_key_free(struct jwt_key **k)
+{
+	EVP_PKEY_free((*k)->pkey);
+	free((*k)->kid);
+	free(*k);
+	*k = NULL;
+}
+
+bool jwt_key_is_for(const struct jwt_key *k, struct str alg, struct str kid)
+{
+	return str_eq(alg, str_c(k->alg)) && (kid.n == 0 || str_eq(kid, str_c(k->kid)));
+}
+
+/* RFC 7518 sec. 3.4: both numbers side by side; the library wants them in DER. Returns the octets of *der, or 0. */
+static int es256_der(struct str signature, unsigned char **der)
+{
+	ECDSA_SIG *sig = ECDSA_SIG_new();
+	BIGNUM *r, *s;
+	int n = 0;
+
+	if (signature.n != 2 * ES256_HALF) {
+		ECDSA_SIG_free(sig);
+		return 0;
+	}
+	r = BN_bin2bn((const unsigned char *)signature.p, ES256_HALF, NULL);
+	s = BN_bin2bn((const unsigned char *)signature.p + ES256_HALF, ES256_HALF, NULL);
+	if (sig && r && s && ECDSA_SIG_set0(sig, r, s) == 1)
+		n = i2d_ECDSA_SIG(sig, der);
+	ECDSA_SIG_free(sig);
+	return n > 0 ? n : 0;
+}
+
+bool jwt_key_verify(const struct jwt_key *k, struct str text, struct str signature)
+{
+	const EVP_MD *md = strcmp(k->alg, "EdDSA") == 0 ? NULL : EVP_sha256();
+	const unsigned char *octets = (const unsigned char *)signature.p;
+	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+	unsigned char *der = NULL;
+	size_t n = signature.n;
+	bool good;
+
+	if (strcmp(k->alg, "ES256") == 0) {
+		n = (size_t)es256_der(signature, &der);
+		octets = der;
+	}
+	good = n && ctx && EVP_DigestVerifyInit(ctx, NULL, md, NULL, k->pkey) == 1 &&
+	       EVP_DigestVerify(ctx, octets, n, (const unsigned char *)text.p, text.n) == 1;
+	OPENSSL_free(der);
+	EVP_MD_CTX_free(ctx);
+	ERR_clear_error();
+	return good;
+}

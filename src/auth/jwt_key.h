@@ -1,0 +1,19 @@
+/* jwt_key.h - one public key of a JWK set (RFC 7517), for jwt.c alone. */
+#ifndef AUTH_JWT_KEY_H
+#define AUTH_JWT_KEY_H
+
+#include "base/buf.h"
+#include <jansson.h>
+
+struct jwt_key;
+/* NULL: not a key for RS256, ES256 or EdDSA, too short (RSA below 2048 bits), or for another use. */
+struct jwt_key *jwt_key_new(const json_t *jwk);
+void jwt_key_free(struct jwt_key **k);
+/* Is it for that algorithm, and has it that kid? kid "": it need not say. */
+bool jwt_key_is_for(const struct jwt_key *k, struct str alg, struct str kid);
+bool jwt_key_verify(const struct jwt_key *k, struct str text, struct str signature);
+
+/* RFC 7515 sec. 2: the other alphabet, no padding. 0, or -1: it is not that. */
+int jwt_base64url(struct str s, struct buf *out);
+
+#endif
