@@ -1,8 +1,6 @@
 #include "smtp/client_own.h"
 
 #include "base/log.h"
-#include "base/utf8.h"
-#include "smtp/address.h"
 #include "smtp/datetime.h"
 #include "smtp/esmtp.h"
 
@@ -14,11 +12,6 @@
  */
 
 enum { BODY_PIECE = 64 * 1024 };
-
-static bool is_offered(const struct smtp_client *c, enum esmtp_ext e)
-{
-	return (c->offered & EXT_BIT(e)) != 0;
-}
 
 static size_t last_command(const struct smtp_client *c)
 {
@@ -34,7 +27,7 @@ static void settle(
 	r->text = text;
 }
 
-static void settle_own(struct client_rcpt *r, enum client_outcome outcome, const char *dsn, const char *text)
+void client_settle_own(struct client_rcpt *r, enum client_outcome outcome, const char *dsn, const char *text)
 {
 	settle(r, outcome, CLIENT_STEP_IDLE, dsn, str_c(text));
 	r->own = true;
@@ -44,7 +37,7 @@ void client_settle_all_own(struct client_message *m, enum client_outcome outcome
 {
 	for (size_t i = 0; i < m->n_rcpt; i++)
 		if (m->rcpt[i].outcome == CLIENT_OPEN)
-			settle_own(&m->rcpt[i], outcome, dsn, text);
+			client_settle_own(&m->rcpt[i], outcome, dsn, text);
 }
 
 /* The verdict of the reply that is there now, for a step that did not get what it expects. */
@@ -161,7 +154,7 @@ static void set_step(struct smtp_client *c)
 /* Send what may be sent now: all of it, or the one next command. */
 static void send_commands(struct smtp_client *c)
 {
-	bool pipelining = is_offered(c, EXT_PIPELINING), held = client_forward_holds(c);
+	bool pipelining = client_is_offered(c, EXT_PIPELINING), held = client_forward_holds(c);
 
 	while (!held && c->sent <= last_command(c) && (pipelining || c->sent == c->answered)) {
 		if (c->in_chunks && c->sent == last_command(c))
@@ -177,23 +170,9 @@ static void send_commands(struct smtp_client *c)
 	set_step(c);
 }
 
-static bool has_control(struct str s)
-{
-	for (size_t i = 0; i < s.n; i++)
-		if ((unsigned char)s.p[i] < ' ' || s.p[i] == 0x7f)
-			return true;
-	return false;
-}
-
-/* RFC 7293 sec. 5.2: with ";C" a header field may say it; not before chunks, of which none is its own. */
-static bool may_be_a_field(const struct client_message *m, const struct client_rcpt *r)
-{
-	return r->since_may_end && !(m->flags & ENV_BINARY);
-}
-
 static void put_since_fields(struct smtp_client *c)
 {
-	for (size_t i = 0; i < c->message->n_rcpt && !is_offered(c, EXT_RRVS); i++) {
+	for (size_t i = 0; i < c->message->n_rcpt && !client_is_offered(c, EXT_RRVS); i++) {
 		const struct client_rcpt *r = &c->message->rcpt[i];
 
 		if (r->valid_since == 0 || !r->accepted)
@@ -202,103 +181,6 @@ static void put_since_fields(struct smtp_client *c)
 		datetime_put_mail(&c->out, (int64_t)r->valid_since);
 		buf_add_c(&c->out, "\r\n");
 	}
-}
-
-static void address_made_ascii(struct arena *mem, struct str *address)
-{
-	struct buf ascii = BUF_INIT(4096);
-
-	if (str_is_8bit(*address) && address_to_ascii(*address, &ascii) == 0)
-		*address = arena_dup(mem, buf_str(&ascii));
-	buf_free(&ascii);
-}
-
-/* To a server without SMTPUTF8 an address whose domain alone is not ASCII goes with A-labels (RFC 5891). */
-static void make_ascii(struct client_message *m)
-{
-	address_made_ascii(m->mem, &m->sender);
-	for (size_t i = 0; i < m->n_rcpt; i++)
-		address_made_ascii(m->mem, &m->rcpt[i].address);
-}
-
-/* RFC 2852 sec. 4.2: with R, never to a server that does not keep it, nor when the time is over. */
-static void settle_deliver_by(const struct smtp_client *c, struct client_message *m)
-{
-	if (!m->has_by || !(m->flags & ENV_BY_RETURN))
-		return;
-	if (m->by_s <= 0 || (is_offered(c, EXT_DELIVERBY) && (uint64_t)m->by_s < c->by_least_s))
-		client_settle_all_own(m, CLIENT_BOUNCED, "5.4.7", "the time in which it was to be delivered is over");
-	else if (!is_offered(c, EXT_DELIVERBY))
-		client_settle_all_own(m, CLIENT_BOUNCED, "5.3.3", "DELIVERBY is required, but was not offered by host");
-}
-
-/* What this server can never take, found before a command is spent on it. */
-static void settle_impossible(struct smtp_client *c, struct client_message *m)
-{
-	static const char utf8_text[] = "SMTPUTF8 is required, but was not offered by host";
-	bool utf8 = is_offered(c, EXT_SMTPUTF8);
-
-	if (c->size_limit > 0 && m->size > c->size_limit)
-		client_settle_all_own(m, CLIENT_BOUNCED, "5.3.4",
-			arena_printf(m->mem, "message size %llu exceeds size limit %llu of server",
-				(unsigned long long)m->size, (unsigned long long)c->size_limit));
-	settle_deliver_by(c, m);
-	if ((m->flags & ENV_REQUIRETLS) && !c->options.lmtp && !(c->secured && is_offered(c, EXT_REQUIRETLS)))
-		client_settle_all_own(m, CLIENT_BOUNCED, "5.7.30", /* RFC 8689 sec. 4.2.1 */
-			"REQUIRETLS is required, but was not offered by host");
-	if (!utf8)
-		make_ascii(m);
-	if (!utf8 && (m->utf8_header || str_is_8bit(m->sender)))
-		client_settle_all_own(m, CLIENT_BOUNCED, "5.6.7", utf8_text); /* RFC 6531 sec. 3.5 */
-	if (has_control(m->sender) || has_control(m->envid))
-		client_settle_all_own(m, CLIENT_BOUNCED, "5.1.7", "the sender address has control characters");
-	for (size_t i = 0; i < m->n_rcpt; i++) {
-		struct client_rcpt *r = &m->rcpt[i];
-
-		if (r->outcome != CLIENT_OPEN)
-			continue;
-		if (has_control(r->address) || has_control(r->orcpt))
-			settle_own(r, CLIENT_BOUNCED, "5.1.3", "the recipient address has control characters");
-		else if (!utf8 && str_is_8bit(r->address))
-			settle_own(r, CLIENT_BOUNCED, "5.6.7", utf8_text);
-		else if (r->valid_since > 0 && !is_offered(c, EXT_RRVS) && !may_be_a_field(m, r))
-			settle_own(r, CLIENT_BOUNCED, "5.7.19", "RRVS is required, but was not offered by host");
-	}
-}
-
-/* May this session have a recipient of that domain? A new one is counted. */
-static bool has_room_for_domain(struct smtp_client *c, struct str address)
-{
-	ptrdiff_t at = str_rchr(address, '@');
-	uint64_t hash = 5381;
-
-	if (c->domain_max == 0)
-		return true;
-	for (size_t i = at < 0 ? address.n : (size_t)at + 1; i < address.n; i++)
-		hash = hash * 33 ^ (unsigned char)ascii_lower(address.p[i]);
-	for (size_t i = 0; i < c->n_domain; i++)
-		if (c->domain[i] == hash)
-			return true;
-	if (c->n_domain >= c->domain_max)
-		return false;
-	c->domain[c->n_domain++] = hash;
-	return true;
-}
-
-/* RFC 9422: what the server would refuse is not sent now. Returns how many recipients are. */
-static size_t hold_back(struct smtp_client *c, struct client_message *m)
-{
-	size_t open = 0;
-
-	for (size_t i = 0; i < m->n_rcpt; i++) {
-		struct client_rcpt *r = &m->rcpt[i];
-
-		if (r->outcome != CLIENT_OPEN)
-			continue;
-		r->held_back = (c->rcpt_max > 0 && open >= c->rcpt_max) || !has_room_for_domain(c, r->address);
-		open += !r->held_back;
-	}
-	return open;
 }
 
 enum client_event smtp_client_send(struct smtp_client *c, struct client_message *m)
@@ -310,11 +192,11 @@ enum client_event smtp_client_send(struct smtp_client *c, struct client_message 
 		settle(r, CLIENT_OPEN, CLIENT_STEP_IDLE, "", (struct str){ NULL, 0 });
 		r->accepted = r->own = r->held_back = false;
 	}
-	m->passed_dsn = is_offered(c, EXT_DSN);
-	m->passed_by = is_offered(c, EXT_DELIVERBY);
-	settle_impossible(c, m);
+	m->passed_dsn = client_is_offered(c, EXT_DSN);
+	m->passed_by = client_is_offered(c, EXT_DELIVERBY);
+	client_settle_impossible(c, m);
 	client_body_begin(c, m);
-	if (hold_back(c, m) == 0) {
+	if (client_hold_back(c, m) == 0) {
 		for (size_t i = 0; i < m->n_rcpt; i++)
 			c->unusable |= m->rcpt[i].held_back; /* of domains that only another session can have */
 		client_body_end(c);

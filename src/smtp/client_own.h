@@ -3,8 +3,14 @@
 #define SMTP_CLIENT_OWN_H
 
 #include "smtp/client.h"
+#include "smtp/esmtp.h"
 
 enum { CLIENT_TEXT_MAX = 900 }; /* octets of a server's text that are kept */
+
+static inline bool client_is_offered(const struct smtp_client *c, enum esmtp_ext e)
+{
+	return (c->offered & EXT_BIT(e)) != 0;
+}
 
 /* The reply that is complete now, as one line "550 5.1.1 text". */
 void client_reply_text(const struct smtp_client *c, struct buf *out);
@@ -23,6 +29,8 @@ int client_mail_fill(struct smtp_client *c);
 int client_chunk_fill(struct smtp_client *c);
 /* The content of the message cannot be read: it is deferred, and the connection cannot go on. Returns -1. */
 int client_unreadable(struct smtp_client *c);
+/* Settled by us, with nothing sent for it. */
+void client_settle_own(struct client_rcpt *r, enum client_outcome outcome, const char *dsn, const char *text);
 /* All recipients that are still open. */
 void client_settle_all_own(struct client_message *m, enum client_outcome outcome, const char *dsn, const char *text);
 
@@ -31,6 +39,11 @@ void client_settle_all_own(struct client_message *m, enum client_outcome outcome
 void client_forward_offered(struct smtp_client *c, struct str list);
 void client_forward_begin(struct smtp_client *c);
 bool client_forward_holds(struct smtp_client *c);
+
+/* client_need.c: before MAIL; what this server can never take is settled, addresses get the form that it can take. */
+void client_settle_impossible(struct smtp_client *c, struct client_message *m);
+/* RFC 9422: what it would refuse is not sent now. Returns how many recipients are. */
+size_t client_hold_back(struct smtp_client *c, struct client_message *m);
 
 /* client_body.c: before MAIL; may settle recipients. c->convert is there afterwards when the content is converted. */
 void client_body_begin(struct smtp_client *c, struct client_message *m);
