@@ -103,6 +103,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			if (event == CLIENT_SENT) {
 				check_outcomes(&m, dot);
 				dot = false;
+				/* The last outcome stands until there is another message, which has no dot yet. */
+				for (size_t i = 0; i < m.n_rcpt; i++)
+					m.rcpt[i].outcome = CLIENT_OPEN;
 				messages++;
 			}
 			event = answer(&c, &m, event);
