@@ -36,6 +36,20 @@ master_SO = -luv -lssl -lcrypto -lsqlite3 -lcrypt -lsodium -largon2 -llmdb -lpcr
 pickup_SO = -lseccomp
 ctl_SO = -luv -lssl -lcrypto -lsqlite3 -lcrypt -lsodium -largon2 -llmdb -lpcre2-8 -lidn2 -lidn -ljansson -lseccomp
 
+# Drivers for databases are built in where their headers are.
+ifneq ($(wildcard /usr/include/postgresql/libpq-fe.h),)
+HAVE += -DHAVE_PGSQL
+authd_SO += -lpq
+else
+LEFT_OUT += src/authd/sql_pgsql.c
+endif
+ifneq ($(wildcard /usr/include/mariadb/mysql.h),)
+HAVE += -DHAVE_MYSQL
+authd_SO += -lmariadb
+else
+LEFT_OUT += src/authd/sql_mysql.c
+endif
+
 WARN = -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wvla -Wstrict-prototypes -Wmissing-prototypes -Werror
 CFLAGS_release = -O2 -g -D_FORTIFY_SOURCE=3
 CFLAGS_debug = -O0 -g
@@ -45,14 +59,14 @@ BRANCHES_x86_64 = -fcf-protection=full
 BRANCHES_aarch64 = -mbranch-protection=standard
 HARDEN = -fstack-protector-strong -fstack-clash-protection -ftrivial-auto-var-init=zero -fPIE \
 	$(BRANCHES_$(firstword $(subst -, ,$(shell $(CC) -dumpmachine))))
-ALL_CFLAGS = -std=c17 -D_GNU_SOURCE -DGATEPOST_VERSION='"$(VERSION)"' -Isrc $(WARN) $(HARDEN) $(CFLAGS_$(MODE)) $(CFLAGS)
+ALL_CFLAGS = -std=c17 -D_GNU_SOURCE -DGATEPOST_VERSION='"$(VERSION)"' -Isrc $(HAVE) $(WARN) $(HARDEN) $(CFLAGS_$(MODE)) $(CFLAGS)
 ALL_LDFLAGS = $(CFLAGS_$(MODE)) -pie -Wl,-z,relro,-z,now,-z,noexecstack,-z,separate-code -Wl,--as-needed $(LDFLAGS)
 
 .DEFAULT_GOAL := all
 .SUFFIXES:
 .DELETE_ON_ERROR:
 
-sources = $(filter-out %_test.c $(wildcard src/$(1)/prog_*.c),$(wildcard src/$(1)/*.c))
+sources = $(filter-out %_test.c $(LEFT_OUT) $(wildcard src/$(1)/prog_*.c),$(wildcard src/$(1)/*.c))
 objects = $(patsubst src/%.c,$(O)/obj/%.o,$(call sources,$(1)))
 archives = $(foreach l,$(1),$(O)/lib/$(l).a)
 

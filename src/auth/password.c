@@ -1,5 +1,6 @@
 #include "auth/password.h"
 
+#include "auth/password_old.h"
 #include "base/arena.h"
 #include "base/log.h"
 #include "sasl/base64.h"
@@ -13,10 +14,17 @@
 #include <stdlib.h>
 #include <sys/random.h>
 
-enum encoding { ENC_NONE, ENC_HEX, ENC_BASE64, ENC_AUTO /* hex when it has twice the digest's length, else base64 */ };
+enum encoding {
+	ENC_NONE,
+	ENC_HEX,
+	ENC_BASE64,
+	ENC_AUTO /* hex when it has twice the digest's length, else base64 */,
+	ENC_AUTO_HEX /* the same, but made in hex */
+};
 enum {
 	DATA_MAX = 8192,
 	SALT_OCTETS = 16,
+	SMD5_SALT = 4,
 	ARGON2_T = 2,
 	ARGON2_M_KIB = 19 * 1024,
 	ARGON2_M_MAX_KIB = 1024 * 1024,
@@ -35,6 +43,8 @@ struct scheme {
 	const char *detail; /* digest's name, or crypt's prefix */
 	bool weak;
 };
+
+static _Thread_local unsigned wanted_rounds; /* of password_make_for(); 0: as usual */
 
 /* ---- digests: hash, or hash and salt ---- */
 
@@ -76,7 +86,7 @@ static int digest_make(const struct scheme *s, struct str plain, struct buf *raw
 {
 	unsigned char out[EVP_MAX_MD_SIZE];
 	char salt[SALT_OCTETS] = { 0 };
-	struct str salted = s->name[1] == 'S' ? str_pn(salt, sizeof salt) : STR("");
+	struct str salted = s->name[0] == 'S' && s->name[1] == 'S' ? str_pn(salt, sizeof salt) : STR("");
 	size_t n;
 
 	random_octets(salt, sizeof salt);
@@ -132,6 +142,8 @@ static int argon2_make(const struct scheme *s, struct str plain, struct buf *raw
 	argon2_type type = strcmp(s->name, "ARGON2I") == 0 ? Argon2_i : Argon2_id;
 	uint32_t t = type == Argon2_i ? 4 : ARGON2_T; /* RFC 9106 sec. 4: Argon2i needs more passes */
 
+	if (wanted_rounds)
+		t = wanted_rounds;
 	random_octets(salt, sizeof salt);
 	if (argon2_hash(t, ARGON2_M_KIB, 1, plain.p, plain.n, salt, sizeof salt, NULL, 32, encoded, sizeof encoded,
 		    type, ARGON2_VERSION_NUMBER) != ARGON2_OK)
@@ -169,6 +181,13 @@ static int crypt_verify(const struct scheme *s, struct str raw, struct str plain
 	return r;
 }
 
+static unsigned long rounds_of(const struct scheme *s)
+{
+	bool has_rounds = s->detail && strcmp(s->detail, "$1$") != 0;
+
+	return has_rounds ? wanted_rounds : 0;
+}
+
 static int crypt_make(const struct scheme *s, struct str plain, struct buf *raw)
 {
 	const char *prefix = s->detail ? strcmp(s->detail, "$2") == 0 ? "$2y$" : s->detail : "$6$";
@@ -177,9 +196,34 @@ static int crypt_make(const struct scheme *s, struct str plain, struct buf *raw)
 	const char *got = NULL;
 
 	random_octets(seed, sizeof seed);
-	if (crypt_gensalt_rn(prefix, strcmp(prefix, "$2y$") == 0 ? BLF_COST : 0, seed, sizeof seed, setting,
-		    (int)sizeof setting))
+	if (crypt_gensalt_rn(prefix,
+		    rounds_of(s)		  ? rounds_of(s)
+		    : strcmp(prefix, "$2y$") == 0 ? BLF_COST
+						  : 0,
+		    seed, sizeof seed, setting, (int)sizeof setting))
 		got = crypt_r(key, setting, data);
+	if (got && got[0] != '*')
+		buf_add_c(raw, got);
+	mem_wipe(key, plain.n);
+	mem_wipe(data, sizeof *data);
+	free(key);
+	free(data);
+	return raw->n ? 0 : -PASSWORD_ECANNOT;
+}
+
+/* Two characters of salt, and no more than eight of the password. */
+static int des_make(const struct scheme *s, struct str plain, struct buf *raw)
+{
+	static const char set[] = "./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+	struct crypt_data *data = xcalloc(1, sizeof *data);
+	char salt[3] = "", *key = xstrndup(plain);
+	const char *got;
+
+	(void)s;
+	random_octets(salt, 2);
+	for (size_t i = 0; i < 2; i++)
+		salt[i] = set[salt[i] & 63];
+	got = crypt_r(key, salt, data);
 	if (got && got[0] != '*')
 		buf_add_c(raw, got);
 	mem_wipe(key, plain.n);
@@ -256,6 +300,7 @@ static int pbkdf2_verify(const struct scheme *s, struct str raw, struct str plai
 static int pbkdf2_make(const struct scheme *s, struct str plain, struct buf *raw)
 {
 	static const char set[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz./";
+	unsigned rounds = wanted_rounds ? wanted_rounds : PBKDF2_ROUNDS;
 	char salt[SALT_OCTETS];
 	unsigned char key[EVP_MAX_MD_SIZE];
 	int r;
@@ -264,9 +309,9 @@ static int pbkdf2_make(const struct scheme *s, struct str plain, struct buf *raw
 	random_octets(salt, sizeof salt);
 	for (size_t i = 0; i < sizeof salt; i++)
 		salt[i] = set[salt[i] & 63];
-	r = pbkdf2(EVP_sha1(), plain, str_pn(salt, sizeof salt), PBKDF2_ROUNDS, key);
+	r = pbkdf2(EVP_sha1(), plain, str_pn(salt, sizeof salt), rounds, key);
 	if (r == 0) {
-		buf_addf(raw, "$1$%.*s$%d$", (int)sizeof salt, salt, PBKDF2_ROUNDS);
+		buf_addf(raw, "$1$%.*s$%u$", (int)sizeof salt, salt, rounds);
 		add_hex(raw, key, 20);
 	}
 	mem_wipe(key, sizeof key);
@@ -346,6 +391,71 @@ static int plain_make(const struct scheme *s, struct str plain, struct buf *raw)
 	return 0;
 }
 
+/* ---- of old times ---- */
+
+static int md4_verify(const struct scheme *s, struct str raw, struct str plain)
+{
+	unsigned char want[MD4_OCTETS];
+
+	(void)s;
+	if (raw.n != sizeof want)
+		return -PASSWORD_EDATA;
+	return password_md4(plain, want) ? mem_eq_ct(raw.p, want, sizeof want) : -PASSWORD_ESCHEME;
+}
+
+static int md4_make(const struct scheme *s, struct str plain, struct buf *raw)
+{
+	unsigned char out[MD4_OCTETS];
+
+	(void)s;
+	if (!password_md4(plain, out))
+		return -PASSWORD_ECANNOT;
+	buf_add(raw, out, sizeof out);
+	return 0;
+}
+
+static int trunc_verify(const struct scheme *s, struct str raw, struct str plain)
+{
+	int r = password_trunc(raw, plain);
+
+	(void)s;
+	return r < 0 ? -PASSWORD_EDATA : r;
+}
+
+static int otp_verify(const struct scheme *s, struct str raw, struct str plain)
+{
+	int r = password_otp(raw, plain);
+
+	(void)s;
+	return r < 0 ? -PASSWORD_EDATA : r;
+}
+
+/* Only together with a name: see password_verify_user(). */
+static int digest_md5_verify(const struct scheme *s, struct str raw, struct str plain)
+{
+	(void)s;
+	(void)raw;
+	(void)plain;
+	return -PASSWORD_ENAME;
+}
+
+static int smd5_make(const struct scheme *s, struct str plain, struct buf *raw)
+{
+	unsigned char out[EVP_MAX_MD_SIZE];
+	char salt[SMD5_SALT];
+	size_t n;
+
+	random_octets(salt, sizeof salt);
+	n = digest(s->detail, plain, str_pn(salt, sizeof salt), out);
+	if (n == 0)
+		return -PASSWORD_ECANNOT;
+	buf_add(raw, out, n);
+	buf_add(raw, salt, sizeof salt);
+	return 0;
+}
+
+static int md5_crypt_make(const struct scheme *s, struct str plain, struct buf *raw);
+
 /* MD5 is MD5-CRYPT when it looks like it, else LDAP-MD5. */
 static int md5_verify(const struct scheme *s, struct str raw, struct str plain);
 
@@ -373,12 +483,17 @@ static const struct scheme schemes[] = {
 	{ "PLAIN", ENC_NONE, plain_verify, plain_make, NULL, false },
 	{ "CLEAR", ENC_NONE, plain_verify, plain_make, NULL, false },
 	{ "CLEARTEXT", ENC_NONE, plain_verify, plain_make, NULL, false },
-	{ "MD5-CRYPT", ENC_NONE, crypt_verify, NULL, "$1$", true },
-	{ "DES-CRYPT", ENC_NONE, crypt_verify, NULL, NULL, true },
-	{ "MD5", ENC_NONE, md5_verify, NULL, NULL, true },
-	{ "LDAP-MD5", ENC_AUTO, digest_verify, NULL, "MD5", true },
-	{ "PLAIN-MD5", ENC_AUTO, digest_verify, NULL, "MD5", true },
-	{ "SMD5", ENC_BASE64, digest_verify, NULL, "MD5", true },
+	{ "DIGEST-MD5", ENC_HEX, digest_md5_verify, NULL, "MD5", false },
+	{ "HMAC-MD5", ENC_HEX, cram_verify, cram_make, NULL, true },
+	{ "PLAIN-TRUNC", ENC_NONE, trunc_verify, NULL, NULL, false },
+	{ "OTP", ENC_NONE, otp_verify, NULL, NULL, false },
+	{ "MD5-CRYPT", ENC_NONE, crypt_verify, crypt_make, "$1$", true },
+	{ "DES-CRYPT", ENC_NONE, crypt_verify, des_make, NULL, true },
+	{ "MD5", ENC_NONE, md5_verify, md5_crypt_make, NULL, true },
+	{ "LDAP-MD5", ENC_AUTO, digest_verify, digest_make, "MD5", true },
+	{ "PLAIN-MD5", ENC_AUTO_HEX, digest_verify, digest_make, "MD5", true },
+	{ "PLAIN-MD4", ENC_AUTO_HEX, md4_verify, md4_make, "MD5", true },
+	{ "SMD5", ENC_BASE64, digest_verify, smd5_make, "MD5", true },
 };
 
 static const struct scheme *scheme_find(struct str name)
@@ -401,6 +516,12 @@ static int md5_verify(const struct scheme *s, struct str raw, struct str plain)
 		r = digest_verify(scheme_find(STR("LDAP-MD5")), buf_str(&decoded), plain);
 	buf_wipe(&decoded);
 	return r;
+}
+
+static int md5_crypt_make(const struct scheme *s, struct str plain, struct buf *raw)
+{
+	(void)s;
+	return crypt_make(scheme_find(STR("MD5-CRYPT")), plain, raw);
 }
 
 /* "SSHA256.b64" to the scheme and its encoding. */
@@ -426,7 +547,7 @@ static const struct scheme *scheme_parse(struct str text, enum encoding *encodin
 
 static int decode(const struct scheme *s, enum encoding encoding, struct str data, struct buf *raw)
 {
-	if (encoding == ENC_AUTO) {
+	if (encoding == ENC_AUTO || encoding == ENC_AUTO_HEX) {
 		const EVP_MD *md = EVP_get_digestbyname(s->detail);
 
 		encoding = md && data.n == (size_t)EVP_MD_get_size(md) * 2 ? ENC_HEX : ENC_BASE64;
@@ -541,7 +662,7 @@ int password_make(struct str scheme, struct str plain, struct buf *out)
 	r = s->make(s, plain, &raw);
 	if (r == 0) {
 		buf_addf(out, "{%.*s}", STR_ARG(scheme));
-		if (encoding == ENC_HEX)
+		if (encoding == ENC_HEX || encoding == ENC_AUTO_HEX)
 			add_hex(out, (const unsigned char *)raw.p, raw.n);
 		else if (encoding == ENC_NONE)
 			buf_add_str(out, buf_str(&raw));
@@ -550,6 +671,58 @@ int password_make(struct str scheme, struct str plain, struct buf *out)
 	}
 	buf_wipe(&raw);
 	return r;
+}
+
+int password_make_for(struct str scheme, struct str user, struct str plain, unsigned rounds, struct buf *out)
+{
+	unsigned char digest_md5[DIGEST_MD5_OCTETS];
+	enum encoding encoding;
+	const struct scheme *s = scheme_parse(scheme, &encoding);
+	int r;
+
+	if (s && s->verify == digest_md5_verify) {
+		if (!is_plain_good(plain))
+			return -PASSWORD_ETOOLONG;
+		if (user.n == 0)
+			return -PASSWORD_ENAME;
+		if (!password_digest_md5(user, plain, digest_md5))
+			return -PASSWORD_ECANNOT;
+		buf_addf(out, "{%.*s}", STR_ARG(scheme));
+		if (encoding == ENC_BASE64)
+			base64_encode(out, str_pn(digest_md5, sizeof digest_md5));
+		else
+			add_hex(out, digest_md5, sizeof digest_md5);
+		return 0;
+	}
+	wanted_rounds = rounds;
+	r = password_make(scheme, plain, out);
+	wanted_rounds = 0;
+	return r;
+}
+
+int password_verify_user(
+	struct str stored, struct str default_scheme, struct str user, struct str plain, bool allow_weak)
+{
+	struct str data, name = split_stored(stored, default_scheme, &data);
+	unsigned char want[DIGEST_MD5_OCTETS];
+	struct buf raw = BUF_INIT(DATA_MAX);
+	enum encoding encoding;
+	const struct scheme *s = scheme_parse(name, &encoding);
+	int r = -PASSWORD_EDATA;
+
+	if (s == NULL || s->verify != digest_md5_verify || user.n == 0)
+		return password_verify(stored, default_scheme, plain, allow_weak);
+	if (!is_plain_good(plain))
+		return -PASSWORD_ETOOLONG;
+	if (decode(s, encoding, data, &raw) == 0 && raw.n == sizeof want && password_digest_md5(user, plain, want))
+		r = mem_eq_ct(raw.p, want, sizeof want);
+	buf_wipe(&raw);
+	return r;
+}
+
+const char *password_scheme_name(size_t i)
+{
+	return i < sizeof schemes / sizeof *schemes ? schemes[i].name : NULL;
 }
 
 int password_scheme_check(struct str scheme, bool allow_weak)
@@ -568,6 +741,7 @@ void password_load(void)
 
 	if (argon2id_hash_raw(1, 16, 2, "x", 1, "saltsalt", 8, out, sizeof out) != ARGON2_OK)
 		panic("libargon2 makes no hash");
+	password_old_load();
 }
 
 const char *password_err_text(int err)
@@ -585,6 +759,8 @@ const char *password_err_text(int err)
 		return "the password is empty, longer than 512 octets, or has a NUL";
 	case PASSWORD_ECANNOT:
 		return "this password scheme can be checked, but not made";
+	case PASSWORD_ENAME:
+		return "this password scheme wants the name of the user too";
 	}
 	return "no error";
 }

@@ -17,7 +17,8 @@ enum password_err {	      /* returned negated; text: password_err_text() */
 	PASSWORD_EDATA,	      /* what is stored is not in the form of its scheme */
 	PASSWORD_ECOST,	      /* what is stored asks for more memory or rounds than is sane */
 	PASSWORD_ETOOLONG,    /* the plain text is longer than 512 octets, empty, or has a NUL */
-	PASSWORD_ECANNOT      /* this scheme can be checked, but not made */
+	PASSWORD_ECANNOT,     /* this scheme can be checked, but not made */
+	PASSWORD_ENAME	      /* this scheme (DIGEST-MD5) wants the name of the user too */
 };
 
 /*
@@ -31,6 +32,16 @@ int password_verify(struct str stored, struct str default_scheme, struct str pla
  * 5000 rounds; PBKDF2: 5000; SCRAM: 10000. Returns 0, or -enum password_err.
  */
 int password_make(struct str scheme, struct str plain, struct buf *out);
+/* As password_verify(), for schemes that the user's name is part of too (DIGEST-MD5). */
+int password_verify_user(
+	struct str stored, struct str default_scheme, struct str user, struct str plain, bool allow_weak);
+/*
+ * As password_make(), with the user's name for the schemes that want it, and with other rounds (0: as usual): the cost of
+ * BLF-CRYPT, rounds of the SHA crypts and of PBKDF2, passes of Argon2.
+ */
+int password_make_for(struct str scheme, struct str user, struct str plain, unsigned rounds, struct buf *out);
+/* The names of all schemes: i from 0 until it is NULL. */
+const char *password_scheme_name(size_t i);
 /*
  * Append a stored password that is nobody's, and costs to check what `stored` costs: the same scheme, named, with the
  * same parameters; a hash keeps its digest, plain text is replaced. 0, or -PASSWORD_ESCHEME, -PASSWORD_EDATA.

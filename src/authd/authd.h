@@ -12,6 +12,7 @@
 #define AUTHD_AUTHD_H
 
 #include "authd/accounts.h"
+#include "authd/passwd_file.h"
 #include "authd/pool.h"
 #include "authd/row_cache.h"
 #include "authd/settings.h"
@@ -82,8 +83,12 @@ struct authd {
 	struct child child;
 	struct settings *set;
 	struct accounts accounts;
+	struct passwd_files *passwd_files;
 	const char *root; /* its root directory in the jail: where the users databases are; "": none */
-	struct pool hashes, queries;
+	struct pool hashes;
+	struct database database[2 * DB_MAX];
+	size_t n_databases;
+	unsigned n_threads; /* of libuv's pool: as many as all pools together may run */
 	struct row_cache *cache;
 	struct verdicts *verdicts;
 	struct login *hashing; /* whose hash is waited for */

@@ -3,139 +3,69 @@
 
 #include "auth/auth_proto.h"
 #include "auth/password.h"
+#include "authd/db.h"
+#include "authd/fields.h"
 #include "base/log.h"
-#include "base/utf8.h"
 
-#include <arpa/inet.h>
 #include <sys/random.h>
 
 enum { DUMMY_MAX = 32 * 1024 };
 
 static void ask(struct login *l, bool use_cache);
 
-/* ---- the user's name ---- */
-
-static bool has_octet(const char *set, char c)
-{
-	return c && strchr(set, c) != NULL;
-}
-
-int username_normalise(const struct settings *set, struct vars *v, struct str name, struct arena *mem, const char **why)
-{
-	char *p = arena_cdup(mem, name);
-	struct vars own = *v;
-
-	if (!utf8_is_valid(name) || name.n == 0) {
-		*why = "the user name is not UTF-8";
-		return -1;
-	}
-	for (size_t i = 0; i < name.n; i++) {
-		for (const char *t = set->username_translation; *t; t += 2)
-			if (t[0] == p[i]) {
-				p[i] = t[1];
-				break;
-			}
-		if (*set->username_chars && !has_octet(set->username_chars, p[i])) {
-			*why = arena_printf(mem, "octet 0x%02x in the user name is not in auth_username_chars",
-				(unsigned)(unsigned char)p[i]);
-			return -1;
-		}
-	}
-	if (*set->default_realm && strchr(p, '@') == NULL)
-		p = arena_printf(mem, "%s@%s", p, set->default_realm);
-	vars_set_user(&own, str_c(p));
-	if (set->username_format.first)
-		vars_set_user(&own, template_expand(&set->username_format, &own, mem));
-	if (own.user.n == 0) {
-		*why = "auth_username_format leaves nothing of the user name";
-		return -1;
-	}
-	v->user = own.user;
-	v->username = own.username;
-	v->domain = own.domain;
-	return 0;
-}
-
-/* ---- allow_nets ---- */
-
-static bool is_in_net(struct str net, const unsigned char *address, int family, size_t size)
-{
-	ptrdiff_t slash = str_chr(net, '/');
-	char text[INET6_ADDRSTRLEN] = { 0 };
-	unsigned char base[16];
-	uint64_t bits = size * 8;
-
-	if (slash >= 0 && (!str_u64(str_from(net, (size_t)slash + 1), &bits) || bits > size * 8))
-		return false;
-	net = slash < 0 ? net : str_sub(net, 0, (size_t)slash);
-	if (net.n == 0 || net.n >= sizeof text)
-		return false;
-	memcpy(text, net.p, net.n);
-	if (inet_pton(family, text, base) != 1)
-		return false;
-	if (memcmp(base, address, bits / 8) != 0)
-		return false;
-	return bits % 8 == 0 || (base[bits / 8] ^ address[bits / 8]) >> (8 - bits % 8) == 0;
-}
-
-bool is_in_nets(struct str list, struct str address)
-{
-	char text[INET6_ADDRSTRLEN] = { 0 };
-	unsigned char octets[16];
-	struct str net;
-	int family;
-
-	if (address.n >= sizeof text)
-		return false;
-	if (address.n)
-		memcpy(text, address.p, address.n);
-	family = strchr(text, ':') ? AF_INET6 : AF_INET;
-	if (address.n && inet_pton(family, text, octets) != 1)
-		return false;
-	while (str_word(&list, ", \t", &net)) {
-		if (str_eq(net, STR("local")) && address.n == 0)
-			return true;
-		if (address.n && is_in_net(net, octets, family, family == AF_INET6 ? 16 : 4))
-			return true;
-	}
-	return false;
-}
-
 /* ---- the answer ---- */
 
 static void say(const struct login *l, const char *what)
 {
-	log_info("auth: sql(%.*s,%.*s): %s (method %s)", STR_ARG(l->vars.user), STR_ARG(l->vars.remote_ip), what,
-		l->mech->name);
+	log_info("auth: %s(%.*s,%.*s): %s (method %s)", l->authd->set->passdb[l->passdb].name, STR_ARG(l->vars.user),
+		STR_ARG(l->vars.remote_ip), what, l->mech->name);
 }
 
-static void next_passdb(struct login *l)
+static void collect_fields(struct login *l);
+
+/* What one passdb said, and what that means. */
+static void settle(struct login *l, enum db_result r)
 {
-	if (l->is_proven) {
-		login_fail(l, NULL, NULL);
-		return;
+	enum db_step step;
+
+	l->chain.user = l->vars.user;
+	step = db_chain_after(&l->chain, r);
+	if (l->chain.became) {
+		identity_become(l);
+		l->chain.user = l->vars.user;
+		if (step == DB_ASK)
+			step = db_chain_go_on(&l->chain);
 	}
-	l->passdb++;
-	if (l->passdb < l->authd->set->n_passdbs)
-		ask(l, true);
-	else if (l->had_temp)
-		login_temp_fail(l);
-	else if (l->wants_key)
-		key_of_nobody(l);
-	else
+	l->is_fresh = false;
+	if (step == DB_ASK && l->is_proven && !l->chain.is_verified) {
+		/* What the mechanism proved, it proved with what this passdb has stored. */
 		login_fail(l, NULL, NULL);
+	} else if (step == DB_ASK) {
+		l->passdb = l->chain.at;
+		ask(l, true);
+	} else if (step == DB_ACCEPT) {
+		collect_fields(l);
+		login_succeed(l);
+	} else if (step == DB_TEMP) {
+		login_temp_fail(l);
+	} else if (l->wants_key) {
+		key_of_nobody(l);
+	} else {
+		login_fail(l, step == DB_REFUSE_DISABLED ? "user_disabled" : NULL, NULL);
+	}
 }
 
 void check_next(struct login *l)
 {
-	next_passdb(l);
+	settle(l, DB_UNKNOWN);
 }
 
 /* Columns that are for this service, or for a userdb that was prefetched, and not for the client. */
 static bool is_own_column(struct str name)
 {
 	static const char *const own[] = { "password", "password_noscheme", "nopassword", "user", "username", "domain",
-		"allow_nets", "noauthenticate", "nodelay" };
+		"allow_nets", "allow_real_nets", "noauthenticate", "nodelay", "fail", "nologin", "reason",
+		"login_user" };
 
 	for (size_t i = 0; i < sizeof own / sizeof *own; i++)
 		if (str_ieq(name, str_c(own[i])))
@@ -147,8 +77,10 @@ static void collect_fields(struct login *l)
 {
 	struct buf b = BUF_INIT(8192);
 
-	for (size_t i = 0; i < l->lookup.rows->n; i++) {
-		const struct sql_field *f = &l->lookup.rows->field[i];
+	if (l->vars.auth_user.n)
+		auth_add_field(&b, "auth_user=", l->vars.auth_user);
+	for (size_t i = 0; l->kept && i < l->kept->n; i++) {
+		const struct sql_field *f = &l->kept->field[i];
 		size_t before = b.n;
 
 		if (is_own_column(f->name) || f->is_null)
@@ -164,47 +96,68 @@ static void collect_fields(struct login *l)
 /* The database may know the user by another name: column user, or username and domain. */
 static void take_name(struct login *l)
 {
-	const struct sql_row *row = l->lookup.rows;
-	const struct sql_field *user = sql_field_find(row, "user"), *name = sql_field_find(row, "username"),
-			       *domain = sql_field_find(row, "domain");
+	struct str user = fields_get(l->row, "user"), name = fields_get(l->row, "username"),
+		   domain = fields_get(l->row, "domain");
 
-	if (user && user->value.n)
-		vars_set_user(&l->vars, user->value);
-	else if (name && name->value.n && domain && domain->value.n)
-		vars_set_user(&l->vars,
-			str_c(arena_printf(l->mem, "%.*s@%.*s", STR_ARG(name->value), STR_ARG(domain->value))));
-	else if (name && name->value.n)
-		vars_set_user(&l->vars, name->value);
+	if (user.n)
+		vars_set_user(&l->vars, user);
+	else if (name.n && domain.n)
+		vars_set_user(&l->vars, str_c(arena_printf(l->mem, "%.*s@%.*s", STR_ARG(name), STR_ARG(domain))));
+	else if (name.n)
+		vars_set_user(&l->vars, name);
+}
+
+/* The password is right. May he log in? */
+static enum db_result admit(struct login *l)
+{
+	struct str nets = fields_get(l->row, "allow_nets"), real_nets = fields_get(l->row, "allow_real_nets"),
+		   real_ip = l->vars.real_rip.n ? l->vars.real_rip : l->vars.remote_ip;
+
+	if ((nets.n && !is_in_nets(nets, l->vars.remote_ip)) || (real_nets.n && !is_in_nets(real_nets, real_ip))) {
+		say(l, "allow_nets check failed");
+		return DB_MISMATCH;
+	}
+	l->reason = fields_get(l->row, "reason");
+	if (fields_is_set(l->row, "fail")) {
+		say(l, "the field \"fail\" is set");
+		return DB_MISMATCH;
+	}
+	if (fields_is_set(l->row, "nologin")) {
+		say(l, "the field \"nologin\" is set");
+		return DB_DISABLED;
+	}
+	l->reason = STR("");
+	take_name(l);
+	l->kept = fields_merge(l->kept, l->row, l->mem);
+	l->vars.passdb = l->kept;
+	return DB_OK;
 }
 
 static void on_verdict(struct login *l, int verdict)
 {
-	const struct sql_field *nets;
-
 	if (l->is_unknown) {
 		say(l, "unknown user");
-		next_passdb(l);
+		settle(l, DB_UNKNOWN);
 		return;
 	}
-	if (verdict != 1 && l->lookup.from_cache && !l->is_proven) {
+	if (verdict != 1 && l->lookup.from_cache && !l->is_fresh) {
 		/* The password may have been changed since. */
+		l->is_fresh = true;
 		ask(l, false);
+		return;
+	}
+	if (verdict != 1 && l->lookup.from_cache) {
+		/* Perhaps it was: the database that knows is away. */
+		settle(l, DB_FAILED);
 		return;
 	}
 	if (verdict != 1) {
 		say(l, verdict == 0 ? "Password mismatch" : password_err_text(verdict));
-		next_passdb(l);
+		l->no_delay |= fields_is_set(l->row, "nodelay");
+		settle(l, DB_MISMATCH);
 		return;
 	}
-	nets = sql_field_find(l->lookup.rows, "allow_nets");
-	if (nets && nets->value.n && !is_in_nets(nets->value, l->vars.remote_ip)) {
-		say(l, "allow_nets check failed");
-		next_passdb(l);
-		return;
-	}
-	take_name(l);
-	collect_fields(l);
-	login_succeed(l);
+	settle(l, admit(l));
 }
 
 void check_proven(struct login *l)
@@ -244,8 +197,8 @@ static void hash_in_thread(struct job *j)
 {
 	struct login *l = container_of(j, struct login, job);
 
-	l->verdict = password_verify(
-		l->stored, str_c(l->authd->set->passdb[l->passdb].sql.scheme), l->vars.pass, l->authd->set->allow_weak);
+	l->verdict = password_verify_user(l->stored, str_c(l->authd->set->passdb[l->passdb].sql.scheme), l->vars.user,
+		l->vars.pass, l->authd->set->allow_weak);
 }
 
 static void compare(struct login *l);
@@ -339,50 +292,73 @@ static void compare(struct login *l)
 /* nopassword: this user needs none, and the column password must then be empty. */
 static bool needs_no_password(const struct sql_row *row, struct str stored)
 {
-	const struct sql_field *f = sql_field_find(row, "nopassword");
+	return stored.n == 0 && fields_is_set(row, "nopassword");
+}
 
-	return f && !f->is_null && stored.n == 0 && !str_eq(f->value, STR("0")) && !str_ieq(f->value, STR("n")) &&
-	       !str_ieq(f->value, STR("no"));
+static void cannot_use(struct login *l, const char *what)
+{
+	const struct db *db = &l->authd->set->passdb[l->passdb];
+
+	log_warn("auth: %s: %s for %.*s", db->sql.file ? db->sql.file : db->file, what, STR_ARG(l->vars.user));
+	settle(l, DB_FAILED);
+}
+
+/* There is such a user, and his password is to be looked at. */
+static void on_user(struct login *l)
+{
+	const struct sql_field *password = sql_field_find(l->row, "password");
+
+	if (password == NULL)
+		password = sql_field_find(l->row, "password_noscheme");
+	if (password == NULL && !fields_is_set(l->row, "nopassword") && l->mech != &sasl_external) {
+		cannot_use(l, "password_query gives no column \"password\"");
+		return;
+	}
+	if (!l->wants_key && needs_no_password(l->row, password ? password->value : STR(""))) {
+		on_verdict(l, 1);
+		return;
+	}
+	/* A user without a password takes the unknown user's way, for the time that it takes. */
+	if (password && password->value.n)
+		l->stored = password->value;
+	else
+		l->is_unknown = true;
+	compare(l);
 }
 
 static void on_rows(struct login *l)
 {
+	const struct db *db = &l->authd->set->passdb[l->passdb];
 	const struct sql_row *row = l->lookup.rows;
-	const struct sql_field *password;
 
 	if (l->lookup.result == LOOKUP_FAILED) {
-		l->had_temp = true;
-		next_passdb(l);
+		settle(l, DB_FAILED);
 		return;
 	}
 	l->is_unknown = row == NULL;
 	/* A copy: the dummy may follow another user while this one is hashed. */
 	l->stored = arena_dup(l->mem, buf_str(&l->authd->dummy[l->passdb]));
 	if (row && row->next) {
-		log_warn("auth: %s: password_query found more than one row for %.*s",
-			l->authd->set->passdb[l->passdb].sql.file, STR_ARG(l->vars.user));
-		l->had_temp = true;
-		next_passdb(l);
+		cannot_use(l, "password_query found more than one row");
 		return;
 	}
-	password = row ? sql_field_find(row, "password") : NULL;
-	if (row && password == NULL && (password = sql_field_find(row, "password_noscheme")) == NULL) {
-		log_warn("auth: %s: password_query gives no column \"password\"",
-			l->authd->set->passdb[l->passdb].sql.file);
-		l->had_temp = true;
-		next_passdb(l);
-		return;
-	}
-	if (row && !l->wants_key && needs_no_password(row, password->value)) {
+	l->row = row ? db_fields(db, row, &l->vars, true, l->mem) : NULL;
+	if (db->deny) {
+		if (row)
+			say(l, "found in a passdb with deny = yes");
+		settle(l, row ? DB_OK : DB_UNKNOWN);
+	} else if (row && l->chain.is_verified) {
 		on_verdict(l, 1);
-		return;
+	} else if (row && fields_is_set(l->row, "noauthenticate")) {
+		l->kept = fields_merge(l->kept, l->row, l->mem);
+		settle(l, DB_NEXT);
+	} else if (row) {
+		on_user(l);
+	} else if (l->is_proven) {
+		settle(l, DB_UNKNOWN);
+	} else {
+		compare(l);
 	}
-	/* A user without a password takes the unknown user's way, for the time that it takes. */
-	if (row && password->value.n)
-		l->stored = password->value;
-	else
-		l->is_unknown = true;
-	compare(l);
 }
 
 static void on_lookup(struct lookup *lookup)
@@ -399,19 +375,28 @@ static void ask(struct login *l, bool use_cache)
 {
 	l->state = LOGIN_WORK;
 	l->lookup = (struct lookup){ .done = on_lookup };
-	if (lookup_start(&l->lookup, &l->authd->passdb[l->passdb], "password_query",
-		    &l->authd->set->passdb[l->passdb].sql.password_query, &l->vars, l->mem, SQL_MAX_ROWS,
-		    use_cache && !l->wants_key)) /* a changed password: there is no second look with this proof */
+	/* A changed password: there is no second look with the proof of a mechanism. */
+	if (db_lookup(&l->lookup, l->authd, true, l->passdb, &l->vars, l->mem, use_cache && !l->wants_key))
 		on_rows(l);
 }
 
 void check_start(struct login *l)
 {
-	l->passdb = 0;
-	if (l->authd->set->n_passdbs)
-		ask(l, true);
-	else if (l->wants_key)
-		key_of_nobody(l);
-	else
-		login_fail(l, NULL, "no passdb has passwords");
+	const struct settings *set = l->authd->set;
+
+	l->chain = (struct db_chain){ .db = set->passdb,
+		.n = set->n_passdbs,
+		.is_passdb = true,
+		.mech = str_c(l->mech->name),
+		.user = l->vars.user,
+		.is_master = l->vars.login_user.n > 0 };
+	if (db_chain_first(&l->chain) != DB_ASK) {
+		if (l->wants_key)
+			key_of_nobody(l);
+		else
+			login_fail(l, NULL, "no passdb is for this user and this mechanism");
+		return;
+	}
+	l->passdb = l->chain.at;
+	ask(l, true);
 }

@@ -27,7 +27,7 @@ static void check_token(struct login *l)
 static void check_identity(struct login *l)
 {
 	struct sasl_xchg *x = l->xchg;
-	struct vars as = l->vars;
+	enum identity id;
 	const char *why;
 
 	l->since_ms = uv_now(l->authd->child.loop);
@@ -35,14 +35,9 @@ static void check_identity(struct login *l)
 	l->vars.pass = x->pass;
 	if (l->authd->set->user_from_cert && l->has_cert && l->cert_name.n)
 		x->authcid = l->cert_name;
-	if (username_normalise(l->authd->set, &l->vars, x->authcid, l->mem, &why) < 0) {
-		login_fail(l, NULL, why);
-		return;
-	}
-	/* RFC 4616 sec. 2: to act as somebody else needs a permission that nobody has here. */
-	if (x->authzid.n && (username_normalise(l->authd->set, &as, x->authzid, l->mem, &why) < 0 ||
-				    !str_eq(as.user, l->vars.user))) {
-		login_fail(l, "authz_fail", "may not act as another user");
+	id = identity_set(l, x->authcid, x->authzid, &why);
+	if (id != IDENTITY_OK) {
+		login_fail(l, id == IDENTITY_NOT_ALLOWED ? "authz_fail" : NULL, why);
 		return;
 	}
 	check_start(l);
@@ -191,6 +186,11 @@ static const struct {
 	{ "rport=", offsetof(struct vars, remote_port) },
 	{ "session=", offsetof(struct vars, session) },
 	{ "local_name=", offsetof(struct vars, local_name) },
+	{ "client_id=", offsetof(struct vars, client_id) },
+	{ "real_lip=", offsetof(struct vars, real_lip) },
+	{ "real_rip=", offsetof(struct vars, real_rip) },
+	{ "real_lport=", offsetof(struct vars, real_lport) },
+	{ "real_rport=", offsetof(struct vars, real_rport) },
 };
 
 static void take_param(struct login *l, struct str field, struct auth_params *p)
@@ -207,6 +207,7 @@ static void take_param(struct login *l, struct str field, struct auth_params *p)
 		l->takes_final = true;
 	} else if (str_eq(field, STR("valid-client-cert"))) {
 		l->has_cert = true;
+		l->vars.cert = STR("valid");
 	} else if (auth_is_key(field, "cert_username=", &value)) {
 		l->cert_name = arena_dup(l->mem, auth_unescape(l->mem, value));
 	}

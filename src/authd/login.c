@@ -162,6 +162,8 @@ static void send_fail(struct login *l, const char *code)
 		auth_add_field(&c->out, "user=", l->vars.user);
 	if (code)
 		buf_addf(&c->out, "\tcode=%s", code);
+	if (l->reason.n)
+		auth_add_field(&c->out, "reason=", l->reason);
 	if (l->takes_final && l->final.n)
 		auth_add_field(&c->out, "resp=", l->final);
 	buf_add_char(&c->out, '\n');
@@ -193,7 +195,8 @@ static void on_tick(uv_timer_t *t)
 void login_fail(struct login *l, const char *code, const char *why)
 {
 	struct authd *a = l->authd;
-	uint64_t now = uv_now(a->child.loop), took = now - l->since_ms, wait = a->set->failure_delay_ms;
+	uint64_t now = uv_now(a->child.loop), took = now - l->since_ms,
+		 wait = l->no_delay ? 0 : a->set->failure_delay_ms;
 	struct login **at = a->delayed_last;
 
 	a->n_fail++;
@@ -206,7 +209,7 @@ void login_fail(struct login *l, const char *code, const char *why)
 		return;
 	}
 	/* The same grid for every failure, counted from where its check began. */
-	if (wait <= took)
+	if (wait <= took && !l->no_delay)
 		wait = (took / REPLY_GRID_MS + 1) * REPLY_GRID_MS;
 	l->stored = str_c(code);
 	l->due_ms = l->since_ms + wait;

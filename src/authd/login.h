@@ -9,6 +9,7 @@
 #define AUTHD_LOGIN_H
 
 #include "authd/authd.h"
+#include "authd/db_chain.h"
 
 enum login_state { LOGIN_NEW, LOGIN_CLIENT, LOGIN_WORK, LOGIN_DELAY };
 
@@ -35,11 +36,16 @@ struct login {
 	struct str final;     /* the mechanism's last word, in base64 */
 
 	/* check.c's */
-	bool wants_key;	 /* the mechanism needs what is stored, and there is no password to compare it with */
-	bool is_proven;	 /* the mechanism is satisfied; no other passdb is asked */
-	size_t passdb;	 /* which one is asked */
-	bool had_temp;	 /* one of them did not work */
-	bool is_unknown; /* this passdb does not know the user */
+	bool wants_key; /* the mechanism needs what is stored, and there is no password to compare it with */
+	bool is_proven; /* the mechanism is satisfied; no passdb is asked for a password any more */
+	struct db_chain chain;
+	size_t passdb;		    /* which one is asked */
+	const struct sql_row *row;  /* what it says of the user */
+	const struct sql_row *kept; /* what those said that took him */
+	struct str reason;	    /* of FAIL */
+	bool no_delay;		    /* of FAIL */
+	bool is_fresh;		    /* the passdb was asked once more, past the cache */
+	bool is_unknown;	    /* this passdb does not know the user */
 	struct lookup lookup;
 	struct job job;
 	struct str stored; /* what the password is compared with */
@@ -85,6 +91,17 @@ void login_temp_fail(struct login *l);
 /* The work of a login without a client is done. */
 void login_free(struct login *l);
 
+/* ---- identity.c ---- */
+
+enum identity { IDENTITY_OK, IDENTITY_BAD /* no name */, IDENTITY_NOT_ALLOWED };
+
+/*
+ * Fill l->vars with who proves himself (authcid) and, where that is somebody else, whom he wants to be (authzid, or
+ * "target*master"): login_user. *why (for the log) unless it is IDENTITY_OK.
+ */
+enum identity identity_set(struct login *l, struct str authcid, struct str authzid, const char **why);
+/* The master was let in: now he is the one that he asked for. */
+void identity_become(struct login *l);
 /*
  * The user name as the databases know it: auth_username_translation, _chars, auth_default_realm, _format. In the
  * arena. Returns 0, or -1 with *why (for the log).

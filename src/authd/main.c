@@ -2,12 +2,14 @@
  * authd - the authentication service: Dovecot's auth protocol on UNIX sockets, users in SQL. Manual: man/authd.8.
  *
  * uid: auth_owner. chroot: the directory of its databases, when they are local files in one. Landlock: reads and
- * writes that directory (SQLite's journal), or those. seccomp: no exec, no fork. Its configuration and the names of
+ * writes that directory (SQLite's journal), or those; for a database behind a socket, what its library reads (names of
+ * hosts, certificates, plug-ins). seccomp: no exec, no fork. Its configuration and the names of
  * accounts are read before. Peers: master (child.h); whoever the mode and owner of its sockets let in.
  */
 #include "authd/authd.h"
 
 #include "auth/password.h"
+#include "authd/db.h"
 #include "base/jail.h"
 #include "base/log.h"
 
@@ -15,7 +17,7 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
-enum { QUERY_THREADS = 2, PATHS_MAX = 2 * DB_MAX + 8 };
+enum { PATHS_MAX = 128 };
 
 static struct authd the_authd; /* one per process; zeroed */
 
@@ -92,19 +94,19 @@ static unsigned processors(void)
 /* Of a database that is a local file; NULL: another one, or none. */
 static const char *database_path(struct authd *a, const struct sql_settings *sql)
 {
-	if (sql->file == NULL || sql->driver->path == NULL)
+	if (sql->file == NULL || sql->driver == NULL || sql->driver->path == NULL)
 		return NULL;
 	return sql->driver->path(sql->connect, a->set->mem);
 }
 
 /* Can the database be opened with `*dir` as the root directory? Where *dir is NULL its own directory is put there. */
-static bool lies_in(struct authd *a, const struct sql_settings *sql, char **dir)
+static bool lies_in(struct authd *a, const struct db *db, char **dir)
 {
-	const char *path = database_path(a, sql);
+	const char *path = database_path(a, &db->sql);
 	struct stat st;
 	char *own;
 
-	if (sql->file == NULL)
+	if (db->kind == DB_STATIC || db->kind == DB_PASSWD)
 		return true;
 	if (path == NULL || *path != '/' || (lstat(path, &st) == 0 && !S_ISREG(st.st_mode)))
 		return false;
@@ -125,12 +127,25 @@ static const char *choose_root(struct authd *a)
 	struct stat st;
 
 	for (size_t i = 0; i < a->set->n_passdbs; i++)
-		one = one && lies_in(a, &a->set->passdb[i].sql, &dir);
+		one = one && lies_in(a, &a->set->passdb[i], &dir);
 	for (size_t i = 0; i < a->set->n_userdbs; i++)
-		one = one && lies_in(a, &a->set->userdb[i].sql, &dir);
+		one = one && lies_in(a, &a->set->userdb[i], &dir);
 	if (!one || dir == NULL || strcmp(dir, "/") == 0 || stat(dir, &st) != 0 || !S_ISDIR(st.st_mode))
 		return "";
 	return dir;
+}
+
+/* The database that a block names: one, however many blocks name it. */
+static struct database *database_of(struct authd *a, const struct sql_settings *sql)
+{
+	struct database *db = a->database;
+
+	for (; db < a->database + a->n_databases; db++)
+		if (db->set->driver == sql->driver && strcmp(db->set->connect, sql->connect) == 0)
+			return db;
+	a->n_threads += database_init(db, sql, a->root, a->child.loop, SQL_WAITING, HASH_WAIT_MS);
+	a->n_databases++;
+	return db;
 }
 
 static void open_databases(struct authd *a)
@@ -138,17 +153,23 @@ static void open_databases(struct authd *a)
 	const struct settings *set = a->set;
 	unsigned index = 0;
 
-	pool_init(&a->hashes, a->child.loop, processors(), HASHES_WAITING, HASH_WAIT_MS);
-	pool_init(&a->queries, a->child.loop, QUERY_THREADS, SQL_WAITING, HASH_WAIT_MS);
+	a->n_threads = processors();
+	pool_init(&a->hashes, a->child.loop, a->n_threads, HASHES_WAITING, HASH_WAIT_MS);
 	a->cache = row_cache_new(set->cache_octets, set->cache_ttl_ms, set->cache_negative_ttl_ms);
 	a->verdicts = verdicts_new();
 	for (size_t i = 0; i < set->n_passdbs; i++, index++) {
-		source_init(&a->passdb[i], &set->passdb[i].sql, a->root, &a->queries, a->cache, index);
+		if (set->passdb[i].kind == DB_SQL)
+			source_init(&a->passdb[i], &set->passdb[i].sql, database_of(a, &set->passdb[i].sql), a->cache,
+				index);
+		db_preload(a, &set->passdb[i]);
 		dummy_make(a, i);
 	}
-	for (size_t i = 0; i < set->n_userdbs; i++, index++)
-		if (set->userdb[i].sql.file)
-			source_init(&a->userdb[i], &set->userdb[i].sql, a->root, &a->queries, a->cache, index);
+	for (size_t i = 0; i < set->n_userdbs; i++, index++) {
+		if (set->userdb[i].kind == DB_SQL)
+			source_init(&a->userdb[i], &set->userdb[i].sql, database_of(a, &set->userdb[i].sql), a->cache,
+				index);
+		db_preload(a, &set->userdb[i]);
+	}
 }
 
 /* What will not work is said now, and not at the first login; the service comes up all the same. */
@@ -157,12 +178,12 @@ static void check_databases(struct authd *a)
 	struct arena *mem = arena_new(0);
 
 	for (size_t i = 0; i < a->set->n_passdbs; i++)
-		source_check(&a->passdb[i], "password_query", &a->set->passdb[i].sql.password_query, mem);
+		if (a->set->passdb[i].kind == DB_SQL)
+			source_check(&a->passdb[i], "password_query", &a->set->passdb[i].sql.password_query, mem);
 	for (size_t i = 0; i < a->set->n_userdbs; i++)
-		if (a->set->userdb[i].sql.file && !a->userdb[i].is_down) {
+		if (a->set->userdb[i].kind == DB_SQL) {
 			source_check(&a->userdb[i], "user_query", &a->set->userdb[i].sql.user_query, mem);
-			if (!a->userdb[i].is_down)
-				source_check(&a->userdb[i], "iterate_query", &a->set->userdb[i].sql.iterate_query, mem);
+			source_check(&a->userdb[i], "iterate_query", &a->set->userdb[i].sql.iterate_query, mem);
 		}
 	arena_wipe(&mem);
 }
@@ -170,6 +191,7 @@ static void check_databases(struct authd *a)
 /* ---- the jail ---- */
 
 struct paths {
+	struct arena *mem;
 	const char *list[PATHS_MAX + 1];
 	size_t n;
 };
@@ -180,6 +202,24 @@ static void add_path(struct paths *p, const char *path)
 		p->list[p->n++] = path;
 }
 
+/*
+ * A database behind a socket: what its library reads at a connection (names of hosts, certificates, plug-ins). The files
+ * of its own words are read under our own account too.
+ */
+static void add_network(struct paths *p, const struct sql_settings *sql)
+{
+	static const char *const files[] = { "/etc/hosts", "/etc/resolv.conf", "/etc/nsswitch.conf", "/etc/host.conf",
+		"/etc/gai.conf", "/etc/services", "/etc/passwd", "/etc/ssl", "/etc/mysql", "/usr/share/ca-certificates",
+		"/usr/local/share/ca-certificates", "/lib", "/usr/lib", "/usr/local/lib", "/run/systemd/resolve" };
+	struct str rest = str_c(sql->connect), word;
+
+	for (size_t i = 0; i < sizeof files / sizeof *files; i++)
+		add_path(p, files[i]);
+	while (str_word(&rest, " \t\n='", &word))
+		if (word.p[0] == '/')
+			add_path(p, arena_cdup(p->mem, word));
+}
+
 /* The directory of a database, or the nearest one above it that is there yet. */
 static void add_database(struct authd *a, struct paths *p, const struct sql_settings *sql)
 {
@@ -187,7 +227,7 @@ static void add_database(struct authd *a, struct paths *p, const struct sql_sett
 	const char *path = database_path(a, sql);
 	char *dir;
 
-	if (path == NULL)
+	if (path == NULL || *path == '\0')
 		return;
 	dir = arena_cdup(a->set->mem, str_c(path));
 	do
@@ -199,21 +239,39 @@ static void add_database(struct authd *a, struct paths *p, const struct sql_sett
 
 static const char *enter_jail(struct authd *a)
 {
-	struct paths readable = { 0 }, writable = { 0 };
+	struct paths readable = { .mem = a->set->mem }, writable = { .mem = a->set->mem };
 	struct jail jail = { .role = JAIL_AUTHD,
 		.root = a->child.root,
 		.uid = a->child.uid,
 		.gid = a->child.gid,
 		.chroot_dir = *a->root ? a->root : NULL };
 
-	for (size_t i = 0; i < a->set->n_passdbs; i++)
+	for (size_t i = 0; i < a->set->n_passdbs; i++) {
 		add_database(a, &writable, &a->set->passdb[i].sql);
-	for (size_t i = 0; i < a->set->n_userdbs; i++)
+		add_path(&readable, db_directory(&a->set->passdb[i], a->set->mem));
+	}
+	for (size_t i = 0; i < a->set->n_userdbs; i++) {
 		add_database(a, &writable, &a->set->userdb[i].sql);
+		add_path(&readable, db_directory(&a->set->userdb[i], a->set->mem));
+	}
+	for (size_t i = 0; i < a->n_databases; i++)
+		if (!a->database[i].set->driver->is_local) {
+			add_network(&readable, a->database[i].set);
+			jail.role = JAIL_AUTHD_NET;
+		}
 	add_path(&readable, "/dev/urandom"); /* SQLite's */
 	jail.readable = readable.list;
 	jail.writable = writable.list;
 	return jail_enter(&jail);
+}
+
+static bool wants_shadow(const struct authd *a)
+{
+	bool wanted = false;
+
+	for (size_t i = 0; i < a->set->n_passdbs; i++)
+		wanted |= a->set->passdb[i].kind == DB_PASSWD;
+	return wanted;
 }
 
 int main(void)
@@ -224,15 +282,17 @@ int main(void)
 
 	a->child = (struct child){ .role = ROLE_AUTHD, .on_stop = on_stop, .on_status = on_status };
 	child_begin(&a->child);
-	snprintf(threads, sizeof threads, "%u", processors() + QUERY_THREADS);
-	setenv("UV_THREADPOOL_SIZE", threads, 1);
 	load_settings(a);
-	accounts_open(&a->accounts);
+	accounts_open(&a->accounts, wants_shadow(a));
+	a->passwd_files = passwd_files_new();
 	password_load();
 	a->root = choose_root(a);
 	key_secret_load(a);
 	server_bind(a);
 	open_databases(a);
+	/* libuv makes its threads at the first job. */
+	snprintf(threads, sizeof threads, "%u", a->n_threads);
+	setenv("UV_THREADPOOL_SIZE", threads, 1);
 	jail = enter_jail(a);
 	check_databases(a);
 	server_start(a);

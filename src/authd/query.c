@@ -1,163 +1,35 @@
 #include "authd/query.h"
 
-struct var {
-	char letter; /* %x; 0: has only the long form */
-	const char *name;
-	size_t at; /* of the struct str in struct vars */
+enum { SQL_MAX = 65536 };
+
+struct query_names {
+	struct arena *mem;
+	struct template whole; /* the query, with the names' variables in it */
+	const char *form[QUERY_FORMS];
+	size_t n;
 };
-#define AT(member) offsetof(struct vars, member)
-static const struct var vars_table[] = {
-	{ 'u', "user", AT(user) },
-	{ 'n', "username", AT(username) },
-	{ 'd', "domain", AT(domain) },
-	{ 's', "service", AT(service) },
-	{ 0, "protocol", AT(service) },
-	{ 'h', "home", AT(home) },
-	{ 'l', "local_ip", AT(local_ip) },
-	{ 0, "lip", AT(local_ip) },
-	{ 'r', "remote_ip", AT(remote_ip) },
-	{ 0, "rip", AT(remote_ip) },
-	{ 'a', "local_port", AT(local_port) },
-	{ 0, "lport", AT(local_port) },
-	{ 'b', "remote_port", AT(remote_port) },
-	{ 0, "rport", AT(remote_port) },
-	{ 'm', "mechanism", AT(mechanism) },
-	{ 'c', "secured", AT(secured) },
-	{ 'w', "password", AT(pass) },
-	{ 0, "session", AT(session) },
-	{ 0, "local_name", AT(local_name) },
-	{ 0, "auth_user", AT(user) },
-	{ 0, "orig_user", AT(orig_user) },
-	{ 0, "original_user", AT(orig_user) },
-};
-enum { N_VARS = sizeof vars_table / sizeof *vars_table };
-
-static const struct var *var_by_name(struct str name)
-{
-	for (size_t i = 0; i < N_VARS; i++)
-		if (str_eq(name, str_c(vars_table[i].name)))
-			return &vars_table[i];
-	return NULL;
-}
-
-static const struct var *var_by_letter(char c)
-{
-	for (size_t i = 0; i < N_VARS; i++)
-		if (c && vars_table[i].letter == c)
-			return &vars_table[i];
-	return NULL;
-}
-
-/* 2.4's "user|lower", "user|domain", "user | username | upper". */
-static bool take_filters(struct str inner, struct template_part *p)
-{
-	struct str word;
-
-	str_field(&inner, "|", &word);
-	p->var = var_by_name(str_trim(word));
-	while (p->var && str_field(&inner, "|", &word)) {
-		word = str_trim(word);
-		if (str_eq(word, STR("lower")))
-			p->lower = true;
-		else if (str_eq(word, STR("upper")))
-			p->upper = true;
-		else if (p->var->at == AT(user) && (str_eq(word, STR("username")) || str_eq(word, STR("domain"))))
-			p->var = var_by_name(word);
-		else
-			p->var = NULL;
-	}
-	return p->var != NULL;
-}
-
-/*
- * One variable at the start of s, which begins with "%". Returns its length in octets; 0: not understood. "%%" is one
- * literal "%".
- */
-static size_t take_var(struct str s, struct template_part *p)
-{
-	size_t i = 1;
-
-	if (s.n > 1 && s.p[1] == '%') {
-		p->text = str_sub(s, 1, 1);
-		return 2;
-	}
-	for (; i < s.n && (s.p[i] == 'L' || s.p[i] == 'U'); i++) {
-		p->lower |= s.p[i] == 'L';
-		p->upper |= s.p[i] == 'U';
-	}
-	if (i < s.n && s.p[i] == '{') {
-		ptrdiff_t end = str_chr(str_from(s, i), '}');
-
-		return end > 0 && take_filters(str_sub(s, i + 1, (size_t)end - 1), p) ? i + (size_t)end + 1 : 0;
-	}
-	p->var = i < s.n ? var_by_letter(s.p[i]) : NULL;
-	return p->var ? i + 1 : 0;
-}
-
-static const char *not_understood(struct arena *mem, struct str at)
-{
-	return arena_printf(mem,
-		"the variable at \"%.*s\" is not known; there are %%u %%n %%d %%s %%l %%r %%m, "
-		"%%{user} %%{username} %%{domain} … with L or U for lower and upper case",
-		(int)(at.n > 16 ? 16 : at.n), at.p);
-}
-
-static int add_part(struct template_part ***last, struct template_part part, struct arena *mem)
-{
-	struct template_part *p;
-
-	if (part.var == NULL && part.text.n == 0)
-		return 0;
-	p = arena_alloc(mem, sizeof *p);
-	*p = part;
-	p->next = NULL;
-	**last = p;
-	*last = &p->next;
-	return part.var != NULL;
-}
-
-/* Returns the number of variables, or -1. */
-static int compile(struct str text, struct arena *mem, struct template *out, const char **why)
-{
-	struct template_part **last = &out->first;
-	int n = 0;
-
-	*out = (struct template){ 0 };
-	text = arena_dup(mem, text);
-	while (text.n) {
-		ptrdiff_t at = str_chr(text, '%');
-		struct template_part p = { 0 };
-		size_t used;
-
-		add_part(&last, (struct template_part){ .text = at < 0 ? text : str_sub(text, 0, (size_t)at) }, mem);
-		if (at < 0)
-			break;
-		text = str_from(text, (size_t)at);
-		used = take_var(text, &p);
-		if (used == 0) {
-			*why = not_understood(mem, text);
-			return -1;
-		}
-		n += add_part(&last, p, mem);
-		text = str_from(text, used);
-	}
-	return n;
-}
-
-int template_compile(struct str text, struct arena *mem, struct template *out, const char **why)
-{
-	return compile(text, mem, out, why) < 0 ? -1 : 0;
-}
-
-/* ---- queries ---- */
 
 struct compiler {
 	struct arena *mem;
+	enum sql_dialect dialect;
 	struct query *q;
 	struct template **last;
-	struct buf sql;
+	struct template_part **last_part; /* of q->names */
+	struct buf sql;			  /* since the last variable in a name */
 	const char *why;
 };
+
+static struct str shortened(struct str s)
+{
+	return str_sub(s, 0, 16);
+}
+
+static size_t refuse(struct compiler *c, const char *what, struct str at, const char *hint)
+{
+	if (c->why == NULL)
+		c->why = arena_printf(c->mem, "%s at \"%.*s\" %s", what, STR_ARG(shortened(at)), hint);
+	return 0;
+}
 
 static void bind_value(struct compiler *c, const struct template *t)
 {
@@ -167,13 +39,75 @@ static void bind_value(struct compiler *c, const struct template *t)
 	*c->last = own;
 	c->last = &own->next;
 	c->q->n_params++;
-	buf_add_char(&c->sql, '?');
+	if (c->dialect == SQL_DOLLAR)
+		buf_addf(&c->sql, "$%zu", c->q->n_params);
+	else
+		buf_add_char(&c->sql, '?');
 }
 
-/* Length of the quoted run at the start of s, both quotes included; 0: not closed. A doubled quote is part of it. */
-static size_t quoted_length(struct str s)
+/* ---- variables in names ---- */
+
+static void add_part(struct compiler *c, const struct template_part *part)
 {
+	struct template_part *p = arena_alloc(c->mem, sizeof *p);
+
+	*p = *part;
+	p->next = NULL;
+	*c->last_part = p;
+	c->last_part = &p->next;
+}
+
+/* What was gathered so far becomes a piece of text. */
+static void flush_text(struct compiler *c)
+{
+	struct template_part text = { .is_text = true, .text = arena_dup(c->mem, buf_str(&c->sql)) };
+
+	if (c->q->names == NULL) {
+		c->q->names = arena_alloc(c->mem, sizeof *c->q->names);
+		c->q->names->mem = c->mem;
+		c->last_part = &c->q->names->whole.first;
+	}
+	add_part(c, &text);
+	buf_reset(&c->sql);
+}
+
+static bool add_name(struct compiler *c, const struct template *t, struct str at)
+{
+	if (t->is_free)
+		return refuse(c, "the variable", at,
+			"is part of a name, and the client can choose it; only values can be bound");
+	for (const struct template_part *p = t->first; p; p = p->next)
+		if (p->is_text) {
+			buf_add_str(&c->sql, p->text);
+		} else {
+			flush_text(c);
+			add_part(c, p);
+		}
+	return true;
+}
+
+/* ---- quotes ---- */
+
+/* Length of the quoted run at the start of s, both quotes included; 0: not closed. */
+static size_t quoted_length(const struct compiler *c, struct str s)
+{
+	bool has_backslash = c->dialect == SQL_BACKSLASH && s.p[0] != '`';
+
 	for (size_t i = 1; i < s.n; i++) {
+		struct template_part ignored;
+		const char *why;
+		size_t n = s.p[i] == '%' && i + 1 < s.n && s.p[i + 1] != s.p[0]
+				   ? template_var(str_from(s, i), c->mem, &ignored, &why)
+				   : 0;
+
+		if (n) {
+			i += n - 1; /* there may be quotes in it */
+			continue;
+		}
+		if (has_backslash && s.p[i] == '\\') {
+			i++;
+			continue;
+		}
 		if (s.p[i] != s.p[0])
 			continue;
 		if (i + 1 == s.n || s.p[i + 1] != s.p[0])
@@ -183,47 +117,41 @@ static size_t quoted_length(struct str s)
 	return 0;
 }
 
-static struct str undouble(struct arena *mem, struct str s)
+/* What MySQL makes of the octet behind a backslash; "%" and "_" keep theirs, for LIKE. */
+static void add_escaped(struct buf *out, char c)
 {
-	char *p = arena_alloc(mem, s.n + 1);
-	size_t n = 0;
+	static const char from[] = "0bnrtZ", to[] = "\0\b\n\r\t\032";
+	const char *at = c ? strchr(from, c) : NULL;
 
-	for (size_t i = 0; i < s.n; i++) {
-		p[n++] = s.p[i];
-		if (s.p[i] == '\'')
-			i++;
-	}
-	return str_pn(p, n);
+	if (c == '%' || c == '_')
+		buf_add_char(out, '\\');
+	buf_add_char(out, at ? to[at - from] : c);
 }
 
-/* Returns octets taken, 0 on error. */
-static size_t take_quoted(struct compiler *c, struct str s)
+/* The inner side of a quoted run, as the value that it stands for; variables untouched. */
+static struct str unquote(const struct compiler *c, struct str s, char quote)
 {
-	size_t n = quoted_length(s);
-	struct str inner = str_sub(s, 1, n ? n - 2 : 0);
-	struct template t;
-	int vars;
+	struct buf out = BUF_INIT(SQL_MAX);
+	struct str result;
 
-	if (n == 0) {
-		c->why = arena_printf(c->mem, "the quote at \"%.*s\" is not closed", (int)(s.n > 16 ? 16 : s.n), s.p);
-		return 0;
-	}
-	/* "user" in double quotes is a name in SQL, but MySQL and SQLite take it as text: guides use both. */
-	vars = compile(s.p[0] == '\'' ? undouble(c->mem, inner) : inner, c->mem, &t, &c->why);
-	if (vars < 0)
-		return 0;
-	if (vars && s.p[0] == '`') {
-		c->why = "a variable inside a name (`…`) cannot be bound; only values can";
-		return 0;
-	}
-	if (vars)
-		bind_value(c, &t);
-	else
-		for (size_t i = 0; i < n; i++) {
-			buf_add_char(&c->sql, s.p[i]);
-			i += s.p[i] == '%' && i + 1 < n && s.p[i + 1] == '%';
+	for (size_t i = 0; i < s.n; i++) {
+		struct template_part ignored;
+		const char *why;
+		size_t n = s.p[i] == '%' ? template_var(str_from(s, i), c->mem, &ignored, &why) : 0;
+
+		if (n) {
+			buf_add_str(&out, str_sub(s, i, n));
+			i += n - 1;
+		} else if (c->dialect == SQL_BACKSLASH && s.p[i] == '\\' && i + 1 < s.n) {
+			add_escaped(&out, s.p[++i]);
+		} else {
+			buf_add_char(&out, s.p[i]);
+			i += s.p[i] == quote;
 		}
-	return n;
+	}
+	result = arena_dup(c->mem, buf_str(&out));
+	buf_free(&out);
+	return result;
 }
 
 static bool is_name_octet(char ch)
@@ -231,54 +159,113 @@ static bool is_name_octet(char ch)
 	return ascii_is_alnum(ch) || ch == '_' || ch == '$';
 }
 
-static size_t take_bare(struct compiler *c, struct str s, char before)
+static void add_plain(struct compiler *c, struct str s)
 {
-	struct template t = { 0 };
-	struct template_part *p = arena_alloc(c->mem, sizeof *p);
-	size_t n = take_var(s, p);
-
-	if (n == 0) {
-		c->why = not_understood(c->mem, s);
-		return 0;
+	for (size_t i = 0; i < s.n; i++) {
+		buf_add_char(&c->sql, s.p[i]);
+		i += s.p[i] == '%' && i + 1 < s.n && s.p[i + 1] == '%';
 	}
-	if (p->var == NULL) {
-		buf_add_char(&c->sql, '%');
+}
+
+/* Returns octets taken, 0 on error. */
+static size_t take_quoted(struct compiler *c, struct str s, char before)
+{
+	size_t n = quoted_length(c, s);
+	struct str inner = str_sub(s, 1, n ? n - 2 : 0);
+	/* "user" in double quotes is a name in SQL, but MySQL and SQLite take it as text: guides use both. */
+	bool is_name = s.p[0] == '`' || (s.p[0] == '"' && c->dialect == SQL_DOLLAR);
+	struct template t;
+
+	if (n == 0)
+		return refuse(c, "the quote", s, "is not closed");
+	if (template_compile(is_name ? inner : unquote(c, inner, s.p[0]), c->mem, &t, &c->why) < 0)
+		return 0;
+	if (!t.has_vars) {
+		add_plain(c, str_sub(s, 0, n));
 		return n;
 	}
-	if (is_name_octet(before) || (n < s.n && is_name_octet(s.p[n]))) {
-		c->why = arena_printf(c->mem, "the variable at \"%.*s\" is part of a name; only values can be bound",
-			(int)(s.n > 16 ? 16 : s.n), s.p);
-		return 0;
+	if (is_name) {
+		buf_add_char(&c->sql, s.p[0]);
+		if (!add_name(c, &t, s))
+			return 0;
+		buf_add_char(&c->sql, s.p[0]);
+		return n;
 	}
-	t.first = p;
+	/* E'…', _utf8'…': the letter in front says what the text means. */
+	if (is_name_octet(before))
+		return refuse(c, "the text with a variable", s,
+			"has something in front of its quote; only plain text can be bound");
 	bind_value(c, &t);
 	return n;
 }
 
-int query_compile(struct str text, struct arena *mem, struct query *out, const char **why)
+static size_t take_bare(struct compiler *c, struct str s, char before)
 {
-	struct compiler c = { .mem = mem, .q = out, .last = &out->param, .sql = BUF_INIT(65536) };
+	struct template t;
+	struct template_part ignored;
+	size_t n = template_var(s, c->mem, &ignored, &c->why);
+
+	if (n == 0 || template_compile(str_sub(s, 0, n), c->mem, &t, &c->why) < 0)
+		return 0;
+	if (!t.has_vars)
+		buf_add_char(&c->sql, '%');
+	else if (is_name_octet(before) || (n < s.n && is_name_octet(s.p[n])))
+		return add_name(c, &t, s) ? n : 0;
+	else
+		bind_value(c, &t);
+	return n;
+}
+
+/* Octets of the comment at the start of s; 0: there is none. */
+static size_t comment_length(struct str s)
+{
+	ptrdiff_t end = str_chr(s, '\n');
+
+	if (str_has_prefix(s, STR("--")))
+		return end < 0 ? s.n : (size_t)end + 1;
+	for (size_t i = 2; str_has_prefix(s, STR("/*")) && i + 1 < s.n; i++)
+		if (s.p[i] == '*' && s.p[i + 1] == '/')
+			return i + 2;
+	return 0;
+}
+
+static size_t take_one(struct compiler *c, struct str s, char before)
+{
+	char ch = s.p[0];
+	size_t n = comment_length(s);
+
+	if (n) {
+		buf_add_char(&c->sql, ' ');
+		return n;
+	}
+	if (ch == '\'' || ch == '"' || ch == '`')
+		return take_quoted(c, s, before);
+	if (ch == '%')
+		return take_bare(c, s, before);
+	if (ch == '?' && c->dialect != SQL_DOLLAR)
+		return refuse(c, "the \"?\"", s, "stands outside of quotes; values come from %variables");
+	if (buf_add_char(&c->sql, ch) < 0)
+		c->why = "the query is longer than 65536 octets";
+	return 1;
+}
+
+int query_compile(struct str text, enum sql_dialect dialect, struct arena *mem, struct query *out, const char **why)
+{
+	struct compiler c = { .mem = mem, .dialect = dialect, .q = out, .last = &out->param, .sql = BUF_INIT(SQL_MAX) };
 	char before = 0;
 
 	*out = (struct query){ 0 };
 	text = arena_dup(mem, text);
 	while (text.n && c.why == NULL) {
-		char ch = text.p[0];
-		size_t n = 1;
+		size_t n = take_one(&c, text, before);
 
-		if (ch == '\'' || ch == '"' || ch == '`')
-			n = take_quoted(&c, text);
-		else if (ch == '%')
-			n = take_bare(&c, text, before);
-		else if (ch == '?')
-			c.why = "a \"?\" outside of quotes; values come from %variables";
-		else if (buf_add_char(&c.sql, ch) < 0)
-			c.why = "the query is longer than 65536 octets";
 		if (n)
 			before = text.p[n - 1];
 		text = str_from(text, n);
 	}
 	out->sql = c.why ? NULL : arena_cdup(mem, buf_str(&c.sql));
+	if (out->names && out->sql)
+		flush_text(&c);
 	buf_free(&c.sql);
 	*why = c.why;
 	return c.why ? -1 : 0;
@@ -286,31 +273,52 @@ int query_compile(struct str text, struct arena *mem, struct query *out, const c
 
 /* ---- use ---- */
 
-static void expand_part(const struct template_part *p, const struct vars *v, struct buf *out)
+static bool is_name(struct str s)
 {
-	struct str s = p->var ? *(const struct str *)(const void *)((const char *)v + p->var->at) : p->text;
-
-	for (size_t i = 0; i < s.n; i++) {
-		char ch = s.p[i];
-
-		if (p->lower)
-			ch = ascii_lower(ch);
-		else if (p->upper && ch >= 'a' && ch <= 'z')
-			ch = (char)(ch - 32);
-		buf_add_char(out, ch);
-	}
+	for (size_t i = 0; i < s.n; i++)
+		if (!ascii_is_alnum(s.p[i]) && s.p[i] != '_')
+			return false;
+	return true;
 }
 
-struct str template_expand(const struct template *t, const struct vars *v, struct arena *mem)
+static bool put_together(const struct query_names *names, const struct vars *v, struct arena *mem, struct buf *out)
 {
-	struct buf out = BUF_INIT(65536);
-	struct str result;
+	for (const struct template_part *p = names->whole.first; p; p = p->next) {
+		struct template_part alone = *p;
+		struct template one = { .first = &alone };
+		struct str value;
 
-	for (const struct template_part *p = t->first; p; p = p->next)
-		expand_part(p, v, &out);
-	result = arena_dup(mem, buf_str(&out));
-	buf_wipe(&out);
-	return result;
+		alone.next = NULL;
+		value = p->is_text ? p->text : template_expand(&one, v, mem);
+		if ((!p->is_text && !is_name(value)) || buf_add_str(out, value) < 0)
+			return false;
+	}
+	return true;
+}
+
+const char *query_sql(const struct query *q, const struct vars *v, const char **why)
+{
+	struct query_names *names = q->names;
+	struct buf text = BUF_INIT(SQL_MAX);
+	struct arena *mem;
+	const char *sql = NULL;
+
+	if (names == NULL)
+		return q->sql;
+	mem = arena_new(0);
+	*why = NULL;
+	if (!put_together(names, v, mem, &text))
+		*why = "the name of a column would have other characters than letters, digits and underscores";
+	for (size_t i = 0; *why == NULL && i < names->n; i++)
+		if (str_eq(buf_str(&text), str_c(names->form[i])))
+			sql = names->form[i];
+	if (*why == NULL && sql == NULL && names->n == QUERY_FORMS)
+		*why = "the query has had too many forms, by the names of columns in it";
+	if (*why == NULL && sql == NULL)
+		sql = names->form[names->n++] = arena_cdup(names->mem, buf_str(&text));
+	buf_free(&text);
+	arena_free(&mem);
+	return sql;
 }
 
 struct str *query_params(const struct query *q, const struct vars *v, struct arena *mem)
@@ -321,13 +329,4 @@ struct str *query_params(const struct query *q, const struct vars *v, struct are
 	for (const struct template *t = q->param; t; t = t->next)
 		params[i++] = template_expand(t, v, mem);
 	return params;
-}
-
-void vars_set_user(struct vars *v, struct str user)
-{
-	ptrdiff_t at = str_chr(user, '@');
-
-	v->user = user;
-	v->username = at < 0 ? user : str_sub(user, 0, (size_t)at);
-	v->domain = at < 0 ? STR("") : str_from(user, (size_t)at + 1);
 }

@@ -14,31 +14,48 @@ static struct vars example(void)
 static void test_queries(void **state)
 {
 	static const struct {
+		enum sql_dialect dialect;
 		const char *text, *sql, *params; /* parameters, each with "|" behind it */
 	} cases[] = {
-		{ "SELECT 1", "SELECT 1", "" },
-		{ "WHERE email = '%u'", "WHERE email = ?", "User1@Example1.com|" },
-		{ "WHERE email = %u", "WHERE email = ?", "User1@Example1.com|" },
-		{ "WHERE email = '%Lu'", "WHERE email = ?", "user1@example1.com|" },
-		{ "WHERE e = '%n@%d' AND s = '%s'", "WHERE e = ? AND s = ?", "User1@Example1.com|smtp|" },
-		{ "'/var/vmail/%d/%n' AS home", "? AS home", "/var/vmail/Example1.com/User1|" },
-		{ "WHERE n='%{username}' AND d='%{domain}'", "WHERE n=? AND d=?", "User1|Example1.com|" },
-		{ "'%{user|lower}' '%{user | username | upper}'", "? ?", "user1@example1.com|USER1|" },
-		{ "LIKE '%%x'", "LIKE '%x'", "" },
-		{ "'it''s %n'", "?", "it's User1|" },
-		{ "'it''s'", "'it''s'", "" },
-		{ "\"%u\"", "?", "User1@Example1.com|" },
-		{ "a = 'b?c'", "a = 'b?c'", "" },
-		{ "(%u,%d)", "(?,?)", "User1@Example1.com|Example1.com|" },
-		{ "a = '%Q'", NULL, "" },
-		{ "a = '%{nosuch}'", NULL, "" },
-		{ "a = '%{user", NULL, "" },
-		{ "a = '%u", NULL, "" },
-		{ "`enable%Ls`=1", NULL, "" },
-		{ "enable%s=1", NULL, "" },
-		{ "%sx=1", NULL, "" },
-		{ "a = ?", NULL, "" },
-		{ "a = %", NULL, "" },
+		{ 0, "SELECT 1", "SELECT 1", "" },
+		{ 0, "WHERE email = '%u'", "WHERE email = ?", "User1@Example1.com|" },
+		{ 0, "WHERE email = %u", "WHERE email = ?", "User1@Example1.com|" },
+		{ 0, "WHERE email = '%Lu'", "WHERE email = ?", "user1@example1.com|" },
+		{ 0, "WHERE e = '%n@%d' AND s = '%s'", "WHERE e = ? AND s = ?", "User1@Example1.com|smtp|" },
+		{ 0, "'/var/vmail/%d/%n' AS home", "? AS home", "/var/vmail/Example1.com/User1|" },
+		{ 0, "WHERE n='%{username}' AND d='%{domain}'", "WHERE n=? AND d=?", "User1|Example1.com|" },
+		{ 0, "'%{user|lower}' '%{user | username | upper}'", "? ?", "user1@example1.com|USER1|" },
+		{ 0, "'%{user | if('eq', 'x', 'a', 'b')}'", "?", "b|" },
+		{ 0, "LIKE '%%x'", "LIKE '%x'", "" },
+		{ 0, "'it''s %n'", "?", "it's User1|" },
+		{ 0, "'it''s'", "'it''s'", "" },
+		{ 0, "\"%u\"", "?", "User1@Example1.com|" },
+		{ 0, "a = 'b?c'", "a = 'b?c'", "" },
+		{ 0, "(%u,%d)", "(?,?)", "User1@Example1.com|Example1.com|" },
+		{ 0, "a -- it's\nb", "a  b", "" },
+		{ 0, "a /* it's */ = '%s'", "a   = ?", "smtp|" },
+		{ 0, "a = '%Q'", NULL, "" },
+		{ 0, "a = '%{nosuch}'", NULL, "" },
+		{ 0, "a = '%{user", NULL, "" },
+		{ 0, "a = '%u", NULL, "" },
+		{ 0, "`enable%Ls%Lc`=1", "`enablesmtp`=1", "" },
+		{ 0, "enable%s='%n' AND `x%{protocol | upper}` = %d", "enablesmtp=? AND `xSMTP` = ?",
+			"User1|Example1.com|" },
+		{ 0, "`enable%Lu`=1", NULL, "" },
+		{ 0, "%nx=1", NULL, "" },
+		{ 0, "`x%{lookup('user')}`", NULL, "" },
+		{ 0, "`x%r`", NULL, "" },
+		{ 0, "E'%u'", NULL, "" },
+		{ 0, "a = ?", NULL, "" },
+		{ 0, "a = %", NULL, "" },
+		{ SQL_DOLLAR, "WHERE e = '%n@%d' AND s = '%s'", "WHERE e = $1 AND s = $2", "User1@Example1.com|smtp|" },
+		{ SQL_DOLLAR, "\"enable%Ls\"=1 AND j ? 'x'", "\"enablesmtp\"=1 AND j ? 'x'", "" },
+		{ SQL_DOLLAR, "\"%u\"", NULL, "" },
+		{ SQL_DOLLAR, "'a\\%n'", "$1", "a\\User1|" },
+		{ SQL_BACKSLASH, "'it\\'s %n'", "?", "it's User1|" },
+		{ SQL_BACKSLASH, "'a\\\\', '%n'", "'a\\\\', ?", "User1|" },
+		{ SQL_BACKSLASH, "'\\n%n\\%'", NULL, "" },
+		{ SQL_BACKSLASH, "\"say \\\"%n\\\"\"", "?", "say \"User1\"|" },
 	};
 	struct vars v = example();
 
@@ -48,11 +65,11 @@ static void test_queries(void **state)
 		struct buf got = BUF_INIT(4096);
 		const char *why = NULL;
 		struct query q;
-		int r = query_compile(str_c(cases[i].text), mem, &q, &why);
+		int r = query_compile(str_c(cases[i].text), cases[i].dialect, mem, &q, &why);
 
 		check_int(r, cases[i].sql ? 0 : -1);
 		check((why != NULL) == (r < 0));
-		check_str(str_c(q.sql), cases[i].sql ? cases[i].sql : "");
+		check_str(str_c(r == 0 ? query_sql(&q, &v, &why) : NULL), cases[i].sql ? cases[i].sql : "");
 		if (r == 0) {
 			struct str *p = query_params(&q, &v, mem);
 
@@ -65,6 +82,32 @@ static void test_queries(void **state)
 	}
 }
 
+/* A form of a query stays where it is, and there are not too many of them. */
+static void test_names(void **state)
+{
+	struct arena *mem = arena_new(0);
+	struct vars v = example();
+	const char *why, *first;
+	struct query q;
+	int n = 0;
+
+	(void)state;
+	check_int(query_compile(STR("`x%s`"), SQL_BACKSLASH, mem, &q, &why), 0);
+	first = query_sql(&q, &v, &why);
+	v.service = STR("sieve");
+	check(query_sql(&q, &v, &why) != first);
+	v.service = STR("smtp");
+	check(query_sql(&q, &v, &why) == first);
+	v.service = STR("a`b");
+	check(query_sql(&q, &v, &why) == NULL && why);
+	for (int i = 0; i < 2 * QUERY_FORMS; i++) {
+		v.service = str_c(arena_printf(mem, "s%d", i));
+		n += query_sql(&q, &v, &why) != NULL;
+	}
+	check_int(n, QUERY_FORMS - 2);
+	arena_free(&mem);
+}
+
 /* Whatever a user is called, the text of the query stays the same. */
 static void test_injection(void **state)
 {
@@ -74,7 +117,7 @@ static void test_injection(void **state)
 	struct query q;
 
 	(void)state;
-	check_int(query_compile(STR("SELECT x FROM t WHERE e = '%u'"), mem, &q, &why), 0);
+	check_int(query_compile(STR("SELECT x FROM t WHERE e = '%u'"), SQL_QUESTION, mem, &q, &why), 0);
 	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
 		struct vars v = { 0 };
 
@@ -139,8 +182,8 @@ static void test_verdicts(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(test_queries), cmocka_unit_test(test_injection),
-		cmocka_unit_test(test_cache), cmocka_unit_test(test_verdicts) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_queries), cmocka_unit_test(test_names),
+		cmocka_unit_test(test_injection), cmocka_unit_test(test_cache), cmocka_unit_test(test_verdicts) };
 
 	return test_run(tests);
 }

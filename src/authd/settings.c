@@ -92,6 +92,7 @@ static void load_username(struct loader *l)
 	s->username_translation = settings_keep(l, dovecot_value(first, "auth_username_translation", ""));
 	s->default_realm = settings_keep(
 		l, dovecot_value(first, "auth_default_realm", dovecot_value(first, "auth_default_domain", "")));
+	s->master_separator = settings_keep(l, dovecot_value(first, "auth_master_user_separator", ""));
 	n = dovecot_get(first, "auth_username_translation");
 	if (strlen(s->username_translation) % 2)
 		settings_complain(l, n,
@@ -120,205 +121,10 @@ static void load_new_scheme(struct loader *l)
 			l, n, "gatepost_new_password_scheme = %s: %s", l->set->new_scheme, password_err_text(r));
 }
 
-/* ---- SQL ---- */
-
-static void load_query(struct loader *l, const struct dovecot_node *list, const char *key, struct query *q)
-{
-	const struct dovecot_node *n = dovecot_get(list, key);
-	const char *why;
-
-	if (n && *n->value && query_compile(str_c(n->value), l->set->mem, q, &why) < 0)
-		settings_complain(l, n, "%s: %s", key, why);
-}
-
-static void load_driver(
-	struct loader *l, const struct dovecot_node *at, const struct dovecot_node *driver, struct sql_settings *sql)
-{
-	if (driver == NULL)
-		settings_complain(l, at, "no database driver; there should be \"driver = sqlite\" in %s", sql->file);
-	else if ((sql->driver = sql_driver_find(driver->value)) == NULL)
-		settings_complain(l, driver, "the driver \"%s\" is not available; there is sqlite", driver->value);
-}
-
-static void load_scheme(struct loader *l, const struct dovecot_node *n, struct sql_settings *sql)
-{
-	int r;
-
-	/* Dovecot's CRYPT is all that crypt(3) knows, MD5-CRYPT (what 2.3 falls back to) included. */
-	sql->scheme = settings_keep(l, n ? n->value : "CRYPT");
-	r = password_scheme_check(str_c(sql->scheme), l->set->allow_weak);
-	if (r < 0)
-		settings_complain(l, n, "%s = %s: %s", n->key, sql->scheme, password_err_text(r));
-}
-
-/* dovecot-sql.conf.ext of 2.3. */
-static void load_sql_file(struct loader *l, const struct dovecot_node *args, struct sql_settings *sql)
-{
-	size_t before = l->errors->n;
-	struct dovecot_conf *c;
-	const struct dovecot_node *n;
-	const char *path = args->value;
-
-	if (*path != '/' && strrchr(args->file, '/'))
-		path = arena_printf(
-			l->set->mem, "%.*s/%s", (int)(strrchr(args->file, '/') - args->file), args->file, path);
-	sql->file = settings_keep(l, path);
-	c = dovecot_load_flat(sql->file, l->errors);
-	if (l->errors->n == before) {
-		load_driver(l, args, dovecot_get(c->first, "driver"), sql);
-		n = dovecot_get(c->first, "connect");
-		sql->connect = settings_keep(l, n ? n->value : "");
-		if (*sql->connect == '\0')
-			buf_addf(l->errors, "%s: \"connect\" is missing; it should name the database\n", sql->file);
-		load_scheme(l, dovecot_get(c->first, "default_pass_scheme"), sql);
-		load_query(l, c->first, "password_query", &sql->password_query);
-		load_query(l, c->first, "user_query", &sql->user_query);
-		load_query(l, c->first, "iterate_query", &sql->iterate_query);
-	}
-	dovecot_free(&c);
-}
-
-/* 2.4: sql_driver and sqlite_path outside, the queries in the block itself. */
-static void load_sql_inline(
-	struct loader *l, const struct dovecot_node *block, struct sql_settings *sql, bool is_passdb)
-{
-	const struct dovecot_node *first = l->conf->first, *scheme;
-	const char *prefix = is_passdb ? "passdb_default_password_scheme" : "userdb_default_password_scheme";
-
-	sql->file = settings_keep(l, block->file);
-	load_driver(l, block, dovecot_get(first, "sql_driver"), sql);
-	sql->connect = settings_keep(l, dovecot_value(first, "sqlite_path", ""));
-	if (*sql->connect == '\0')
-		settings_complain(l, block, "no database; there should be \"sqlite_path = FILE\"");
-	scheme = dovecot_get(block->child, prefix);
-	load_scheme(l, scheme ? scheme : dovecot_get(block->child, "default_password_scheme"), sql);
-	load_query(l, block->child, "query", is_passdb ? &sql->password_query : &sql->user_query);
-	load_query(l, block->child, is_passdb ? "passdb_sql_query" : "userdb_sql_query",
-		is_passdb ? &sql->password_query : &sql->user_query);
-	load_query(l, block->child, "iterate_query", &sql->iterate_query);
-}
-
-/* What would change who gets in must not be passed over in silence. */
-static void refuse_unknown(struct loader *l, const struct dovecot_node *block, const char *const *known)
-{
-	for (const struct dovecot_node *n = block->child; n; n = n->next) {
-		const char *const *k = known;
-
-		while (*k && strcmp(*k, n->key) != 0)
-			k++;
-		if (*k == NULL)
-			settings_complain(l, n,
-				"%s in a %s block is not supported; without it the block would mean something else",
-				n->key, block->key);
-	}
-}
-
-static const char *block_driver(const struct dovecot_node *block)
-{
-	const char *driver = dovecot_value(block->child, "driver", NULL);
-
-	return driver ? driver : dovecot_value(block->child, "passdb_driver", *block->name ? block->name : "");
-}
-
-static void load_sql(struct loader *l, const struct dovecot_node *block, struct sql_settings *sql, bool is_passdb)
-{
-	const struct dovecot_node *args = dovecot_get(block->child, "args");
-
-	if (args)
-		load_sql_file(l, args, sql);
-	else
-		load_sql_inline(l, block, sql, is_passdb);
-}
-
-static void load_passdb(struct loader *l, const struct dovecot_node *block)
-{
-	static const char *const known[] = { "driver", "args", "query", "passdb_sql_query", "default_password_scheme",
-		"passdb_default_password_scheme", "iterate_query", "auth_verbose", "name", NULL };
-	struct settings *s = l->set;
-	struct sql_settings *sql;
-
-	if (strcmp(block_driver(block), "oauth2") == 0)
-		return; /* load_oauth2() */
-	refuse_unknown(l, block, known);
-	if (strcmp(block_driver(block), "sql") != 0) {
-		settings_complain(l, block, "passdb driver \"%s\" is not available; there is \"driver = sql\"",
-			block_driver(block));
-		return;
-	}
-	if (s->n_passdbs == DB_MAX) {
-		settings_complain(l, block, "more than %d passdb blocks", DB_MAX);
-		return;
-	}
-	sql = &s->passdb[s->n_passdbs++].sql;
-	load_sql(l, block, sql, true);
-	if (sql->driver && sql->password_query.sql == NULL && !l->errors->n)
-		settings_complain(
-			l, block, "no password_query in %s; it should select the columns user and password", sql->file);
-}
-
-/* args = uid=vmail gid=vmail home=/var/vmail/%d/%n */
-static void load_static(struct loader *l, const struct dovecot_node *block, struct userdb *u)
-{
-	const struct dovecot_node *args = dovecot_get(block->child, "args");
-	struct str rest = str_c(args ? args->value : ""), word;
-	const char *why;
-
-	while (str_word(&rest, " \t", &word) && u->n_fields < STATIC_MAX) {
-		ptrdiff_t eq = str_chr(word, '=');
-		struct static_field *f = &u->field[u->n_fields++];
-
-		f->key = arena_cdup(l->set->mem, eq < 0 ? word : str_sub(word, 0, (size_t)eq));
-		if (template_compile(eq < 0 ? STR("") : str_from(word, (size_t)eq + 1), l->set->mem, &f->value, &why) <
-			0)
-			settings_complain(l, args, "%s: %s", f->key, why);
-	}
-}
-
-static void load_userdb(struct loader *l, const struct dovecot_node *block)
-{
-	static const char *const known[] = { "driver", "args", "query", "userdb_sql_query", "iterate_query",
-		"auth_verbose", "name", NULL };
-	struct settings *s = l->set;
-	const char *driver = block_driver(block);
-	struct userdb *u = &s->userdb[s->n_userdbs];
-
-	if (strcmp(driver, "prefetch") == 0)
-		return; /* a remark for services that log in and deliver in one go */
-	refuse_unknown(l, block, known);
-	if (s->n_userdbs == DB_MAX) {
-		settings_complain(l, block, "more than %d userdb blocks", DB_MAX);
-		return;
-	}
-	s->n_userdbs++;
-	if (strcmp(driver, "static") == 0) {
-		load_static(l, block, u);
-		return;
-	}
-	if (strcmp(driver, "sql") != 0) {
-		settings_complain(
-			l, block, "userdb driver \"%s\" is not available; there are sql, static and prefetch", driver);
-		return;
-	}
-	load_sql(l, block, &u->sql, false);
-	if (u->sql.driver && u->sql.user_query.sql == NULL && !l->errors->n)
-		settings_complain(l, block, "no user_query in %s", u->sql.file);
-}
-
-static void load_blocks(struct loader *l)
-{
-	const struct dovecot_node *n, *first = l->conf->first;
-
-	for (n = first; (n = dovecot_section(n, "passdb")); n = n->next)
-		load_passdb(l, n);
-	for (n = first; (n = dovecot_section(n, "userdb")); n = n->next)
-		load_userdb(l, n);
-	load_listeners(l);
-}
-
 /* Settings of Dovecot's that would change who gets in, or how, and that are not obeyed here. */
 static void warn_ignored(struct loader *l)
 {
-	static const char *const names[] = { "auth_master_user_separator", "auth_policy_server_url", "auth_realms" };
+	static const char *const names[] = { "auth_policy_server_url", "auth_realms" };
 
 	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
 		const struct dovecot_node *n = dovecot_get(l->conf->first, names[i]);
@@ -350,8 +156,9 @@ struct settings *settings_load(const char *file, struct buf *errors, struct buf 
 	load_username(&l);
 	load_anonymous(&l);
 	load_new_scheme(&l);
-	load_blocks(&l);
+	load_dbs(&l);
 	load_oauth2(&l);
+	load_listeners(&l);
 	warn_ignored(&l);
 	if (errors->n == 0 && s->n_passdbs == 0 && !s->oauth2.is_set)
 		buf_addf(errors, "%s: no passdb; there should be \"passdb { driver = sql  args = FILE }\"\n", file);

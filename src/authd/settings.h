@@ -12,28 +12,42 @@
 
 #include <sys/types.h>
 
-enum { MECHS_MAX = 24, DB_MAX = 8, LISTENERS_MAX = 16, STATIC_MAX = 16 };
+enum { MECHS_MAX = 24, DB_MAX = 8, LISTENERS_MAX = 16, FIELDS_MAX = 32 };
 
 struct sql_settings {
 	const char *file; /* where the queries stand, for messages; NULL: this block has no SQL */
 	const struct sql_driver *driver;
 	const char *connect; /* may hold a password */
 	const char *scheme;  /* default_pass_scheme */
-	struct query password_query, user_query, iterate_query;
+	struct query password_query, user_query, iterate_query, update_query;
 };
 
-struct passdb {
-	struct sql_settings sql;
-};
+enum db_kind { DB_SQL, DB_STATIC, DB_PASSWD_FILE, DB_PASSWD };
+/* After a lookup: is that the answer, and does another block have a say? */
+enum db_rule { RULE_RETURN_OK, RULE_RETURN, RULE_RETURN_FAIL, RULE_CONTINUE, RULE_CONTINUE_OK, RULE_CONTINUE_FAIL };
+enum db_skip { SKIP_NEVER, SKIP_DONE /* after a success before it */, SKIP_NOT_DONE };
 
-struct static_field {
+struct db_field {
 	const char *key;
 	struct template value;
 };
-struct userdb {
-	struct sql_settings sql; /* sql.file == NULL: static */
-	struct static_field field[STATIC_MAX];
-	size_t n_fields;
+struct db_fields {
+	struct db_field field[FIELDS_MAX];
+	size_t n;
+};
+struct db { /* a passdb or userdb block */
+	enum db_kind kind;
+	const char *name; /* "sql", for the log */
+	const char *file;
+	struct sql_settings sql; /* sql.scheme is that of any kind */
+	struct db_fields fields; /* DB_STATIC */
+	struct db_fields defaults, overrides;
+	struct template path, username_format; /* DB_PASSWD_FILE */
+	enum db_rule on_success, on_failure, on_internalfail;
+	enum db_skip skip;
+	bool deny;				  /* who is found in it is refused */
+	bool master;				  /* those in it may log in as others */
+	const char *mechanisms, *username_filter; /* "": all */
 };
 
 enum listener_type { LISTEN_AUTH, LISTEN_LOGIN, LISTEN_USERDB, LISTEN_MASTER };
@@ -53,9 +67,9 @@ struct settings {
 	struct arena *mem;
 	const struct sasl_mech *mech[MECHS_MAX];
 	size_t n_mechs;
-	struct passdb passdb[DB_MAX];
+	struct db passdb[DB_MAX];
 	size_t n_passdbs;
-	struct userdb userdb[DB_MAX];
+	struct db userdb[DB_MAX];
 	size_t n_userdbs;
 	struct listener_settings listener[LISTENERS_MAX];
 	size_t n_listeners;
@@ -63,6 +77,8 @@ struct settings {
 	const char *username_chars;	  /* "": all */
 	const char *username_translation; /* pairs: from, to */
 	const char *default_realm;
+	const char *master_separator; /* "": none */
+	bool has_master;
 	uint64_t failure_delay_ms;
 	uint64_t cache_octets, cache_ttl_ms, cache_negative_ttl_ms;
 	bool verbose, allow_weak;

@@ -17,6 +17,16 @@ void settings_complain(struct loader *l, const struct dovecot_node *n, const cha
 /* A copy that lives as long as the settings. */
 const char *settings_keep(struct loader *l, const char *s);
 
+/*
+ * What a "driver = sql" block names: with args =, a dovecot-sql.conf.ext of 2.3, else what stands in the block and around
+ * it (2.4).
+ */
+void load_sql(struct loader *l, const struct dovecot_node *block, struct sql_settings *sql, bool is_passdb);
+/* All passdb and userdb blocks. */
+void load_dbs(struct loader *l);
+/* *scheme is `name`, which stands at that node, and is looked at. */
+void load_scheme(struct loader *l, const struct dovecot_node *at, const char *name, const char **scheme);
+
 /* All listeners of all "service auth" blocks. */
 void load_listeners(struct loader *l);
 

@@ -1,83 +1,114 @@
 #include "authd/source.h"
 
 #include "authd/row_cache.h"
+#include "authd/sql_connect.h"
 #include "base/log.h"
 
 #include <inttypes.h>
+#include <stdatomic.h>
 
-void source_init(struct source *s, const struct sql_settings *set, const char *root, struct pool *pool,
-	struct row_cache *cache, unsigned index)
+unsigned database_init(struct database *db, const struct sql_settings *set, const char *root, uv_loop_t *loop,
+	unsigned max_waiting, uint64_t max_wait_ms)
 {
-	*s = (struct source){ .set = set, .root = root, .pool = pool, .cache = cache, .index = index };
-	uv_mutex_init(&s->lock);
+	unsigned conns = set->driver->is_local ? LOCAL_CONNS : sql_connect_conns(set->connect);
+
+	memset(db, 0, sizeof *db);
+	db->set = set;
+	db->root = root;
+	uv_mutex_init(&db->lock);
+	pool_init(&db->pool, loop, conns, max_waiting, max_wait_ms);
 	if (set->driver->is_local)
-		s->in_loop = set->driver->open(set->connect, root);
+		db->in_loop = set->driver->open(set->connect, root);
+	return conns;
+}
+
+void source_init(
+	struct source *s, const struct sql_settings *set, struct database *db, struct row_cache *cache, unsigned index)
+{
+	*s = (struct source){ .set = set, .db = db, .cache = cache, .index = index };
 }
 
 /* One line when it goes, one when it is back. */
-static void note(struct source *s, const struct lookup *l, int r)
+static void note(struct source *s, const struct lookup *l)
 {
-	if (r == 0) {
-		if (s->is_down)
-			log_info("users database of %s works again", s->set->file);
-		s->is_down = false;
+	struct database *db = s->db;
+
+	s->n_failed += l->error != 0;
+	if (l->error == -SQL_EVALUE) {
+		log_warn("auth: %s (%s in %s)", l->why, l->what, s->set->file);
 		return;
 	}
-	s->n_failed++;
-	if (!s->is_down)
+	if (l->is_trial)
+		db->is_tried = false;
+	if (l->error == 0 && db->is_down)
+		log_info("users database of %s works again", s->set->file);
+	if (l->error != 0 && !db->is_down)
 		log_warn("users database %s (%s in %s); logins get a temporary failure until it works",
 			l->why ? l->why : "is locked", l->what, s->set->file);
-	s->is_down = true;
+	db->is_down = l->error != 0;
+	db->again_ms = uv_now(db->pool.loop) + SQL_AGAIN_MS;
+	atomic_store(&db->fails_at_once, db->is_down && !s->set->driver->is_local);
 }
 
-static struct sql_conn *take_spare(struct source *s)
+static struct sql_conn *take_spare(struct database *db)
 {
 	struct sql_conn *c = NULL;
 
-	uv_mutex_lock(&s->lock);
-	if (s->n_spare)
-		c = s->spare[--s->n_spare];
-	uv_mutex_unlock(&s->lock);
-	return c ? c : s->set->driver->open(s->set->connect, s->root);
+	uv_mutex_lock(&db->lock);
+	if (db->n_spare)
+		c = db->spare[--db->n_spare];
+	uv_mutex_unlock(&db->lock);
+	return c ? c : db->set->driver->open(db->set->connect, db->root);
 }
 
-static void give_back(struct source *s, struct sql_conn *c)
+static void give_back(struct database *db, struct sql_conn *c)
 {
-	uv_mutex_lock(&s->lock);
-	if (s->n_spare < SPARE_CONNS) {
-		s->spare[s->n_spare++] = c;
+	uv_mutex_lock(&db->lock);
+	if (db->n_spare < SPARE_CONNS) {
+		db->spare[db->n_spare++] = c;
 		c = NULL;
 	}
-	uv_mutex_unlock(&s->lock);
+	uv_mutex_unlock(&db->lock);
 	if (c)
-		s->set->driver->close(&c);
+		db->set->driver->close(&c);
 }
 
-static int ask(struct lookup *l, struct sql_conn *c, unsigned wait_ms)
+static void ask(struct lookup *l, struct sql_conn *c, unsigned wait_ms)
 {
-	return l->source->set->driver->run(
-		c, l->query->sql, l->params, l->query->n_params, wait_ms, l->max_rows, l->mem, &l->rows, &l->why);
+	l->error = l->source->set->driver->run(
+		c, l->sql, l->params, l->n_params, wait_ms, l->max_rows, l->mem, &l->rows, &l->why);
 }
 
 static void in_thread(struct job *j)
 {
 	struct lookup *l = container_of(j, struct lookup, job);
-	struct sql_conn *c = take_spare(l->source);
+	struct database *db = l->source->db;
+	struct sql_conn *c;
 
-	l->result = ask(l, c, SQL_WAIT_MS) == 0 ? LOOKUP_DONE : LOOKUP_FAILED;
-	give_back(l->source, c);
+	/* It went while this one waited: do not let all of them find that out for themselves. */
+	if (!l->is_trial && atomic_load(&db->fails_at_once)) {
+		l->error = -SQL_EDOWN;
+		return;
+	}
+	c = take_spare(db);
+	ask(l, c, db->set->driver->is_local ? SQL_WAIT_MS : SQL_ANSWER_MS);
+	give_back(db, c);
 }
 
+/* From the database, or in its stead from what it said before. */
 static void finish(struct lookup *l)
 {
 	struct source *s = l->source;
+	uint64_t now = uv_now(s->db->pool.loop);
 
-	note(s, l, l->result == LOOKUP_DONE ? 0 : -1);
+	l->result = l->error == 0 ? LOOKUP_DONE : LOOKUP_FAILED;
+	if (l->error)
+		l->rows = NULL;
 	if (l->key.n == 0)
 		return;
 	if (l->result == LOOKUP_DONE) {
-		row_cache_put(s->cache, l->key, l->rows, uv_now(s->pool->loop));
-	} else if (row_cache_get(s->cache, l->key, uv_now(s->pool->loop), true, l->mem, &l->rows)) {
+		row_cache_put(s->cache, l->key, l->rows, now);
+	} else if (row_cache_get(s->cache, l->key, now, true, l->mem, &l->rows)) {
 		/* An expired answer is better than none. */
 		l->result = LOOKUP_DONE;
 		l->from_cache = true;
@@ -88,12 +119,15 @@ static void from_thread(struct job *j, bool dropped)
 {
 	struct lookup *l = container_of(j, struct lookup, job);
 
-	if (dropped) {
-		l->result = LOOKUP_FAILED;
-		l->rows = NULL;
-	} else {
-		finish(l);
+	if (dropped || j->cancelled) {
+		/* Nothing was learnt. */
+		if (l->is_trial)
+			l->source->db->is_tried = false;
+		l->error = -SQL_EBUSY;
+	} else if (l->why || l->error == 0) {
+		note(l->source, l);
 	}
+	finish(l);
 	l->done(l);
 }
 
@@ -103,8 +137,8 @@ static struct str cache_key(const struct lookup *l)
 	struct str key;
 
 	/* All that the answer depends on: which query, and every value that is bound in it, with its length. */
-	buf_addf(&b, "%u:%s", l->source->index, l->what);
-	for (size_t i = 0; i < l->query->n_params; i++) {
+	buf_addf(&b, "%u:%s:%p", l->source->index, l->what, (const void *)l->sql);
+	for (size_t i = 0; i < l->n_params; i++) {
 		buf_addf(&b, ":%zu:", l->params[i].n);
 		buf_add_str(&b, l->params[i]);
 	}
@@ -113,50 +147,90 @@ static struct str cache_key(const struct lookup *l)
 	return key;
 }
 
+/* While a database behind a socket is down, one lookup a second tries it; the others fail at once. */
+static bool may_ask(struct lookup *l)
+{
+	struct database *db = l->source->db;
+
+	if (!db->is_down || l->source->set->driver->is_local)
+		return true;
+	if (db->is_tried || uv_now(db->pool.loop) < db->again_ms)
+		return false;
+	db->is_tried = l->is_trial = true;
+	return true;
+}
+
+static void prepare(struct lookup *l, struct source *s, const char *what, const struct query *q, const struct vars *v)
+{
+	l->source = s;
+	l->what = what;
+	l->sql = query_sql(q, v, &l->why);
+	l->n_params = q->n_params;
+	l->params = query_params(q, v, l->mem);
+	l->rows = NULL;
+	l->from_cache = l->is_trial = false;
+	l->error = -SQL_EBUSY;
+}
+
 int lookup_start(struct lookup *l, struct source *s, const char *what, const struct query *q, const struct vars *v,
 	struct arena *mem, size_t max_rows, bool use_cache)
 {
-	int r = -SQL_EBUSY;
-
-	l->source = s;
-	l->what = what;
-	l->query = q;
 	l->mem = mem;
 	l->max_rows = max_rows;
-	l->params = query_params(q, v, mem);
-	l->rows = NULL;
-	l->from_cache = false;
+	l->why = NULL;
+	prepare(l, s, what, q, v);
 	s->n_lookups++;
+	if (l->sql == NULL) {
+		l->error = -SQL_EVALUE;
+		note(s, l);
+		l->result = LOOKUP_FAILED;
+		return 1;
+	}
 	if (s->cache && max_rows)
 		l->key = cache_key(l);
-	if (l->key.n && use_cache && row_cache_get(s->cache, l->key, uv_now(s->pool->loop), false, mem, &l->rows)) {
+	if (l->key.n && use_cache && row_cache_get(s->cache, l->key, uv_now(s->db->pool.loop), false, mem, &l->rows)) {
 		l->result = LOOKUP_DONE;
 		l->from_cache = true;
 		return 1;
 	}
-	/* A whole list is long; it goes to a thread. */
-	if (s->in_loop && max_rows)
-		r = ask(l, s->in_loop, 0);
-	if (r != -SQL_EBUSY) {
-		l->result = r == 0 ? LOOKUP_DONE : LOOKUP_FAILED;
+	if (!may_ask(l)) {
 		finish(l);
 		return 1;
 	}
+	/* A whole list is long; it goes to a thread. */
+	if (s->db->in_loop && max_rows)
+		ask(l, s->db->in_loop, 0);
+	if (l->error != -SQL_EBUSY) {
+		note(s, l);
+		finish(l);
+		return 1;
+	}
+	l->why = NULL;
 	l->job = (struct job){ .run = in_thread, .done = from_thread };
-	if (pool_submit(s->pool, &l->job, v->user, v->remote_ip) == 0)
+	if (pool_submit(&s->db->pool, &l->job, v->user, v->remote_ip) == 0)
 		return 0;
-	l->result = LOOKUP_FAILED;
+	if (l->is_trial)
+		s->db->is_tried = false;
+	finish(l);
 	return 1;
 }
 
 void source_check(struct source *s, const char *what, const struct query *q, struct arena *mem)
 {
-	struct lookup l = { .source = s, .what = what, .query = q, .mem = mem, .max_rows = 1 };
+	struct lookup l = { .mem = mem, .max_rows = 1 };
 	struct vars v = { 0 };
+	struct sql_conn *c = s->db->in_loop;
 
-	if (s->in_loop == NULL || q->sql == NULL)
+	if (q->sql == NULL || q->names || s->db->is_down)
 		return;
 	vars_set_user(&v, STR("nobody@invalid"));
-	l.params = query_params(q, &v, mem);
-	note(s, &l, ask(&l, s->in_loop, SQL_WAIT_MS));
+	prepare(&l, s, what, q, &v);
+	if (c == NULL)
+		c = take_spare(s->db);
+	ask(&l, c, SQL_WAIT_MS);
+	if (c != s->db->in_loop)
+		give_back(s->db, c);
+	/* An empty domain may well not fit a column of numbers; that is not the database's fault. */
+	if (l.error != -SQL_EVALUE)
+		note(s, &l);
 }

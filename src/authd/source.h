@@ -8,21 +8,36 @@
 #include "authd/pool.h"
 #include "authd/settings.h"
 
-enum { SPARE_CONNS = 8, SQL_WAIT_MS = 2000, SQL_MAX_ROWS = 2 };
+enum {
+	SPARE_CONNS = 32,
+	LOCAL_CONNS = 2,
+	SQL_WAIT_MS = 2000,   /* for a lock of a local database */
+	SQL_ANSWER_MS = 8000, /* for one behind a socket: less than its client waits */
+	SQL_AGAIN_MS = 1000,  /* one that is down is tried again so often */
+	SQL_MAX_ROWS = 2
+};
 
 struct row_cache;
 
-struct source {
+struct database { /* shared by all sources with the same driver and connect = */
 	const struct sql_settings *set;
 	const char *root;
-	struct pool *pool;	  /* for what would block */
+	struct pool pool;	  /* for what would block; as many threads as there may be connections */
 	struct sql_conn *in_loop; /* NULL: the driver has none */
 	uv_mutex_t lock;	  /* of spare */
 	struct sql_conn *spare[SPARE_CONNS];
 	size_t n_spare;
+	bool is_down;  /* said so in the log */
+	bool is_tried; /* while it is down: a lookup is under way that will show whether it still is */
+	uint64_t again_ms;
+	_Atomic bool fails_at_once; /* is_down, for those that wait in the pool */
+};
+
+struct source {
+	const struct sql_settings *set;
+	struct database *db;
 	struct row_cache *cache; /* shared by all sources; NULL: off */
 	unsigned index;		 /* of the source: part of the cache's key */
-	bool is_down;		 /* said so in the log */
 	uint64_t n_lookups, n_failed;
 };
 
@@ -37,18 +52,23 @@ struct lookup { /* embedded; zeroed before lookup_start() */
 	/* source.c's */
 	struct source *source;
 	const char *what; /* "password_query" */
-	const struct query *query;
+	const char *sql;
+	size_t n_params;
 	struct str *params;
 	size_t max_rows;
 	struct arena *mem;
 	struct str key; /* of the cache */
 	const char *why;
+	int error;     /* 0, or -enum sql_err */
+	bool is_trial; /* it shows whether the database still is down */
 	struct job job;
 };
 
-/* root: as in struct sql_driver.open; borrowed. */
-void source_init(struct source *s, const struct sql_settings *set, const char *root, struct pool *pool,
-	struct row_cache *cache, unsigned index);
+/* root: as in struct sql_driver.open; borrowed. Returns how many threads its lookups may want. */
+unsigned database_init(struct database *db, const struct sql_settings *set, const char *root, uv_loop_t *loop,
+	unsigned max_waiting, uint64_t max_wait_ms);
+void source_init(
+	struct source *s, const struct sql_settings *set, struct database *db, struct row_cache *cache, unsigned index);
 /*
  * Look it up; everything is allocated in mem. `user` and `address` are for fairness. use_cache: a cached answer will
  * do. Returns 1: l->result is there already; 0: done comes later (mem must live until then).

@@ -1,14 +1,38 @@
 #include "authd/sql.h"
 
 /* A driver for another database is one more row here. */
-static const struct sql_driver *const drivers[] = { &sql_sqlite };
+static const struct {
+	const char *name;
+	const struct sql_driver *driver;
+} drivers[] = {
+	{ "sqlite", &sql_sqlite },
+#ifdef HAVE_PGSQL
+	{ "pgsql", &sql_pgsql },
+#endif
+#ifdef HAVE_MYSQL
+	{ "mysql", &sql_mysql },
+#endif
+};
 
 const struct sql_driver *sql_driver_find(const char *name)
 {
 	for (size_t i = 0; i < sizeof drivers / sizeof *drivers; i++)
-		if (strcmp(drivers[i]->name, name) == 0)
-			return drivers[i];
+		if (strcmp(drivers[i].name, name) == 0)
+			return drivers[i].driver;
 	return NULL;
+}
+
+const char *sql_driver_names(void)
+{
+#if defined HAVE_PGSQL && defined HAVE_MYSQL
+	return "sqlite, pgsql and mysql";
+#elif defined HAVE_PGSQL
+	return "sqlite and pgsql";
+#elif defined HAVE_MYSQL
+	return "sqlite and mysql";
+#else
+	return "sqlite";
+#endif
 }
 
 const struct sql_field *sql_field_find(const struct sql_row *row, const char *name)

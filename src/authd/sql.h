@@ -1,6 +1,7 @@
 /*
- * sql.h - what authd wants of a database, and what a driver (sql_sqlite.c, …) gives. A driver's functions block at most
- * wait_ms; a connection is used by one thread at a time. Which thread, and what is logged, is source.c's.
+ * sql.h - what authd wants of a database, and what a driver (sql_sqlite.c, sql_pgsql.c, sql_mysql.c) gives. A driver's
+ * functions block at most wait_ms; a connection is used by one thread at a time. Which thread, and what is logged, is
+ * source.c's.
  */
 #ifndef AUTHD_SQL_H
 #define AUTHD_SQL_H
@@ -10,7 +11,14 @@
 
 enum sql_err {	       /* returned negated */
 	SQL_EBUSY = 1, /* somebody else holds a lock; wait_ms was not enough */
-	SQL_EDOWN      /* not there, not readable, the query does not fit its tables …: *why says it */
+	SQL_EDOWN,     /* not there, not readable, the query does not fit its tables …: *why says it */
+	SQL_EVALUE     /* it works, and refuses this query for the values bound in it: *why says it */
+};
+
+enum sql_dialect {    /* how a driver's queries are written */
+	SQL_QUESTION, /* "?" stands for a value */
+	SQL_DOLLAR,   /* "$1" stands for a value, and "…" is always a name */
+	SQL_BACKSLASH /* "?", and a backslash quotes within quotes */
 };
 
 struct sql_field {
@@ -32,6 +40,7 @@ struct sql_driver {
 	 * yes; one behind a network: no, its lookups go to threads.)
 	 */
 	bool is_local;
+	enum sql_dialect dialect;
 	/*
 	 * `connect` is borrowed for as long as the connection lives. root: the directory that will be the process's "/"
 	 * by the first query (files below it are opened below it; messages name them in full); "": as before. Does not
@@ -50,13 +59,17 @@ struct sql_driver {
 	 * The path of a local database in `connect` (in the arena), for the jail; NULL: none. May be NULL.
 	 */
 	const char *(*path)(const char *connect, struct arena *mem);
+	/* What is wrong with the words of `connect` (English, in the arena); NULL: nothing. May be NULL. */
+	const char *(*check)(const char *connect, struct arena *mem);
 };
 
 /* "sqlite" … or NULL. */
 const struct sql_driver *sql_driver_find(const char *name);
+/* "sqlite, pgsql and mysql": those that were built in. */
+const char *sql_driver_names(void);
 /* Value of a column by name, without regard to case; NULL: there is none. */
 const struct sql_field *sql_field_find(const struct sql_row *row, const char *name);
 
-extern const struct sql_driver sql_sqlite;
+extern const struct sql_driver sql_sqlite, sql_pgsql, sql_mysql;
 
 #endif

@@ -251,4 +251,5 @@ static int sqlite_run(struct sql_conn *conn, const char *sql, const struct str *
 	return r;
 }
 
-const struct sql_driver sql_sqlite = { "sqlite", true, sqlite_open, sqlite_close, sqlite_run, sqlite_path };
+const struct sql_driver sql_sqlite = { "sqlite", true, SQL_QUESTION, sqlite_open, sqlite_close, sqlite_run, sqlite_path,
+	NULL };

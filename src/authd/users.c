@@ -5,6 +5,8 @@
 #include "authd/authd.h"
 
 #include "auth/auth_proto.h"
+#include "authd/db.h"
+#include "authd/fields.h"
 #include "authd/login.h"
 #include "base/log.h"
 
@@ -18,11 +20,10 @@ struct ask { /* one USER or PASS */
 	struct arena *mem;
 	struct vars vars;
 	uint32_t id;
-	size_t db;
-	bool is_pass, had_temp;
+	struct db_chain chain;
+	const struct sql_row *kept; /* what the blocks so far say of the user */
+	bool is_pass;
 };
-
-static void ask_next(struct ask *q);
 
 static void ask_free(struct ask *q)
 {
@@ -99,7 +100,7 @@ static bool may_see(const struct client *c, struct str uid)
 static void answer_row(struct ask *q)
 {
 	struct client *c = q->client;
-	const struct sql_row *row = q->lookup.rows;
+	const struct sql_row *row = q->kept ? q->kept : fields_merge(NULL, NULL, q->mem);
 	const struct sql_field *uid = sql_field_find(row, "uid");
 
 	if (!q->is_pass && !may_see(c, uid ? numeric(q, uid->name, uid->value) : STR(""))) {
@@ -121,43 +122,35 @@ static void answer_row(struct ask *q)
 	ask_free(q);
 }
 
-static void answer_static(struct ask *q, const struct userdb *u)
+static void ask(struct ask *q);
+
+static void on_step(struct ask *q, enum db_step step)
 {
-	struct client *c = q->client;
-	struct buf b = BUF_INIT(65536);
-	struct str uid = STR("");
-
-	for (size_t i = 0; i < u->n_fields; i++) {
-		struct str key = str_c(u->field[i].key);
-		struct str value = numeric(q, key, template_expand(&u->field[i].value, &q->vars, q->mem));
-
-		if (str_eq(key, STR("uid")))
-			uid = value;
-		add_pair(&b, key, value);
-	}
-	if (!may_see(c, uid)) {
-		buf_free(&b);
+	if (step == DB_ASK)
+		ask(q);
+	else if (step == DB_TEMP || (step == DB_ACCEPT && !q->is_pass && fields_is_set(q->kept, "tempfail")))
+		answer(q, "FAIL", NULL);
+	else if (step == DB_ACCEPT)
+		answer_row(q);
+	else
 		answer(q, "NOTFOUND", NULL);
-		return;
-	}
-	buf_addf(&c->out, "USER\t%u\t", q->id);
-	auth_escape(&c->out, q->vars.user);
-	buf_add_str(&c->out, buf_str(&b));
-	buf_add_char(&c->out, '\n');
-	client_send_soon(c);
-	buf_free(&b);
-	ask_free(q);
 }
 
 static void on_rows(struct ask *q)
 {
-	if (q->lookup.result == LOOKUP_DONE && q->lookup.rows) {
-		answer_row(q);
+	const struct sql_row *rows = q->lookup.rows;
+
+	if (q->lookup.result == LOOKUP_FAILED) {
+		on_step(q, db_chain_after(&q->chain, DB_FAILED));
 		return;
 	}
-	q->had_temp |= q->lookup.result == LOOKUP_FAILED;
-	q->db++;
-	ask_next(q);
+	if (rows) {
+		const struct sql_row *own = db_fields(&q->chain.db[q->chain.at], rows, &q->vars, q->is_pass, q->mem);
+
+		q->kept = fields_merge(q->kept, own, q->mem);
+		*(q->is_pass ? &q->vars.passdb : &q->vars.userdb) = q->kept;
+	}
+	on_step(q, db_chain_after(&q->chain, rows ? DB_OK : DB_UNKNOWN));
 }
 
 static void on_lookup(struct lookup *l)
@@ -170,26 +163,22 @@ static void on_lookup(struct lookup *l)
 		ask_free(q);
 }
 
-static void ask_next(struct ask *q)
+static void ask(struct ask *q)
+{
+	q->lookup = (struct lookup){ .done = on_lookup };
+	if (db_lookup(&q->lookup, q->authd, q->is_pass, q->chain.at, &q->vars, q->mem, true))
+		on_rows(q);
+}
+
+static void ask_first(struct ask *q)
 {
 	const struct settings *set = q->authd->set;
-	size_t n = q->is_pass ? set->n_passdbs : set->n_userdbs;
-	const struct sql_settings *sql;
 
-	if (q->db == n) {
-		answer(q, q->had_temp ? "FAIL" : "NOTFOUND", NULL);
-		return;
-	}
-	sql = q->is_pass ? &set->passdb[q->db].sql : &set->userdb[q->db].sql;
-	if (sql->file == NULL) {
-		answer_static(q, &set->userdb[q->db]);
-		return;
-	}
-	q->lookup = (struct lookup){ .done = on_lookup };
-	if (lookup_start(&q->lookup, q->is_pass ? &q->authd->passdb[q->db] : &q->authd->userdb[q->db],
-		    q->is_pass ? "password_query" : "user_query", q->is_pass ? &sql->password_query : &sql->user_query,
-		    &q->vars, q->mem, SQL_MAX_ROWS, true))
-		on_rows(q);
+	q->chain = (struct db_chain){ .db = q->is_pass ? set->passdb : set->userdb,
+		.n = q->is_pass ? set->n_passdbs : set->n_userdbs,
+		.is_passdb = q->is_pass,
+		.user = q->vars.user };
+	on_step(q, db_chain_first(&q->chain));
 }
 
 static int refuse(struct client *c, const char *why)
@@ -230,7 +219,7 @@ static int on_ask(struct client *c, uint32_t id, struct str rest, bool is_pass)
 	else if (username_normalise(c->authd->set, &q->vars, q->vars.orig_user, q->mem, &why) < 0)
 		answer(q, "NOTFOUND", NULL);
 	else
-		ask_next(q);
+		ask_first(q);
 	return 0;
 }
 
@@ -322,14 +311,12 @@ static void on_list(struct lookup *l)
 static void list_next_db(struct listing *g)
 {
 	struct authd *a = g->client->authd;
-	struct vars v = { 0 };
 
-	while (g->userdb < a->set->n_userdbs && a->set->userdb[g->userdb].sql.iterate_query.sql == NULL)
+	while (g->userdb < a->set->n_userdbs && !db_is_listable(&a->set->userdb[g->userdb]))
 		g->userdb++;
 	if (g->userdb < a->set->n_userdbs) {
 		g->lookup = (struct lookup){ .done = on_list };
-		if (lookup_start(&g->lookup, &a->userdb[g->userdb], "iterate_query",
-			    &a->set->userdb[g->userdb].sql.iterate_query, &v, g->mem, 0, false))
+		if (db_list(&g->lookup, a, g->userdb, g->mem))
 			on_list(&g->lookup);
 		return;
 	}

@@ -30,6 +30,7 @@
 enum jail_role {
 	JAIL_SMTPD,
 	JAIL_AUTHD,
+	JAIL_AUTHD_NET, /* with a database behind a socket */
 	JAIL_MAPD,
 	JAIL_QUEUED,
 	JAIL_RELAY,

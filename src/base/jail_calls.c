@@ -28,6 +28,7 @@ static const struct {
 } roles[JAIL_ROLES] = {
 	[JAIL_SMTPD] = { "smtpd", HAS_NET | HAS_UNIX },
 	[JAIL_AUTHD] = { "authd", HAS_READ | HAS_WRITE },
+	[JAIL_AUTHD_NET] = { "authd", HAS_NET | HAS_UNIX | HAS_READ | HAS_WRITE },
 	[JAIL_MAPD] = { "mapd", HAS_UNIX | HAS_READ },
 	[JAIL_QUEUED] = { "queued", HAS_READ | HAS_WRITE },
 	[JAIL_RELAY] = { "relay", HAS_NET },

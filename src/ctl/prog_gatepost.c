@@ -22,6 +22,7 @@ static const char usage[] =
 	"  gatepost [-c DIR/etc] user add NAME [--name 'User1']     password on standard input\n"
 	"  gatepost [-c DIR/etc] user passwd NAME | del NAME | list\n"
 	"  gatepost [-c DIR/etc] auth test NAME                     password on standard input\n"
+	"  gatepost pw [-l] [-s SCHEME] [-r ROUNDS] [-u USER] [-p PASSWORD] [-V] [-t HASH]   as doveadm pw\n"
 	"  gatepost [-c DIR/etc] queue top [--once | --json]         what goes where, and why things wait\n"
 	"  gatepost [-c DIR/etc] queue fsck [--repair] [--json]     read the whole log, say what is damaged\n"
 	"  gatepost version\n"
@@ -77,6 +78,8 @@ static int dispatch(const char *dir, int argc, char **argv)
 		return with_conf(dir, user_command, argc - 1, argv + 1);
 	if (strcmp(word, "auth") == 0 && argc > 1)
 		return with_conf(dir, ctl_auth, argc - 1, argv + 1);
+	if (strcmp(word, "pw") == 0)
+		return ctl_pw(argc, argv);
 	if (strcmp(word, "queue") == 0)
 		return with_conf(dir, ctl_queue, argc - 1, argv + 1);
 	if (strcmp(word, "user") == 0 || strcmp(word, "auth") == 0)

@@ -19,6 +19,11 @@ int ctl_user(const struct conf *conf, int argc, char **argv);
  */
 int ctl_auth(const struct conf *conf, int argc, char **argv);
 /*
+ * `gatepost pw`, with the options of `doveadm pw` (-l -s -r -u -p -V -t); argv[0] is "pw". Returns 0; 75: the password does not
+ * match; 1, 2: it failed, wrong usage (said on stderr).
+ */
+int ctl_pw(int argc, char **argv);
+/*
  * Write auth.conf and auth-sql.conf.ext for a new instance into etc_dir. The database is data_dir/users.db. user and
  * group of the sockets: those of mail_owner; NULL when not root. Returns 0, or -1 (said on stderr).
  */

@@ -1,0 +1,109 @@
+# sql_lib.sh - what test/peer/postgresql and test/peer/mariadb share: the ISPmail guide's users in a database server of the
+# test's own. Source it after lib.sh; the caller gives db_start, db_kill (-9), db_sql (reads SQL).
+
+HASH='{BLF-CRYPT}$2y$05$11ipvo5dR6CwkzwmhwM26OXgzXwhV2PyPuLV.Qi31ILcRcThQpEiW' # test
+
+# Who runs a command that refuses root.
+as() { # ACCOUNT command…
+	local who=$1
+	shift
+	if [ "$(id -u)" = 0 ]; then runuser -u "$who" -- "$@"; else "$@"; fi
+}
+guide_schema() {
+	cat <<'E2'
+CREATE TABLE virtual_domains (id INTEGER PRIMARY KEY, name VARCHAR(50) NOT NULL);
+CREATE TABLE virtual_users (id INTEGER PRIMARY KEY, domain_id INTEGER NOT NULL, email VARCHAR(100) NOT NULL,
+	password VARCHAR(150) NOT NULL, quota BIGINT NOT NULL DEFAULT 0, enablesmtp INTEGER NOT NULL DEFAULT 1,
+	enablesmtpsecured INTEGER NOT NULL DEFAULT 1, pin INTEGER);
+CREATE UNIQUE INDEX email ON virtual_users (email);
+INSERT INTO virtual_domains VALUES (1, 'example.org');
+E2
+	echo "INSERT INTO virtual_users(id, domain_id, email, password) VALUES (1, 1, 'john@example.org', '$HASH');"
+	echo "INSERT INTO virtual_users(id, domain_id, email, password, enablesmtpsecured) VALUES (2, 1, 'jane@example.org', '$HASH', 0);"
+	local i
+	for i in $(seq 10 29); do
+		echo "INSERT INTO virtual_users(id, domain_id, email, password) VALUES ($i, 1, 'user$i@example.org', '{PLAIN}secret$i');"
+	done
+}
+# The SQL file of the guide, with its continuation lines. Arguments: driver, connect, quota_rule's expression.
+guide_sql_file() {
+	cat >"$DIR/etc/auth-sql.conf.ext" <<E2
+driver = $1
+connect = $2
+password_query = SELECT email as user, password FROM virtual_users WHERE email='%u';
+user_query = SELECT email as user, \\
+  $3 AS quota_rule, \\
+  '/var/vmail/%d/%n' AS home, \\
+  5000 AS uid, 5000 AS gid \\
+  FROM virtual_users WHERE email='%u';
+iterate_query = SELECT email AS user FROM virtual_users;
+E2
+}
+sock() { echo "$DIR/spool/private/auth"; }
+# logins FILE-OF-NAMES-AND-PASSWORDS as Python literals: one word for each, OK, FAIL or TEMP.
+logins() {
+	python3 - "$(sock)" "$@" <<'PY'
+import base64, socket, sys
+s = socket.socket(socket.AF_UNIX); s.settimeout(30); s.connect(sys.argv[1]); f = s.makefile("rb")
+s.sendall(b"VERSION\t1\t2\nCPID\t77\n")
+while f.readline() != b"DONE\n":
+    pass
+for i, pair in enumerate(sys.argv[2:], 1):
+    name, password = eval(pair)
+    s.sendall(b"AUTH\t%d\tPLAIN\tservice=smtp\tsecured\trip=192.0.2.1\tresp=%s\n" % (i, base64.b64encode(b"\0" + name + b"\0" + password)))
+    a = f.readline()
+    print("OK" if a.startswith(b"OK\t") else "TEMP" if b"code=temp_fail" in a else "FAIL" if a.startswith(b"FAIL") else repr(a))
+PY
+}
+login() { logins "(b'$1', b'$2')"; }
+logs_in() { [ "$(login "$@")" = OK ]; }
+hostile_names() {
+	local i=0 name names=() got
+	for name in "b\"' OR 1=1--\"" "b\"' OR '1'='1\"" "b\"john@example.org'--\"" "b\"john@example.org\\\\'\"" "b\"\\\\' OR 1=1 -- \"" \
+		"b\"\\xbf\\x27 OR 1=1-- \"" "b'\\xc0\\xa7 OR 1=1--'" "b'%u'" "b'%{user}'" "b'100%'" "b'%s%n%d'" "b'john@example.org%'" "b'_ohn@example.org'" \
+		"b';DROP TABLE virtual_users;--'" "b'\\xff\\xfe'" "b'\$1'" "b'?'" "b'\"'" "b'\`'" "b'x' * 400" "b'\\xf0\\x9f\\x92\\xa9'"; do
+		names+=("($name, b'test')")
+	done
+	got=$(logins "${names[@]}")
+	check_eq "hostile names are data: nobody is let in, and nothing breaks" "$(sort <<<"$got" | uniq -c | tr -s ' ')" " ${#names[@]} FAIL"
+	check_eq "the table is still there" "$(login john@example.org test)" OK
+	check_no_match "no name reached SQL as text" "$(maillog)" 'syntax error|SQL syntax|logins get a temporary failure'
+}
+# Logins with right and wrong passwords all the time, while the server is killed and restarted; prints what went wrong.
+load_while_killed() { # KILLS
+	python3 - "$(sock)" "$T/load.stop" >"$T/load.out" <<'PY' &
+import base64, collections, os, socket, sys, threading, time
+seen, lock = collections.Counter(), threading.Lock()
+def run(k):
+    s = socket.socket(socket.AF_UNIX); s.settimeout(60); s.connect(sys.argv[1]); f = s.makefile("rb")
+    s.sendall(b"VERSION\t1\t2\nCPID\t%d\n" % (100 + k))
+    while f.readline() != b"DONE\n":
+        pass
+    i = 0
+    while not os.path.exists(sys.argv[2]):
+        i += 1
+        n = 10 + (i + k) % 20
+        right = (i + k) % 3 != 0
+        p = b"\0user%d@example.org\0%s%d" % (n, b"secret" if right else b"wrong", n)
+        s.sendall(b"AUTH\t%d\tPLAIN\tservice=smtp\tsecured\trip=192.0.2.%d\tresp=%s\n" % (i, k, base64.b64encode(p)))
+        a = f.readline()
+        how = "OK" if a.startswith(b"OK\t") else "TEMP" if b"code=temp_fail" in a else "FAIL" if a.startswith(b"FAIL") else "LOST"
+        with lock:
+            seen["right" if right else "wrong", how] += 1
+        time.sleep(0.002)
+ts = [threading.Thread(target=run, args=(k,)) for k in range(1, 9)]
+[t.start() for t in ts]; [t.join() for t in ts]
+for (what, how), n in sorted(seen.items()):
+    print(what, how, n)
+PY
+	local load=$! i
+	for i in $(seq "$1"); do
+		sleep 0.5
+		db_kill
+		wait_for 20 grep -q "^" <(sleep 0.3; echo)
+		db_start || not_ok "the database starts again"
+		wait_for 20 logs_in john@example.org test || not_ok "logins work again after restart $i" "$(maillog | tail -n 5)"
+	done
+	touch "$T/load.stop"
+	wait $load
+}
