@@ -91,7 +91,7 @@ struct authd {
 	unsigned n_threads; /* of libuv's pool: as many as all pools together may run */
 	struct row_cache *cache;
 	struct verdicts *verdicts;
-	struct login *hashing; /* whose hash is waited for */
+	struct login *hashing;	  /* whose hash is waited for */
 	unsigned char secret[32]; /* keys the salts that are made up: see key.c */
 	struct source passdb[DB_MAX], userdb[DB_MAX];
 	struct buf dummy[DB_MAX]; /* what an unknown user's password is compared with; see dummy_make() */
@@ -103,7 +103,7 @@ struct authd {
 	uv_timer_t sweep; /* logins whose client went silent */
 	struct login *delayed, **delayed_last;
 	uint32_t last_cuid;
-	size_t n_clients;
+	size_t n_clients, n_upgrades;
 	bool is_stopping;
 	uint64_t n_ok, n_fail, n_temp, n_verdict_hits;
 };

@@ -5,6 +5,7 @@
 #include "auth/password.h"
 #include "authd/db.h"
 #include "authd/fields.h"
+#include "authd/upgrade.h"
 #include "base/log.h"
 
 #include <sys/random.h>
@@ -157,6 +158,8 @@ static void on_verdict(struct login *l, int verdict)
 		settle(l, DB_MISMATCH);
 		return;
 	}
+	if (l->is_compared)
+		upgrade_maybe(l->authd, l->passdb, l->stored, &l->vars);
 	settle(l, admit(l));
 }
 
@@ -265,6 +268,7 @@ static void compare(struct login *l)
 		key_take(l);
 		return;
 	}
+	l->is_compared = true;
 	verdict_key(a->verdicts, l->vars.user, l->vars.pass, l->stored, &l->key);
 	known = verdict_get(a->verdicts, &l->key, uv_now(a->child.loop));
 	if (known >= 0) {
@@ -336,6 +340,7 @@ static void on_rows(struct login *l)
 		return;
 	}
 	l->is_unknown = row == NULL;
+	l->is_compared = false;
 	/* A copy: the dummy may follow another user while this one is hashed. */
 	l->stored = arena_dup(l->mem, buf_str(&l->authd->dummy[l->passdb]));
 	if (row && row->next) {

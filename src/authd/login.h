@@ -45,6 +45,7 @@ struct login {
 	struct str reason;	    /* of FAIL */
 	bool no_delay;		    /* of FAIL */
 	bool is_fresh;		    /* the passdb was asked once more, past the cache */
+	bool is_compared;	    /* the password with l->stored, rather than let in without */
 	bool is_unknown;	    /* this passdb does not know the user */
 	struct lookup lookup;
 	struct job job;

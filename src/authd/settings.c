@@ -121,6 +121,19 @@ static void load_new_scheme(struct loader *l)
 			l, n, "gatepost_new_password_scheme = %s: %s", l->set->new_scheme, password_err_text(r));
 }
 
+static void load_upgrade_scheme(struct loader *l)
+{
+	const struct dovecot_node *n = dovecot_get(l->conf->first, "auth_upgrade_scheme");
+	struct buf made = BUF_INIT(4096);
+	int r;
+
+	l->set->upgrade_scheme = settings_keep(l, n ? n->value : "");
+	r = n && *n->value ? password_make(str_c(n->value), STR("x"), &made) : 0;
+	if (r < 0)
+		settings_complain(l, n, "auth_upgrade_scheme = %s: %s", n->value, password_err_text(r));
+	buf_wipe(&made);
+}
+
 /* Settings of Dovecot's that would change who gets in, or how, and that are not obeyed here. */
 static void warn_ignored(struct loader *l)
 {
@@ -156,6 +169,7 @@ struct settings *settings_load(const char *file, struct buf *errors, struct buf 
 	load_username(&l);
 	load_anonymous(&l);
 	load_new_scheme(&l);
+	load_upgrade_scheme(&l);
 	load_dbs(&l);
 	load_oauth2(&l);
 	load_listeners(&l);

@@ -85,7 +85,8 @@ struct settings {
 	bool user_from_cert, require_cert; /* auth_ssl_username_from_cert, auth_ssl_require_client_cert */
 	const char *anonymous_user;
 	struct oauth2 oauth2;
-	const char *new_scheme; /* of passwords that `gatepost user` makes */
+	const char *upgrade_scheme; /* "": stored passwords stay as they are */
+	const char *new_scheme;	    /* of passwords that `gatepost user` makes */
 };
 
 /*

@@ -215,6 +215,42 @@ int lookup_start(struct lookup *l, struct source *s, const char *what, const str
 	return 1;
 }
 
+static void write_in_thread(struct job *j)
+{
+	struct lookup *l = container_of(j, struct lookup, job);
+	const struct database *db = l->source->db;
+	struct sql_conn *c = db->set->driver->open(db->set->connect, db->root);
+
+	if (db->set->driver->allow_writes)
+		db->set->driver->allow_writes(c);
+	ask(l, c, db->set->driver->is_local ? SQL_WAIT_MS : SQL_ANSWER_MS);
+	db->set->driver->close(&c);
+}
+
+static void from_write(struct job *j, bool dropped)
+{
+	struct lookup *l = container_of(j, struct lookup, job);
+
+	l->result = dropped || l->error ? LOOKUP_FAILED : LOOKUP_DONE;
+	if (!dropped && l->error)
+		log_warn("auth: %s (%s in %s)", l->why ? l->why : "the database is locked", l->what,
+			l->source->set->file);
+	l->done(l);
+}
+
+int lookup_write(struct lookup *l, struct source *s, const char *what, const struct query *q, const struct vars *v,
+	struct arena *mem)
+{
+	l->mem = mem;
+	l->max_rows = 1;
+	l->why = NULL;
+	prepare(l, s, what, q, v);
+	if (l->sql == NULL || s->db->is_down)
+		return -1;
+	l->job = (struct job){ .run = write_in_thread, .done = from_write };
+	return pool_submit(&s->db->pool, &l->job, v->user, v->remote_ip);
+}
+
 void source_check(struct source *s, const char *what, const struct query *q, struct arena *mem)
 {
 	struct lookup l = { .mem = mem, .max_rows = 1 };

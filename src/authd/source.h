@@ -75,6 +75,12 @@ void source_init(
  */
 int lookup_start(struct lookup *l, struct source *s, const char *what, const struct query *q, const struct vars *v,
 	struct arena *mem, size_t max_rows, bool use_cache);
+/*
+ * Run a query that changes something, on a connection of its own, in a thread; l->done comes later. Returns 0, or -1: not
+ * now (too many wait, or the database is away), and done is not called.
+ */
+int lookup_write(struct lookup *l, struct source *s, const char *what, const struct query *q, const struct vars *v,
+	struct arena *mem);
 /* Try the query against the tables once, at start, to say early what will not work. */
 void source_check(struct source *s, const char *what, const struct query *q, struct arena *mem);
 

@@ -59,6 +59,8 @@ struct sql_driver {
 	 * The path of a local database in `connect` (in the arena), for the jail; NULL: none. May be NULL.
 	 */
 	const char *(*path)(const char *connect, struct arena *mem);
+	/* This connection, not used yet, may change the database. NULL: any may. */
+	void (*allow_writes)(struct sql_conn *c);
 	/* What is wrong with the words of `connect` (English, in the arena); NULL: nothing. May be NULL. */
 	const char *(*check)(const char *connect, struct arena *mem);
 };

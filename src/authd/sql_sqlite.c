@@ -16,6 +16,7 @@ struct sqlite_conn {
 	const char *file; /* the same, as this process sees it: behind its root directory */
 	sqlite3 *db;
 	bool writable; /* opened so, because a journal had to be rolled back or shared memory made */
+	bool writes;   /* it was opened to change something */
 	dev_t dev;     /* the file that is open: another one of that name is noticed */
 	ino_t ino;
 	uint64_t checked_ms;
@@ -100,7 +101,7 @@ static int connect_now(struct sqlite_conn *c, struct arena *mem, const char **wh
 		disconnect(c);
 		return refuse(why, text);
 	}
-	if (c->writable)
+	if (c->writable && !c->writes)
 		sqlite3_exec(c->db, "PRAGMA query_only = 1", NULL, NULL, NULL);
 	/* Nothing is ever put into a file of SQLite's own: below our root there is no /tmp. */
 	sqlite3_exec(c->db, "PRAGMA cache_size = -1024; PRAGMA temp_store = MEMORY", NULL, NULL, NULL);
@@ -251,5 +252,10 @@ static int sqlite_run(struct sql_conn *conn, const char *sql, const struct str *
 	return r;
 }
 
+static void sqlite_allow_writes(struct sql_conn *c)
+{
+	of(c)->writable = of(c)->writes = true;
+}
+
 const struct sql_driver sql_sqlite = { "sqlite", true, SQL_QUESTION, sqlite_open, sqlite_close, sqlite_run, sqlite_path,
-	NULL };
+	sqlite_allow_writes, NULL };
