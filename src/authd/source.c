@@ -10,7 +10,8 @@
 unsigned database_init(struct database *db, const struct sql_settings *set, const char *root, uv_loop_t *loop,
 	unsigned max_waiting, uint64_t max_wait_ms)
 {
-	unsigned conns = set->driver->is_local ? LOCAL_CONNS : sql_connect_conns(set->connect);
+	unsigned conns = set->driver->is_local ? LOCAL_CONNS
+					       : sql_connect_conns(set->connect, set->driver->dialect == SQL_DOLLAR);
 
 	memset(db, 0, sizeof *db);
 	db->set = set;

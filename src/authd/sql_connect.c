@@ -100,13 +100,13 @@ const char *sql_connect_get(const struct sql_connect *c, const char *key, const 
 	return otherwise;
 }
 
-unsigned sql_connect_conns(const char *text)
+unsigned sql_connect_conns(const char *text, bool has_quotes)
 {
 	struct arena *mem = arena_new(0);
 	struct sql_connect c;
 	unsigned n;
 
-	sql_connect_parse(text, true, mem, &c);
+	sql_connect_parse(text, has_quotes, mem, &c);
 	n = c.max_conns;
 	arena_wipe(&mem);
 	return n;

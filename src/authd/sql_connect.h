@@ -31,6 +31,6 @@ const char *sql_connect_parse(const char *text, bool has_quotes, struct arena *m
 /* The value of a word (the last one of that key), or `otherwise`. */
 const char *sql_connect_get(const struct sql_connect *c, const char *key, const char *otherwise);
 /* maxconns of a text that was found good. */
-unsigned sql_connect_conns(const char *text);
+unsigned sql_connect_conns(const char *text, bool has_quotes);
 
 #endif

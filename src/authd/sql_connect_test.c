@@ -14,7 +14,7 @@ static void test_words(void **state)
 		{ "host=a dbname=b user=c password=d", false, "a|;dbname=b|user=c|password=d|", 5 },
 		{ "host=a  host=/run/x\thost=c port=1", false, "a|/run/x|c|;port=1|", 5 },
 		{ "hostaddr=192.0.2.1 maxconns=20", true, "192.0.2.1|;", 20 },
-		{ "password=x'y\\z", false, ";password=x'y\\z|", 5 },
+		{ "password=x'y\\z maxconns=3", false, ";password=x'y\\z|", 3 },
 		{ "password='x y\\'z' user = a", true, NULL, 5 },
 		{ "password='x y\\'z' user=a", true, ";password=x y'z|user=a|", 5 },
 		{ "password=''", true, ";password=|", 5 },
@@ -46,6 +46,7 @@ static void test_words(void **state)
 		if (why == NULL) {
 			check_str(buf_str(&got), cases[i].want);
 			check_int(c.max_conns, cases[i].max_conns);
+			check_int(sql_connect_conns(cases[i].text, cases[i].has_quotes), cases[i].max_conns);
 		}
 		buf_free(&got);
 		arena_free(&mem);
