@@ -10,6 +10,7 @@
 
 #include "auth/password.h"
 #include "authd/db.h"
+#include "authd/sql_connect.h"
 #include "base/jail.h"
 #include "base/log.h"
 
@@ -220,6 +221,31 @@ static void add_network(struct paths *p, const struct sql_settings *sql)
 			add_path(p, arena_cdup(p->mem, word));
 }
 
+enum { DNS_PORT = 53 };
+
+/* The ports that it may be at, ended by 0; NULL: another file says where it is. */
+static const uint16_t *database_ports(struct authd *a)
+{
+	static uint16_t ports[2 * DB_MAX + 2];
+	size_t n = 0;
+
+	ports[n++] = DNS_PORT;
+	for (size_t i = 0; i < a->n_databases; i++) {
+		const struct sql_settings *sql = a->database[i].set;
+		struct sql_connect c;
+		uint64_t port = sql->driver->port;
+
+		if (sql->driver->is_local)
+			continue;
+		sql_connect_parse(sql->connect, sql->driver->dialect == SQL_DOLLAR, a->set->mem, &c);
+		if (sql_connect_get(&c, "option_file", NULL) || sql_connect_get(&c, "service", NULL))
+			return NULL;
+		str_u64(str_c(sql_connect_get(&c, "port", "")), &port);
+		ports[n++] = (uint16_t)(port ? port : sql->driver->port);
+	}
+	return ports;
+}
+
 /* The directory of a database, or the nearest one above it that is there yet. */
 static void add_database(struct authd *a, struct paths *p, const struct sql_settings *sql)
 {
@@ -258,6 +284,7 @@ static const char *enter_jail(struct authd *a)
 		if (!a->database[i].set->driver->is_local) {
 			add_network(&readable, a->database[i].set);
 			jail.role = JAIL_AUTHD_NET;
+			jail.connect_ports = database_ports(a);
 		}
 	add_path(&readable, "/dev/urandom"); /* SQLite's */
 	jail.readable = readable.list;

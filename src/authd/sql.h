@@ -63,6 +63,7 @@ struct sql_driver {
 	void (*allow_writes)(struct sql_conn *c);
 	/* What is wrong with the words of `connect` (English, in the arena); NULL: nothing. May be NULL. */
 	const char *(*check)(const char *connect, struct arena *mem);
+	uint16_t port; /* of TCP, where "port=" does not say it; 0: none */
 };
 
 /* "sqlite" … or NULL. */

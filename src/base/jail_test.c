@@ -203,13 +203,16 @@ static int lives(void)
 	return r ? ENOTRECOVERABLE : 0;
 }
 
-#define ALL	 ((1U << JAIL_ROLES) - 1)
-#define ROLE(r)	 (1U << JAIL_##r)
-#define NET	 (ROLE(SMTPD) | ROLE(RELAY) | ROLE(LMTP) | ROLE(DELIVER_ALONE))
-#define FILES	 (ROLE(AUTHD) | ROLE(MAPD) | ROLE(QUEUED) | ROLE(DELIVER) | ROLE(LMTP) | ROLE(NAMES) | ROLE(DELIVER_ALONE))
+#define ALL	((1U << JAIL_ROLES) - 1)
+#define ROLE(r) (1U << JAIL_##r)
+#define NET	(ROLE(AUTHD_NET) | ROLE(SMTPD) | ROLE(RELAY) | ROLE(LMTP) | ROLE(DELIVER_ALONE))
+#define FILES                                                                                                   \
+	(ROLE(AUTHD) | ROLE(AUTHD_NET) | ROLE(MAPD) | ROLE(QUEUED) | ROLE(DELIVER) | ROLE(LMTP) | ROLE(NAMES) | \
+		ROLE(DELIVER_ALONE))
 #define CHILDREN (ROLE(DELIVER) | ROLE(DELIVER_ALONE))
-#define STREAMS \
-	(ROLE(PICKUP) | ROLE(SMTPD) | ROLE(MAPD) | ROLE(DELIVER) | ROLE(LMTP) | ROLE(NAMES) | ROLE(DELIVER_ALONE))
+#define STREAMS                                                                                                 \
+	(ROLE(AUTHD_NET) | ROLE(PICKUP) | ROLE(SMTPD) | ROLE(MAPD) | ROLE(DELIVER) | ROLE(LMTP) | ROLE(NAMES) | \
+		ROLE(DELIVER_ALONE))
 
 /* Who gets which error; the roles that stand in no row may do it. */
 static const struct attempt {
