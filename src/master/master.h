@@ -112,6 +112,13 @@ void procs_fill(struct master *m);
 void procs_fill_all(struct master *m);
 /* How many wanted processes are not there, or are not ready. */
 unsigned procs_missing(const struct master *m);
+void proc_kill_violator(struct master *m, enum role role, unsigned index, const char *why);
+
+/* leave.c */
+/* Tell it to end. Once is enough, but for something stronger. */
+void proc_tell(struct proc *p, enum stop_how how);
+/* All of that role are to leave when their successors are ready, which are to be started by procs_fill(). */
+void procs_replace(struct master *m, enum role role);
 /*
  * All that run now are to leave. Only queued is told at once, because its successor has to wait for its end; each other
  * role serves until all of its successors are ready, so that nobody who asks finds nobody.
@@ -119,15 +126,13 @@ unsigned procs_missing(const struct master *m);
 void procs_retire(struct master *m);
 void procs_kill(struct master *m, int signum);
 unsigned procs_count(const struct master *m);
-/* Ask the loop to end when no child is left. */
+/* The instance stops. The loop is asked to end when no child is left. */
 void procs_stop_all(struct master *m);
-void proc_kill_violator(struct master *m, enum role role, unsigned index, const char *why);
+/* One has ended meanwhile: are there others whose turn it is? */
+void procs_stop_more(struct master *m);
 
 /* edges.c: a channel between the new process and each live one that it belongs with. */
 void edges_connect(struct master *m, struct proc *p);
-
-/* All of that role are to leave when their successors are ready, which are to be started by procs_fill(). */
-void procs_replace(struct master *m, enum role role);
 
 /* certs.c: certificates that change while we run. */
 /* Read all that smtpd and relay would read now. `faults` gets a line for each that is of no use. */

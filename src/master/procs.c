@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { QUICK_DEATH_MS = 1000, RESTART_MAX_MS = 1000, SMTPD_HOLD_MS = 2000, STOP_MS = 8000 };
+enum { QUICK_DEATH_MS = 1000, RESTART_MAX_MS = 1000, SMTPD_HOLD_MS = 2000 };
 
 /* In the order in which they are started; `log` is the name in the log, where tools know Postfix's. */
 static const struct {
@@ -137,24 +137,12 @@ static void on_channel_end(struct ipc *channel, enum ipc_end how)
 	close_channel(p);
 }
 
-static void tell_to_stop(struct proc *p, enum stop_how how)
-{
-	struct buf out = IPC_BUF;
-
-	if (p->exited || !p->channel_open || (p->told && how == STOP_REPLACED))
-		return;
-	p->told = true;
-	ipc_put_u8(&out, (uint8_t)how);
-	ipc_send(&p->channel, MSG_STOP, buf_str(&out), NULL, 0);
-	buf_free(&out);
-}
-
 /* The successors can take over, and smtpd may have waited for them. */
 static void on_role_ready(struct master *m, enum role role)
 {
 	for (struct proc *p = m->procs; p && missing(m, role) == 0; p = p->next)
 		if (p->role == role && p->leaving)
-			tell_to_stop(p, STOP_REPLACED);
+			proc_tell(p, STOP_REPLACED);
 	if (m->smtpd_hold_until_ms)
 		procs_fill(m);
 }
@@ -237,36 +225,6 @@ static void plan_restart(struct master *m, struct proc *p)
 	m->next_start_ms[p->role] = now + wait;
 }
 
-static bool has_role(const struct master *m, enum role role)
-{
-	for (const struct proc *p = m->procs; p; p = p->next)
-		if (p->role == role && !p->exited)
-			return true;
-	return false;
-}
-
-/*
- * No more mail is taken, and queued waits for what its agents have under way, who ask mapd meanwhile: else what they have
- * delivered would be delivered again after the next start. When it is gone the others have nothing left to do.
- */
-static void stop_one(struct master *m, struct proc *p)
-{
-	bool waits = has_role(m, ROLE_QUEUED);
-
-	if (p->role == ROLE_QUEUED || (waits && (p->role == ROLE_RELAY || p->role == ROLE_DELIVER)))
-		tell_to_stop(p, STOP_INSTANCE);
-	else if (p->role == ROLE_SMTPD || !waits)
-		tell_to_stop(p, STOP_NOW);
-}
-
-static void stop_more(struct master *m)
-{
-	for (struct proc *p = m->procs; p; p = p->next)
-		stop_one(m, p);
-	if (procs_count(m) == 0)
-		uv_stop(m->loop);
-}
-
 static void end_lease(struct proc *p)
 {
 	if (p->role == ROLE_SMTPD && p->master->counts)
@@ -295,7 +253,7 @@ static void on_process_end(uv_process_t *handle, int64_t status, int signum)
 	if (!m->stopping)
 		procs_fill(m);
 	else if (p->role == ROLE_QUEUED || procs_count(m) == 0)
-		stop_more(m);
+		procs_stop_more(m);
 }
 
 static void send_start(struct master *m, struct proc *p)
@@ -472,54 +430,4 @@ void procs_fill_all(struct master *m)
 	uv_update_time(m->loop);
 	m->smtpd_hold_until_ms = uv_now(m->loop) + SMTPD_HOLD_MS;
 	procs_fill(m);
-}
-
-void procs_retire(struct master *m)
-{
-	for (struct proc *p = m->procs; p; p = p->next) {
-		p->leaving = true;
-		if (p->role == ROLE_QUEUED || procs_wanted(m, p->role) == 0)
-			tell_to_stop(p, STOP_REPLACED);
-	}
-}
-
-void procs_replace(struct master *m, enum role role)
-{
-	for (struct proc *p = m->procs; p; p = p->next)
-		if (p->role == role)
-			p->leaving = true;
-}
-
-void procs_kill(struct master *m, int signum)
-{
-	for (struct proc *p = m->procs; p; p = p->next)
-		if (!p->exited)
-			uv_process_kill(&p->handle, signum);
-}
-
-unsigned procs_count(const struct master *m)
-{
-	unsigned n = 0;
-
-	for (const struct proc *p = m->procs; p; p = p->next)
-		n += !p->exited;
-	return n;
-}
-
-static void on_stop_timer(uv_timer_t *timer)
-{
-	struct master *m = container_of(timer, struct master, stop_timer);
-
-	log_warn("%u processes did not stop in time: killed", procs_count(m));
-	procs_kill(m, SIGKILL);
-}
-
-void procs_stop_all(struct master *m)
-{
-	m->stopping = true;
-	uv_timer_stop(&m->restart_timer);
-	for (struct proc *p = m->procs; p; p = p->next)
-		p->leaving = true;
-	uv_timer_start(&m->stop_timer, on_stop_timer, STOP_MS, 0);
-	stop_more(m);
 }
