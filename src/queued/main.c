@@ -48,8 +48,8 @@ static void on_status(struct child *c, struct buf *json)
 		"\"segments\":%zu,\"segments_spare\":%zu,\"destinations\":%zu,\"recovering\":%s,\"damaged\":%llu,"
 		"\"segments_waiting_for_disk\":%zu,\"octets_unreadable\":%llu,"
 		"\"intake\":%u,\"accepted\":%llu,\"sent\":%llu,\"deferrals\":%llu,\"bounced\":%llu,\"reports\":%zu",
-		q->n_messages, q->n_rcpts, q->n_active, q->fresh.n + q->n_urgent, q->n_waiting + q->due.n, q->held.n, segments, spare,
-		q->n_dests, q->recovering ? "true" : "false", (unsigned long long)q->damaged, waiting,
+		q->n_messages, q->n_rcpts, q->n_active, q->fresh.n + q->n_urgent, q->n_waiting + q->due.n, q->held.n,
+		segments, spare, q->n_dests, q->recovering ? "true" : "false", (unsigned long long)q->damaged, waiting,
 		(unsigned long long)reread_lost(q), q->intake, (unsigned long long)q->n_accepted,
 		(unsigned long long)q->n_sent, (unsigned long long)q->n_deferred, (unsigned long long)q->n_bounced,
 		q->n_reports);

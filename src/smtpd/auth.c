@@ -202,6 +202,8 @@ static void on_challenge(struct auth_request *request, struct str challenge)
 	struct exchange *x = container_of(request, struct exchange, request);
 	struct session *s = x->session;
 
+	if (s->question == NULL)
+		return; /* it is the client's turn: nobody asked the service */
 	x->step = STEP_CHALLENGE;
 	s->last_code = 334;
 	buf_addf(&s->out, "334 %.*s\r\n", STR_ARG(challenge));
@@ -217,7 +219,10 @@ static void on_end(struct auth_request *request, enum auth_outcome outcome, stru
 	x->outcome = outcome;
 	x->user = arena_dup(x->mem, user);
 	x->reason = arena_dup(x->mem, reason);
-	session_answer(x->session);
+	/* The service may go, or lose patience, while the client has the word. It is told when it has spoken: an answer before
+	 * that would let its next line, a password, be taken for a command. */
+	if (x->session->question)
+		session_answer(x->session);
 }
 
 static int on_binding(struct auth_request *request, struct str type, struct buf *out)
@@ -387,6 +392,8 @@ enum outcome auth_line(struct session *s, struct str line)
 		reply(s, REPLY_AUTH_ABORTED);
 		return R_DONE;
 	}
+	if (x->step == STEP_END)
+		return answered(s);
 	if (!look_at(x, line))
 		return bad_base64(s);
 	question_new(s, ASK_AUTH, answered);
