@@ -155,6 +155,20 @@ static void take_over(const struct counts *c, struct count_slot *s, uint64_t key
 	atomic_store_explicit(&s->key, key, memory_order_release);
 }
 
+/* Where all near places are kept, who is here now counts more than what will not be needed for the shortest time. */
+static struct count_slot *least_needed(const struct counts *c, uint64_t key)
+{
+	struct count_slot *best = NULL;
+
+	for (unsigned i = 0; i < NEAR; i++) {
+		struct count_slot *s = place(c->own, key, i);
+
+		if ((s->open == 0 || s->lease != c->lease) && (best == NULL || s->keep_ms < best->keep_ms))
+			best = s;
+	}
+	return best;
+}
+
 struct count_slot *counts_of(struct counts *c, uint64_t key, uint64_t now_ms)
 {
 	struct count_slot *s = (struct count_slot *)(uintptr_t)find(c->own, key);
@@ -169,6 +183,8 @@ struct count_slot *counts_of(struct counts *c, uint64_t key, uint64_t now_ms)
 		s = place(c->own, key, i);
 		take_over(c, s, key);
 	}
+	if (s == NULL && (s = least_needed(c, key)) != NULL)
+		take_over(c, s, key);
 	return s;
 }
 

@@ -104,7 +104,7 @@ static void test_death(void **state)
 	pair_close(&p);
 }
 
-/* Slots are taken over when nobody needs them; until then a crowd at one place finds no room. */
+/* Slots are taken over when nobody needs them; until then a crowd at one place takes those of whom it has been longest. */
 static void test_room(void **state)
 {
 	struct counts *c = counts_open(-1, COUNTS_NO_TABLE);
@@ -112,17 +112,18 @@ static void test_room(void **state)
 	unsigned n = 0;
 
 	(void)state;
-	while (counts_of(c, 5 + step * n, 1)) {
-		counts_add(c, counts_of(c, 5 + step * n, 1), SOME, 1, UNIT);
-		n++;
-	}
-	check_int(n, 64);
-	check_int(sum_of(c, 5 + step * 63, 1).count[SOME], 1);
-	counts_of(c, 5, 1)->open = 1;
-	check(counts_of(c, 5 + step * n, 1000) == NULL);
-	check(counts_of(c, 5 + step * n, 1001) != NULL);
-	check_int(sum_of(c, 5, 1001).open, 1); /* not this one: it is in use */
-	check_int(sum_of(c, 5 + step, 1001).open + sum_of(c, 5 + step, 1001).count[SOME], 0);
+	for (; n < 64; n++)
+		counts_add(c, counts_of(c, 5 + step * n, 1 + n), SOME, 1 + n, UNIT);
+	check_int(sum_of(c, 5 + step * 63, 64).count[SOME], 1);
+	counts_of(c, 5, 64)->open = 1;
+	check(counts_of(c, 5 + step * n, 65) != NULL); /* in the place of the second, which ends first */
+	check_int(sum_of(c, 5, 65).open, 1);	       /* not of this one: it is in use */
+	check_int(sum_of(c, 5 + step, 65).count[SOME], 0);
+	check_int(sum_of(c, 5 + step * 2, 65).count[SOME], 1);
+	for (unsigned i = 0; i < 65; i++)
+		if (i != 1)
+			counts_of(c, 5 + step * i, 66)->open = 1;
+	check(counts_of(c, 5 + step, 66) == NULL); /* all are in use */
 	counts_free(&c);
 }
 
