@@ -114,13 +114,19 @@ static void replace(struct master *m, struct certs *fresh)
 	procs_fill(m);
 }
 
-/* The first fault that was not there before. */
-static void complain(const struct certs *old, const struct certs *fresh)
+/* The first fault that was not there before. False: there is none. */
+static bool new_fault(const struct certs *old, const struct certs *fresh, struct str *line)
 {
-	struct str rest = str_c(fresh->faults), line = { NULL, 0 };
+	struct str rest = str_c(fresh->faults);
 
-	while (str_word(&rest, "\n", &line) && memmem(old->faults, strlen(old->faults), line.p, line.n) != NULL)
-		continue;
+	while (str_word(&rest, "\n", line))
+		if (memmem(old->faults, strlen(old->faults), line->p, line->n) == NULL)
+			return true;
+	return false;
+}
+
+static void complain(struct str line)
+{
 	log_warn("certificates have changed and cannot be used; going on with those of before: %.*s", STR_ARG(line));
 }
 
@@ -128,14 +134,15 @@ static void try_new(struct master *m, uint64_t state)
 {
 	struct buf faults = BUF_INIT(65536);
 	struct certs fresh;
+	struct str fault;
 
 	certs_load(&fresh, m->setup.conf, &faults);
 	/* A service that never had a certificate is no reason to keep the old ones of the others. */
-	if (fresh.n_faults <= m->certs.n_faults) {
+	if (!new_fault(&m->certs, &fresh, &fault)) {
 		replace(m, &fresh);
 	} else {
 		m->certs_refused = state;
-		complain(&m->certs, &fresh);
+		complain(fault);
 		certs_free(&fresh);
 	}
 	buf_free(&faults);
