@@ -9,6 +9,7 @@ enum { VALUE_MAX = 255 };
 struct parse {
 	struct smtp_attributes *out;
 	enum smtp_attribute what;
+	bool is_forward; /* XFORWARD: what is told of somebody is for the log */
 	struct str value;
 };
 
@@ -46,8 +47,12 @@ static bool take_port(struct parse *p)
 	return true;
 }
 
+enum { FORWARD_PROTO_MAX = 64 };
+
 static bool take_proto(struct parse *p)
 {
+	if (p->is_forward) /* QMQP, LMTP … */
+		return p->value.n > 0 && p->value.n <= FORWARD_PROTO_MAX;
 	return str_ieq(p->value, STR("SMTP")) || str_ieq(p->value, STR("ESMTP"));
 }
 
@@ -97,9 +102,10 @@ static bool is_unknown(struct str value)
 	return str_ieq(value, STR("[UNAVAILABLE]")) || str_ieq(value, STR("[TEMPUNAVAIL]"));
 }
 
-static bool take(struct smtp_attributes *out, enum smtp_attribute a, struct str xtext, struct arena *mem)
+static bool take(
+	struct smtp_attributes *out, enum smtp_attribute a, unsigned allowed, struct str xtext, struct arena *mem)
 {
-	struct parse p = { .out = out, .what = a };
+	struct parse p = { .out = out, .what = a, .is_forward = allowed & ATTR_BIT(ATTR_SOURCE) };
 	char plain[VALUE_MAX];
 	size_t n;
 
@@ -133,7 +139,7 @@ int smtp_attributes_parse(
 		if (out->given & ATTR_BIT(a))
 			return -1;
 		out->given |= ATTR_BIT(a);
-		if (!take(out, a, str_from(word, (size_t)eq + 1), mem))
+		if (!take(out, a, allowed, str_from(word, (size_t)eq + 1), mem))
 			return -2;
 	}
 	*bad = (struct str){ 0 };

@@ -33,6 +33,7 @@ static const struct {
 	{ "PORT=65536", false, -2, "PORT=65536" },
 	{ "PORT=x", false, -2, "PORT=x" },
 	{ "PROTO=LMTP", false, -2, "PROTO=LMTP" },
+	{ "PROTO=QMQP", true, 0, "PROTO=QMQP " },
 	{ "SOURCE=HERE", true, -2, "SOURCE=HERE" },
 	{ "HELO=a+0Ab", false, -2, "HELO=a+0Ab" },
 	{ "HELO=a+2", false, -2, "HELO=a+2" },

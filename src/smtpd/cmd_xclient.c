@@ -14,7 +14,7 @@ bool client_is_listed(const struct session *s, const struct match_list *m)
 
 bool may_xclient(const struct session *s)
 {
-	return s->may_xclient || client_is_listed(s, s->service->xclient_hosts);
+	return !s->service->is_local && (s->may_xclient || client_is_listed(s, s->service->xclient_hosts));
 }
 
 static bool is_given(const struct smtp_attributes *a, enum smtp_attribute which)
@@ -72,10 +72,10 @@ static void set_names(struct session *s, const struct smtp_attributes *a)
 /* "LOGIN": logged in somewhere else, by a proxy that we believe. */
 static void set_login(struct session *s, const struct smtp_attributes *a)
 {
-	if (!is_given(a, ATTR_LOGIN))
-		return;
-	auth_forget(s);
-	if (a->value[ATTR_LOGIN].n == 0)
+	/* Another client is not logged in because the one before was. */
+	if (is_given(a, ATTR_LOGIN) || is_given(a, ATTR_ADDR))
+		auth_forget(s);
+	if (!is_given(a, ATTR_LOGIN) || a->value[ATTR_LOGIN].n == 0)
 		return;
 	s->sasl_username = xstrndup(a->value[ATTR_LOGIN]);
 	s->sasl_method = xstrdup("XCLIENT");
@@ -103,6 +103,8 @@ static void forget_client(struct session *s)
 	s->spoke_early = s->sent_ahead = false;
 	s->hidden = s->service->hidden;
 	s->hidden_known = false;
+	free(s->cert); /* it is the proxy's */
+	s->cert = NULL;
 	forward_drop(s);
 }
 

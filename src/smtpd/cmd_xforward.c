@@ -9,7 +9,7 @@
 
 bool may_xforward(const struct session *s)
 {
-	return s->may_xforward || client_is_listed(s, s->service->xforward_hosts);
+	return !s->service->is_local && (s->may_xforward || client_is_listed(s, s->service->xforward_hosts));
 }
 
 void forward_drop(struct session *s)

@@ -72,7 +72,9 @@ void client_count(struct session *s, enum client_event e)
 
 bool client_is_exempt(const struct session *s)
 {
-	return (s->service->is_local && s->uid == 0) || match_list_addr(s->service->limit_exceptions, &s->peer.any);
+	if (s->service->is_local) /* what stands for an address there is a uid */
+		return s->uid == 0;
+	return match_list_addr(s->service->limit_exceptions, &s->peer.any);
 }
 
 bool client_may(struct session *s, enum client_event e)
