@@ -14,6 +14,7 @@
 #include "base/log.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -69,6 +70,8 @@ int main(void)
 	struct child *c = &relay.child;
 	const char *directory;
 
+	mallopt(M_ARENA_MAX,
+		1); /* one of another thread would look into /proc when it shrinks: the jail refuses that */
 	c->role = ROLE_RELAY;
 	c->on_peer = on_peer;
 	c->on_stop = on_stop;

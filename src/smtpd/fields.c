@@ -20,14 +20,27 @@ static enum field_kind kind_of(struct str name)
 	return FIELD_NONE;
 }
 
+/* In place: a field may be folded thousands of times. What does not fit is left out. */
+static void add_text(struct field *f, struct str text)
+{
+	size_t blank = f->value.n > 0;
+
+	if (text.n == 0 || f->value.n + blank + text.n > VALUE_MAX)
+		return;
+	if (blank)
+		f->room[f->value.n] = ' ';
+	memcpy(f->room + f->value.n + blank, text.p, text.n);
+	f->value.n += blank + text.n;
+}
+
 void fields_take(struct transaction *t, struct str name, struct str line)
 {
 	enum field_kind kind = name.n ? kind_of(name) : FIELD_NONE;
 	struct field *f = t->header.taking;
 
 	if (name.n == 0) {
-		if (f && f->value.n + line.n <= VALUE_MAX)
-			f->value = str_c(arena_printf(t->mem, "%.*s %.*s", STR_ARG(f->value), STR_ARG(str_trim(line))));
+		if (f)
+			add_text(f, str_trim(line));
 		return;
 	}
 	t->header.taking = NULL;
@@ -35,7 +48,9 @@ void fields_take(struct transaction *t, struct str name, struct str line)
 		return;
 	f = arena_alloc(t->mem, sizeof *f);
 	f->kind = kind;
-	f->value = arena_dup(t->mem, str_sub(str_trim(str_from(line, (size_t)str_chr(line, ':') + 1)), 0, VALUE_MAX));
+	f->room = arena_alloc(t->mem, VALUE_MAX);
+	f->value = str_pn(f->room, 0);
+	add_text(f, str_trim(str_from(line, (size_t)str_chr(line, ':') + 1)));
 	f->next = t->fields;
 	t->fields = t->header.taking = f;
 	t->n_fields++;

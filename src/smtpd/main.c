@@ -59,6 +59,8 @@ int main(void)
 	smtpd.child =
 		(struct child){ .role = ROLE_SMTPD, .on_peer = peer_open, .on_stop = on_stop, .on_status = on_status };
 	tls_memory_init();
+	mallopt(M_ARENA_MAX,
+		1); /* one of another thread would look into /proc when it shrinks: the jail refuses that */
 	child_begin(&smtpd.child);
 	listen_limit();
 	smtpd.scratch = BUF_INIT(4 * READ_OCTETS + 64);

@@ -220,7 +220,9 @@ static int connect_unix(struct str path, const char **why)
 	memcpy(addr.sun_path, path.p, path.n);
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd >= 0 && connect(fd, (struct sockaddr *)&addr, sizeof addr) != 0) {
-		*why = strerror(errno);
+		*why = errno == EACCES
+			       ? "Permission denied: no parameter names this port, and others are closed to smtpd"
+			       : strerror(errno);
 		close(fd);
 		return -1;
 	}

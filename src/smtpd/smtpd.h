@@ -445,7 +445,8 @@ enum field_kind { FIELD_NONE, FIELD_SOLICITATION, FIELD_VALID_SINCE, FIELD_TLS_R
 struct field {
 	struct field *next;
 	enum field_kind kind;
-	struct str value; /* unfolded, without blanks at both ends */
+	char *room;
+	struct str value; /* in room; unfolded, without blanks at both ends */
 };
 
 struct transaction {
@@ -458,6 +459,7 @@ struct transaction {
 	struct envelope_rcpt *rcpt;
 	size_t n_rcpt, cap_rcpt;
 	size_t n_accepted;	    /* RCPT commands that got 250 */
+	size_t rcpt_octets;	/* of rcpt[] in the envelope, at most */
 	unsigned n_over;	    /* RCPT commands beyond the limit */
 	struct str rcpt_arg;	    /* of the RCPT under way, as sent, for restrictions and the log */
 	struct str rcpt_address;    /* the same, normalised */
@@ -488,6 +490,8 @@ void transaction_begin(struct session *s, struct str sender);
 /* The end on every way out: RSET, EHLO, STARTTLS, errors, end of the session, after the commit. */
 void transaction_end(struct session *s);
 /* One more recipient address into the envelope. */
+/* Is there room in the envelope for so many recipients of this RCPT, whose addresses have so many octets together? */
+bool transaction_has_room(const struct transaction *t, size_t n, size_t octets);
 void transaction_add_rcpt(struct transaction *t, struct str address, struct str original);
 void transaction_commit(struct session *s, enum outcome (*then)(struct session *s));
 /* Give it its id, once; 0 or -1: no segment at hand. Logs "ID: client=…". */

@@ -7,7 +7,11 @@
 #include <stdlib.h>
 #include <time.h>
 
-enum { ARENA_OCTETS = 1024 };
+enum {
+	ARENA_OCTETS = 1024,
+	RCPT_OCTETS = 64,		   /* of a recipient in the envelope, beside its texts */
+	RCPTS_MAX_OCTETS = 6 * 1024 * 1024 /* less than an envelope may have */
+};
 
 void transaction_begin(struct session *s, struct str sender)
 {
@@ -69,6 +73,11 @@ static uint8_t notify_of_both(uint8_t a, uint8_t b)
 	return (uint8_t)(((a ? a : not_given) | (b ? b : not_given)) & ~NOTIFY_NEVER);
 }
 
+bool transaction_has_room(const struct transaction *t, size_t n, size_t octets)
+{
+	return t->rcpt_octets + octets + n * (RCPT_OCTETS + t->rcpt_arg.n + t->rcpt_params.orcpt.n) <= RCPTS_MAX_OCTETS;
+}
+
 void transaction_add_rcpt(struct transaction *t, struct str address, struct str original)
 {
 	struct envelope_rcpt *r = find_rcpt(t, address);
@@ -81,6 +90,7 @@ void transaction_add_rcpt(struct transaction *t, struct str address, struct str 
 		t->cap_rcpt = t->cap_rcpt ? t->cap_rcpt * 2 : 4;
 		t->rcpt = xrealloc(t->rcpt, t->cap_rcpt * sizeof *t->rcpt);
 	}
+	t->rcpt_octets += RCPT_OCTETS + address.n + original.n + t->rcpt_params.orcpt.n;
 	r = &t->rcpt[t->n_rcpt];
 	memset(r, 0, sizeof *r);
 	r->index = (uint32_t)t->n_rcpt++;

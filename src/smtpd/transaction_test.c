@@ -12,8 +12,8 @@
 
 static const char *const services[] = { "", "smtpd_end_of_data_restrictions = reject",
 	"smtpd_data_restrictions = reject", "smtpd_timeout = 1s", "smtpd_hard_error_limit = 2",
-	"smtpd_forbid_bare_newline = normalize" };
-enum { PLAIN, REJECT_AT_END, REJECT_AT_DATA, ONE_SECOND, TWO_ERRORS, NORMALIZE };
+	"smtpd_forbid_bare_newline = normalize", "message_size_limit = 100000" };
+enum { PLAIN, REJECT_AT_END, REJECT_AT_DATA, ONE_SECOND, TWO_ERRORS, NORMALIZE, ROOMY };
 
 static const struct {
 	const char *way;
@@ -143,9 +143,48 @@ static void test_close(void **state)
 	}
 }
 
+/* A field may be folded as often as a client likes: that costs no memory. */
+static void test_folds(void **state)
+{
+	struct buf said = BUF_INIT(1 << 16);
+	int fd = begin(&smtpd.service[ROOMY], &said);
+
+	(void)state;
+	say(fd, "DATA\r\nSolicitation: net.example:ADV\r\n x\r\n \r\n");
+	for (int i = 0; i < 1000; i++) {
+		say(fd, " \r\n \r\n y\r\n");
+		if (i % 50 == 0)
+			rig_run(fd, &said);
+	}
+	say(fd, "Subject: x\r\n");
+	rig_run(fd, &said);
+	check(smtpd.sessions->tx->fields != NULL);
+	check_str(str_sub(smtpd.sessions->tx->fields->value, 0, 21), "net.example:ADV x y y");
+	check_int(smtpd.sessions->tx->fields->value.n, 17 + 2000);
+	check(arena_octets(smtpd.sessions->tx->mem) < 64 * 1024);
+	rig_close(fd);
+	check_int(smtpd.n_sessions, 0);
+	buf_free(&said);
+}
+
+/* Recipients with all that they carry stay less than an envelope may have. */
+static void test_room(void **state)
+{
+	struct transaction t = { .rcpt_arg = STR("a@b") };
+
+	(void)state;
+	check(transaction_has_room(&t, 1, 100));
+	check(transaction_has_room(&t, 50000, 0));
+	check(!transaction_has_room(&t, 100000, 0));
+	check(!transaction_has_room(&t, 1, 8 * 1024 * 1024));
+	t.rcpt_octets = 6 * 1024 * 1024 - 100;
+	check(!transaction_has_room(&t, 1, 100));
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(test_ways_out), cmocka_unit_test(test_close) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_ways_out), cmocka_unit_test(test_close),
+		cmocka_unit_test(test_folds), cmocka_unit_test(test_room) };
 
 	rig_open("hopcount_limit = 3\nmessage_size_limit = 1000\nsmtpd_authorized_xforward_hosts = 10.0.0.0/8\n",
 		services, sizeof services / sizeof *services);
