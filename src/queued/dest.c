@@ -170,15 +170,31 @@ static struct unit *pop(struct dest *d)
 	return u;
 }
 
-/* There is room again: those that came first are taken first. */
+enum { UNPARK_A_TURN = 64 };
+
+/*
+ * There is room again: those that came first are taken first. One is taken even when the mail of others fills all room
+ * and none is queued any more: nothing else would ask for the rest.
+ */
 static void unpark(struct queued *q, struct dest *d)
 {
-	enum { A_TURN = 64 };
+	size_t room = q->n_active < q->active_limit ? q->active_limit - q->n_active : 0;
 
-	if (d->queued >= q->active_limit / CROWDED_DIVISOR / 2 || q->n_active >= q->active_limit)
+	if (d->first && d->queued >= q->active_limit / CROWDED_DIVISOR / 2)
 		return;
-	for (unsigned i = 0; i < A_TURN && d->parked.n > 0; i++)
+	if (room == 0 && d->first == NULL)
+		room = 1;
+	for (unsigned i = 0; i < UNPARK_A_TURN && i < room && d->parked.n > 0; i++)
 		activate(q, d->parked.first);
+}
+
+/* Nothing of it is under way, and so nothing calls unpark(): it was routed elsewhere, deferred or deleted. */
+static void free_stranded(struct queued *q, struct dest *d)
+{
+	if (d->first || d->busy)
+		return;
+	for (unsigned i = 0; i < UNPARK_A_TURN && d->parked.n > 0; i++)
+		message_ready(q, d->parked.first);
 }
 
 static void end_unit(struct queued *q, struct unit *u, const char *dsn, const char *prefix, const char *why)
@@ -355,6 +371,7 @@ void dests_tick(struct queued *q)
 		for (struct dest **at = &q->dest_hash[i]; *at;) {
 			struct dest *d = *at;
 
+			free_stranded(q, d);
 			if (d->dead_until_ms && d->dead_until_ms <= now && d->window > 1)
 				d->window =
 					d->service->window_first < 2 ? d->service->window_first : 2; /* a few first */

@@ -332,6 +332,67 @@ static void test_crowd(void **state)
 	check_int(q->n_messages, 0);
 }
 
+/* What was parked while mail of others takes all that may be active is delivered too, and not after all of it. */
+static void test_parked(void **state)
+{
+	enum { SLOW = 60, OTHERS = 200 };
+	struct queued *q = boot("disable_dns_lookups = no\n", 50);
+	char address[64];
+	uint64_t id = 0;
+
+	(void)state;
+	q->active_limit = 40;
+	for (unsigned i = 0; i < SLOW; i++)
+		id = mail(q, 1, "u%u@slow.org");
+	turns(q, 50);
+	check_int(message_find(q, id)->state, MSG_PARKED);
+	for (unsigned i = 0; i < OTHERS; i++) {
+		snprintf(address, sizeof address, "u%%u@site%u.org", i);
+		mail(q, 1, address);
+	}
+	turns(q, 50);
+	for (unsigned i = 0; i < agent.n; i++) /* those that are slow answer first */
+		if (strcmp(agent.job[i].nexthop, "slow.org") == 0) {
+			answer(i, RCPT_SENT, false);
+			turns(q, 10);
+		}
+	check(message_find(q, id) == NULL);
+	check(q->n_active <= 40 + 6); /* its window, and one more */
+	for (unsigned i = 0; i < agent.n; i++)
+		if (strcmp(agent.job[i].nexthop, "slow.org") != 0) {
+			answer(i, RCPT_SENT, false);
+			turns(q, 10);
+		}
+	check_int(agent.n, SLOW + OTHERS);
+	check_int(q->n_messages, 0);
+}
+
+/* Parked, and nothing of its destination is under way. */
+static void test_stranded(void **state)
+{
+	struct queued *q = boot("disable_dns_lookups = no\n", 50);
+	struct message *m;
+	struct dest *d;
+
+	(void)state;
+	m = message_find(q, mail(q, 1, "u%u@slow.org"));
+	turns(q, 20);
+	m = m ? m : message_find(q, agent.job[0].id);
+	d = m->active->rcpt->dest;
+	answer(0, RCPT_DEFERRED, false);
+	turns(q, 20);
+	require(m->state == MSG_WAITING);
+	message_park(q, m, d);
+	turns(q, 20);
+	check_int(agent.n, 1);
+	dests_tick(q);
+	turns(q, 20);
+	check_int(agent.n, 2);
+	answer(1, RCPT_SENT, false);
+	turns(q, 20);
+	check_int(q->n_messages, 0);
+}
+
 static uint64_t mail_of(struct queued *q, int priority)
 {
 	uint64_t id;
@@ -567,6 +628,8 @@ int main(void)
 		cmocka_unit_test(test_refusing_site),
 		cmocka_unit_test(test_dead_site),
 		cmocka_unit_test(test_crowd),
+		cmocka_unit_test(test_parked),
+		cmocka_unit_test(test_stranded),
 		cmocka_unit_test(test_priority),
 		cmocka_unit_test(test_urgent),
 		cmocka_unit_test(test_future),
