@@ -108,6 +108,22 @@ static void record_ended(struct queued *q, struct active *a)
 		result_done(q, a->message, index, n);
 }
 
+void round_record_sent(struct queued *q, struct active *a)
+{
+	uint32_t *index = arena_array(a->mem, a->n + 1, sizeof *index), n = 0;
+
+	for (size_t i = 0; i < a->n; i++) {
+		struct active_rcpt *r = &a->rcpt[i];
+
+		if (r->outcome != RCPT_SENT || r->is_recorded || wants_success(r))
+			continue;
+		index[n++] = r->ref.index;
+		r->is_recorded = true;
+	}
+	if (n > 0)
+		result_done(q, a->message, index, n);
+}
+
 static void removed(struct queued *q, struct active *a)
 {
 	struct message *m = a->message;

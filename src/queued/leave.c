@@ -19,13 +19,13 @@ static void on_leave_timer(uv_timer_t *timer)
 
 void queued_leave_if_idle(struct queued *q)
 {
-	if (q->leaving && agents_busy(q) == 0)
+	if (q->leaving && agents_busy(q) == 0 && q->reports_under_way == 0)
 		leave(q);
 }
 
 /*
  * Nothing is lost at once either, but what an agent has delivered and could not tell us would be delivered again: a
- * stop waits a little for results.
+ * stop waits a little for results, and for the reports that have to be kept before results are.
  */
 void queued_leave(struct queued *q, enum stop_how how)
 {

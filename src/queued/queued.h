@@ -200,9 +200,12 @@ struct active {
 /* finish.c: DELIVERBY=…;R, and its time is over (RFC 2852). */
 bool by_is_over(const struct queued *q, const struct envelope *e);
 
-/* leave.c: end; unless STOP_NOW, when the agents have told the results of their jobs, or when they take too long. */
+/*
+ * leave.c: end; unless STOP_NOW, when the agents have told the results of their jobs and the reports on them are kept, or
+ * when that takes too long.
+ */
 void queued_leave(struct queued *q, enum stop_how how);
-/* A job has ended. */
+/* A job has ended, or the reports of a round. */
 void queued_leave_if_idle(struct queued *q);
 
 /* agent.c */
@@ -316,6 +319,7 @@ struct queued {
 	struct spool_writer *writer;
 	struct control *control;
 	size_t n_reports;
+	size_t reports_under_way; /* rounds whose reports are not all kept yet */
 	struct active_report *reports_waiting;
 
 	/* counted since the start */
@@ -450,6 +454,8 @@ void active_rcpt_end(struct active_rcpt *r, enum rcpt_status status, const char 
 
 /* finish.c: the end of a round. */
 void round_end(struct queued *q, struct active *a);
+/* Write down those that were sent and owe no report: they are over whatever becomes of the round. */
+void round_record_sent(struct queued *q, struct active *a);
 /* An operator wants it returned: a round without an attempt (postsuper -e). */
 void round_expire(struct queued *q, struct active *a);
 /* Its content is damaged: so is this. It waits, or is returned when somebody has given the content up. */

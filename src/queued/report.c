@@ -277,12 +277,13 @@ static int make(struct active_report *rep, const struct dsn_rcpt *rcpt, size_t n
 
 static void next_report(struct active_report *rep)
 {
+	struct queued *q = rep->q;
 	struct active *a = rep->a;
 	struct dsn_rcpt *rcpt = rep->rcpt;
 
 	map_done(&rep->ask);
 	for (; rep->kind < KINDS; rep->kind++) {
-		size_t n = pick(rep->q, a, rep->kind, rcpt);
+		size_t n = pick(q, a, rep->kind, rcpt);
 		int err = n > 0 ? make(rep, rcpt, n) : 0;
 
 		if (err != 0)
@@ -290,7 +291,9 @@ static void next_report(struct active_report *rep)
 		if (n > 0)
 			return; /* on_kept() goes on */
 	}
-	reports_done(rep->q, a);
+	q->reports_under_way--;
+	reports_done(q, a);
+	queued_leave_if_idle(q);
 }
 
 static bool has_bounced(const struct active *a)
@@ -360,6 +363,8 @@ void report_begin(struct queued *q, struct active *a)
 		reports_done(q, a);
 		return;
 	}
+	round_record_sent(q, a); /* the reports take their time, and we may have to go */
+	q->reports_under_way++;
 	rep = arena_alloc(a->mem, sizeof *rep);
 	rep->q = q;
 	rep->a = a;

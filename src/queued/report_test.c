@@ -335,6 +335,48 @@ static void test_no_place(void **state)
 	check_int(n_reports(), 2);
 }
 
+/*
+ * Told to go while a report cannot be kept: we wait for it; and when that takes too long, who was sent it and owes no report
+ * is not sent it again by our successor.
+ */
+static void test_leave(void **state)
+{
+	static const struct spool_writer_ops ops = { .want = never };
+
+	(void)state;
+	for (unsigned in_time = 0; in_time < 2; in_time++) {
+		struct queued *q = start_anew();
+		struct spool_writer *writer = q->writer;
+		struct envelope_rcpt r[] = { { .address = STR("b@z.org"), .notify = NOTIFY_SUCCESS },
+			{ .address = STR("c@z.org") } };
+
+		mail(q, "a@z.org", r, 2);
+		check_int(agent.n, 1);
+		check_int(agent.job[0].n, 2);
+		q->writer = spool_writer_new(q->child.loop, &ops);
+		queued_leave(q, STOP_INSTANCE);
+		answer(q, 0, RCPT_SENT, RELAYED_PLAIN);
+		check_int(q->reports_under_way, 1);
+		queued_leave_if_idle(q);
+		check_int(q->child.loop->stop_flag, 0);
+		spool_writer_free(&q->writer);
+		q->writer = writer;
+		if (in_time) {
+			reports_retry(q);
+			uv_run(q->child.loop, UV_RUN_DEFAULT); /* to the end */
+			check(uv_is_active((uv_handle_t *)&q->leave_timer));
+			check_int(q->reports_under_way, 0);
+		}
+		die(q);
+		q = start(0);
+		check_int(agent.n, 1);
+		check_int(agent.job[0].is_report, in_time);
+		check_int(agent.job[0].n, 1);
+		check(strcmp(agent.job[0].to[0], in_time ? "a@z.org" : "b@z.org") == 0);
+		die(q);
+	}
+}
+
 /* The wall clock jumps ahead by six days while we are away: no message is returned for it alone. */
 static void test_clock_jump(void **state)
 {
@@ -480,8 +522,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_success), cmocka_unit_test(test_alias),
 		cmocka_unit_test(test_report_before_result), cmocka_unit_test(test_no_place),
-		cmocka_unit_test(test_clock_jump), cmocka_unit_test(test_delay), cmocka_unit_test(test_damaged),
-		cmocka_unit_test(test_given_up) };
+		cmocka_unit_test(test_leave), cmocka_unit_test(test_clock_jump), cmocka_unit_test(test_delay),
+		cmocka_unit_test(test_damaged), cmocka_unit_test(test_given_up) };
 	char dir[] = "/tmp/gatepost-report-XXXXXX", *remove, first[] = "first";
 	int failed;
 
