@@ -211,6 +211,11 @@ void round_expire(struct queued *q, struct active *a)
 		struct active_rcpt *r = &a->rcpt[i];
 		struct str dsn = reason_dsn(r->ref.reason), why = reason_text(r->ref.reason);
 
+		if (r->rcpt->notify & NOTIFY_EXPANDED) { /* nothing was to be delivered to it */
+			active_rcpt_end(r, RCPT_SENT, "2.0.0", STR("alias expanded"));
+			log_rcpt(q, r, "sent");
+			continue;
+		}
 		r->outcome = RCPT_BOUNCED;
 		r->dsn = by ? STR("5.4.7") : r->ref.reason ? arena_dup(a->mem, dsn) : STR("4.7.0");
 		r->text = r->ref.reason ? arena_dup(a->mem, why)

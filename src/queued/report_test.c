@@ -277,6 +277,27 @@ static void test_alias(void **state)
 	check_int(q->n_messages, 0);
 }
 
+/* Returned by an operator before the report on an alias could be kept: it has expanded all the same, and did not fail. */
+static void test_alias_expired(void **state)
+{
+	struct queued *q = start_anew();
+	struct envelope_rcpt r[] = { { .address = STR("b@z.org"), .notify = NOTIFY_FAILURE },
+		{ .address = STR("list@x.org"), .notify = NOTIFY_EXPANDED } };
+	struct message *m;
+
+	(void)state;
+	q->active_limit = 0; /* its turn does not come yet */
+	m = message_find(q, mail(q, "a@z.org", r, 2));
+	check(operate_expire(q, m));
+	q->active_limit = 100;
+	take_wake(q);
+	settle(q);
+	check_int(agent.n, 2);
+	check_int(n_reports(), 2); /* failed, expanded */
+	check_int(q->n_bounced, 1);
+	check_int(q->n_sent, 1);
+}
+
 static void test_report_before_result(void **state)
 {
 	struct queued *q = start_anew();
@@ -521,9 +542,9 @@ static void test_given_up(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_success), cmocka_unit_test(test_alias),
-		cmocka_unit_test(test_report_before_result), cmocka_unit_test(test_no_place),
-		cmocka_unit_test(test_leave), cmocka_unit_test(test_clock_jump), cmocka_unit_test(test_delay),
-		cmocka_unit_test(test_damaged), cmocka_unit_test(test_given_up) };
+		cmocka_unit_test(test_alias_expired), cmocka_unit_test(test_report_before_result),
+		cmocka_unit_test(test_no_place), cmocka_unit_test(test_leave), cmocka_unit_test(test_clock_jump),
+		cmocka_unit_test(test_delay), cmocka_unit_test(test_damaged), cmocka_unit_test(test_given_up) };
 	char dir[] = "/tmp/gatepost-report-XXXXXX", *remove, first[] = "first";
 	int failed;
 
