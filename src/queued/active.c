@@ -298,17 +298,25 @@ static bool is_whole(struct queued *q, struct active *a)
 	return !m->content_is_damaged;
 }
 
-/* FUTURERELEASE (RFC 4865): back it goes until then. Its lifetime begins with its release. */
+/*
+ * FUTURERELEASE (RFC 4865): back it goes until then, by the wall clock; which may be set meanwhile, so that it is looked at
+ * now and then. Its lifetime begins with its release.
+ */
 static bool is_held_for_the_future(struct queued *q, struct message *m, const struct envelope *e)
 {
-	uint64_t now = queue_now_us(q);
+	uint64_t now = queue_now_us(q), until = e->hold_until_us > 0 ? wall_to_queue_us(q, e->hold_until_us) : 0;
+	uint64_t left_s;
 
-	if (e->hold_until_us > m->arrival_us)
-		m->arrival_us = e->hold_until_us;
-	if (e->hold_until_us <= now || (m->flags & (MF_DELETED | MF_EXPIRE)))
+	if (until > m->arrival_us)
+		m->arrival_us = until;
+	if (until <= now || (m->flags & (MF_DELETED | MF_EXPIRE))) {
+		if (e->hold_until_us > 0 && m->arrival_us > now) /* it was set forward again */
+			m->arrival_us = now;
 		return false;
+	}
+	left_s = (until - now) / 1000000 + 1;
 	m->active = NULL;
-	message_wait(q, m, (e->hold_until_us - now) / 1000000 + 1);
+	message_wait(q, m, left_s < q->max_backoff_s ? left_s : q->max_backoff_s);
 	return true;
 }
 
@@ -345,7 +353,7 @@ void activate(struct queued *q, struct message *m)
 		round_end(q, a);
 		return;
 	}
-	if ((m->flags & MF_EXPIRE) || by_is_over(q, &a->env))
+	if ((m->flags & MF_EXPIRE) || by_is_over(q, a))
 		round_expire(q, a);
 	else if (!is_whole(q, a))
 		round_damaged(q, a);

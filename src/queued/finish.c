@@ -59,14 +59,28 @@ static bool is_expired(const struct queued *q, const struct active *a)
 	return age_s >= life_s && ((m->attempts >= 1 && m->is_tried) || life_s == 0);
 }
 
-bool by_is_over(const struct queued *q, const struct envelope *e)
+/*
+ * By the wall clock, which the time was given by; and as long after we took it, or after its FUTURERELEASE, as the sender
+ * allowed: a wall clock that jumped ahead alone returns no mail.
+ */
+bool by_is_past(const struct queued *q, const struct active *a)
 {
-	return (e->flags & ENV_BY_RETURN) && e->deliver_by_us > 0 && queue_now_us(q) >= e->deliver_by_us;
+	const struct envelope *e = &a->env;
+	uint64_t from = e->hold_until_us > e->arrival_us ? e->hold_until_us : e->arrival_us, now = queue_now_us(q);
+	uint64_t allowed = e->deliver_by_us > from ? e->deliver_by_us - from : 0;
+
+	return e->deliver_by_us > 0 && now >= wall_to_queue_us(q, e->deliver_by_us) &&
+	       now >= a->message->arrival_us + allowed;
+}
+
+bool by_is_over(const struct queued *q, const struct active *a)
+{
+	return (a->env.flags & ENV_BY_RETURN) && by_is_past(q, a);
 }
 
 static void expire(struct queued *q, struct active *a)
 {
-	bool by = by_is_over(q, &a->env);
+	bool by = by_is_over(q, a);
 	char id[ENVELOPE_ID_TEXT];
 	bool any = false;
 
@@ -138,7 +152,8 @@ static void removed(struct queued *q, struct active *a)
 /* No longer than until the time at which it is to be delivered, when that is still to come. */
 static uint64_t until_deliver_by(const struct queued *q, const struct envelope *e, uint64_t wait_s)
 {
-	uint64_t now = queue_now_us(q), left_s = e->deliver_by_us > now ? (e->deliver_by_us - now) / 1000000 + 1 : 0;
+	uint64_t now = queue_now_us(q), by = wall_to_queue_us(q, e->deliver_by_us);
+	uint64_t left_s = by > now ? (by - now) / 1000000 + 1 : 0;
 
 	return left_s > 0 && left_s < wait_s ? left_s : wait_s;
 }
@@ -197,14 +212,14 @@ void round_end(struct queued *q, struct active *a)
 		conclude(q, a);
 		return;
 	}
-	if (is_expired(q, a) || by_is_over(q, &a->env))
+	if (is_expired(q, a) || by_is_over(q, a))
 		expire(q, a);
 	report_begin(q, a);
 }
 
 void round_expire(struct queued *q, struct active *a)
 {
-	bool by = by_is_over(q, &a->env);
+	bool by = by_is_over(q, a);
 	char id[ENVELOPE_ID_TEXT];
 
 	for (size_t i = 0; i < a->n; i++) {

@@ -64,6 +64,7 @@ static void on_tick(uv_timer_t *timer)
 	uv_timer_start(timer, on_tick, foreign ? 50 : 1000, 0);
 	if (now == q->ticked_s)
 		return;
+	wall_clock_look(q);
 	wheel_turn(q);
 	reread_tick(q);
 	result_flush(q, false);

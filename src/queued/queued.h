@@ -197,8 +197,10 @@ struct active {
 	uint64_t active_us;
 };
 
-/* finish.c: DELIVERBY=…;R, and its time is over (RFC 2852). */
-bool by_is_over(const struct queued *q, const struct envelope *e);
+/* finish.c: Is the time of its DELIVERBY over (RFC 2852)? Only when both clocks say so: see there. */
+bool by_is_past(const struct queued *q, const struct active *a);
+/* … and it is to be returned then (R). */
+bool by_is_over(const struct queued *q, const struct active *a);
 
 /*
  * leave.c: end; unless STOP_NOW, when the agents have told the results of their jobs and the reports on them are kept, or
@@ -242,6 +244,7 @@ struct queued {
 	uv_idle_t busy;	   /* runs while there is reading or recovery to be done */
 	uint64_t start_us; /* wall clock and loop clock at the start: see queue_now_us() */
 	uint64_t start_ms;
+	int64_t wall_ahead_us; /* what the wall clock shows more than queue_now_us() */
 
 	/* parameters */
 	uint64_t min_backoff_s, max_backoff_s, lifetime_s, bounce_lifetime_s, delay_warning_s;
@@ -331,6 +334,13 @@ struct queued {
  * messages are measured by it, so that a changed wall clock makes no mail expire.
  */
 uint64_t queue_now_us(const struct queued *q);
+/* Look how far the wall clock has gone from it; each second. */
+void wall_clock_look(struct queued *q);
+/*
+ * When it is by queue_now_us() that the wall clock, as it goes now, shows that many microseconds since 1970: for times that
+ * a client gave. 0: long ago.
+ */
+uint64_t wall_to_queue_us(const struct queued *q, uint64_t wall_us);
 /* Seconds of the loop's clock. */
 uint32_t loop_now_s(const struct queued *q);
 

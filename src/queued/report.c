@@ -76,7 +76,7 @@ static bool is_late(const struct queued *q, const struct active *a)
 	const struct message *m = a->message;
 	uint64_t now = queue_now_us(q);
 
-	if ((a->env.flags & ENV_BY_NOTIFY) && now >= a->env.deliver_by_us && !(m->flags & MF_WARNED))
+	if ((a->env.flags & ENV_BY_NOTIFY) && by_is_past(q, a) && !(m->flags & MF_WARNED))
 		return true; /* RFC 2852 sec. 4.2 */
 
 	/* As with is_expired(): a clock that is wrong at the start sends no warnings either. */

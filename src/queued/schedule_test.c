@@ -92,7 +92,7 @@ static void answer(unsigned k, enum rcpt_status status, bool dead)
 	buf_free(&out);
 }
 
-static struct queued *booted[16]; /* what they hold is held to the end: no leak */
+static struct queued *booted[32]; /* what they hold is held to the end: no leak */
 static unsigned n_booted;
 
 static struct queued *boot(const char *main_cf, unsigned capacity)
@@ -154,7 +154,7 @@ static uint64_t mail(struct queued *q, unsigned n, const char *format)
 	struct arena *mem = arena_new(0);
 	struct envelope_rcpt *rcpt = arena_array(mem, n, sizeof *rcpt);
 	struct envelope env = {
-		.arrival_us = q->start_us, .sender = STR("a@x.org"), .rcpt = rcpt, .n_rcpt = n, .size = 3
+		.arrival_us = queue_now_us(q), .sender = STR("a@x.org"), .rcpt = rcpt, .n_rcpt = n, .size = 3
 	};
 	struct spool_msg m = { 0 };
 
@@ -501,6 +501,88 @@ static void test_future(void **state)
 	check_int(q->n_messages, 0);
 }
 
+/* The wall clock is set: the release goes by it. */
+static void test_future_clock_set(void **state)
+{
+	struct queued *q = boot("relayhost = [127.0.0.1]\n", 100);
+	struct message *m;
+	uint64_t id;
+
+	(void)state;
+	wishes = (struct envelope){ .hold_until_us = queue_now_us(q) + 600000000 };
+	id = mail(q, 1, "u%u@y.org");
+	wishes = (struct envelope){ 0 };
+	turns(q, 20);
+	m = message_find(q, id);
+	q->wall_ahead_us = -10000000000; /* back */
+	let_pass(q, 601);
+	message_ready(q, m);
+	turns(q, 20);
+	check_int(agent.n, 0);
+	check(m->state == MSG_WAITING && m->due_s - loop_now_s(q) <= q->max_backoff_s);
+	q->wall_ahead_us = 0;
+	message_ready(q, m);
+	turns(q, 20);
+	check_int(agent.n, 1);
+	check_int(q->n_messages, 1);
+	check(m->arrival_us <= queue_now_us(q));
+}
+
+/* … and ahead: what is to be released tomorrow lives from tomorrow on, and not from what was tomorrow before. */
+static void test_future_clock_ahead(void **state)
+{
+	struct queued *q = boot("relayhost = [127.0.0.1]\n", 100);
+	struct message *m;
+	uint64_t id;
+
+	(void)state;
+	wishes = (struct envelope){ .hold_until_us = queue_now_us(q) + 86400000000 };
+	q->wall_ahead_us = 86400000000;
+	id = mail(q, 1, "u%u@y.org");
+	wishes = (struct envelope){ 0 };
+	turns(q, 20);
+	check_int(agent.n, 1);
+	m = message_find(q, id);
+	check(m->arrival_us <= queue_now_us(q));
+}
+
+/* RFC 2852: its time is over when both clocks say so. */
+static void test_deliver_by_clock_set(void **state)
+{
+	static const struct {
+		int64_t ahead_s;
+		uint64_t passed_s;
+		bool is_over;
+	} cases[] = { { 0, 50, false }, { 0, 101, true }, { 86400, 50, false }, { 86400, 101, true },
+		{ -90, 101, false }, { -90, 200, true } };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct queued *q = boot("relayhost = [127.0.0.1]\n", 100);
+		struct message *m;
+		uint64_t id;
+
+		wishes = (struct envelope){ .flags = ENV_BY_RETURN, .deliver_by_us = queue_now_us(q) + 100000000 };
+		id = mail(q, 1, "u%u@y.org");
+		wishes = (struct envelope){ 0 };
+		turns(q, 20);
+		check_int(agent.n, 1);
+		q->wall_ahead_us = cases[i].ahead_s * 1000000;
+		let_pass(q, cases[i].passed_s);
+		answer(0, RCPT_DEFERRED, false);
+		turns(q, 20);
+		m = message_find(q, id);
+		while (cases[i].is_over && q->n_reports == 0)
+			turns(q, 1);
+		turns(q, 20);
+		check_int(q->n_reports, cases[i].is_over);
+		if (!cases[i].is_over)
+			check(m->state == MSG_WAITING && m->due_s - loop_now_s(q) <= 600);
+		if (cases[i].ahead_s < 0 && !cases[i].is_over)
+			check(m->due_s - loop_now_s(q) <= 90);
+	}
+}
+
 /* RFC 2852: R is returned when its time is over, N reported; and the next attempt is no later than that. */
 static void test_deliver_by(void **state)
 {
@@ -633,7 +715,10 @@ int main(void)
 		cmocka_unit_test(test_priority),
 		cmocka_unit_test(test_urgent),
 		cmocka_unit_test(test_future),
+		cmocka_unit_test(test_future_clock_set),
+		cmocka_unit_test(test_future_clock_ahead),
 		cmocka_unit_test(test_deliver_by),
+		cmocka_unit_test(test_deliver_by_clock_set),
 		cmocka_unit_test(test_deliver_by_relayed),
 		cmocka_unit_test(test_pause),
 	};
