@@ -277,7 +277,8 @@ void past_apply(struct queued *q, const struct past_entry *e, struct message *m)
 		refs[i].reason = reason_get(reason_dsn(reason), reason_text(reason));
 	}
 	m->attempts = (uint8_t)(e->attempts < 255 ? e->attempts : 255);
-	m->flags |= e->flags & (MF_WARNED | MF_MOVED);
+	m->flags |= e->flags & (DEFER_WARNED | DEFER_MOVED);
+	m->by_told = (e->flags & DEFER_BY_TOLD) != 0;
 	m->flags |= e->held & HOLD_EXPIRE ? MF_EXPIRE : 0;
 	if (e->held & HOLD_HELD)
 		message_hold(q, m);

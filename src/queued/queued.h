@@ -84,7 +84,7 @@ struct rcpt_ref {
 };
 enum message_state { MSG_WAITING, MSG_READY, MSG_ACTIVE, MSG_HELD, MSG_PARKED };
 enum message_flag {
-	MF_WARNED = 1,	 /* a delay report was sent */
+	MF_WARNED = 1,	 /* a delay report was sent: delay_warning_time */
 	MF_MOVED = 2,	 /* has been copied forward */
 	MF_SPANS = 4,	 /* has content in other segments than its COMMIT's */
 	MF_HELD = 8,	 /* hold it when its round ends */
@@ -114,6 +114,7 @@ struct message {
 	uint8_t is_tried : 1;		/* in this process, and deferred */
 	uint8_t is_timed : 1;		/* DELIVERBY: its envelope says when something is due */
 	uint8_t content_is_damaged : 1; /* not delivered, unless it checks one day */
+	uint8_t by_told : 1;		/* a delay report was sent: DELIVERBY=…;N */
 	int8_t priority;		/* MT-PRIORITY: -9 … 9 */
 };
 struct message_list {
@@ -406,6 +407,7 @@ void past_apply(struct queued *q, const struct past_entry *e, struct message *m)
 void past_end(struct queued *q);
 
 /* result.c: DONE, DEFER, HOLD. */
+enum defer_flag { DEFER_WARNED = MF_WARNED, DEFER_MOVED = MF_MOVED, DEFER_BY_TOLD = 4 };
 enum hold_flag { HOLD_HELD = 1, HOLD_EXPIRE = 2 };
 void result_done(struct queued *q, const struct message *m, const uint32_t *index, uint32_t n);
 void result_done_commit(struct queued *q, uint64_t id, struct segment *s);

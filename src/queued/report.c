@@ -71,17 +71,36 @@ static bool is_in_report(const struct active_rcpt *r, size_t kind)
 	return kinds[kind].kind == DSN_SUCCESS ? wants_success(r) : wants_report(r, kinds[kind].notify);
 }
 
-static bool is_late(const struct queued *q, const struct active *a)
+/* RFC 2852 sec. 4.2: N, and its time is over. */
+static bool by_is_to_be_told(const struct queued *q, const struct active *a)
+{
+	return (a->env.flags & ENV_BY_NOTIFY) && !a->message->by_told && by_is_past(q, a);
+}
+
+/* As with is_expired(): a clock that is wrong at the start sends no warnings either. */
+static bool warning_is_due(const struct queued *q, const struct active *a)
 {
 	const struct message *m = a->message;
 	uint64_t now = queue_now_us(q);
 
-	if ((a->env.flags & ENV_BY_NOTIFY) && by_is_past(q, a) && !(m->flags & MF_WARNED))
-		return true; /* RFC 2852 sec. 4.2 */
-
-	/* As with is_expired(): a clock that is wrong at the start sends no warnings either. */
 	return q->delay_warning_s > 0 && !(m->flags & MF_WARNED) && m->is_tried && now > m->arrival_us &&
 	       (now - m->arrival_us) / 1000000 >= q->delay_warning_s;
+}
+
+static bool is_late(const struct queued *q, const struct active *a)
+{
+	return by_is_to_be_told(q, a) || warning_is_due(q, a);
+}
+
+/* One report is enough for both. */
+static void told_of_delay(const struct queued *q, struct active *a)
+{
+	struct message *m = a->message;
+	bool by = by_is_to_be_told(q, a);
+
+	if (warning_is_due(q, a))
+		m->flags |= MF_WARNED;
+	m->by_told |= by;
 }
 
 static enum dsn_action action_of(const struct active_rcpt *r, enum dsn_kind kind)
@@ -210,7 +229,7 @@ static void on_kept(struct spool_msg *m, int err)
 	log_info("%s: sender %s notification: %s", envelope_id_text(a->message->id, id), kinds[rep->kind].name,
 		envelope_id_text(m->id, report_id));
 	if (kinds[rep->kind].kind == DSN_DELAY)
-		a->message->flags |= MF_WARNED;
+		told_of_delay(rep->q, a);
 	rep->q->n_reports++;
 	rep->kind++;
 	next_report(rep);
@@ -340,8 +359,8 @@ static void settle_warning(struct queued *q, struct active *a)
 {
 	bool wanted = a->env.sender.n > 0 && !(a->env.flags & ENV_REPORT) && pick(q, a, DELAY_ROW, NULL) > 0;
 
-	if (is_late(q, a) && !wanted)
-		a->message->flags |= MF_WARNED;
+	if (!wanted)
+		told_of_delay(q, a);
 }
 
 void report_begin(struct queued *q, struct active *a)

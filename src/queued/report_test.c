@@ -181,6 +181,8 @@ static void on_kept(struct spool_msg *m, int err)
 	is_kept = true;
 }
 
+static struct envelope wishes; /* of the mail that is made: flags, deliver-by */
+
 static uint64_t mail(struct queued *q, const char *sender, struct envelope_rcpt *rcpt, size_t n)
 {
 	struct envelope env = {
@@ -188,6 +190,8 @@ static uint64_t mail(struct queued *q, const char *sender, struct envelope_rcpt 
 	};
 	struct spool_msg m = { 0 };
 
+	env.flags = wishes.flags;
+	env.deliver_by_us = wishes.deliver_by_us;
 	for (size_t i = 0; i < n; i++)
 		rcpt[i].index = (uint32_t)i;
 	require(spool_msg_begin(&m, q->writer) == 0);
@@ -452,6 +456,42 @@ static void test_delay(void **state)
 	}
 }
 
+/* DELIVERBY=…;N is told of though a warning was sent before, and once, also across a restart. */
+static void test_delay_and_deliver_by(void **state)
+{
+	struct queued *q = start_anew();
+	struct envelope_rcpt r[] = { { .address = STR("b@z.org") } };
+	uint64_t id;
+
+	(void)state;
+	wishes = (struct envelope){ .flags = ENV_BY_NOTIFY, .deliver_by_us = queue_now_us(q) + 7200000000 };
+	id = mail(q, "a@z.org", r, 1);
+	wishes = (struct envelope){ 0 };
+	q->delay_warning_s = 3600;
+	answer(q, 0, RCPT_DEFERRED, RELAYED_NOT);
+	for (unsigned hour = 1; hour <= 4; hour++) {
+		struct message *m = message_find(q, id);
+
+		agent.n = 0;
+		q->start_us += (uint64_t)3600 * 1000000;
+		try_again(q, id);
+		answer(q, 0, RCPT_DEFERRED, RELAYED_NOT);
+		check_int(n_reports(), hour <= 2);
+		check_int(m->flags & MF_WARNED, MF_WARNED);
+		check_int(m->by_told, hour >= 2);
+	}
+	die(q);
+	q = start(4 * 3600);
+	q->delay_warning_s = 3600;
+	agent.n = 0;
+	check_int(message_find(q, id)->by_told, 1);
+	check_int(message_find(q, id)->flags & MF_WARNED, MF_WARNED);
+	try_again(q, id);
+	answer(q, 0, RCPT_DEFERRED, RELAYED_NOT);
+	check_int(n_reports(), 0);
+	die(q);
+}
+
 /* One bit of the content flips; what stays is put right again. */
 static void flip_content(const struct message *m)
 {
@@ -544,7 +584,8 @@ int main(void)
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_success), cmocka_unit_test(test_alias),
 		cmocka_unit_test(test_alias_expired), cmocka_unit_test(test_report_before_result),
 		cmocka_unit_test(test_no_place), cmocka_unit_test(test_leave), cmocka_unit_test(test_clock_jump),
-		cmocka_unit_test(test_delay), cmocka_unit_test(test_damaged), cmocka_unit_test(test_given_up) };
+		cmocka_unit_test(test_delay), cmocka_unit_test(test_delay_and_deliver_by),
+		cmocka_unit_test(test_damaged), cmocka_unit_test(test_given_up) };
 	char dir[] = "/tmp/gatepost-report-XXXXXX", *remove, first[] = "first";
 	int failed;
 

@@ -347,7 +347,7 @@ bool result_defer(struct queued *q, const struct message *m)
 	ipc_put_u64(&b, m->seg->head.generation);
 	ipc_put_u64(&b, queue_now_us(q) + (m->due_s > now ? (uint64_t)(m->due_s - now) * 1000000 : 0));
 	ipc_put_u32(&b, m->attempts);
-	ipc_put_u8(&b, m->flags & (MF_WARNED | MF_MOVED));
+	ipc_put_u8(&b, (uint8_t)((m->flags & (DEFER_WARNED | DEFER_MOVED)) | (m->by_told ? DEFER_BY_TOLD : 0)));
 	ipc_put_u32(&b, m->n_rcpt);
 	for (uint32_t i = 0; i < m->n_rcpt; i++) {
 		ipc_put_u32(&b, refs[i].index);
