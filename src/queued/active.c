@@ -198,19 +198,27 @@ static struct dest *find_dests(struct queued *q, struct active *a)
 	return many ? NULL : only;
 }
 
+/* What is urgent or old may make a crowd larger, but not without end: half of all room is for others. */
+static bool is_parked(const struct queued *q, const struct message *m, const struct dest *d)
+{
+	if (dest_is_dead(q, d) || !dest_is_crowded(q, d))
+		return false;
+	return (m->priority <= 0 && !is_old(q, m)) || d->queued >= q->active_limit / 2;
+}
+
 /* Its only destination takes none of it now: back it goes, as if its turn had not come. */
 static bool goes_back(struct queued *q, struct active *a, struct dest *only)
 {
 	struct message *m = a->message;
 
-	if (only == NULL || (m->flags & (MF_DELETED | MF_HELD)) || is_old(q, m))
+	if (only == NULL || (m->flags & (MF_DELETED | MF_HELD)))
 		return false;
-	if (m->attempts > 0 && dest_refuses(q, only)) {
+	if (m->attempts > 0 && dest_refuses(q, only) && !is_old(q, m)) {
 		active_free(q, a);
 		wait_a_while(q, m);
 		return true;
 	}
-	if (!dest_is_dead(q, only) && dest_is_crowded(q, only) && m->priority <= 0) {
+	if (is_parked(q, m, only)) {
 		active_free(q, a);
 		message_park(q, m, only);
 		return true;

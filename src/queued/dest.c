@@ -172,6 +172,16 @@ static struct unit *pop(struct dest *d)
 
 enum { UNPARK_A_TURN = 64 };
 
+size_t dest_parked(const struct dest *d)
+{
+	return d->parked[0].n + d->parked[1].n;
+}
+
+static struct message *first_parked(const struct dest *d)
+{
+	return d->parked[0].n > 0 ? d->parked[0].first : d->parked[1].first;
+}
+
 /*
  * There is room again: those that came first are taken first. One is taken even when the mail of others fills all room
  * and none is queued any more: nothing else would ask for the rest.
@@ -184,8 +194,8 @@ static void unpark(struct queued *q, struct dest *d)
 		return;
 	if (room == 0 && d->first == NULL)
 		room = 1;
-	for (unsigned i = 0; i < UNPARK_A_TURN && i < room && d->parked.n > 0; i++)
-		activate(q, d->parked.first);
+	for (unsigned i = 0; i < UNPARK_A_TURN && i < room && dest_parked(d) > 0; i++)
+		activate(q, first_parked(d));
 }
 
 /* Nothing of it is under way, and so nothing calls unpark(): it was routed elsewhere, deferred or deleted. */
@@ -193,8 +203,8 @@ static void free_stranded(struct queued *q, struct dest *d)
 {
 	if (d->first || d->busy)
 		return;
-	for (unsigned i = 0; i < UNPARK_A_TURN && d->parked.n > 0; i++)
-		message_ready(q, d->parked.first);
+	for (unsigned i = 0; i < UNPARK_A_TURN && dest_parked(d) > 0; i++)
+		message_ready(q, first_parked(d));
 }
 
 static void end_unit(struct queued *q, struct unit *u, const char *dsn, const char *prefix, const char *why)
@@ -227,8 +237,8 @@ static void die(struct queued *q, struct dest *d, struct str dsn, struct str why
 	d->failures = 0;
 	while (d->first)
 		end_unit(q, pop(d), d->why_dsn, "delivery temporarily suspended: ", d->why);
-	while (d->parked.n > 0) /* fresh ones among them get their word when they are due */
-		message_ready(q, d->parked.first);
+	while (dest_parked(d) > 0) /* fresh ones among them get their word when they are due */
+		message_ready(q, first_parked(d));
 }
 
 /*
@@ -336,7 +346,7 @@ void schedule(struct queued *q)
 			if (d->first)
 				serve(q, d, g, (enum lane)lane);
 			dest_enter_ring(q, d);
-			if (d->parked.n > 0)
+			if (dest_parked(d) > 0)
 				unpark(q, d);
 		}
 	}
@@ -357,7 +367,7 @@ void dests_revive(struct queued *q)
 
 static bool is_forgettable(const struct queued *q, const struct dest *d)
 {
-	if (d->first || d->busy || d->in_ring || d->is_pausing || d->parked.n > 0 || dest_is_dead(q, d) ||
+	if (d->first || d->busy || d->in_ring || d->is_pausing || dest_parked(d) > 0 || dest_is_dead(q, d) ||
 		dest_refuses(q, d))
 		return false;
 	return uv_now(q->child.loop) - d->used_ms >= FORGET_AFTER_MS;

@@ -139,6 +139,11 @@ static void list_add(struct message_list *l, struct message *m)
 	l->n++;
 }
 
+static struct message_list *parked_of(struct dest *d, const struct message *m)
+{
+	return &d->parked[m->priority > 0 || m->is_timed ? 0 : 1];
+}
+
 static struct message_list *list_of(struct queued *q, const struct message *m)
 {
 	switch ((enum message_state)m->state) {
@@ -151,7 +156,7 @@ static struct message_list *list_of(struct queued *q, const struct message *m)
 	case MSG_HELD:
 		return &q->held;
 	case MSG_PARKED:
-		return &dest_by_number(q, m->dest)->parked;
+		return parked_of(dest_by_number(q, m->dest), m);
 	case MSG_ACTIVE:
 		break;
 	}
@@ -218,7 +223,7 @@ void message_park(struct queued *q, struct message *m, struct dest *d)
 	message_unlink(q, m);
 	m->dest = d->number;
 	m->state = MSG_PARKED;
-	list_add(&d->parked, m);
+	list_add(parked_of(d, m), m);
 }
 
 /* The seconds that went by since the last turn: what is due in them becomes ready. */

@@ -160,7 +160,7 @@ struct dest {
 	uint64_t pause_until_ms;
 	struct unit *first, **last;
 	struct unit *filling; /* the unit that dispatch() adds to */
-	struct message_list parked;
+	struct message_list parked[2]; /* urgent ones or such with DELIVERBY; the others */
 	unsigned queued, busy;
 	double window;		/* how many jobs at a time */
 	double failures;	/* cohorts that failed in a row */
@@ -435,6 +435,7 @@ void message_ready(struct queued *q, struct message *m);
 size_t messages_ready(const struct queued *q);
 void message_hold(struct queued *q, struct message *m);
 void message_park(struct queued *q, struct message *m, struct dest *d);
+size_t dest_parked(const struct dest *d);
 void wheel_turn(struct queued *q);
 /* The message at that place of a walk over all; *at starts with 0. NULL: the end. */
 struct message *message_walk(const struct queued *q, size_t *at);

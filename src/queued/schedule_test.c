@@ -441,6 +441,47 @@ static void test_priority(void **state)
 	check_int(q->n_messages, 0);
 }
 
+/* Nor does mail that is urgent or has a time, which is parked later than other mail, and taken up before it. */
+static void test_urgent_crowd(void **state)
+{
+	enum { N = 60 };
+	static const struct envelope cases[] = { { .priority = 1 },
+		{ .flags = ENV_BY_NOTIFY, .deliver_by_us = 1800000000000000 } };
+
+	(void)state;
+	for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
+		struct queued *q = boot("disable_dns_lookups = no\n", 50);
+		uint64_t other, normal = 0, last = 0;
+
+		q->active_limit = 40;
+		wishes = cases[k];
+		for (unsigned i = 0; i < N; i++) {
+			if (i == N / 2) {
+				wishes = (struct envelope){ 0 };
+				normal = mail(q, 1, "u%u@slow.org");
+				turns(q, 20);
+				check_int(message_find(q, normal)->state, MSG_PARKED);
+				wishes = cases[k];
+			}
+			last = mail(q, 1, "u%u@slow.org");
+		}
+		wishes = (struct envelope){ 0 };
+		turns(q, 50);
+		check_int(agent.n, 5);
+		check_int(message_find(q, last)->state, MSG_PARKED);
+		other = mail(q, 1, "b%u@y.org");
+		turns(q, 50);
+		check_int(place_of(other), 5);
+		for (unsigned i = 0; i < agent.n; i++) {
+			answer(i, RCPT_SENT, false);
+			turns(q, 10);
+		}
+		check_int(agent.n, N + 2);
+		check_int(place_of(normal), N + 1);
+		check_int(q->n_messages, 0);
+	}
+}
+
 /* Before their turn: urgent ones first, and now and then one of the others. */
 static void test_urgent(void **state)
 {
@@ -714,6 +755,7 @@ int main(void)
 		cmocka_unit_test(test_stranded),
 		cmocka_unit_test(test_priority),
 		cmocka_unit_test(test_urgent),
+		cmocka_unit_test(test_urgent_crowd),
 		cmocka_unit_test(test_future),
 		cmocka_unit_test(test_future_clock_set),
 		cmocka_unit_test(test_future_clock_ahead),

@@ -134,7 +134,7 @@ static void put_row(struct client *c, const struct row *r, bool first)
 	else
 		put_domain(c, r);
 	buf_addf(out, ", \"active\": %u, \"waiting\": %zu, \"deferred\": %zu", d ? d->busy : 0,
-		d ? d->queued + d->parked.n : 0, r->waiting);
+		d ? d->queued + dest_parked(d) : 0, r->waiting);
 	if (d)
 		buf_addf(out,
 			", \"sent_per_minute\": %.1f, \"deferred_per_minute\": %.1f, \"bounced_per_minute\": %.1f, "
@@ -150,7 +150,7 @@ static void put_row(struct client *c, const struct row *r, bool first)
 
 static bool is_busy(const struct queued *q, const struct dest *d)
 {
-	return d->busy || d->queued || d->parked.n || dest_is_dead(q, d) || dest_rate(q, d, RCPT_SENT) > 0 ||
+	return d->busy || d->queued || dest_parked(d) || dest_is_dead(q, d) || dest_rate(q, d, RCPT_SENT) > 0 ||
 	       dest_rate(q, d, RCPT_DEFERRED) > 0 || dest_rate(q, d, RCPT_BOUNCED) > 0;
 }
 
