@@ -10,8 +10,9 @@ enum {
 	PRIORITY_MS = 60 * 1000, /* of waiting, that a level of priority is worth */
 	LIST_RCPTS = 50,	 /* a message with more recipients is a list: it does not go before other mail */
 	REFUSED_MAX = 50,	 /* attempts again that may fail in a row */
-	PROMPT_TURNS = 4,	 /* that many jobs of LANE_PROMPT for one of LANE_REST, when both have some */
-	CROWDED_DIVISOR = 4	 /* of the messages that may be active: more of them for one destination are a crowd */
+	PRIORITIES = 2 * PRIORITY_MAX + 1,
+	PROMPT_TURNS = 4,   /* that many jobs of LANE_PROMPT for one of LANE_REST, when both have some */
+	CROWDED_DIVISOR = 4 /* of the messages that may be active: more of them for one destination are a crowd */
 };
 
 static struct dest **slot_of(struct queued *q, uint32_t number)
@@ -36,7 +37,7 @@ static struct dest *dest_new(struct queued *q, struct service *s, struct str key
 	d->nexthop = str_c(d->key + strlen(s->name) + 1);
 	d->service = s;
 	d->number = number;
-	d->last = &d->first;
+	d->plain.last = &d->plain.first;
 	d->window = s->window_first;
 	d->used_ms = uv_now(q->child.loop);
 	d->hash_next = *slot;
@@ -81,9 +82,37 @@ bool dest_is_crowded(const struct queued *q, const struct dest *d)
 	return d->queued >= q->active_limit / CROWDED_DIVISOR && q->n_active >= q->active_limit / 2;
 }
 
+/* Which goes next: of those that are first of their priority the one with the lowest rank. NULL: none is queued. */
+static struct unit *head_of(const struct dest *d)
+{
+	struct unit *head = d->plain.first;
+
+	for (size_t i = PRIORITIES; d->others && i > 0; i--) {
+		struct unit *u = d->others[i - 1].first;
+
+		if (u && (head == NULL || u->rank < head->rank))
+			head = u;
+	}
+	return head;
+}
+
+static struct fifo *fifo_of(struct dest *d, const struct unit *u)
+{
+	int priority = u->active->message->priority;
+
+	if (priority == 0)
+		return &d->plain;
+	if (d->others == NULL) {
+		d->others = xcalloc(PRIORITIES, sizeof *d->others);
+		for (size_t i = 0; i < PRIORITIES; i++)
+			d->others[i].last = &d->others[i].first;
+	}
+	return &d->others[priority + PRIORITY_MAX];
+}
+
 static enum lane lane_of(const struct dest *d)
 {
-	const struct active *a = d->first->active;
+	const struct active *a = head_of(d)->active;
 	bool works = d->failures <= 0 && d->refused == 0 && d->dead_until_ms == 0;
 
 	return works && a->n <= LIST_RCPTS && a->message->attempts == 0 ? LANE_PROMPT : LANE_REST;
@@ -93,7 +122,7 @@ void dest_enter_ring(struct queued *q, struct dest *d)
 {
 	struct ring *r;
 
-	if (d->in_ring || d->first == NULL || d->busy >= (unsigned)d->window || dest_pauses(q, d))
+	if (d->in_ring || d->queued == 0 || d->busy >= (unsigned)d->window || dest_pauses(q, d))
 		return;
 	r = &q->ring[d->service->kind][lane_of(d)];
 	if (r->first == NULL)
@@ -114,23 +143,26 @@ static struct dest *leave_ring(struct ring *r)
 	return d;
 }
 
-/* Most go to the end. One of a higher priority goes before those that have not waited much longer than it (RFC 6710). */
-static void insert(struct dest *d, struct unit *u)
+/* At the end of its priority; so one of a higher goes before those that have not waited much longer than it (RFC 6710). */
+static void append(struct dest *d, struct unit *u)
 {
-	const struct unit *last = d->first ? container_of(d->last, struct unit, next) : NULL;
-	struct unit **at = &d->first;
+	struct fifo *f = fifo_of(d, u);
 
+	u->next = NULL;
+	*f->last = u;
+	f->last = &u->next;
 	d->queued++;
-	if (last == NULL || last->rank <= u->rank) {
-		u->next = NULL;
-		*d->last = u;
-		d->last = &u->next;
-		return;
-	}
-	while ((*at)->rank <= u->rank)
-		at = &(*at)->next;
-	u->next = *at;
-	*at = u;
+}
+
+static void prepend(struct dest *d, struct unit *u)
+{
+	struct fifo *f = fifo_of(d, u);
+
+	u->next = f->first;
+	f->first = u;
+	if (u->next == NULL)
+		f->last = &u->next;
+	d->queued++;
 }
 
 void dest_push(struct queued *q, struct unit *u, bool front)
@@ -138,14 +170,10 @@ void dest_push(struct queued *q, struct unit *u, bool front)
 	struct dest *d = u->dest;
 
 	if (front) {
-		u->next = d->first;
-		d->first = u;
-		if (u->next == NULL)
-			d->last = &u->next;
-		d->queued++;
+		prepend(d, u);
 	} else {
 		u->rank = (int64_t)uv_now(q->child.loop) - u->active->message->priority * PRIORITY_MS;
-		insert(d, u);
+		append(d, u);
 	}
 	d->used_ms = uv_now(q->child.loop);
 	dest_enter_ring(q, d);
@@ -154,17 +182,18 @@ void dest_push(struct queued *q, struct unit *u, bool front)
 /* The rest of a list goes to the end: what came after it is served between its parts. */
 static struct unit *pop(struct dest *d)
 {
-	struct unit *u = d->first;
-	int64_t last_rank = container_of(d->last, struct unit, next)->rank;
+	struct unit *u = head_of(d);
+	struct fifo *f = fifo_of(d, u);
+	int64_t last_rank = container_of(f->last, struct unit, next)->rank;
 
-	d->first = u->next;
-	if (d->first == NULL)
-		d->last = &d->first;
+	f->first = u->next;
+	if (f->first == NULL)
+		f->last = &f->first;
 	u->next = NULL;
 	d->queued--;
 	if (u->more) {
 		u->more->rank = last_rank > u->rank ? last_rank : u->rank;
-		insert(d, u->more);
+		append(d, u->more);
 	}
 	u->more = NULL;
 	return u;
@@ -190,9 +219,9 @@ static void unpark(struct queued *q, struct dest *d)
 {
 	size_t room = q->n_active < q->active_limit ? q->active_limit - q->n_active : 0;
 
-	if (d->first && d->queued >= q->active_limit / CROWDED_DIVISOR / 2)
+	if (d->queued > 0 && d->queued >= q->active_limit / CROWDED_DIVISOR / 2)
 		return;
-	if (room == 0 && d->first == NULL)
+	if (room == 0 && d->queued == 0)
 		room = 1;
 	for (unsigned i = 0; i < UNPARK_A_TURN && i < room && dest_parked(d) > 0; i++)
 		activate(q, first_parked(d));
@@ -201,7 +230,7 @@ static void unpark(struct queued *q, struct dest *d)
 /* Nothing of it is under way, and so nothing calls unpark(): it was routed elsewhere, deferred or deleted. */
 static void free_stranded(struct queued *q, struct dest *d)
 {
-	if (d->first || d->busy)
+	if (d->queued > 0 || d->busy)
 		return;
 	for (unsigned i = 0; i < UNPARK_A_TURN && dest_parked(d) > 0; i++)
 		message_ready(q, first_parked(d));
@@ -235,7 +264,7 @@ static void die(struct queued *q, struct dest *d, struct str dsn, struct str why
 	d->why = xstrndup(why);
 	snprintf(d->why_dsn, sizeof d->why_dsn, "%.*s", STR_ARG(dsn));
 	d->failures = 0;
-	while (d->first)
+	while (d->queued > 0)
 		end_unit(q, pop(d), d->why_dsn, "delivery temporarily suspended: ", d->why);
 	while (dest_parked(d) > 0) /* fresh ones among them get their word when they are due */
 		message_ready(q, first_parked(d));
@@ -343,7 +372,7 @@ void schedule(struct queued *q)
 			if (g == NULL)
 				break;
 			leave_ring(r);
-			if (d->first)
+			if (d->queued > 0)
 				serve(q, d, g, (enum lane)lane);
 			dest_enter_ring(q, d);
 			if (dest_parked(d) > 0)
@@ -367,7 +396,7 @@ void dests_revive(struct queued *q)
 
 static bool is_forgettable(const struct queued *q, const struct dest *d)
 {
-	if (d->first || d->busy || d->in_ring || d->is_pausing || dest_parked(d) > 0 || dest_is_dead(q, d) ||
+	if (d->queued > 0 || d->busy || d->in_ring || d->is_pausing || dest_parked(d) > 0 || dest_is_dead(q, d) ||
 		dest_refuses(q, d))
 		return false;
 	return uv_now(q->child.loop) - d->used_ms >= FORGET_AFTER_MS;
@@ -392,6 +421,7 @@ void dests_tick(struct queued *q)
 			*at = d->hash_next;
 			q->n_dests--;
 			free(d->why);
+			free(d->others);
 			free(d);
 		}
 	}

@@ -148,6 +148,9 @@ struct unit { /* recipients of one message for one destination: one job */
 	struct active_rcpt **rcpt;
 	size_t n;
 };
+struct fifo { /* units of one priority, the lowest rank first */
+	struct unit *first, **last;
+};
 struct dest {
 	struct dest *hash_next;
 	struct dest *ring_next;
@@ -158,10 +161,12 @@ struct dest {
 	bool is_pausing; /* among queued.pausing */
 	struct dest *pausing_next;
 	uint64_t pause_until_ms;
-	struct unit *first, **last;
-	struct unit *filling; /* the unit that dispatch() adds to */
+	struct fifo plain;	       /* of priority 0 */
+	struct fifo *others;	       /* of the priorities -9 … 9 in this order; NULL: none came yet */
+	struct unit *filling;	       /* the unit that dispatch() adds to */
 	struct message_list parked[2]; /* urgent ones or such with DELIVERBY; the others */
-	unsigned queued, busy;
+	unsigned queued;	       /* units in all its FIFOs */
+	unsigned busy;
 	double window;		/* how many jobs at a time */
 	double failures;	/* cohorts that failed in a row */
 	uint64_t dead_until_ms; /* 0: alive */

@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { JOBS_MAX = 2000 };
@@ -416,7 +417,8 @@ static void test_priority(void **state)
 	check_int(agent.n, 5); /* the window is full */
 	old = mail_of(q, -9);
 	turns(q, 20);
-	message_find(q, old)->active->rcpt->dest->first->rank -= 20 * 60 * 1000; /* it has waited for 20 minutes */
+	message_find(q, old)->active->rcpt->dest->others[0].first->rank -=
+		20 * 60 * 1000; /* it has waited for 20 minutes */
 	low = mail_of(q, -3);
 	normal = mail_of(q, 0);
 	high = mail_of(q, 6);
@@ -480,6 +482,32 @@ static void test_urgent_crowd(void **state)
 		check_int(place_of(normal), N + 1);
 		check_int(q->n_messages, 0);
 	}
+}
+
+/*
+ * Mail of the lowest priority, which stands there for nine minutes, makes no work for that which comes after it. In CPU time
+ * of this process, and with so much of it that a walk over the queue for each would take many times as long.
+ */
+static void test_priority_costs_nothing(void **state)
+{
+	enum { N = 100000 };
+	struct queued *q = boot("relayhost = [127.0.0.1]\n", 0);
+	struct dest *d = dest_get(q, service_get(q, STR("smtp")), STR("site.org"));
+	static struct message message[N];
+	static struct active active[N];
+	static struct unit unit[N];
+	clock_t began = clock();
+
+	(void)state;
+	for (size_t i = 0; i < N; i++) {
+		message[i].priority = i % 3 == 0 ? -9 : 0;
+		active[i].message = &message[i];
+		unit[i].active = &active[i];
+		unit[i].dest = d;
+		dest_push(q, &unit[i], false);
+	}
+	check_int(d->queued, N);
+	check(clock() - began < 2 * CLOCKS_PER_SEC);
 }
 
 /* Before their turn: urgent ones first, and now and then one of the others. */
@@ -754,6 +782,7 @@ int main(void)
 		cmocka_unit_test(test_parked),
 		cmocka_unit_test(test_stranded),
 		cmocka_unit_test(test_priority),
+		cmocka_unit_test(test_priority_costs_nothing),
 		cmocka_unit_test(test_urgent),
 		cmocka_unit_test(test_urgent_crowd),
 		cmocka_unit_test(test_future),
