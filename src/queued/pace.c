@@ -52,5 +52,6 @@ void dest_pause(struct queued *q, struct dest *d)
 		q->pausing = d;
 	}
 	d->is_pausing = true;
-	set_timer(q);
+	if (!uv_is_active((uv_handle_t *)&q->pace) || uv_timer_get_due_in(&q->pace) > d->service->pause_ms)
+		uv_timer_start(&q->pace, on_pace, d->service->pause_ms, 0);
 }

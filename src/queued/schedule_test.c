@@ -771,6 +771,34 @@ static void test_pause(void **state)
 	check_int(q->n_messages, 1); /* the one that was deferred */
 }
 
+/* That many destinations pause makes no work for each result; the timer waits for the first of them. In CPU time. */
+static void test_pause_costs_nothing(void **state)
+{
+	enum { N = 30000 };
+	struct queued *q = boot("disable_dns_lookups = no\nsmtp_destination_rate_delay = 100s\n", 0);
+	struct service *smtp = service_get(q, STR("smtp")), *quick = service_get(q, STR("quick"));
+	struct dest **d = xcalloc(N, sizeof(struct dest *));
+	char name[32];
+	clock_t began;
+
+	(void)state;
+	for (unsigned i = 0; i < N; i++) {
+		snprintf(name, sizeof name, "site%u.org", i);
+		d[i] = dest_get(q, smtp, str_c(name));
+	}
+	quick->pause_ms = 10000;
+	began = clock();
+	for (unsigned i = 0; i < 2 * N; i++)
+		dest_pause(q, d[i % N]);
+	check(clock() - began < 2 * CLOCKS_PER_SEC);
+	check(uv_timer_get_due_in(&q->pace) > 50000);
+	dest_pause(q, dest_get(q, quick, STR("site.org")));
+	check(uv_timer_get_due_in(&q->pace) <= 10000);
+	dest_pause(q, d[0]);
+	check(uv_timer_get_due_in(&q->pace) <= 10000);
+	free(d);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -792,6 +820,7 @@ int main(void)
 		cmocka_unit_test(test_deliver_by_clock_set),
 		cmocka_unit_test(test_deliver_by_relayed),
 		cmocka_unit_test(test_pause),
+		cmocka_unit_test(test_pause_costs_nothing),
 	};
 	char dir[] = "/tmp/gatepost-schedule-XXXXXX", *remove, first[] = "first";
 	int failed;
