@@ -192,11 +192,20 @@ static void on_tick(uv_timer_t *t)
 		uv_timer_start(t, on_tick, l->due_ms - now, 0);
 }
 
+/* When it leaves: on the same grid for every failure, counted from where its check began. */
+static uint64_t due_of(const struct login *l, uint64_t now)
+{
+	uint64_t took = now - l->since_ms, wait = l->authd->set->failure_delay_ms;
+
+	if (l->no_delay)
+		return now;
+	return l->since_ms + (wait > took ? wait : (took / REPLY_GRID_MS + 1) * REPLY_GRID_MS);
+}
+
 void login_fail(struct login *l, const char *code, const char *why)
 {
 	struct authd *a = l->authd;
-	uint64_t now = uv_now(a->child.loop), took = now - l->since_ms,
-		 wait = l->no_delay ? 0 : a->set->failure_delay_ms;
+	uint64_t now = uv_now(a->child.loop);
 	struct login **at = a->delayed_last;
 
 	a->n_fail++;
@@ -208,11 +217,8 @@ void login_fail(struct login *l, const char *code, const char *why)
 		login_free(l);
 		return;
 	}
-	/* The same grid for every failure, counted from where its check began. */
-	if (wait <= took && !l->no_delay)
-		wait = (took / REPLY_GRID_MS + 1) * REPLY_GRID_MS;
 	l->stored = str_c(code);
-	l->due_ms = l->since_ms + wait;
+	l->due_ms = due_of(l, now);
 	l->state = LOGIN_DELAY;
 	/* Nearly always the last one; sorted all the same. */
 	if (a->delayed && container_of(at, struct login, next_delayed)->due_ms > l->due_ms)

@@ -1,0 +1,181 @@
+/* Whole logins, with a database that says what a test wants. */
+#include "authd/fields.h"
+#include "authd/login.h"
+#include "base/test.h"
+#include "sasl/base64.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+/* ---- a database ---- */
+
+static int db_error;
+static struct sql_row *db_row;
+
+static struct sql_conn *fake_open(const char *connect, const char *root)
+{
+	static const struct sql_driver *conn;
+
+	(void)connect;
+	(void)root;
+	return (struct sql_conn *)(void *)&conn;
+}
+
+static void fake_close(struct sql_conn **c)
+{
+	*c = NULL;
+}
+
+static int fake_run(struct sql_conn *c, const char *sql, const struct str *params, size_t n, unsigned wait_ms,
+	size_t max_rows, struct arena *mem, struct sql_row **rows, const char **why)
+{
+	(void)c, (void)sql, (void)params, (void)n, (void)wait_ms, (void)max_rows, (void)mem;
+	*rows = db_error ? NULL : db_row;
+	*why = db_error ? "it is a test" : NULL;
+	return db_error;
+}
+
+static const struct sql_driver local = { "fake", true, SQL_QUESTION, fake_open, fake_close, fake_run, NULL, NULL, NULL,
+	0 },
+			       remote = { "fake", false, SQL_QUESTION, fake_open, fake_close, fake_run, NULL, NULL,
+				       NULL, 0 };
+
+/* ---- an authd with one client ---- */
+
+struct world {
+	uv_loop_t loop;
+	struct authd a;
+	struct settings set;
+	struct client c;
+};
+
+static void add_passdb(struct world *w, const struct sql_driver *driver)
+{
+	size_t i = w->set.n_passdbs++;
+	struct db *db = &w->set.passdb[i];
+
+	*db = (struct db){ .kind = DB_SQL,
+		.name = "sql",
+		.file = "FILE",
+		.sql = { .file = "FILE", .driver = driver, .connect = "", .scheme = "PLAIN" },
+		.on_failure = RULE_CONTINUE,
+		.on_internalfail = RULE_CONTINUE,
+		.mechanisms = "",
+		.username_filter = "" };
+	db->sql.password_query.sql = "SELECT";
+	database_init(&w->a.database[i], &db->sql, "", &w->loop, 8, 10000);
+	source_init(&w->a.passdb[i], &db->sql, &w->a.database[i], w->a.cache, (unsigned)i);
+	dummy_make(&w->a, i);
+}
+
+static struct world *world_new(const struct sasl_mech *mech)
+{
+	struct world *w = xcalloc(1, sizeof *w);
+
+	uv_loop_init(&w->loop);
+	w->set = (struct settings){ .mech = { mech },
+		.n_mechs = 1,
+		.username_chars = "",
+		.username_translation = "",
+		.default_realm = "",
+		.master_separator = "",
+		.upgrade_scheme = "",
+		.new_scheme = "SHA256-CRYPT" };
+	w->a.set = &w->set;
+	w->a.child.loop = &w->loop;
+	pool_init(&w->a.hashes, &w->loop, 1, 8, 10000);
+	w->a.verdicts = verdicts_new();
+	w->a.delayed_last = &w->a.delayed;
+	uv_timer_init(&w->loop, &w->a.tick);
+	/* "Dirty": nobody sends what is in c.out. */
+	w->c = (struct client){ .authd = &w->a, .fd = -1, .is_dirty = true, .has_version = true, .minor = 4 };
+	w->c.out = BUF_INIT(65536);
+	db_error = 0;
+	db_row = NULL;
+	return w;
+}
+
+static void world_free(struct world *w)
+{
+	login_drop_all(&w->c);
+	uv_timer_stop(&w->a.tick);
+	uv_close((uv_handle_t *)&w->a.tick, NULL);
+	uv_run(&w->loop, UV_RUN_DEFAULT);
+	check_int(uv_loop_close(&w->loop), 0);
+	for (size_t i = 0; i < w->set.n_passdbs; i++) {
+		buf_wipe(&w->a.dummy[i]);
+		uv_mutex_destroy(&w->a.database[i].lock);
+	}
+	row_cache_free(&w->a.cache);
+	verdicts_free(&w->a.verdicts);
+	buf_wipe(&w->c.out);
+	free(w);
+}
+
+static void auth_plain(struct world *w, unsigned id, const char *user, const char *pass)
+{
+	struct buf raw = BUF_INIT(1024), line = BUF_INIT(1024);
+
+	buf_add_char(&raw, '\0');
+	buf_add_c(&raw, user);
+	buf_add_char(&raw, '\0');
+	buf_add_c(&raw, pass);
+	buf_addf(&line, "%u\tPLAIN\tservice=smtp\tresp=", id);
+	base64_encode(&line, buf_str(&raw));
+	check_int(login_line(&w->c, STR("AUTH"), buf_str(&line)), 0);
+	buf_wipe(&raw);
+	buf_wipe(&line);
+}
+
+/* Until nothing is under way. */
+static void run(struct world *w)
+{
+	uv_run(&w->loop, UV_RUN_DEFAULT);
+}
+
+#define ROW(...)                                                                                     \
+	&(struct sql_row)                                                                            \
+	{                                                                                            \
+		(struct sql_field[]){ __VA_ARGS__ },                                                 \
+			sizeof((struct sql_field[]){ __VA_ARGS__ }) / sizeof(struct sql_field), NULL \
+	}
+#define FIELD(name, value)                   \
+	{                                    \
+		STR(name), STR(value), false \
+	}
+#define NO_VALUE(name)                       \
+	{                                    \
+		STR(name), { NULL, 0 }, true \
+	}
+
+/* ---- failures ---- */
+
+/* One without a delay begins late, when the time that it counts from is past: it is answered, and so are those behind it. */
+static void test_nodelay(void **state)
+{
+	struct world *w = world_new(&sasl_plain);
+
+	(void)state;
+	add_passdb(w, &local);
+	db_row = ROW(FIELD("password", "right"), FIELD("nodelay", "y"));
+	auth_plain(w, 1, "u", "wrong");
+	/* The hash is in a thread, and the loop's clock goes on. */
+	uv_sleep(20);
+	run(w);
+	check_str(buf_str(&w->c.out), "FAIL\t1\tuser=u\n");
+	buf_reset(&w->c.out);
+	db_row = ROW(FIELD("password", "right"));
+	auth_plain(w, 2, "u", "wrong too");
+	run(w);
+	check_str(buf_str(&w->c.out), "FAIL\t2\tuser=u\n");
+	world_free(w);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_nodelay) };
+
+	(void)remote;
+	alarm(60); /* an answer that never comes is a failure */
+	return test_run(tests);
+}
