@@ -171,9 +171,46 @@ static void test_nodelay(void **state)
 	world_free(w);
 }
 
+/* ---- a database that was away ---- */
+
+/* What shows that it works again may be a query that it refuses. */
+static void test_back_with_a_refusal(void **state)
+{
+	static const struct {
+		int error;
+		bool is_down;
+	} cases[] = { { -SQL_EDOWN, true }, { -SQL_EINPUT, true }, { -SQL_EVALUE, false }, { 0, false } };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct world *w = world_new(&sasl_plain);
+		struct database *db = &w->a.database[0];
+
+		add_passdb(w, &remote);
+		db->is_down = true;
+		db_error = cases[i].error;
+		db_row = ROW(FIELD("password", "right"));
+		auth_plain(w, 1, "u", "right");
+		run(w);
+		check_str(buf_str(&w->c.out), db_error ? "FAIL\t1\tuser=u\tcode=temp_fail\n" : "OK\t1\tuser=u\n");
+		check_int(db->is_tried, false);
+		check_int(db->is_down, cases[i].is_down);
+		/* And the next trial is made. */
+		buf_reset(&w->c.out);
+		db->again_ms = 0;
+		db_error = 0;
+		auth_plain(w, 2, "u", "right");
+		run(w);
+		check_str(buf_str(&w->c.out), "OK\t2\tuser=u\n");
+		check_int(db->is_down, false);
+		world_free(w);
+	}
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(test_nodelay) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_nodelay),
+		cmocka_unit_test(test_back_with_a_refusal) };
 
 	(void)remote;
 	alarm(60); /* an answer that never comes is a failure */

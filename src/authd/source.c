@@ -33,20 +33,21 @@ void source_init(
 static void note(struct source *s, const struct lookup *l)
 {
 	struct database *db = s->db;
+	bool is_away = l->error == -SQL_EDOWN || l->error == -SQL_EBUSY;
 
 	s->n_failed += l->error != 0;
-	if (l->error == -SQL_EVALUE) {
-		log_warn("auth: %s (%s in %s)", l->why, l->what, s->set->file);
-		return;
-	}
 	if (l->is_trial)
 		db->is_tried = false;
-	if (l->error == 0 && db->is_down)
+	if (l->error != 0 && !is_away)
+		log_warn("auth: %s (%s in %s)", l->why, l->what, s->set->file);
+	if (l->error == -SQL_EINPUT)
+		return;
+	if (!is_away && db->is_down)
 		log_info("users database of %s works again", s->set->file);
-	if (l->error != 0 && !db->is_down)
+	if (is_away && !db->is_down)
 		log_warn("users database %s (%s in %s); logins get a temporary failure until it works",
 			l->why ? l->why : "is locked", l->what, s->set->file);
-	db->is_down = l->error != 0;
+	db->is_down = is_away;
 	db->again_ms = uv_now(db->pool.loop) + SQL_AGAIN_MS;
 	atomic_store(&db->fails_at_once, db->is_down && !s->set->driver->is_local);
 }
@@ -182,7 +183,7 @@ int lookup_start(struct lookup *l, struct source *s, const char *what, const str
 	prepare(l, s, what, q, v);
 	s->n_lookups++;
 	if (l->sql == NULL) {
-		l->error = -SQL_EVALUE;
+		l->error = -SQL_EINPUT;
 		note(s, l);
 		l->result = LOOKUP_FAILED;
 		return 1;
@@ -268,6 +269,6 @@ void source_check(struct source *s, const char *what, const struct query *q, str
 	if (c != s->db->in_loop)
 		give_back(s->db, c);
 	/* An empty domain may well not fit a column of numbers; that is not the database's fault. */
-	if (l.error != -SQL_EVALUE)
+	if (l.error != -SQL_EVALUE && l.error != -SQL_EINPUT)
 		note(s, &l);
 }

@@ -12,7 +12,8 @@
 enum sql_err {	       /* returned negated */
 	SQL_EBUSY = 1, /* somebody else holds a lock; wait_ms was not enough */
 	SQL_EDOWN,     /* not there, not readable, the query does not fit its tables …: *why says it */
-	SQL_EVALUE     /* it works, and refuses this query for the values bound in it: *why says it */
+	SQL_EVALUE,    /* it works, and refuses this query for the values bound in it: *why says it */
+	SQL_EINPUT     /* it was not asked, because of the values: *why says it */
 };
 
 enum sql_dialect {    /* how a driver's queries are written */

@@ -372,7 +372,7 @@ static int mysql_run(struct sql_conn *conn, const char *sql, const struct str *p
 	*rows = NULL;
 	if (n > PARAMS_MAX) {
 		*why = "more variables than 64";
-		return -SQL_EVALUE;
+		return -SQL_EINPUT;
 	}
 	/* One that was idle may have been closed by the server: then once more on a fresh one. */
 	if (c->db) {

@@ -266,7 +266,7 @@ static int pgsql_run(struct sql_conn *conn, const char *sql, const struct str *p
 	*rows = NULL;
 	if (n > PARAMS_MAX || has_nul(params, n)) {
 		*why = n > PARAMS_MAX ? "more variables than 64" : "a value has a NUL";
-		return -SQL_EVALUE;
+		return -SQL_EINPUT;
 	}
 	/* One that was idle may have been closed by the server: then once more on a fresh one. */
 	if (c->db) {
