@@ -307,14 +307,21 @@ static void cannot_use(struct login *l, const char *what)
 	settle(l, DB_FAILED);
 }
 
+/* The query gives it, though it may be NULL for this user. */
+static bool has_column(const struct sql_row *row, const char *name)
+{
+	return row && sql_field_find(row, name) != NULL;
+}
+
 /* There is such a user, and his password is to be looked at. */
 static void on_user(struct login *l)
 {
 	const struct sql_field *password = sql_field_find(l->row, "password");
+	bool is_asked_for = has_column(l->lookup.rows, "password") || has_column(l->lookup.rows, "password_noscheme");
 
 	if (password == NULL)
 		password = sql_field_find(l->row, "password_noscheme");
-	if (password == NULL && !fields_is_set(l->row, "nopassword") && l->mech != &sasl_external) {
+	if (password == NULL && !is_asked_for && !fields_is_set(l->row, "nopassword") && l->mech != &sasl_external) {
 		cannot_use(l, "password_query gives no column \"password\"");
 		return;
 	}

@@ -171,6 +171,39 @@ static void test_nodelay(void **state)
 	world_free(w);
 }
 
+/* ---- who exists ---- */
+
+/* A password that is NULL, or empty, is as an unknown user's: the same answer after a hash. */
+static void test_without_password(void **state)
+{
+	const struct {
+		struct sql_row *row;
+		const char *answer;
+		int hashes;
+	} cases[] = {
+		{ NULL, "FAIL\t1\tuser=u\n", 1 },
+		{ ROW(FIELD("user", "u"), NO_VALUE("password")), "FAIL\t1\tuser=u\n", 1 },
+		{ ROW(NO_VALUE("password_noscheme")), "FAIL\t1\tuser=u\n", 1 },
+		{ ROW(FIELD("password", "")), "FAIL\t1\tuser=u\n", 1 },
+		{ ROW(FIELD("password", "wrong")), "FAIL\t1\tuser=u\n", 1 },
+		{ ROW(NO_VALUE("password"), FIELD("nopassword", "y")), "OK\t1\tuser=u\n", 0 },
+		{ ROW(FIELD("user", "u")), "FAIL\t1\tuser=u\tcode=temp_fail\n", 0 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct world *w = world_new(&sasl_plain);
+
+		add_passdb(w, &local);
+		db_row = cases[i].row;
+		auth_plain(w, 1, "u", "right");
+		run(w);
+		check_str(buf_str(&w->c.out), cases[i].answer);
+		check_int(w->a.hashes.n_run, cases[i].hashes);
+		world_free(w);
+	}
+}
+
 /* ---- a database that was away ---- */
 
 /* What shows that it works again may be a query that it refuses. */
@@ -209,7 +242,7 @@ static void test_back_with_a_refusal(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(test_nodelay),
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_nodelay), cmocka_unit_test(test_without_password),
 		cmocka_unit_test(test_back_with_a_refusal) };
 
 	(void)remote;
