@@ -181,6 +181,24 @@ static void test_fields(void **state)
 	}
 }
 
+static void test_set(void **state)
+{
+	static const struct {
+		const char *row;
+		bool want;
+	} flags[] = { { "a=1", true }, { "a=y", true }, { "a=yes", true }, { "A=t", true }, { "a=x", true },
+		{ "a=0", false }, { "a=n", false }, { "a=No", false }, { "a=f", false }, { "a=False", false },
+		{ "a=off", false }, { "a=", false }, { "b=1", false }, { "", false } };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof flags / sizeof *flags; i++) {
+		struct arena *mem = arena_new(0);
+
+		check_int(fields_is_set(row_of(flags[i].row, mem), "a"), flags[i].want);
+		arena_free(&mem);
+	}
+}
+
 static void test_passwd_lines(void **state)
 {
 	static const struct {
@@ -218,7 +236,7 @@ static void test_passwd_lines(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_rules), cmocka_unit_test(test_master),
-		cmocka_unit_test(test_fields), cmocka_unit_test(test_passwd_lines) };
+		cmocka_unit_test(test_fields), cmocka_unit_test(test_set), cmocka_unit_test(test_passwd_lines) };
 
 	return test_run(tests);
 }

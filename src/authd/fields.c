@@ -60,10 +60,16 @@ struct sql_row *fields_expand(const struct db_fields *fields, const struct vars 
 
 bool fields_is_set(const struct sql_row *row, const char *name)
 {
+	/* As databases write a boolean, too. */
+	static const char *const off[] = { "", "0", "n", "no", "f", "false", "off" };
 	const struct sql_field *f = row ? sql_field_find(row, name) : NULL;
 
-	return f && !f->is_null && !str_eq(f->value, STR("0")) && !str_ieq(f->value, STR("n")) &&
-	       !str_ieq(f->value, STR("no"));
+	if (f == NULL || f->is_null)
+		return false;
+	for (size_t i = 0; i < sizeof off / sizeof *off; i++)
+		if (str_ieq(f->value, str_c(off[i])))
+			return false;
+	return true;
 }
 
 struct str fields_get(const struct sql_row *row, const char *name)
