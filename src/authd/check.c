@@ -158,8 +158,8 @@ static void on_verdict(struct login *l, int verdict)
 		settle(l, DB_MISMATCH);
 		return;
 	}
-	if (l->is_compared)
-		upgrade_maybe(l->authd, l->passdb, l->stored, &l->vars);
+	if (l->is_compared && !l->lookup.from_cache && l->lookup.rows)
+		upgrade_maybe(l->authd, l->passdb, l->stored, l->lookup.rows, &l->vars);
 	settle(l, admit(l));
 }
 

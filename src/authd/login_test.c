@@ -11,6 +11,8 @@
 
 static int db_error;
 static struct sql_row *db_row;
+static int n_updates;
+static char updated[3][256]; /* the values of the last UPDATE */
 
 static struct sql_conn *fake_open(const char *connect, const char *root)
 {
@@ -29,7 +31,13 @@ static void fake_close(struct sql_conn **c)
 static int fake_run(struct sql_conn *c, const char *sql, const struct str *params, size_t n, unsigned wait_ms,
 	size_t max_rows, struct arena *mem, struct sql_row **rows, const char **why)
 {
-	(void)c, (void)sql, (void)params, (void)n, (void)wait_ms, (void)max_rows, (void)mem;
+	(void)c, (void)wait_ms, (void)max_rows, (void)mem;
+	if (str_has_prefix(str_c(sql), STR("UPDATE"))) {
+		n_updates++;
+		for (size_t i = 0; i < n && i < 3; i++)
+			snprintf(updated[i], sizeof updated[i], "%.*s", STR_ARG(params[i]));
+		return 0;
+	}
 	*rows = db_error ? NULL : db_row;
 	*why = db_error ? "it is a test" : NULL;
 	return db_error;
@@ -204,6 +212,45 @@ static void test_without_password(void **state)
 	}
 }
 
+/* ---- a better hash ---- */
+
+static void test_upgrade(void **state)
+{
+	(void)state;
+	for (int cached = 0; cached < 2; cached++) {
+		struct world *w = world_new(&sasl_plain);
+		struct arena *mem = arena_new(0);
+		const char *why = NULL;
+
+		w->a.cache = row_cache_new(cached ? 1024 * 1024 : 0, 3600000, 0);
+		w->set.upgrade_scheme = "SHA512-CRYPT";
+		add_passdb(w, &local);
+		check_int(query_compile(STR("UPDATE x SET p = '%w' WHERE p = '%{passdb:password}' AND u = '%u'"),
+				  SQL_QUESTION, mem, &w->set.passdb[0].sql.update_query, &why),
+			0);
+		n_updates = 0;
+		db_row = ROW(FIELD("password", "right"));
+		if (cached) {
+			w->set.upgrade_scheme = "";
+			auth_plain(w, 1, "u", "right");
+			run(w);
+			w->set.upgrade_scheme = "SHA512-CRYPT";
+		}
+		auth_plain(w, 2, "u", "right");
+		run(w);
+		check_str(buf_str(&w->c.out), cached ? "OK\t1\tuser=u\nOK\t2\tuser=u\n" : "OK\t2\tuser=u\n");
+		/* What the cache remembers may be a password of before: it does not come back. */
+		check_int(n_updates, cached ? 0 : 1);
+		if (!cached) {
+			check(str_has_prefix(str_c(updated[0]), STR("{SHA512-CRYPT}$6$")));
+			check_str(str_c(updated[1]), "right");
+			check_str(str_c(updated[2]), "u");
+		}
+		world_free(w);
+		arena_free(&mem);
+	}
+}
+
 /* ---- a database that was away ---- */
 
 /* What shows that it works again may be a query that it refuses. */
@@ -243,7 +290,7 @@ static void test_back_with_a_refusal(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_nodelay), cmocka_unit_test(test_without_password),
-		cmocka_unit_test(test_back_with_a_refusal) };
+		cmocka_unit_test(test_upgrade), cmocka_unit_test(test_back_with_a_refusal) };
 
 	(void)remote;
 	alarm(60); /* an answer that never comes is a failure */

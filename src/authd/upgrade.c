@@ -115,7 +115,21 @@ static void on_made(struct job *j, bool dropped)
 		end(u);
 }
 
-void upgrade_maybe(struct authd *a, size_t i, struct str stored, const struct vars *v)
+static const struct sql_row *copy_row(const struct sql_row *row, struct arena *mem)
+{
+	struct sql_row *copy = arena_alloc(mem, sizeof *copy);
+
+	copy->n = row->n;
+	copy->field = arena_array(mem, row->n ? row->n : 1, sizeof *copy->field);
+	for (size_t i = 0; i < row->n; i++) {
+		copy->field[i].name = arena_dup(mem, row->field[i].name);
+		copy->field[i].value = arena_dup(mem, row->field[i].value);
+		copy->field[i].is_null = row->field[i].is_null;
+	}
+	return copy;
+}
+
+void upgrade_maybe(struct authd *a, size_t i, struct str stored, const struct sql_row *row, const struct vars *v)
 {
 	const struct db *db = &a->set->passdb[i];
 	struct upgrade *u;
@@ -133,6 +147,7 @@ void upgrade_maybe(struct authd *a, size_t i, struct str stored, const struct va
 	u->vars.remote_ip = arena_dup(u->mem, v->remote_ip);
 	u->vars.orig_user = arena_dup(u->mem, v->orig_user);
 	u->vars.pass = arena_dup(u->mem, v->pass);
+	u->vars.passdb = copy_row(row, u->mem);
 	vars_set_user(&u->vars, arena_dup(u->mem, v->user));
 	u->job = (struct job){ .run = make, .done = on_made };
 	a->n_upgrades++;
