@@ -392,16 +392,33 @@ static void ask(struct login *l, bool use_cache)
 		on_rows(l);
 }
 
-void check_start(struct login *l)
+static struct db_chain chain_of(const struct login *l)
 {
 	const struct settings *set = l->authd->set;
 
-	l->chain = (struct db_chain){ .db = set->passdb,
+	return (struct db_chain){ .db = set->passdb,
 		.n = set->n_passdbs,
 		.is_passdb = true,
 		.mech = str_c(l->mech->name),
 		.user = l->vars.user,
 		.is_master = l->vars.login_user.n > 0 };
+}
+
+void check_denied(struct login *l)
+{
+	l->chain = chain_of(l);
+	l->chain.is_only_deny = true;
+	if (db_chain_first(&l->chain) != DB_ASK) {
+		login_succeed(l);
+		return;
+	}
+	l->passdb = l->chain.at;
+	ask(l, true);
+}
+
+void check_start(struct login *l)
+{
+	l->chain = chain_of(l);
 	if (db_chain_first(&l->chain) != DB_ASK) {
 		if (l->wants_key)
 			key_of_nobody(l);

@@ -50,11 +50,18 @@ static bool is_user_accepted(const char *list, struct str user)
 	return is_wanted || !has_wanted;
 }
 
+static bool skips(const struct db_chain *c, const struct db *db)
+{
+	return (db->skip == SKIP_DONE && c->is_ok) || (db->skip == SKIP_NOT_DONE && !c->is_ok);
+}
+
 static bool is_skipped(const struct db_chain *c, const struct db *db)
 {
 	if (c->is_passdb && db->master != c->is_master)
 		return true;
-	if ((db->skip == SKIP_DONE && c->is_ok) || (db->skip == SKIP_NOT_DONE && !c->is_ok))
+	if (c->is_only_deny && !db->deny)
+		return true;
+	if (!c->is_only_deny && skips(c, db))
 		return true;
 	return c->is_passdb &&
 	       (!is_mech_accepted(db->mechanisms, c->mech) || !is_user_accepted(db->username_filter, c->user));
@@ -72,8 +79,9 @@ static bool find(struct db_chain *c, size_t i)
 
 enum db_step db_chain_first(struct db_chain *c)
 {
-	c->is_ok = c->is_verified = c->has_failed = c->became = false;
-	return find(c, 0) ? DB_ASK : DB_REFUSE;
+	c->is_verified = c->has_failed = c->became = false;
+	c->is_ok = c->is_only_deny;
+	return find(c, 0) ? DB_ASK : c->is_only_deny ? DB_ACCEPT : DB_REFUSE;
 }
 
 static enum db_rule rule_of(const struct db *db, enum db_result r)

@@ -30,6 +30,7 @@ struct db_chain {
 	bool is_passdb;
 	struct str mech, user; /* of now: they are looked at before each block */
 	bool is_master;	       /* it is among those for masters */
+	bool is_only_deny;     /* he is who he says, and only those with deny = yes have a say, wherever they stand */
 	size_t at;
 	bool is_ok;	  /* a block before said so */
 	bool is_verified; /* the password was right already: it is not looked at again */
@@ -37,7 +38,10 @@ struct db_chain {
 	bool became;	  /* the master was let in: from here on it is about whom he asked for */
 };
 
-/* Begin; everything but at, is_ok … is filled. Returns DB_ASK, or DB_REFUSE: there is none to ask. */
+/*
+ * Begin; everything but at, is_ok … is filled. Returns DB_ASK, or, when there is none to ask, DB_REFUSE; with is_only_deny
+ * DB_ACCEPT.
+ */
 enum db_step db_chain_first(struct db_chain *c);
 /* Block c->at said `r`. When a master was let in c->became is true once, and the caller sets c->user before it goes on. */
 enum db_step db_chain_after(struct db_chain *c, enum db_result r);

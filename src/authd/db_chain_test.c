@@ -134,6 +134,30 @@ static void test_master(void **state)
 	check(!c.became);
 }
 
+/* After a token: those with deny = yes, all of them, and no other. */
+static void test_only_deny(void **state)
+{
+	const struct db db[] = { PLAIN_DB, DB(RETURN_OK, CONTINUE, CONTINUE, ALL, .deny = true), PLAIN_DB,
+		DB(RETURN_OK, CONTINUE, CONTINUE, ALL, .deny = true, .skip = SKIP_DONE),
+		DB(RETURN_OK, CONTINUE, CONTINUE, .deny = true, .mechanisms = "plain", .username_filter = "") };
+	struct db_chain c = {
+		.db = db, .n = 5, .is_passdb = true, .is_only_deny = true, .mech = STR("XOAUTH2"), .user = STR("a@b")
+	};
+
+	(void)state;
+	check_int(db_chain_first(&c), DB_ASK);
+	check_int(c.at, 1);
+	check_int(db_chain_after(&c, DB_UNKNOWN), DB_ASK);
+	check_int(c.at, 3);
+	check_int(db_chain_after(&c, DB_UNKNOWN), DB_ACCEPT);
+	check_int(db_chain_first(&c), DB_ASK);
+	check_int(db_chain_after(&c, DB_OK), DB_REFUSE_DISABLED);
+	check_int(db_chain_first(&c), DB_ASK);
+	check_int(db_chain_after(&c, DB_FAILED), DB_TEMP);
+	c.n = 1;
+	check_int(db_chain_first(&c), DB_ACCEPT);
+}
+
 /* ---- fields ---- */
 
 static void add_text(struct buf *out, const struct sql_row *row)
@@ -236,7 +260,8 @@ static void test_passwd_lines(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_rules), cmocka_unit_test(test_master),
-		cmocka_unit_test(test_fields), cmocka_unit_test(test_set), cmocka_unit_test(test_passwd_lines) };
+		cmocka_unit_test(test_only_deny), cmocka_unit_test(test_fields), cmocka_unit_test(test_set),
+		cmocka_unit_test(test_passwd_lines) };
 
 	return test_run(tests);
 }

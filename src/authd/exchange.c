@@ -92,7 +92,7 @@ static void proven(struct login *l)
 	if (l->mech->flags & SASL_ANONYMOUS)
 		anonymous(l);
 	else if ((l->mech->flags & SASL_TOKEN) && !l->is_unknown)
-		login_succeed(l);
+		check_denied(l);
 	else
 		check_proven(l);
 }

@@ -68,6 +68,8 @@ void login_key(struct login *l, struct str key);
 void check_start(struct login *l);
 /* The mechanism was satisfied with what login_key() gave: what is left to be checked. */
 void check_proven(struct login *l);
+/* Who he is was said by a token, which no passdb has: may he log in, as far as those with deny = yes are concerned? */
+void check_denied(struct login *l);
 /* This passdb has nothing that is of use: the next one. */
 void check_next(struct login *l);
 

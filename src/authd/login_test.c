@@ -212,6 +212,45 @@ static void test_without_password(void **state)
 	}
 }
 
+/* A token says who he is; whether he is denied, the passdbs say. */
+static enum sasl_step token_step(struct sasl_xchg *x, struct str in)
+{
+	(void)x, (void)in;
+	return SASL_OK;
+}
+
+static void test_denied_with_token(void **state)
+{
+	static const struct sasl_mech token = { "PLAIN", SASL_TOKEN, 0, token_step, NULL };
+	const struct {
+		int n_deny, error;
+		struct sql_row *row;
+		const char *answer;
+	} cases[] = {
+		{ 1, 0, ROW(FIELD("user", "u")), "FAIL\t1\tcode=user_disabled\n" },
+		{ 1, 0, NULL, "OK\t1\tuser=\n" },
+		{ 1, -SQL_EDOWN, NULL, "FAIL\t1\tcode=temp_fail\n" },
+		{ 0, 0, NULL, "OK\t1\tuser=\n" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct world *w = world_new(&token);
+
+		add_passdb(w, &local);
+		if (cases[i].n_deny) {
+			add_passdb(w, &local);
+			w->set.passdb[1].deny = true;
+		}
+		db_row = cases[i].row;
+		db_error = cases[i].error;
+		auth_plain(w, 1, "u", "token");
+		run(w);
+		check_str(buf_str(&w->c.out), cases[i].answer);
+		world_free(w);
+	}
+}
+
 /* ---- a better hash ---- */
 
 static void test_upgrade(void **state)
@@ -290,7 +329,8 @@ static void test_back_with_a_refusal(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_nodelay), cmocka_unit_test(test_without_password),
-		cmocka_unit_test(test_upgrade), cmocka_unit_test(test_back_with_a_refusal) };
+		cmocka_unit_test(test_denied_with_token), cmocka_unit_test(test_upgrade),
+		cmocka_unit_test(test_back_with_a_refusal) };
 
 	(void)remote;
 	alarm(60); /* an answer that never comes is a failure */

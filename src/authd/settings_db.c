@@ -228,22 +228,25 @@ static const struct {
 	{ "shadow", DB_PASSWD, true, false, load_passwd },
 };
 
-/* What would change who gets in must not be passed over in silence. */
-static void refuse_unknown(struct loader *l, const struct dovecot_node *block)
-{
-	static const char *const known[] = { "driver", "args", "name", "deny", "master", "pass", "skip",
-		"result_success", "result_failure", "result_internalfail", "mechanisms", "mechanisms_filter",
-		"username_filter", "default_fields", "override_fields", "fields", "auth_verbose", "query", "sql_query",
-		"sql_iterate_query", "sql_update_query", "iterate_query", "update_query", "default_password_scheme",
-		"static_password", "password", "passwd_file_path", "username_format", "auth_username_format",
-		"sql_driver", "sqlite_path", "mysql", "pgsql", "use_worker", "fields_import_all" };
+/* What would change who gets in must not be passed over in silence: the words that a block may have. */
+static const char *const known_oauth2[] = { "driver", "args", "name", "mechanisms", "mechanisms_filter", NULL },
+			 *const known_all[] = { "driver", "args", "name", "deny", "master", "pass", "skip",
+				 "result_success", "result_failure", "result_internalfail", "mechanisms",
+				 "mechanisms_filter", "username_filter", "default_fields", "override_fields", "fields",
+				 "auth_verbose", "query", "sql_query", "sql_iterate_query", "sql_update_query",
+				 "iterate_query", "update_query", "default_password_scheme", "static_password",
+				 "password", "passwd_file_path", "username_format", "auth_username_format",
+				 "sql_driver", "sqlite_path", "mysql", "pgsql", "use_worker", "fields_import_all",
+				 NULL };
 
+static void refuse_unknown(struct loader *l, const struct dovecot_node *block, const char *const *known)
+{
 	for (const struct dovecot_node *n = block->child; n; n = n->next) {
 		size_t k = 0;
 
-		while (k < sizeof known / sizeof *known && strcmp(known[k], bare(n->key)) != 0)
+		while (known[k] && strcmp(known[k], bare(n->key)) != 0)
 			k++;
-		if (k == sizeof known / sizeof *known)
+		if (known[k] == NULL)
 			settings_complain(l, n,
 				"%s in a %s block is not supported; without it the block would mean something else",
 				n->key, block->key);
@@ -271,6 +274,7 @@ static void load_block(struct loader *l, const struct dovecot_node *block, bool 
 static void load_list(struct loader *l, const char *key, struct db *dbs, size_t *n_dbs)
 {
 	bool is_passdb = strcmp(key, "passdb") == 0;
+	unsigned n_oauth2 = 0;
 
 	for (const struct dovecot_node *n = l->conf->first; (n = dovecot_section(n, key)); n = n->next) {
 		const char *driver = value(n, "driver", *n->name ? n->name : "");
@@ -278,9 +282,14 @@ static void load_list(struct loader *l, const char *key, struct db *dbs, size_t 
 		/* A remark for services that log in and deliver in one go: what a passdb gave is enough. */
 		if (!is_passdb && strcmp(driver, "prefetch") == 0)
 			continue;
-		if (is_passdb && strcmp(driver, "oauth2") == 0)
-			continue; /* load_oauth2() */
-		refuse_unknown(l, n);
+		if (is_passdb && strcmp(driver, "oauth2") == 0) {
+			/* The rest is load_oauth2()'s. */
+			refuse_unknown(l, n, known_oauth2);
+			if (n_oauth2++)
+				settings_complain(l, n, "a second passdb with driver = oauth2; there may be one");
+			continue;
+		}
+		refuse_unknown(l, n, known_all);
 		if (*n_dbs == DB_MAX)
 			settings_complain(l, n, "more than %d %s blocks", DB_MAX, key);
 		else
@@ -288,9 +297,22 @@ static void load_list(struct loader *l, const char *key, struct db *dbs, size_t 
 	}
 }
 
+/* Is there something that takes tokens? */
+static bool has_oauth2(struct loader *l)
+{
+	const struct dovecot_node *n = l->conf->first;
+
+	if (dovecot_get(n, "oauth2_jwks"))
+		return true;
+	for (; (n = dovecot_section(n, "passdb")); n = n->next)
+		if (strcmp(value(n, "driver", *n->name ? n->name : ""), "oauth2") == 0)
+			return true;
+	return false;
+}
+
 void load_dbs(struct loader *l)
 {
-	bool has_login = false;
+	bool has_login = has_oauth2(l);
 
 	load_list(l, "passdb", l->set->passdb, &l->set->n_passdbs);
 	load_list(l, "userdb", l->set->userdb, &l->set->n_userdbs);

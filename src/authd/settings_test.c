@@ -1,0 +1,70 @@
+#include "authd/settings.h"
+#include "base/test.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+static void load(const char *text, struct buf *errors)
+{
+	char path[] = "/tmp/auth.conf.XXXXXX";
+	struct buf warnings = BUF_INIT(65536);
+	struct settings *set;
+	int fd = mkstemp(path);
+
+	check(fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text));
+	close(fd);
+	set = settings_load(path, errors, &warnings);
+	check((set == NULL) == (errors->n > 0));
+	if (set)
+		settings_free(&set);
+	unlink(path);
+	buf_free(&warnings);
+}
+
+#define STATIC "passdb {\n driver = static\n args = nopassword=y\n}\n"
+
+/* What it would have to obey, and does not, is said. */
+static void test_oauth2_block(void **state)
+{
+	static const struct {
+		const char *text, *says; /* NULL: not that */
+		const char *never;
+	} cases[] = {
+		{ STATIC "passdb {\n driver = oauth2\n args = /nonexistent\n mechanisms = oauthbearer\n}\n",
+			"/nonexistent", "in a passdb block" },
+		{ STATIC "passdb {\n driver = oauth2\n args = /nonexistent\n deny = yes\n}\n", "deny in a passdb block",
+			NULL },
+		{ STATIC "passdb {\n driver = oauth2\n args = /nonexistent\n username_filter = *@a\n}\n",
+			"username_filter in a passdb block", NULL },
+		{ STATIC "passdb oauth2 {\n args = /nonexistent\n default_fields = a=b\n}\n",
+			"default_fields in a passdb block", NULL },
+		{ STATIC "passdb {\n driver = oauth2\n args = /nonexistent\n}\npassdb {\n driver = oauth2\n args = "
+			 "/nonexistent2\n}\n",
+			"a second passdb with driver = oauth2", NULL },
+		{ STATIC "passdb {\n driver = oauth2\n args = /nonexistent\n}\n", "/nonexistent", "a second" },
+		/* Who is denied, and tokens: somebody can log in. */
+		{ "passdb {\n driver = static\n args = nopassword=y\n deny = yes\n username_filter = bad\n}\n"
+		  "passdb {\n driver = oauth2\n args = /nonexistent\n}\n",
+			"/nonexistent", "nobody could log in" },
+		{ "passdb {\n driver = static\n args = nopassword=y\n deny = yes\n}\n", "nobody could log in", NULL },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct buf errors = BUF_INIT(65536);
+
+		load(cases[i].text, &errors);
+		buf_add_char(&errors, '\0');
+		if (strstr(errors.p, cases[i].says) == NULL || (cases[i].never && strstr(errors.p, cases[i].never)))
+			fail_msg("case %zu: %s", i, errors.p);
+		check(true);
+		buf_free(&errors);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_oauth2_block) };
+
+	return test_run(tests);
+}
