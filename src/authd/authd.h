@@ -95,6 +95,7 @@ struct authd {
 	unsigned char secret[32]; /* keys the salts that are made up: see key.c */
 	struct source passdb[DB_MAX], userdb[DB_MAX];
 	struct buf dummy[DB_MAX]; /* what an unknown user's password is compared with; see dummy_make() */
+	struct buf key_like;	  /* as what the last SCRAM key was made of: so is a key of nobody; n == 0: none yet */
 	struct listener listener[LISTENERS_MAX];
 	size_t n_listeners;
 	struct client *clients, *dirty;

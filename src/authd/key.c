@@ -177,6 +177,18 @@ static void use_plain(struct login *l, struct str plain)
 	login_key(l, key);
 }
 
+static void key_follow(struct authd *a, struct str stored, const char *default_scheme)
+{
+	struct buf next = BUF_INIT(KEY_MAX);
+
+	if (password_like(stored, str_c(default_scheme), &next) < 0) {
+		buf_wipe(&next);
+		return;
+	}
+	buf_wipe(&a->key_like);
+	a->key_like = next;
+}
+
 /* What is of use for the mechanism goes to *raw. EXTERNAL needs no secret: there is such a user. */
 static enum password_use find_use(struct login *l, struct buf *raw)
 {
@@ -193,8 +205,11 @@ static enum password_use find_use(struct login *l, struct buf *raw)
 	use = password_raw(l->stored, str_c(default_scheme), scheme_of(l), raw);
 	if (use == PASSWORD_RAW_SCHEME && !is_record(l, buf_str(raw)))
 		use = PASSWORD_RAW_NONE;
-	if (use != PASSWORD_RAW_NONE)
+	if (use != PASSWORD_RAW_NONE) {
 		dummy_follow(l->authd, l->passdb, l->stored);
+		if (l->mech->scram)
+			key_follow(l->authd, l->stored, default_scheme);
+	}
 	return use;
 }
 
@@ -225,7 +240,9 @@ static void scram_of_nobody(struct login *l)
 {
 	struct buf raw = BUF_INIT(KEY_MAX);
 	struct scram_keys k = { 0 };
-	enum password_use use = password_raw(buf_str(&l->authd->dummy[0]), STR(""), scheme_of(l), &raw);
+	/* Whichever passdb has the users, and however others of them log in. */
+	const struct buf *like = l->authd->key_like.n ? &l->authd->key_like : &l->authd->dummy[0];
+	enum password_use use = password_raw(buf_str(like), STR(""), scheme_of(l), &raw);
 
 	if (use == PASSWORD_RAW_PLAIN) {
 		derive(l, buf_str(&raw));

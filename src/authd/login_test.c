@@ -3,6 +3,7 @@
 #include "authd/login.h"
 #include "base/test.h"
 #include "sasl/base64.h"
+#include "sasl/scram.h"
 
 #include <stdlib.h>
 #include <unistd.h>
@@ -11,6 +12,7 @@
 
 static int db_error;
 static struct sql_row *db_row;
+static const char *db_only; /* the query that finds it; NULL: all */
 static int n_updates;
 static char updated[3][256]; /* the values of the last UPDATE */
 
@@ -38,7 +40,7 @@ static int fake_run(struct sql_conn *c, const char *sql, const struct str *param
 			snprintf(updated[i], sizeof updated[i], "%.*s", STR_ARG(params[i]));
 		return 0;
 	}
-	*rows = db_error ? NULL : db_row;
+	*rows = db_error || (db_only && strcmp(sql, db_only) != 0) ? NULL : db_row;
 	*why = db_error ? "it is a test" : NULL;
 	return db_error;
 }
@@ -70,7 +72,7 @@ static void add_passdb(struct world *w, const struct sql_driver *driver)
 		.on_internalfail = RULE_CONTINUE,
 		.mechanisms = "",
 		.username_filter = "" };
-	db->sql.password_query.sql = "SELECT";
+	db->sql.password_query.sql = i ? "SELECT 2" : "SELECT 1";
 	database_init(&w->a.database[i], &db->sql, "", &w->loop, 8, 10000);
 	source_init(&w->a.passdb[i], &db->sql, &w->a.database[i], w->a.cache, (unsigned)i);
 	dummy_make(&w->a, i);
@@ -100,6 +102,7 @@ static struct world *world_new(const struct sasl_mech *mech)
 	w->c.out = BUF_INIT(65536);
 	db_error = 0;
 	db_row = NULL;
+	db_only = NULL;
 	return w;
 }
 
@@ -116,6 +119,7 @@ static void world_free(struct world *w)
 	}
 	row_cache_free(&w->a.cache);
 	verdicts_free(&w->a.verdicts);
+	buf_wipe(&w->a.key_like);
 	buf_wipe(&w->c.out);
 	free(w);
 }
@@ -210,6 +214,60 @@ static void test_without_password(void **state)
 		check_int(w->a.hashes.n_run, cases[i].hashes);
 		world_free(w);
 	}
+}
+
+/* The count of SCRAM's first answer to "u". */
+static long long scram_count(struct world *w)
+{
+	static unsigned id;
+	struct buf line = BUF_INIT(1024), raw = BUF_INIT(1024);
+	long long count = -1;
+	const char *i;
+
+	buf_reset(&w->c.out);
+	buf_addf(&line, "%u\tSCRAM-SHA-256\tservice=smtp\tresp=", ++id);
+	base64_encode(&line, STR("n,,n=u,r=fyko"));
+	check_int(login_line(&w->c, STR("AUTH"), buf_str(&line)), 0);
+	run(w);
+	check(str_has_prefix(buf_str(&w->c.out), STR("CONT\t")));
+	check_int(base64_decode(
+			  &raw, str_trim(str_from(buf_str(&w->c.out), (size_t)str_rchr(buf_str(&w->c.out), '\t') + 1))),
+		0);
+	buf_add_char(&raw, '\0');
+	i = strstr(raw.p, ",i=");
+	if (i)
+		count = strtoll(i + 3, NULL, 10);
+	buf_wipe(&line);
+	buf_wipe(&raw);
+	return count;
+}
+
+/* A user of the second passdb, and nobody, are shown the same count; also after somebody with a hash was there. */
+static void test_scram_of_nobody(void **state)
+{
+	struct world *w = world_new(&sasl_scram_sha256);
+
+	(void)state;
+	add_passdb(w, &local);
+	add_passdb(w, &local);
+	db_only = "SELECT 2";
+	db_row = ROW(FIELD("password", "{SCRAM-SHA-256}12345,QSXCR+Q6sek8bf92,"
+				       "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=,"
+				       "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="));
+	check_int(scram_count(w), 12345);
+	db_row = NULL;
+	check_int(scram_count(w), 12345);
+	dummy_follow(&w->a, 0, STR("{SHA256-CRYPT}$5$salt$hash"));
+	dummy_follow(&w->a, 1, STR("{SHA256-CRYPT}$5$salt$hash"));
+	check_int(scram_count(w), 12345);
+	/* In the clear: both cost a derivation. */
+	db_row = ROW(FIELD("password", "right"));
+	check_int(scram_count(w), SCRAM_ITERATIONS);
+	check_int(w->a.hashes.n_run, 1);
+	db_row = NULL;
+	check_int(scram_count(w), SCRAM_ITERATIONS);
+	check_int(w->a.hashes.n_run, 2);
+	world_free(w);
 }
 
 /* A token says who he is; whether he is denied, the passdbs say. */
@@ -329,8 +387,8 @@ static void test_back_with_a_refusal(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_nodelay), cmocka_unit_test(test_without_password),
-		cmocka_unit_test(test_denied_with_token), cmocka_unit_test(test_upgrade),
-		cmocka_unit_test(test_back_with_a_refusal) };
+		cmocka_unit_test(test_scram_of_nobody), cmocka_unit_test(test_denied_with_token),
+		cmocka_unit_test(test_upgrade), cmocka_unit_test(test_back_with_a_refusal) };
 
 	(void)remote;
 	alarm(60); /* an answer that never comes is a failure */
