@@ -11,7 +11,7 @@
 
 bool login_offers(const struct client *c, const struct sasl_mech *m)
 {
-	return !(m->flags & SASL_CHANNEL_BIND) || c->minor >= AUTH_MINOR_BINDING;
+	return !(m->flags & SASL_CHANNEL_BIND) || c->is_shown_binding;
 }
 
 static unsigned proto_flags(const struct sasl_mech *m)
@@ -39,6 +39,8 @@ void login_greet(struct client *c)
 	const struct settings *set = c->authd->set;
 	unsigned char cookie[16];
 
+	/* Whoever says later that he speaks more was not shown more. */
+	c->is_shown_binding = c->minor >= AUTH_MINOR_BINDING;
 	/* Every MECH before SPID: SPID without MECH is how clients tell a master socket. */
 	for (size_t i = 0; i < set->n_mechs; i++) {
 		if (!login_offers(c, set->mech[i]))

@@ -80,7 +80,7 @@ void key_of_nobody(struct login *l);
 
 /* A challenge, in base64. */
 void login_challenge(struct login *l, struct str base64);
-/* Is the mechanism for this client? (channel binding: from minor 3 on) */
+/* Is the mechanism for this client, as it was greeted? (channel binding: from minor 3 on) */
 bool login_offers(const struct client *c, const struct sasl_mech *m);
 struct login **login_find(struct client *c, uint32_t id);
 /* Nobody wants its answer any more. */

@@ -270,6 +270,39 @@ static void test_scram_of_nobody(void **state)
 	world_free(w);
 }
 
+/* RFC 5802 sec. 6: "y" is a lie only of a client that was shown the mechanism with -PLUS. */
+static void test_plus_not_shown(void **state)
+{
+	static const struct {
+		unsigned greeted, minor;
+		const char *answer;
+	} cases[] = { { 4, 4, "FAIL\t1" }, { 0, 4, "CONT\t1\t" }, { 0, 0, "CONT\t1\t" } };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct world *w = world_new(&sasl_scram_sha256);
+		struct buf line = BUF_INIT(1024);
+		bool is_shown;
+
+		w->set.mech[w->set.n_mechs++] = &sasl_scram_sha256_plus;
+		add_passdb(w, &local);
+		w->c.minor = cases[i].greeted;
+		login_greet(&w->c);
+		buf_add_char(&w->c.out, '\0');
+		is_shown = strstr(w->c.out.p, "-PLUS") != NULL;
+		check_int(is_shown, cases[i].greeted == 4);
+		buf_reset(&w->c.out);
+		w->c.minor = cases[i].minor;
+		buf_add_c(&line, "1\tSCRAM-SHA-256\tservice=smtp\tsecured\tresp=");
+		base64_encode(&line, STR("y,,n=u,r=fyko"));
+		check_int(login_line(&w->c, STR("AUTH"), buf_str(&line)), 0);
+		run(w);
+		check(str_has_prefix(buf_str(&w->c.out), str_c(cases[i].answer)));
+		buf_wipe(&line);
+		world_free(w);
+	}
+}
+
 /* A token says who he is; whether he is denied, the passdbs say. */
 static enum sasl_step token_step(struct sasl_xchg *x, struct str in)
 {
@@ -388,7 +421,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_nodelay), cmocka_unit_test(test_without_password),
 		cmocka_unit_test(test_scram_of_nobody), cmocka_unit_test(test_denied_with_token),
-		cmocka_unit_test(test_upgrade), cmocka_unit_test(test_back_with_a_refusal) };
+		cmocka_unit_test(test_plus_not_shown), cmocka_unit_test(test_upgrade),
+		cmocka_unit_test(test_back_with_a_refusal) };
 
 	(void)remote;
 	alarm(60); /* an answer that never comes is a failure */
