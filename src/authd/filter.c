@@ -282,6 +282,11 @@ static bool run_rfill(const struct step *s, struct filter_state *st)
 
 /* ---- numbers ---- */
 
+bool filter_is_operator(const struct arg *a)
+{
+	return a->kind == ARG_TEXT && a->key == NULL && a->text.n == 1 && memchr("+-*/%", a->text.p[0], 5) != NULL;
+}
+
 static bool run_calculate(const struct step *s, struct filter_state *st)
 {
 	char op = s->arg[0].text.p[0];
@@ -317,9 +322,11 @@ static bool run_calculate(const struct step *s, struct filter_state *st)
 	case '/':
 		a /= b;
 		break;
-	default:
+	case '%':
 		a %= b;
 		break;
+	default:
+		return false;
 	}
 	st->value = str_c(arena_printf(st->mem, "%lld", (long long)a));
 	return !over;

@@ -57,6 +57,9 @@ int arg_number(const struct arg *a, const struct filter_state *st, int64_t *out)
 /* Argument by name, or NULL. The i-th by position. */
 const struct arg *arg_key(const struct step *s, const char *key);
 
+/* Is it the text of one of + - * / %? */
+bool filter_is_operator(const struct arg *a);
+
 /* In hexadecimal digits, in the arena. */
 struct str filter_hex(struct arena *mem, struct str octets);
 

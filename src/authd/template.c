@@ -133,6 +133,8 @@ static bool args_fit(struct scan *s, const struct step *step, bool has_value)
 	}
 	if (n < f->min_args || n > f->max_args)
 		return fails(s, arena_printf(s->mem, "the filter \"%s\" has too few or too many arguments", f->name));
+	if (strcmp(f->name, "calculate") == 0 && !filter_is_operator(&step->arg[0]))
+		return fails(s, "the first argument of the filter \"calculate\" is + - * / or %");
 	if (f->needs_value && !has_value)
 		return fails(s, arena_printf(s->mem, "nothing stands in front of the filter \"%s\"", f->name));
 	return true;
@@ -184,7 +186,7 @@ static bool take_program(struct scan *s)
 		if (accept(s, '|')) {
 			if (!take_filter(s, take_word(s), true))
 				return false;
-		} else if (!strchr("+-*/%", s->rest.p[0]) || !take_operator(s)) {
+		} else if (!memchr("+-*/%", s->rest.p[0], 5) || !take_operator(s)) {
 			return fails(s, "a %{variable} is not understood");
 		}
 	}
