@@ -389,7 +389,8 @@ static void test_back_with_a_refusal(void **state)
 	static const struct {
 		int error;
 		bool is_down;
-	} cases[] = { { -SQL_EDOWN, true }, { -SQL_EINPUT, true }, { -SQL_EVALUE, false }, { 0, false } };
+	} cases[] = { { -SQL_EDOWN, true }, { -SQL_EINPUT, true }, { -SQL_EVALUE, false }, { -SQL_EQUERY, false },
+		{ 0, false } };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {

@@ -35,6 +35,27 @@ const char *sql_driver_names(void)
 #endif
 }
 
+int sql_fault(const char *state)
+{
+	/* By their beginnings; the class of ISO 9075, and PostgreSQL's own. */
+	static const struct {
+		const char *begin;
+		int error;
+	} faults[] = {
+		{ "08", SQL_EDOWN },   /* the connection */
+		{ "53", SQL_EDOWN },   /* resources */
+		{ "57P0", SQL_EDOWN }, /* it is shut down, or starts */
+		{ "22", SQL_EVALUE },  /* what was bound does not fit the column, such as letters into a number */
+	};
+
+	if (state == NULL || *state == '\0')
+		return -SQL_EDOWN;
+	for (size_t i = 0; i < sizeof faults / sizeof *faults; i++)
+		if (strncmp(state, faults[i].begin, strlen(faults[i].begin)) == 0)
+			return -faults[i].error;
+	return -SQL_EQUERY;
+}
+
 const struct sql_field *sql_field_find(const struct sql_row *row, const char *name)
 {
 	for (size_t i = 0; i < row->n; i++)

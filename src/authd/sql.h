@@ -11,8 +11,9 @@
 
 enum sql_err {	       /* returned negated */
 	SQL_EBUSY = 1, /* somebody else holds a lock; wait_ms was not enough */
-	SQL_EDOWN,     /* not there, not readable, the query does not fit its tables …: *why says it */
+	SQL_EDOWN,     /* not there, not readable …: *why says it */
 	SQL_EVALUE,    /* it works, and refuses this query for the values bound in it: *why says it */
+	SQL_EQUERY,    /* it works, and refuses this query, which does not fit its tables …: *why says it */
 	SQL_EINPUT     /* it was not asked, because of the values: *why says it */
 };
 
@@ -71,6 +72,8 @@ struct sql_driver {
 const struct sql_driver *sql_driver_find(const char *name);
 /* "sqlite, pgsql and mysql": those that were built in. */
 const char *sql_driver_names(void);
+/* What a database behind a socket means with an SQLSTATE (five octets; NULL: it gave none): -enum sql_err. Pure. */
+int sql_fault(const char *state);
 /* Value of a column by name, without regard to case; NULL: there is none. */
 const struct sql_field *sql_field_find(const struct sql_row *row, const char *name);
 

@@ -298,18 +298,19 @@ static int fetch_all(MYSQL_STMT *stmt, const MYSQL_RES *meta, size_t max_rows, s
 	return r == MYSQL_NO_DATA ? 0 : -1;
 }
 
+/* The library's own errors are of the connection; beyond them there are servers' again. */
 static bool is_lost(unsigned error)
 {
-	return error == CR_SERVER_GONE_ERROR || error == CR_SERVER_LOST || error == ER_SERVER_SHUTDOWN ||
-	       error == ER_CONNECTION_KILLED || error == ER_NORMAL_SHUTDOWN || error == CR_COMMANDS_OUT_OF_SYNC;
+	return error == ER_SERVER_SHUTDOWN || error == ER_CONNECTION_KILLED || error == ER_NORMAL_SHUTDOWN ||
+	       (error >= CR_MIN_ERROR && error <= CR_MAX_ERROR) || (error >= CER_MIN_ERROR && error <= CER_MAX_ERROR);
 }
 
-/* The kind of a fault of the statement, after it was prepared. */
-static int fault(unsigned error)
+/* The kind of a fault of the statement. `refused`: what it is when the database works. */
+static int fault(unsigned error, enum sql_err refused)
 {
 	if (error == ER_LOCK_WAIT_TIMEOUT || error == ER_LOCK_DEADLOCK)
 		return -SQL_EBUSY;
-	return is_lost(error) || error >= CR_MIN_ERROR ? -SQL_EDOWN : -SQL_EVALUE;
+	return is_lost(error) ? -SQL_EDOWN : -(int)refused;
 }
 
 static int execute(struct mysql_conn *c, MYSQL_STMT *stmt, const struct str *params, size_t n, size_t max_rows,
@@ -325,17 +326,17 @@ static int execute(struct mysql_conn *c, MYSQL_STMT *stmt, const struct str *par
 			.buffer_length = params[i].n };
 	if (mysql_stmt_param_count(stmt) != n) {
 		*why = "a \"?\" that is no value";
-		return -SQL_EDOWN;
+		return -SQL_EQUERY;
 	}
 	if (mysql_stmt_bind_param(stmt, bind) != 0 || mysql_stmt_execute(stmt) != 0 ||
 		mysql_stmt_store_result(stmt) != 0) {
 		*why = arena_printf(mem, "%s: %s", place(c), mysql_stmt_error(stmt));
-		r = fault(mysql_stmt_errno(stmt));
+		r = fault(mysql_stmt_errno(stmt), SQL_EVALUE);
 	} else if ((meta = mysql_stmt_result_metadata(stmt)) != NULL &&
 		   fetch_all(stmt, meta, max_rows, mem, rows) < 0) {
 		*why = arena_printf(mem, "%s: the result could not be read %s", place(c), mysql_stmt_error(stmt));
 		*rows = NULL;
-		r = -SQL_EDOWN;
+		r = fault(mysql_stmt_errno(stmt), SQL_EVALUE);
 	}
 	if (meta)
 		mysql_free_result(meta);
@@ -352,10 +353,11 @@ static int run_once(struct mysql_conn *c, const char *sql, const struct str *par
 
 	if (stmt == NULL || !is_kept(c, stmt)) {
 		*why = arena_printf(mem, "%s: %s", place(c), stmt ? mysql_stmt_error(stmt) : mysql_error(c->db));
-		*lost = stmt == NULL || is_lost(mysql_stmt_errno(stmt)) || mysql_stmt_errno(stmt) >= CR_MIN_ERROR;
+		r = stmt ? fault(mysql_stmt_errno(stmt), SQL_EQUERY) : -SQL_EDOWN;
+		*lost = r == -SQL_EDOWN;
 		if (stmt)
 			mysql_stmt_close(stmt);
-		return -SQL_EDOWN;
+		return r;
 	}
 	r = execute(c, stmt, params, n, max_rows, mem, rows, why);
 	*lost = r == -SQL_EDOWN;

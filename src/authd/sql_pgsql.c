@@ -204,13 +204,11 @@ static PGresult *next_result(struct pgsql_conn *c, uint64_t deadline, bool *late
 	return PQgetResult(c->db);
 }
 
-static int refused(const PGresult *r, struct arena *mem, const char **why)
+/* One bad query, or one that may not read a table, says nothing of the others that this database answers. */
+static int refused(const struct pgsql_conn *c, const PGresult *r, struct arena *mem, const char **why)
 {
-	const char *state = PQresultErrorField(r, PG_DIAG_SQLSTATE);
-
 	*why = one_line(mem, PQresultErrorMessage(r));
-	/* Class 22: what was bound does not fit the column, such as letters into a number. */
-	return state && strncmp(state, "22", 2) == 0 ? -SQL_EVALUE : -SQL_EDOWN;
+	return PQstatus(c->db) == CONNECTION_OK ? sql_fault(PQresultErrorField(r, PG_DIAG_SQLSTATE)) : -SQL_EDOWN;
 }
 
 static int run_once(struct pgsql_conn *c, const char *sql, const struct str *params, size_t n, uint64_t deadline,
@@ -231,7 +229,7 @@ static int run_once(struct pgsql_conn *c, const char *sql, const struct str *par
 		if (PQresultStatus(r) == PGRES_TUPLES_OK)
 			take_rows(r, max_rows, mem, rows);
 		else if (PQresultStatus(r) != PGRES_COMMAND_OK)
-			result = refused(r, mem, why);
+			result = refused(c, r, mem, why);
 		PQclear(r);
 	}
 	if (late) {
