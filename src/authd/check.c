@@ -158,6 +158,13 @@ static void on_verdict(struct login *l, int verdict)
 		settle(l, DB_MISMATCH);
 		return;
 	}
+	if (l->is_compared && l->lookup.from_cache && !l->is_fresh &&
+		upgrade_is_due(l->authd, l->passdb, l->stored, &l->vars)) {
+		/* Only what is stored now may be replaced. */
+		l->is_fresh = true;
+		ask(l, false);
+		return;
+	}
 	if (l->is_compared && !l->lookup.from_cache && l->lookup.rows)
 		upgrade_maybe(l->authd, l->passdb, l->stored, l->lookup.rows, &l->vars);
 	settle(l, admit(l));

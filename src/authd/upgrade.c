@@ -129,14 +129,20 @@ static const struct sql_row *copy_row(const struct sql_row *row, struct arena *m
 	return copy;
 }
 
-void upgrade_maybe(struct authd *a, size_t i, struct str stored, const struct sql_row *row, const struct vars *v)
+bool upgrade_is_due(const struct authd *a, size_t i, struct str stored, const struct vars *v)
 {
 	const struct db *db = &a->set->passdb[i];
+
+	return *a->set->upgrade_scheme && db->kind == DB_SQL && db->sql.update_query.sql &&
+	       a->n_upgrades < UPGRADES_MAX && v->pass.n &&
+	       upgrade_is_weaker(stored, str_c(db->sql.scheme), a->set->upgrade_scheme);
+}
+
+void upgrade_maybe(struct authd *a, size_t i, struct str stored, const struct sql_row *row, const struct vars *v)
+{
 	struct upgrade *u;
 
-	if (*a->set->upgrade_scheme == '\0' || db->kind != DB_SQL || db->sql.update_query.sql == NULL ||
-		a->n_upgrades == UPGRADES_MAX || v->pass.n == 0 ||
-		!upgrade_is_weaker(stored, str_c(db->sql.scheme), a->set->upgrade_scheme))
+	if (!upgrade_is_due(a, i, stored, v))
 		return;
 	u = xcalloc(1, sizeof *u);
 	u->a = a;

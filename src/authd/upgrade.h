@@ -13,6 +13,8 @@
  * then runs update_query, in which %w is the new hash and %{passdb:NAME} a column of the row. All is copied.
  */
 void upgrade_maybe(struct authd *a, size_t i, struct str stored, const struct sql_row *row, const struct vars *v);
+/* Would upgrade_maybe() do it? */
+bool upgrade_is_due(const struct authd *a, size_t i, struct str stored, const struct vars *v);
 /* Is a stored password worth less than one of `scheme`? Pure. */
 bool upgrade_is_weaker(struct str stored, struct str default_scheme, const char *scheme);
 
