@@ -213,8 +213,10 @@ static void go(struct delivery *d)
 
 static void go_by_requirement(struct delivery *d)
 {
-	tls_required_raise(d);
-	go(d);
+	if (tls_required_raise(d))
+		go(d);
+	else
+		delivery_routed(d); /* without a target: it is deferred */
 }
 
 void delivery_conn_up(struct delivery *d)

@@ -206,8 +206,8 @@ void policy_find(struct delivery *d, void (*then)(struct delivery *d));
 void login_find(struct delivery *d, const struct target *t, void (*then)(struct delivery *d, bool failed));
 
 /* requiretls.c: mail that goes under verified TLS or not at all (RFC 8689). */
-/* Its TLS level is one that verifies. After policy_find(). */
-void tls_required_raise(struct delivery *d);
+/* Its TLS level is one that verifies. After policy_find(). False: that cannot be set up; d->trouble says why. */
+bool tls_required_raise(struct delivery *d);
 /* No server was left: when it was for TLS, the mail is returned at once. */
 void tls_required_failed(struct delivery *d);
 

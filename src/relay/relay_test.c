@@ -704,6 +704,41 @@ static void test_policy(void **state)
 	}
 }
 
+/* REQUIRETLS at a service without TLS: to a server that has none nothing leaves. */
+static void test_requiretls(void **state)
+{
+	static const struct {
+		const char *service, *script;
+		int status;
+		const char *dsn, *text;
+	} cases[] = {
+		{ "smtp", "S 220 hi\nC EHLO\nS 250 peer\nC QUIT\n", RCPT_BOUNCED, "5.7.10",
+			"REQUIRETLS: TLS is required, but was not offered by host" },
+		{ "smtp", "S 220 hi\nC EHLO\nS 250-peer\nS 250 STARTTLS\nC STARTTLS\nS 454 no\nC QUIT\n", RCPT_BOUNCED,
+			"5.7.10", "REQUIRETLS: TLS is required, but host" },
+		{ "nameless", NULL, RCPT_DEFERRED, "4.3.5", "no name that the server's certificate should have" },
+		{ "no-files", NULL, RCPT_DEFERRED, "4.3.5", "it cannot be set up" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct mail m = { cases[i].service, 1, { "a@y.org" }, 1, sizeof content - 1, ENV_REQUIRETLS, NULL };
+		const struct rcpt_result *r;
+		struct server s;
+
+		if (cases[i].script) {
+			server_start(&s, cases[i].script);
+			m.port = s.port;
+		}
+		r = deliver(&m);
+		check_int(r->status, cases[i].status);
+		check_str(r->dsn, cases[i].dsn);
+		check(memmem(r->text.p, r->text.n, cases[i].text, strlen(cases[i].text)) != NULL);
+		if (cases[i].script)
+			finish_with(&s);
+	}
+}
+
 /* Not a test of the suite: GATEPOST_RELAY_BENCH="PORT MESSAGES CONCURRENCY" against a sink that runs there. */
 static void test_speed(void **state)
 {
@@ -764,6 +799,8 @@ static void set_up(void)
 		"hasty-tls unix - - n - - smtp -o smtp_starttls_timeout=1s -o smtp_tls_security_level=encrypt\n"
 		"may unix - - n - - smtp -o smtp_tls_security_level=may\n"
 		"must unix - - n - - smtp -o smtp_tls_security_level=encrypt\n"
+		"nameless unix - - n - - smtp -o { smtp_tls_secure_cert_match = }\n"
+		"no-files unix - - n - - smtp -o smtp_tls_CAfile=/nonexistent\n"
 		"policy unix - - n - - smtp -o smtp_tls_security_level=may -o { smtp_tls_policy_maps = inline:{ "
 		"{ [attribute.policy.test]:25 = encrypt tafile=/x } { [dane.policy.test]:25 = dane-only } "
 		"{ [empty.policy.test]:25 = , } { .above.test = fingerprint } } }\n"
@@ -794,8 +831,8 @@ int main(void)
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_sent), cmocka_unit_test(test_failing),
 		cmocka_unit_test(test_mending), cmocka_unit_test(test_closed_in_cache), cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_next_address), cmocka_unit_test(test_race), cmocka_unit_test(test_policy),
-		cmocka_unit_test(test_mixed_recipients), cmocka_unit_test(test_unreadable),
-		cmocka_unit_test(test_large), cmocka_unit_test(test_speed) };
+		cmocka_unit_test(test_requiretls), cmocka_unit_test(test_mixed_recipients),
+		cmocka_unit_test(test_unreadable), cmocka_unit_test(test_large), cmocka_unit_test(test_speed) };
 
 	signal(SIGPIPE, SIG_IGN);
 	log_open(LOG_TO_STDERR, "postfix/smtp", -1, 0);

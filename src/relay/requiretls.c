@@ -1,16 +1,24 @@
 #include "relay/relay.h"
 
+#include "base/log.h"
+
 #include <stdio.h>
 
-void tls_required_raise(struct delivery *d)
+bool tls_required_raise(struct delivery *d)
 {
+	struct trouble t = { .dsn = "4.3.5", .dead = true, .relay = STR("none") };
 	struct str why;
 
 	if (!(d->job.env.flags & ENV_REQUIRETLS) || d->tls.level >= LEVEL_FINGERPRINT)
-		return;
+		return true;
 	/* The name in a certificate counts, and one that DNS gave is worth no more than DNS: sec. 4.2.1. */
-	if (tls_policy_parse(d->service, STR("secure"), d->mem, &d->tls, &why) != 0)
-		d->tls.level = LEVEL_SECURE; /* without a name that would do: nothing leaves */
+	if (tls_policy_parse(d->service, STR("secure"), d->mem, &d->tls, &why) == 0)
+		return true;
+	/* What is wrong here is no fault of the next hop: the mail waits. */
+	t.text = str_c(arena_printf(d->mem, "TLS for REQUIRETLS: %.*s", STR_ARG(why)));
+	log_warn("%.*s", STR_ARG(t.text));
+	d->trouble = t;
+	return false;
 }
 
 /* 4.7.4: STARTTLS was not offered; 4.7.5: the handshake, or the certificate; else the server's own code, when it refused */

@@ -83,13 +83,16 @@ static void read_network(struct service *s)
 	s->has_bind6 = read_bind(s, "smtp_bind_address6", AF_INET6, &s->bind6);
 }
 
-static struct tls_ctx *make_ctx(const struct service *s, bool mandatory)
+static struct tls_ctx *make_ctx(const struct service *s, bool mandatory, bool is_wanted)
 {
 	struct buf error = BUF_INIT(4096);
 	struct tls_ctx *ctx = tls_client_ctx_for(s->view, mandatory, &error);
 
-	if (ctx == NULL)
+	if (ctx == NULL && is_wanted)
 		fatal("service %s: %s", s->name, error.p ? error.p : "no TLS");
+	if (ctx == NULL)
+		log_warn("service %s: %s; mail that needs TLS (REQUIRETLS) is deferred", s->name,
+			error.p ? error.p : "no TLS");
 	buf_free(&error);
 	return ctx;
 }
@@ -97,14 +100,16 @@ static struct tls_ctx *make_ctx(const struct service *s, bool mandatory)
 static void read_tls(struct service *s)
 {
 	const char *level = conf_str(s->view, "smtp_tls_security_level");
+	bool is_wanted;
 
 	s->tls_loglevel = atoi(conf_str(s->view, "smtp_tls_loglevel"));
 	s->tls_policy = conf_str(s->view, "smtp_tls_policy_maps");
 	s->wrapper = conf_bool(s->view, "smtp_tls_wrappermode");
-	if ((*level && strcmp(level, "none") != 0) || *s->tls_policy) {
-		s->tls_may = make_ctx(s, false);
-		s->tls_must = make_ctx(s, true);
-	}
+	is_wanted = (*level && strcmp(level, "none") != 0) || *s->tls_policy;
+	if (is_wanted)
+		s->tls_may = make_ctx(s, false, true);
+	/* At every level: a message may need it (REQUIRETLS), and in the jail its files cannot be read. */
+	s->tls_must = make_ctx(s, true, is_wanted);
 	tls_policy_default(s);
 	if (s->wrapper && s->tls.level < LEVEL_ENCRYPT)
 		fatal("service %s: smtp_tls_wrappermode = yes needs smtp_tls_security_level = encrypt (or stronger)",

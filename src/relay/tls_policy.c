@@ -114,8 +114,11 @@ static int try_out(const struct service *s, const struct tls_policy *p, struct a
 {
 	struct buf error = BUF_INIT(4096);
 	struct tls_peer peer = tls_policy_peer(s, p, STR("host.example"), STR("nexthop.example"), mem);
-	int r = p->level == LEVEL_NONE ? 0 : tls_peer_check(s->tls_must, &peer, &error);
+	int r;
 
+	if (p->level == LEVEL_NONE)
+		return 0;
+	r = s->tls_must ? tls_peer_check(s->tls_must, &peer, &error) : -1;
 	if (r != 0)
 		*why = error.n ? arena_dup(mem, buf_str(&error)) : STR("it cannot be set up");
 	buf_free(&error);
