@@ -55,13 +55,19 @@ static void fail_session(struct conn *c, struct trouble *t)
 	delivery_conn_failed(detach(c), t);
 }
 
+/* A password that was meant for TLS is not shown to whoever has broken it: no fallback with a login. */
+static bool may_go_plain(const struct conn *c)
+{
+	return c->policy.level == LEVEL_MAY && c->login.n == 0;
+}
+
 static void fail_tls(struct conn *c, const char *why)
 {
 	struct delivery *d = c->delivery;
 	struct trouble t = { .dsn = "4.7.5", .dead = true };
 	struct str name = conn_name(c, d->mem, false);
 
-	if (c->policy.level == LEVEL_MAY) {
+	if (may_go_plain(c)) {
 		log_info("Cannot start TLS with %.*s: %s; delivering in plain text", STR_ARG(name), why);
 		delivery_conn_no_tls(detach(c));
 		return;
@@ -139,7 +145,7 @@ void conn_lost(struct conn *c, const char *how)
 	if (c->ready) {
 		d->trouble = t;
 		delivery_conn_sent(d);
-	} else if (c->tls != NULL && c->policy.level == LEVEL_MAY) {
+	} else if (c->tls != NULL && may_go_plain(c)) { /* in TLS 1.3 a server may refuse us after our part is done */
 		fail_tls(c, timed_out ? "time-out" : "lost connection");
 	} else {
 		delivery_conn_failed(detach(c), &t);

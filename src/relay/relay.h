@@ -146,7 +146,7 @@ struct conn {
 	struct tls_conn *tls;
 	struct tls_policy policy; /* that it was made for; in mem, but what it has of main.cf */
 	struct str nexthop;	  /* key of the cache; in mem */
-	struct str login;	  /* name that it is logged in with; in mem */
+	struct str login;	  /* name that it is, or will be, logged in with; in mem */
 	struct str host;
 	char addr[48];
 	uint16_t port;

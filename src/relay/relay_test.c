@@ -367,6 +367,11 @@ static const struct failing failing[] = {
 		"conversation with %h timed out while sending end of data -- message may be sent more than once" },
 	{ "hasty-tls", "S 220 hi\nC EHLO\nS 250-peer\nS 250 STARTTLS\nC STARTTLS\nS 220 go\nW", RCPT_DEFERRED, 1,
 		"4.4.2", "conversation with %h timed out while performing the TLS handshake" },
+	/* a login is not said in clear after TLS has failed: the server may be another one */
+	{ "login-may", "S 220 hi\nC EHLO\nS 250-peer\nS 250-AUTH PLAIN\nS 250 STARTTLS\nC STARTTLS\nS 220 go\nP\nX",
+		RCPT_DEFERRED, 1, "4.7.5", "Cannot start TLS: the server closed the connection: host %h" },
+	{ "login-may", "S 220 hi\nC EHLO\nS 250-peer\nS 250-AUTH PLAIN\nS 250 STARTTLS\nC STARTTLS\nS 220 go\nW",
+		RCPT_DEFERRED, 1, "4.4.2", "conversation with %h timed out while performing the TLS handshake" },
 	/* response injection: octets behind the 220 of STARTTLS */
 	{ "may", "S 220 hi\nC EHLO\nS 250-peer\nS 250 STARTTLS\nC STARTTLS\nR 220 go|250-evil|250 AUTH LOGIN|\nX",
 		RCPT_DEFERRED, 1, "4.7.0", "host %h: the server sent octets behind its reply to STARTTLS" },
@@ -805,6 +810,8 @@ static void set_up(void)
 		"{ [attribute.policy.test]:25 = encrypt tafile=/x } { [dane.policy.test]:25 = dane-only } "
 		"{ [empty.policy.test]:25 = , } { .above.test = fingerprint } } }\n"
 		"login unix - - n - - smtp -o smtp_sasl_auth_enable=yes\n"
+		"login-may unix - - n - - smtp -o smtp_sasl_auth_enable=yes -o smtp_tls_security_level=may "
+		"-o smtp_starttls_timeout=1s\n"
 		"login-tls unix - - n - - smtp -o smtp_sasl_auth_enable=yes -o "
 		"smtp_sasl_security_options=noplaintext\n";
 	struct buf errors = BUF_INIT(65536);
