@@ -8,8 +8,8 @@ static struct conn *first;
 
 static bool fits(const struct conn *c, const struct delivery *d)
 {
-	/* The login may depend on the sender, and is not known yet: only a connection without one is shared then. */
-	if (d->service->sasl_by_sender && c->login.n > 0)
+	/* The login may depend on the sender, and is not known yet; without one, too, a connection is for that sender. */
+	if (d->service->sasl_by_sender)
 		return false;
 	return c->service == d->service && c->policy.level == d->tls.level && str_eq(c->policy.text, d->tls.text) &&
 	       str_ieq(c->nexthop, d->job.nexthop);

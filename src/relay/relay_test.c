@@ -223,6 +223,7 @@ struct mail {
 	uint32_t flags;
 	const char *host; /* NULL: 127.0.0.1 */
 };
+static const char *sender = "s@x.org";
 
 static void put_job(const struct mail *m)
 {
@@ -240,7 +241,7 @@ static void put_job(const struct mail *m)
 	j.env = (struct envelope){ .id = 0x12345678,
 		.arrival_us = j.active_us,
 		.size = m->octets,
-		.sender = STR("s@x.org"),
+		.sender = str_c(sender),
 		.rcpt = rcpt,
 		.extent = &extent,
 		.n_extent = 1,
@@ -487,6 +488,33 @@ static void test_closed_in_cache(void **state)
 	}
 	cache_close_all();
 	uv_run(relay.child.loop, UV_RUN_NOWAIT);
+	server_end(&s);
+}
+
+/* With logins by sender a connection without one is not for a sender who has one, nor the other way round. */
+static void test_login_by_sender(void **state)
+{
+	struct server s;
+	struct mail m = { "by-sender", 0, { "a@y.org" }, 1, sizeof content - 1, 0, NULL };
+	const struct rcpt_result *r;
+
+	(void)state;
+	server_start(&s, "S 220 hi\nC EHLO\nS 250-PIPELINING\nS 250-PIPELINING\nS 250 AUTH PLAIN\n" SENT "C QUIT\nX\n"
+			 "S 220 hi\nC EHLO\nS 250-peer\nS 250 AUTH=PLAIN\nC AUTH PLAIN AHcAcQ==\nS 235 in\n"
+			 "C MAIL FROM:<w@x.org>\nS 250 ok\nC RCPT\nS 250 ok\nC DATA\nS 354 go\nB\nS 250 2.0.0 w\n"
+			 "C QUIT\nX\n" HELLO SENT "C QUIT\n");
+	m.port = s.port;
+	r = deliver(&m);
+	check_str(r->text, "250 2.0.0 done");
+	sender = "w@x.org";
+	r = deliver(&m);
+	check_str(r->text, "250 2.0.0 w");
+	sender = "s@x.org";
+	r = deliver(&m);
+	check_str(r->text, "250 2.0.0 done");
+	cache_close_all();
+	uv_run(relay.child.loop, UV_RUN_NOWAIT);
+	check_str(str_c(s.wrong), "");
 	server_end(&s);
 }
 
@@ -810,6 +838,9 @@ static void set_up(void)
 		"{ [attribute.policy.test]:25 = encrypt tafile=/x } { [dane.policy.test]:25 = dane-only } "
 		"{ [empty.policy.test]:25 = , } { .above.test = fingerprint } } }\n"
 		"login unix - - n - - smtp -o smtp_sasl_auth_enable=yes\n"
+		"by-sender unix - - n - - smtp -o smtp_sasl_auth_enable=yes -o "
+		"smtp_sender_dependent_authentication=yes -o smtp_connection_cache_time_limit=1s "
+		"-o { smtp_sasl_password_maps = inline:{ { w@x.org = w:q } } }\n"
 		"login-may unix - - n - - smtp -o smtp_sasl_auth_enable=yes -o smtp_tls_security_level=may "
 		"-o smtp_starttls_timeout=1s\n"
 		"login-tls unix - - n - - smtp -o smtp_sasl_auth_enable=yes -o "
@@ -838,8 +869,9 @@ int main(void)
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_sent), cmocka_unit_test(test_failing),
 		cmocka_unit_test(test_mending), cmocka_unit_test(test_closed_in_cache), cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_next_address), cmocka_unit_test(test_race), cmocka_unit_test(test_policy),
-		cmocka_unit_test(test_requiretls), cmocka_unit_test(test_mixed_recipients),
-		cmocka_unit_test(test_unreadable), cmocka_unit_test(test_large), cmocka_unit_test(test_speed) };
+		cmocka_unit_test(test_login_by_sender), cmocka_unit_test(test_requiretls),
+		cmocka_unit_test(test_mixed_recipients), cmocka_unit_test(test_unreadable),
+		cmocka_unit_test(test_large), cmocka_unit_test(test_speed) };
 
 	signal(SIGPIPE, SIG_IGN);
 	log_open(LOG_TO_STDERR, "postfix/smtp", -1, 0);
