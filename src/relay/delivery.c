@@ -38,17 +38,6 @@ static bool has_sent_content(const struct delivery *d)
 	return d->conn && d->conn->client.step >= CLIENT_STEP_BODY && d->conn->client.step <= CLIENT_STEP_DOT;
 }
 
-void deliveries_end_early(void)
-{
-	struct delivery *next;
-
-	for (struct delivery *d = relay.first; d; d = next) {
-		next = d->next;
-		if (!has_sent_content(d))
-			delivery_free(d);
-	}
-}
-
 static void delivery_end(struct delivery *d)
 {
 	peer_send_result(d);
@@ -63,6 +52,34 @@ static void give_up(struct delivery *d)
 		if (d->result[i].status == 0)
 			result_set(d, i, d->trouble.permanent ? RCPT_BOUNCED : RCPT_DEFERRED, &d->trouble, RELAYED_NOT);
 	delivery_end(d);
+}
+
+/* Somebody has the message, or has refused it: without a result he would be given it again. */
+static bool has_a_result(const struct delivery *d)
+{
+	for (size_t i = 0; i < d->job.env.n_rcpt; i++)
+		if (d->result[i].status != 0)
+			return true;
+	return false;
+}
+
+void deliveries_end_early(void)
+{
+	struct delivery *next;
+
+	for (struct delivery *d = relay.first; d; d = next) {
+		next = d->next;
+		if (has_sent_content(d))
+			continue;
+		if (has_a_result(d)) {
+			d->trouble = (struct trouble){
+				.dsn = "4.3.2", .relay = STR("none"), .text = STR("the mail system was stopped")
+			};
+			give_up(d);
+		} else {
+			delivery_free(d);
+		}
+	}
 }
 
 static ssize_t read_body(struct client_message *m, void *p, size_t n)

@@ -184,7 +184,10 @@ void peer_send_result(const struct delivery *d);
 int delivery_begin(struct ipc_in *in);
 void delivery_free(struct delivery *d);
 void delivery_end_all(void);
-/* End, without a result, those of which the next hop has no content yet: they are tried again after the next start. */
+/*
+ * End those of which the next hop has no content yet: they are tried again after the next start. There is no result, unless
+ * some recipients have theirs: then the others are deferred.
+ */
 void deliveries_end_early(void);
 /* Where to connect is known (or d->trouble says why not, with no target). */
 void delivery_routed(struct delivery *d);

@@ -772,6 +772,43 @@ static void test_requiretls(void **state)
 	}
 }
 
+/* The instance stops between two servers: who has the message is not given it again. */
+static void test_end_early(void **state)
+{
+	struct mail m = { "smtp", 0, { "a@y.org", "b@y.org" }, 1, sizeof content - 1, 0, "twice.test" };
+	struct server s;
+
+	(void)state;
+	server_start(&s, HELLO "C MAIL\nC RCPT\nC RCPT\nC DATA\nS 250 ok\nS 250 ok\nS 450 4.2.1 grey\nS 354 go\nB\n"
+			       "S 250 2.0.0 done\nX\nW\n");
+	m.port = s.port;
+	queued.results = 0;
+	put_job(&m);
+	while (relay.first == NULL || relay.first->result[0].status == 0)
+		uv_run(relay.child.loop, UV_RUN_ONCE);
+	deliveries_end_early();
+	check(await_results(1));
+	check_int(queued.n, 2);
+	check_int(queued.result[0].status, RCPT_SENT);
+	check_int(queued.result[1].status, RCPT_DEFERRED);
+	check_str(queued.result[1].dsn, "4.3.2");
+	check_int(queued.result[1].nexthop_dead, 0);
+	check(relay.first == NULL);
+	finish_with(&s);
+
+	server_start(&s, "W\n");
+	m.port = s.port;
+	queued.results = 0;
+	put_job(&m);
+	while (relay.first == NULL || relay.n_conn == 0)
+		uv_run(relay.child.loop, UV_RUN_ONCE);
+	deliveries_end_early(); /* it begins anew after the start */
+	check(relay.first == NULL);
+	uv_run(relay.child.loop, UV_RUN_NOWAIT);
+	check_int(queued.results, 0);
+	finish_with(&s);
+}
+
 /* Not a test of the suite: GATEPOST_RELAY_BENCH="PORT MESSAGES CONCURRENCY" against a sink that runs there. */
 static void test_speed(void **state)
 {
@@ -869,9 +906,9 @@ int main(void)
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_sent), cmocka_unit_test(test_failing),
 		cmocka_unit_test(test_mending), cmocka_unit_test(test_closed_in_cache), cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_next_address), cmocka_unit_test(test_race), cmocka_unit_test(test_policy),
-		cmocka_unit_test(test_login_by_sender), cmocka_unit_test(test_requiretls),
-		cmocka_unit_test(test_mixed_recipients), cmocka_unit_test(test_unreadable),
-		cmocka_unit_test(test_large), cmocka_unit_test(test_speed) };
+		cmocka_unit_test(test_end_early), cmocka_unit_test(test_login_by_sender),
+		cmocka_unit_test(test_requiretls), cmocka_unit_test(test_mixed_recipients),
+		cmocka_unit_test(test_unreadable), cmocka_unit_test(test_large), cmocka_unit_test(test_speed) };
 
 	signal(SIGPIPE, SIG_IGN);
 	log_open(LOG_TO_STDERR, "postfix/smtp", -1, 0);
