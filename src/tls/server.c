@@ -29,8 +29,9 @@ bool tls_server_is_wanted(const struct conf_view *v)
 }
 
 /*
- * Every client that has TLS 1.2 has AEAD ciphers with forward secrecy; what else the grades of Postfix hold (CBC, which
- * Lucky 13 was about, and RSA without forward secrecy, RFC 9325 sec. 4.1) is for "low" alone.
+ * Every client that has TLS 1.2 has AEAD ciphers with forward secrecy, older ones of Windows with a certificate of RSA only
+ * by DHE; what else the grades of Postfix hold (CBC, which Lucky 13 was about, and RSA without forward secrecy, RFC 9325
+ * sec. 4.1) is for "low" alone.
  */
 static void exclude_old(struct buf *exclude, const char *grade)
 {
@@ -75,6 +76,7 @@ struct tls_ctx *tls_server_ctx(const struct conf_view *v, const char *service, s
 		tls_ctx_free(&ctx);
 		return NULL;
 	}
+	SSL_CTX_set_dh_auto(ctx->ssl, 1); /* as strong as the certificate's key: RFC 3526, from 2048 bits on */
 	if (conf_bool(v, "tls_preempt_cipherlist"))
 		SSL_CTX_set_options(ctx->ssl, SSL_OP_CIPHER_SERVER_PREFERENCE);
 	SSL_CTX_set_options(ctx->ssl, SSL_OP_PRIORITIZE_CHACHA | SSL_OP_SINGLE_ECDH_USE);

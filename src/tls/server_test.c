@@ -277,6 +277,18 @@ static void test_no_renegotiation_or_compression(void **state)
 	buf_free(&error);
 }
 
+/* Of the server's part of the key exchange. */
+static int key_bits(SSL *client)
+{
+	EVP_PKEY *key = NULL;
+	int bits;
+
+	check_int(SSL_get_peer_tmp_key(client, &key), 1);
+	bits = EVP_PKEY_get_bits(key);
+	EVP_PKEY_free(key);
+	return bits;
+}
+
 /* Ciphers with CBC, or without forward secrecy, are for those who ask for them. */
 static void test_grades(void **state)
 {
@@ -294,6 +306,9 @@ static void test_grades(void **state)
 		{ EC "smtpd_tls_security_level = encrypt\n", "ECDHE-ECDSA-AES128-SHA", false },
 		{ "smtpd_tls_cert_file = @/rsa.all\n", "AES256-GCM-SHA384", false },
 		{ "smtpd_tls_cert_file = @/rsa.all\n", "ECDHE-RSA-AES256-GCM-SHA384", true },
+		{ "smtpd_tls_cert_file = @/rsa.all\n", "DHE-RSA-AES256-GCM-SHA384", true },
+		{ "smtpd_tls_cert_file = @/rsa.all\n", "DHE-RSA-AES128-GCM-SHA256", true },
+		{ "smtpd_tls_cert_file = @/rsa.all\n", "DHE-RSA-AES256-SHA256", false },
 	};
 
 	(void)state;
@@ -307,6 +322,8 @@ static void test_grades(void **state)
 		check_int(SSL_CTX_set_cipher_list(client, cases[i].cipher), 1);
 		pair_open(&p, ctx, client, NULL);
 		check_int(p.up, cases[i].up);
+		if (p.up)
+			check(key_bits(p.client) >= (cases[i].cipher[0] == 'D' ? 2048 : 253));
 		pair_close(&p);
 		SSL_CTX_free(client);
 		tls_ctx_free(&ctx);
