@@ -19,7 +19,9 @@ static void give_up(struct delivery *d, const char *name)
 /* A policy that cannot be kept must not become a weaker one: its mail waits, and says for what. */
 static void refuse(struct delivery *d, struct str why)
 {
-	struct trouble t = { .dsn = "4.7.5", .dead = true, .relay = STR("none") };
+	struct trouble t = {
+		.dsn = "4.3.5", .dead = true, .relay = STR("none")
+	}; /* ours to mend, also for REQUIRETLS */
 
 	t.text = str_c(arena_printf(
 		d->mem, "TLS policy for %.*s in smtp_tls_policy_maps: %.*s", STR_ARG(d->job.nexthop), STR_ARG(why)));
