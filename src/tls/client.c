@@ -7,11 +7,13 @@ static int apply(SSL_CTX *ssl, const struct conf_view *v, bool mandatory, struct
 	struct tls_cert_files files = { conf_str(v, "smtp_tls_chain_files"), conf_str(v, "smtp_tls_cert_file"),
 		conf_str(v, "smtp_tls_key_file"), conf_str(v, "smtp_tls_eccert_file"),
 		conf_str(v, "smtp_tls_eckey_file") };
-	const struct tls_trust trust = { "smtp_tls", conf_str(v, "smtp_tls_CAfile"), conf_str(v, "smtp_tls_CApath"),
+	struct tls_trust trust = { "smtp_tls", conf_str(v, "smtp_tls_CAfile"), conf_str(v, "smtp_tls_CApath"),
 		conf_bool(v, "tls_append_default_CA") };
 	struct buf exclude = BUF_INIT(8192);
 	int r;
 
+	/* A level that verifies, and trusts nobody, would deliver nothing. */
+	trust.system |= mandatory && *trust.file == '\0' && *trust.directory == '\0';
 	buf_add_c(&exclude, conf_str(v, "smtp_tls_exclude_ciphers"));
 	if (mandatory)
 		buf_addf(&exclude, " %s", conf_str(v, "smtp_tls_mandatory_exclude_ciphers"));
