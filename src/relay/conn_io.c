@@ -91,6 +91,8 @@ static void on_failed(struct conn *c)
 		fail_tls(c, why);
 		return;
 	}
+	if (f->step == CLIENT_STEP_AUTH && f->code == 535 && conn_login_again(c))
+		return;
 	memcpy(t.dsn, f->dsn, sizeof t.dsn);
 	t.permanent = f->step == CLIENT_STEP_GREETING && f->code / 100 == 5 &&
 		      !conf_bool(c->service->view, "smtp_skip_5xx_greeting");

@@ -1,5 +1,6 @@
 #include "relay/relay.h"
 
+#include "base/log.h"
 #include "sasl/base64.h"
 #include "sasl/sasl_client.h"
 
@@ -33,8 +34,16 @@ static const char *find_binding(const struct conn *c, struct buf *out)
 	return NULL;
 }
 
-/* NULL: none that both sides have. */
-static struct sasl_client *new_exchange(const struct conn *c)
+static void end_exchange(struct conn *c)
+{
+	if (c->sasl)
+		mem_wipe(c->sasl, sizeof *c->sasl);
+	free(c->sasl);
+	c->sasl = NULL;
+}
+
+/* NULL: none that both sides have. `refused`: the mechanism that the server has refused; NONE: this is the first. */
+static struct sasl_client *new_exchange(const struct conn *c, enum sasl_client_mech refused)
 {
 	const struct delivery *d = c->delivery;
 	const struct service *s = c->service;
@@ -42,8 +51,10 @@ static struct sasl_client *new_exchange(const struct conn *c)
 	struct sasl_client *sasl = NULL;
 	struct buf data = BUF_INIT(SASL_CLIENT_BINDING_MAX);
 	const char *type = find_binding(c, &data);
-	enum sasl_client_mech mech = sasl_client_choose(
-		offered, str_c(s->sasl_filter), str_c(c->tls ? s->sasl_tls_options : s->sasl_options), type != NULL);
+	const struct sasl_client_choice choice = { offered, str_c(s->sasl_filter),
+		str_c(c->tls ? s->sasl_tls_options : s->sasl_options), type != NULL, c->tls != NULL };
+	enum sasl_client_mech mech =
+		refused == SASL_CLIENT_NONE ? sasl_client_choose(&choice) : sasl_client_choose_again(&choice, refused);
 
 	if (mech != SASL_CLIENT_NONE) {
 		sasl = xcalloc(1, sizeof *sasl);
@@ -63,17 +74,11 @@ bool conn_is_proven(struct conn *c)
 	return false;
 }
 
-void conn_login(struct conn *c)
+static void begin(struct conn *c)
 {
 	struct buf raw = BUF_INIT(8192);
-	int initial;
+	int initial = sasl_client_initial(c->sasl, &raw);
 
-	c->sasl = new_exchange(c);
-	if (c->sasl == NULL) {
-		fail_login(c, "offered no compatible authentication mechanisms for this type of connection security");
-		return;
-	}
-	initial = sasl_client_initial(c->sasl, &raw);
 	if (initial < 0) {
 		buf_wipe(&raw);
 		fail_login(c, "cannot be sent the user name or password of smtp_sasl_password_maps");
@@ -85,6 +90,31 @@ void conn_login(struct conn *c)
 		initial == 1 ? str_pn(c->sasl_out.p ? c->sasl_out.p : "", c->sasl_out.n) : str_pn(NULL, 0));
 	buf_wipe(&raw);
 	buf_wipe(&c->sasl_out);
+}
+
+void conn_login(struct conn *c)
+{
+	c->sasl = new_exchange(c, SASL_CLIENT_NONE);
+	if (c->sasl)
+		begin(c);
+	else
+		fail_login(c, "offered no compatible authentication mechanisms for this type of connection security");
+}
+
+bool conn_login_again(struct conn *c)
+{
+	struct sasl_client *next = c->sasl && !c->is_second_login ? new_exchange(c, c->sasl->mech) : NULL;
+
+	if (next == NULL)
+		return false;
+	log_info("%.*s[%s]:%u refused the login by %s: trying %s", STR_ARG(c->host), c->addr, c->port,
+		sasl_client_name(c->sasl->mech), sasl_client_name(next->mech));
+	end_exchange(c);
+	c->sasl = next;
+	c->is_second_login = true;
+	smtp_client_auth_again(&c->client);
+	begin(c);
+	return true;
 }
 
 void conn_challenge(struct conn *c)

@@ -153,6 +153,7 @@ struct conn {
 	struct arena *mem;
 	struct buf sasl_out;
 	struct sasl_client *sasl;
+	bool is_second_login;
 	uint64_t up_ms;		 /* loop time when the session came up */
 	int64_t served;		 /* messages */
 	bool answered;		 /* the server has said something since the last message began */
@@ -246,6 +247,8 @@ void conn_lost(struct conn *c, const char *how);
 
 /* login.c */
 void conn_login(struct conn *c);
+/* The server has refused the login (535): once more by another mechanism, on the same session. False: there is none. */
+bool conn_login_again(struct conn *c);
 /* The server has taken the login. Has it proven itself, where the mechanism wants that? If not, the session is ended. */
 bool conn_is_proven(struct conn *c);
 void conn_challenge(struct conn *c);

@@ -390,6 +390,21 @@ static const struct failing failing[] = {
 		"SASL authentication failed; server %h offered no compatible authentication mechanisms for this type "
 		"of "
 		"connection security" },
+	/* one further try, by another mechanism that is allowed */
+	{ "login",
+		"S 220 hi\nC EHLO\nS 250-peer\nS 250 AUTH SCRAM-SHA-1 SCRAM-SHA-256 PLAIN LOGIN\nC AUTH SCRAM-SHA-256 "
+		"\n"
+		"S 535 5.7.8 no such hash\nC AUTH PLAIN AHUAcA==\nS 535 5.7.8 wrong\nC QUIT\n",
+		RCPT_DEFERRED, 1, "4.7.8", "SASL authentication failed; server %h said: 535 5.7.8 wrong" },
+	{ "login-tls",
+		"S 220 hi\nC EHLO\nS 250-peer\nS 250 AUTH SCRAM-SHA-256 PLAIN\nC AUTH SCRAM-SHA-256 \nS 535 5.7.8 "
+		"no\nC QUIT\n",
+		RCPT_DEFERRED, 1, "4.7.8", "SASL authentication failed; server %h said: 535 5.7.8 no" },
+	{ "login",
+		"S 220 hi\nC EHLO\nS 250-peer\nS 250 AUTH SCRAM-SHA-256 PLAIN\nC AUTH SCRAM-SHA-256 \nS 454 4.7.0 "
+		"later\n"
+		"C QUIT\n",
+		RCPT_DEFERRED, 1, "4.7.0", "SASL authentication failed; server %h said: 454 4.7.0 later" },
 	{ "login-tls", "S 220 hi\nC EHLO\nS 250-peer\nS 250 AUTH PLAIN LOGIN\nC QUIT\n", RCPT_DEFERRED, 1, "4.7.0",
 		"SASL authentication failed; server %h offered no compatible authentication mechanisms for this type "
 		"of "
@@ -450,6 +465,8 @@ static const struct {
 		   "S 334 UGFzc3dvcmQ6\nC cA==\nS 235 in\n" SENT "C QUIT\n" },
 	{ "login", "S 220 hi\nC EHLO\nS 250-peer\nS 250-PIPELINING\nS 250 AUTH=PLAIN\nC AUTH PLAIN AHUAcA==\nS 235 "
 		   "in\n" SENT "C QUIT\n" },
+	{ "login", "S 220 hi\nC EHLO\nS 250-peer\nS 250-PIPELINING\nS 250 AUTH SCRAM-SHA-256 PLAIN\n"
+		   "C AUTH SCRAM-SHA-256 \nS 535 no such hash\nC AUTH PLAIN AHUAcA==\nS 235 in\n" SENT "C QUIT\n" },
 	{ "smtp", "S 220-hi\nS 220 hi\nC EHLO\nS 250-PIPELINING\nS 250 PIPELINING\n" SENT "C QUIT\n" },
 };
 

@@ -2,11 +2,21 @@
 
 #include "sasl/cram_md5.h"
 
-enum flag { PLAINTEXT = 1, ACTIVE = 2, DICTIONARY = 4, NOT_MUTUAL = 8, BINDS = 16, TOKEN = 32, SCRAM = 64 };
+enum flag {
+	PLAINTEXT = 1,
+	ACTIVE = 2,
+	DICTIONARY = 4,
+	NOT_MUTUAL = 8,
+	BINDS = 16,
+	TOKEN = 32,
+	SCRAM = 64,
+	IN_CLEAR = 128
+};
 
 /*
- * Best first: what proves the server, and binds the channel; what does not show the password; of the rest PLAIN needs one
- * round trip, LOGIN three.
+ * Best first: what proves the server, and binds the channel; in clear, what does not show the password; of the rest PLAIN
+ * needs one round trip, LOGIN three. Under TLS CRAM-MD5 is last: it protects from nobody there, and for it the server
+ * has to keep the password itself, which many that offer it do not.
  */
 static const struct {
 	enum sasl_client_mech mech;
@@ -19,9 +29,10 @@ static const struct {
 	{ SASL_CLIENT_SCRAM_SHA512, "SCRAM-SHA-512", SCRAM },
 	{ SASL_CLIENT_SCRAM_SHA256, "SCRAM-SHA-256", SCRAM },
 	{ SASL_CLIENT_SCRAM_SHA1, "SCRAM-SHA-1", SCRAM },
-	{ SASL_CLIENT_CRAM_MD5, "CRAM-MD5", ACTIVE | DICTIONARY | NOT_MUTUAL },
+	{ SASL_CLIENT_CRAM_MD5, "CRAM-MD5", ACTIVE | DICTIONARY | NOT_MUTUAL | IN_CLEAR },
 	{ SASL_CLIENT_PLAIN, "PLAIN", PLAINTEXT | NOT_MUTUAL },
 	{ SASL_CLIENT_LOGIN, "LOGIN", PLAINTEXT | NOT_MUTUAL },
+	{ SASL_CLIENT_CRAM_MD5, "CRAM-MD5", ACTIVE | DICTIONARY | NOT_MUTUAL },
 	{ SASL_CLIENT_OAUTHBEARER, "OAUTHBEARER", PLAINTEXT | NOT_MUTUAL | TOKEN },
 	{ SASL_CLIENT_XOAUTH2, "XOAUTH2", PLAINTEXT | NOT_MUTUAL | TOKEN },
 };
@@ -65,15 +76,45 @@ static unsigned refused_by(struct str options)
 	       (has_word(options, "mutual_auth") ? NOT_MUTUAL : 0U);
 }
 
-enum sasl_client_mech sasl_client_choose(struct str offered, struct str filter, struct str options, bool can_bind)
+static bool is_allowed(const struct sasl_client_choice *o, size_t i)
 {
-	unsigned refused = refused_by(options) | (can_bind ? 0U : BINDS);
+	unsigned refused = refused_by(o->options) | (o->can_bind ? 0U : BINDS) | (o->is_tls ? IN_CLEAR : 0U);
 
+	return has_word(o->offered, mechs[i].name) && passes(o->filter, mechs[i].name, mechs[i].flags & TOKEN) &&
+	       !(mechs[i].flags & refused);
+}
+
+enum sasl_client_mech sasl_client_choose(const struct sasl_client_choice *o)
+{
 	for (size_t i = 0; i < N_MECHS; i++)
-		if (has_word(offered, mechs[i].name) && passes(filter, mechs[i].name, mechs[i].flags & TOKEN) &&
-			!(mechs[i].flags & refused))
+		if (is_allowed(o, i))
 			return mechs[i].mech;
 	return SASL_CLIENT_NONE;
+}
+
+/* The mechanisms of SCRAM without the binding: what differs in it needs the same hash. */
+static int hash_of(enum sasl_client_mech m)
+{
+	return m >= SASL_CLIENT_SCRAM_SHA512 && m <= SASL_CLIENT_SCRAM_SHA1
+		       ? (int)m - (SASL_CLIENT_SCRAM_SHA512 - SASL_CLIENT_SCRAM_SHA512_PLUS)
+		       : (int)m;
+}
+
+enum sasl_client_mech sasl_client_choose_again(const struct sasl_client_choice *o, enum sasl_client_mech refused)
+{
+	enum sasl_client_mech other = SASL_CLIENT_NONE;
+
+	if (refused > SASL_CLIENT_CRAM_MD5)
+		return SASL_CLIENT_NONE;
+	for (size_t i = 0; i < N_MECHS; i++) {
+		if (!is_allowed(o, i) || (mechs[i].flags & TOKEN) || hash_of(mechs[i].mech) == hash_of(refused))
+			continue;
+		if (mechs[i].flags & PLAINTEXT)
+			return mechs[i].mech; /* any hash does for it */
+		if (other == SASL_CLIENT_NONE)
+			other = mechs[i].mech;
+	}
+	return other;
 }
 
 const char *sasl_client_name(enum sasl_client_mech m)

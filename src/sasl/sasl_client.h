@@ -41,15 +41,24 @@ struct sasl_client { /* mem_wipe at the end */
 	char nonce[32], bare[3 * SASL_CLIENT_NAME_MAX + 64]; /* bare: client-first-message-bare */
 };
 
+struct sasl_client_choice {
+	struct str offered, filter, options;
+	bool can_bind, is_tls;
+};
 /*
  * The best mechanism that both sides know. `offered` is the server's list ("PLAIN LOGIN CRAM-MD5": what follows "AUTH"
  * or "AUTH=" in EHLO's answer). `filter` is smtp_sasl_mechanism_filter: words separated by blank or comma, "!x" forbids
  * x, "static:rest" as last word allows the rest; empty allows all; the first word that fits decides. A token is not a
  * password: OAUTHBEARER and XOAUTH2 are taken only when the filter names them. `options` is smtp_sasl_security_options or
  * smtp_sasl_tls_security_options: "noplaintext", "noactive", "nodictionary", "mutual_auth". can_bind: the connection has
- * data for channel binding.
+ * data for channel binding. is_tls: it is under TLS.
  */
-enum sasl_client_mech sasl_client_choose(struct str offered, struct str filter, struct str options, bool can_bind);
+enum sasl_client_mech sasl_client_choose(const struct sasl_client_choice *o);
+/*
+ * The server has refused that mechanism, and may do so because it has another kind of hash for this user: what else to
+ * try, with the same password; once. NONE: nothing; the password itself was refused, or there is no other mechanism.
+ */
+enum sasl_client_mech sasl_client_choose_again(const struct sasl_client_choice *o, enum sasl_client_mech refused);
 /* "PLAIN"; static. */
 const char *sasl_client_name(enum sasl_client_mech m);
 /* Begin. `user` and `pass` are borrowed until the end of the exchange. */

@@ -5,6 +5,13 @@
 #include "sasl/sasl_mech.h"
 #include "sasl/saslprep.h"
 
+static enum sasl_client_mech choose(
+	const char *offered, const char *filter, const char *options, bool can_bind, bool is_tls)
+{
+	return sasl_client_choose(
+		&(struct sasl_client_choice){ str_c(offered), str_c(filter), str_c(options), can_bind, is_tls });
+}
+
 static void test_choice(void **state)
 {
 	static const struct {
@@ -42,11 +49,51 @@ static void test_choice(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
-		check_int(sasl_client_choose(str_c(cases[i].offered), str_c(cases[i].filter), str_c(cases[i].options),
-				  cases[i].can_bind),
+		check_int(choose(cases[i].offered, cases[i].filter, cases[i].options, cases[i].can_bind, false),
 			cases[i].want);
+	check_int(choose("LOGIN PLAIN CRAM-MD5", "", "", false, true), SASL_CLIENT_PLAIN);
+	check_int(choose("LOGIN CRAM-MD5", "", "", false, true), SASL_CLIENT_LOGIN);
+	check_int(choose("LOGIN PLAIN CRAM-MD5", "", "noplaintext", false, true), SASL_CLIENT_CRAM_MD5);
+	check_int(choose("PLAIN CRAM-MD5", "cram-md5", "", false, true), SASL_CLIENT_CRAM_MD5);
+	check_int(choose("PLAIN CRAM-MD5 SCRAM-SHA-1", "", "", false, true), SASL_CLIENT_SCRAM_SHA1);
 	for (int m = SASL_CLIENT_SCRAM_SHA512_PLUS; m <= SASL_CLIENT_XOAUTH2; m++)
 		check(strcmp(sasl_client_name((enum sasl_client_mech)m), "none") != 0);
+}
+
+static void test_choice_again(void **state)
+{
+	static const struct {
+		const char *offered, *filter, *options;
+		bool is_tls;
+		enum sasl_client_mech refused, want;
+	} cases[] = {
+		{ "SCRAM-SHA-512 SCRAM-SHA-256 PLAIN", "", "", true, SASL_CLIENT_SCRAM_SHA512, SASL_CLIENT_PLAIN },
+		{ "SCRAM-SHA-512 LOGIN", "", "", true, SASL_CLIENT_SCRAM_SHA512_PLUS, SASL_CLIENT_LOGIN },
+		{ "SCRAM-SHA-512 SCRAM-SHA-256 PLAIN", "", "noplaintext", true, SASL_CLIENT_SCRAM_SHA512,
+			SASL_CLIENT_SCRAM_SHA256 },
+		/* bound or not, it needs the same hash */
+		{ "SCRAM-SHA-512 SCRAM-SHA-512-PLUS SCRAM-SHA-1", "", "", true, SASL_CLIENT_SCRAM_SHA512_PLUS,
+			SASL_CLIENT_SCRAM_SHA1 },
+		{ "SCRAM-SHA-256 SCRAM-SHA-256-PLUS", "", "", true, SASL_CLIENT_SCRAM_SHA256_PLUS, SASL_CLIENT_NONE },
+		{ "SCRAM-SHA-256 CRAM-MD5", "", "", false, SASL_CLIENT_SCRAM_SHA256, SASL_CLIENT_CRAM_MD5 },
+		{ "CRAM-MD5 PLAIN", "", "", false, SASL_CLIENT_CRAM_MD5, SASL_CLIENT_PLAIN },
+		{ "CRAM-MD5", "", "", true, SASL_CLIENT_CRAM_MD5, SASL_CLIENT_NONE },
+		{ "SCRAM-SHA-256 PLAIN", "scram-sha-256", "", true, SASL_CLIENT_SCRAM_SHA256, SASL_CLIENT_NONE },
+		{ "SCRAM-SHA-256 XOAUTH2", "scram-sha-256 xoauth2", "", true, SASL_CLIENT_SCRAM_SHA256,
+			SASL_CLIENT_NONE },
+		/* the password was seen: it is wrong */
+		{ "PLAIN LOGIN CRAM-MD5", "", "", true, SASL_CLIENT_PLAIN, SASL_CLIENT_NONE },
+		{ "PLAIN LOGIN", "", "", true, SASL_CLIENT_LOGIN, SASL_CLIENT_NONE },
+		{ "XOAUTH2 PLAIN", "xoauth2 plain", "", true, SASL_CLIENT_XOAUTH2, SASL_CLIENT_NONE },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct sasl_client_choice o = { str_c(cases[i].offered), str_c(cases[i].filter),
+			str_c(cases[i].options), true, cases[i].is_tls };
+
+		check_int(sasl_client_choose_again(&o, cases[i].refused), cases[i].want);
+	}
 }
 
 /* What our server keeps for this password. */
@@ -302,9 +349,9 @@ static void test_downgrade(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(test_choice), cmocka_unit_test(test_talk),
-		cmocka_unit_test(test_cannot_be_sent), cmocka_unit_test(test_tokens), cmocka_unit_test(test_servers),
-		cmocka_unit_test(test_downgrade) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_choice), cmocka_unit_test(test_choice_again),
+		cmocka_unit_test(test_talk), cmocka_unit_test(test_cannot_be_sent), cmocka_unit_test(test_tokens),
+		cmocka_unit_test(test_servers), cmocka_unit_test(test_downgrade) };
 
 	return test_run(tests);
 }

@@ -200,6 +200,8 @@ void smtp_client_secured(struct smtp_client *c);
 void smtp_client_auth(struct smtp_client *c, const char *mechanism, struct str initial);
 void smtp_client_auth_answer(struct smtp_client *c, struct str base64);
 void smtp_client_auth_cancel(struct smtp_client *c);
+/* After CLIENT_FAILED by a 535: the session is as it was before AUTH (RFC 4954 sec. 6). Then: smtp_client_auth(). */
+void smtp_client_auth_again(struct smtp_client *c);
 /* Go on without a login; the next event would have been CLIENT_READY. */
 void smtp_client_auth_skip(struct smtp_client *c);
 

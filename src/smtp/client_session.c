@@ -250,6 +250,15 @@ void smtp_client_auth_cancel(struct smtp_client *c)
 	smtp_client_auth_answer(c, STR("*"));
 }
 
+void smtp_client_auth_again(struct smtp_client *c)
+{
+	require(c->failure.step == CLIENT_STEP_AUTH && c->failure.code == 535 && !c->gone);
+	buf_reset(&c->failure.text);
+	c->failure.code = 0;
+	c->step = CLIENT_STEP_AUTH;
+	c->unusable = c->auth_line = false;
+}
+
 void smtp_client_auth_skip(struct smtp_client *c)
 {
 	require(c->step == CLIENT_STEP_AUTH);
