@@ -1,5 +1,7 @@
 #include "relay/relay.h"
 
+#include "smtp/esmtp.h"
+
 /*
  * Idle connections wait here for the next message to the same nexthop, by the same service, at the same TLS level and
  * as the same user. The list is short (seconds of life, RELAY_IDLE_MAX), and mostly has one nexthop: it is scanned.
@@ -10,6 +12,9 @@ static bool fits(const struct conn *c, const struct delivery *d)
 {
 	/* The login may depend on the sender, and is not known yet; without one, too, a connection is for that sender. */
 	if (d->service->sasl_by_sender)
+		return false;
+	/* What this server cannot take another one of that nexthop may. */
+	if ((d->job.env.flags & ENV_REQUIRETLS) && !(c->client.offered & EXT_BIT(EXT_REQUIRETLS)))
 		return false;
 	return c->service == d->service && c->policy.level == d->tls.level && str_eq(c->policy.text, d->tls.text) &&
 	       str_ieq(c->nexthop, d->job.nexthop);

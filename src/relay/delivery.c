@@ -286,7 +286,14 @@ static struct trouble trouble_of(const struct delivery *d, const struct client_r
 	return t;
 }
 
-/* Returns whether the recipient has its result; else another server may do better. */
+/* Another server may do better: it was put off by this one, or needs what this one does not have (RFC 8689 sec. 4.2.1). */
+static bool may_go_elsewhere(const struct client_rcpt *r)
+{
+	return r->own ? r->outcome == CLIENT_BOUNCED && str_eq(str_c(r->dsn), STR("5.7.30"))
+		      : r->outcome == CLIENT_DEFERRED;
+}
+
+/* Returns whether the recipient has its result. */
 static bool settle(struct delivery *d, size_t k, bool is_last)
 {
 	const struct client_rcpt *r = &d->open[k];
@@ -295,7 +302,7 @@ static bool settle(struct delivery *d, size_t k, bool is_last)
 	if (r->outcome == CLIENT_OPEN)
 		return false;
 	t = trouble_of(d, r);
-	if (r->outcome == CLIENT_DEFERRED && !is_last && !r->own) {
+	if (!is_last && may_go_elsewhere(r)) {
 		d->trouble = t;
 		return false;
 	}

@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 #include "base/test.h"
+#include "tls/test_rig.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -17,7 +18,7 @@
  * relay as it is, with a queued that is this test, and servers that follow a script: one thread each, blocking sockets.
  * A script is lines "C text" (a line with that beginning is awaited), "S text" (sent with CRLF), "B" (a body up to
  * CRLF.CRLF is awaited), "X" (close and accept the next connection), "R text" (sent in one piece; "|" is CRLF), "P" (a pause), "W" (wait for the
- * client to close).
+ * client to close), "T" (TLS begins).
  */
 
 struct server {
@@ -27,12 +28,40 @@ struct server {
 	const char *script;
 	struct buf seen; /* everything that came */
 	struct buf body;
+	SSL *ssl;	 /* after "T" */
 	char wrong[200]; /* "": all went by the script */
 };
 
+static ssize_t take(struct server *s, int fd, char *p, size_t n)
+{
+	return s->ssl ? SSL_read(s->ssl, p, (int)n) : read(fd, p, n);
+}
+
+static void say(struct server *s, int fd, struct str text)
+{
+	char line[1024];
+	int n = snprintf(line, sizeof line, "%.*s\r\n", STR_ARG(text));
+
+	if ((s->ssl ? SSL_write(s->ssl, line, n) : (int)write(fd, line, (size_t)n)) != n && s->wrong[0] == '\0')
+		snprintf(s->wrong, sizeof s->wrong, "could not say \"%.*s\"", STR_ARG(text));
+}
+
+static void begin_tls(struct server *s, int fd)
+{
+	SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
+
+	SSL_CTX_use_certificate_chain_file(ctx, in_dir("mx.all"));
+	SSL_CTX_use_PrivateKey_file(ctx, in_dir("mx.all"), SSL_FILETYPE_PEM);
+	s->ssl = SSL_new(ctx);
+	SSL_CTX_free(ctx);
+	SSL_set_fd(s->ssl, fd);
+	if (SSL_accept(s->ssl) != 1)
+		snprintf(s->wrong, sizeof s->wrong, "no handshake");
+}
+
 static int next_octet(struct server *s, int fd, char *c)
 {
-	ssize_t n = read(fd, c, 1);
+	ssize_t n = take(s, fd, c, 1);
 
 	if (n == 1)
 		buf_add_char(&s->seen, *c);
@@ -64,7 +93,7 @@ static void await_body(struct server *s, int fd)
 	ssize_t n;
 
 	buf_reset(&s->body);
-	while ((n = read(fd, part, sizeof part)) > 0) {
+	while ((n = take(s, fd, part, sizeof part)) > 0) {
 		buf_add(&s->body, part, (size_t)n);
 		if (is_whole_body(buf_str(&s->body)))
 			return;
@@ -111,7 +140,7 @@ static void *serve(void *arg)
 		char op = line.n ? line.p[0] : ' ';
 
 		if (op == 'S')
-			dprintf(fd, "%.*s\r\n", STR_ARG(text));
+			say(s, fd, text);
 		else if (op == 'R')
 			send_raw(fd, text);
 		else if (op == 'C')
@@ -122,11 +151,16 @@ static void *serve(void *arg)
 			usleep(50000);
 		else if (op == 'W')
 			await_end(fd);
+		else if (op == 'T')
+			begin_tls(s, fd);
 		if (op == 'X') {
+			SSL_free(s->ssl);
+			s->ssl = NULL;
 			close(fd);
 			fd = script.n ? take_connection(s) : -1;
 		}
 	}
+	SSL_free(s->ssl);
 	if (fd >= 0)
 		close(fd);
 	return NULL;
@@ -791,6 +825,44 @@ static void test_requiretls(void **state)
 	}
 }
 
+#define OVER_TLS "S 220 hi\nC EHLO\nS 250-peer\nS 250 STARTTLS\nC STARTTLS\nS 220 go\nT\nC EHLO\nS 250-peer\n"
+
+/* A server without REQUIRETLS is not the last word while there are others; of several, or in the cache. */
+static void test_requiretls_elsewhere(void **state)
+{
+	static const struct {
+		const char *script;
+		int status;
+		const char *dsn;
+	} cases[] = {
+		{ OVER_TLS "S 250 PIPELINING\nX\n" OVER_TLS "S 250-PIPELINING\nS 250 REQUIRETLS\n" SENT "C QUIT\n",
+			RCPT_SENT, "2.0.0" },
+		{ OVER_TLS "S 250 PIPELINING\nX\n" OVER_TLS "S 250 PIPELINING\nC QUIT\n", RCPT_BOUNCED, "5.7.30" },
+		{ OVER_TLS "S 250 PIPELINING\nX\nS 421 4.3.2 busy\nX\n", RCPT_DEFERRED, "4.3.2" },
+	};
+	struct mail m = { "secure", 0, { "a@y.org" }, 1, sizeof content - 1, ENV_REQUIRETLS, "twice.test" };
+	const struct rcpt_result *r;
+	struct server s;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		server_start(&s, cases[i].script);
+		m.port = s.port;
+		r = deliver(&m);
+		check_int(r->status, cases[i].status);
+		check_str(r->dsn, cases[i].dsn);
+		finish_with(&s);
+	}
+	server_start(&s, OVER_TLS "S 250 PIPELINING\n" SENT "W\nX\n" OVER_TLS
+				  "S 250-PIPELINING\nS 250 REQUIRETLS\n" SENT "C QUIT\n");
+	m.port = s.port;
+	m.flags = 0;
+	check_int(deliver(&m)->status, RCPT_SENT);
+	m.flags = ENV_REQUIRETLS; /* not over the connection that is there */
+	check_int(deliver(&m)->status, RCPT_SENT);
+	finish_with(&s);
+}
+
 /* The instance stops between two servers: who has the message is not given it again. */
 static void test_end_early(void **state)
 {
@@ -888,7 +960,10 @@ static void set_up(void)
 		"hasty-tls unix - - n - - smtp -o smtp_starttls_timeout=1s -o smtp_tls_security_level=encrypt\n"
 		"may unix - - n - - smtp -o smtp_tls_security_level=may\n"
 		"must unix - - n - - smtp -o smtp_tls_security_level=encrypt\n"
-		"nameless unix - - n - - smtp -o { smtp_tls_secure_cert_match = }\n"
+		"secure unix - - n - - smtp -o smtp_tls_security_level=secure -o smtp_tls_secure_cert_match=mx.test "
+		"-o smtp_connection_cache_time_limit=1s -o smtp_tls_CAfile=";
+	static const char master_cf_2[] =
+		"\nnameless unix - - n - - smtp -o { smtp_tls_secure_cert_match = }\n"
 		"no-files unix - - n - - smtp -o smtp_tls_CAfile=/nonexistent\n"
 		"policy unix - - n - - smtp -o smtp_tls_security_level=may -o { smtp_tls_policy_maps = inline:{ "
 		"{ [attribute.policy.test]:25 = encrypt tafile=/x } { [dane.policy.test]:25 = dane-only } "
@@ -901,13 +976,18 @@ static void set_up(void)
 		"-o smtp_starttls_timeout=1s\n"
 		"login-tls unix - - n - - smtp -o smtp_sasl_auth_enable=yes -o "
 		"smtp_sasl_security_options=noplaintext\n";
-	struct buf errors = BUF_INIT(65536);
+	struct buf errors = BUF_INIT(65536), master = BUF_INIT(65536);
+	EVP_PKEY *key = EVP_EC_gen("P-256");
 	int pair[2];
 
+	make_cert("mx", "mx.test", key);
+	EVP_PKEY_free(key);
+	buf_addf(&master, "%s%s%s", master_cf, in_dir("mx.pem"), master_cf_2);
 	relay.child.loop = uv_default_loop();
-	relay.child.conf = conf_parse("/etc/postfix", str_c(main_cf), str_c(master_cf), &errors, NULL);
+	relay.child.conf = conf_parse("/etc/postfix", str_c(main_cf), buf_str(&master), &errors, NULL);
 	if (relay.child.conf == NULL)
 		fatal("%s", errors.p);
+	buf_free(&master);
 	services_load(relay.child.conf);
 	relay.segments = segment_set_new();
 	relay.maps = map_client_new(relay.child.loop, relay.child.conf);
@@ -925,12 +1005,19 @@ int main(void)
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_sent), cmocka_unit_test(test_failing),
 		cmocka_unit_test(test_mending), cmocka_unit_test(test_closed_in_cache), cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_next_address), cmocka_unit_test(test_race), cmocka_unit_test(test_policy),
-		cmocka_unit_test(test_end_early), cmocka_unit_test(test_login_by_sender),
-		cmocka_unit_test(test_requiretls), cmocka_unit_test(test_mixed_recipients),
-		cmocka_unit_test(test_unreadable), cmocka_unit_test(test_large), cmocka_unit_test(test_speed) };
+		cmocka_unit_test(test_requiretls_elsewhere), cmocka_unit_test(test_end_early),
+		cmocka_unit_test(test_login_by_sender), cmocka_unit_test(test_requiretls),
+		cmocka_unit_test(test_mixed_recipients), cmocka_unit_test(test_unreadable),
+		cmocka_unit_test(test_large), cmocka_unit_test(test_speed) };
+
+	int r;
 
 	signal(SIGPIPE, SIG_IGN);
 	log_open(LOG_TO_STDERR, "postfix/smtp", -1, 0);
+	if (mkdtemp(dir) == NULL)
+		return 1;
 	set_up();
-	return test_run(tests);
+	r = test_run(tests);
+	rig_end();
+	return r;
 }
