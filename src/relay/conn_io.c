@@ -84,7 +84,7 @@ static void on_failed(struct conn *c)
 	struct str name = conn_name(c, d->mem, false), said = arena_dup(d->mem, buf_str(&f->text));
 	struct trouble t = { .dead = true };
 
-	if (c->policy.level == LEVEL_MAY && f->step == CLIENT_STEP_STARTTLS && f->code && f->code != 421) {
+	if (may_go_plain(c) && f->step == CLIENT_STEP_STARTTLS && f->code) {
 		char why[200];
 
 		snprintf(why, sizeof why, "the server answered %.*s", STR_ARG(said));
@@ -147,7 +147,8 @@ void conn_lost(struct conn *c, const char *how)
 	if (c->ready) {
 		d->trouble = t;
 		delivery_conn_sent(d);
-	} else if (c->tls != NULL && may_go_plain(c)) { /* in TLS 1.3 a server may refuse us after our part is done */
+	} else if ((c->tls != NULL || step == CLIENT_STEP_STARTTLS) && may_go_plain(c)) {
+		/* also when we are done with the handshake: in TLS 1.3 a server may refuse us after that */
 		fail_tls(c, timed_out ? "time-out" : "lost connection");
 	} else {
 		delivery_conn_failed(detach(c), &t);

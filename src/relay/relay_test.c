@@ -402,6 +402,10 @@ static const struct failing failing[] = {
 		"conversation with %h timed out while sending end of data -- message may be sent more than once" },
 	{ "hasty-tls", "S 220 hi\nC EHLO\nS 250-peer\nS 250 STARTTLS\nC STARTTLS\nS 220 go\nW", RCPT_DEFERRED, 1,
 		"4.4.2", "conversation with %h timed out while performing the TLS handshake" },
+	{ "login-may", "S 220 hi\nC EHLO\nS 250-peer\nS 250-AUTH PLAIN\nS 250 STARTTLS\nC STARTTLS\nX", RCPT_DEFERRED,
+		1, "4.4.2", "lost connection with %h while performing the STARTTLS handshake" },
+	{ "login-may", "S 220 hi\nC EHLO\nS 250-peer\nS 250-AUTH PLAIN\nS 250 STARTTLS\nC STARTTLS\nS 421 4.3.2 bye\nX",
+		RCPT_DEFERRED, 1, "4.3.2", "TLS is required, but host %h refused to start TLS: 421 4.3.2 bye" },
 	/* a login is not said in clear after TLS has failed: the server may be another one */
 	{ "login-may", "S 220 hi\nC EHLO\nS 250-peer\nS 250-AUTH PLAIN\nS 250 STARTTLS\nC STARTTLS\nS 220 go\nP\nX",
 		RCPT_DEFERRED, 1, "4.7.5", "Cannot start TLS: the server closed the connection: host %h" },
@@ -490,6 +494,11 @@ static const struct {
 } mending[] = {
 	/* a handshake that fails: once more, in plain text */
 	{ "may", "S 220 hi\nC EHLO\nS 250-peer\nS 250 STARTTLS\nC STARTTLS\nS 220 go\nP\nR garbage that is no TLS\nX\n"
+		 "S 220 hi\nC EHLO\nS 250-PIPELINING\nS 250-PIPELINING\nS 250 STARTTLS\n" SENT "C QUIT\n" },
+	/* a server that goes when it hears of STARTTLS */
+	{ "may", "S 220 hi\nC EHLO\nS 250-peer\nS 250 STARTTLS\nC STARTTLS\nX\n"
+		 "S 220 hi\nC EHLO\nS 250-PIPELINING\nS 250-PIPELINING\nS 250 STARTTLS\n" SENT "C QUIT\n" },
+	{ "may", "S 220 hi\nC EHLO\nS 250-peer\nS 250 STARTTLS\nC STARTTLS\nS 421 4.3.2 bye\nX\n"
 		 "S 220 hi\nC EHLO\nS 250-PIPELINING\nS 250-PIPELINING\nS 250 STARTTLS\n" SENT "C QUIT\n" },
 	/* STARTTLS refused, on the same connection */
 	{ "may", "S 220 hi\nC EHLO\nS 250-peer\nS 250-PIPELINING\nS 250 STARTTLS\nC STARTTLS\nS 454 no\n" SENT
