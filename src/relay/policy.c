@@ -1,6 +1,7 @@
 #include "relay/relay.h"
 
 #include "base/log.h"
+#include "smtp/address.h"
 
 /* What tables say about a destination: its TLS level (smtp_tls_policy_maps), our login there (smtp_sasl_password_maps).
  * One request is under way at a time. */
@@ -43,18 +44,44 @@ static void take_policy(struct delivery *d, struct str value)
 	}
 }
 
-static void ask_policy(struct delivery *d);
+static void ask_policy(struct delivery *d, struct str key);
 
-/* The table is asked for sub.example.org, .example.org, .org; for [host] and host:port as they are. */
-static bool next_policy_key(struct delivery *d)
+/* "[host]:port", "host:port", ".host" with its host as `convert` gives it; "": that is none, or the same. */
+static struct str other_form(const struct delivery *d, int (*convert)(struct str domain, struct buf *out))
 {
-	struct str key = d->policy_key;
+	struct str key = d->policy_key, other = STR("");
+	size_t from = key.p[0] == '[' || key.p[0] == '.', n = from;
+	struct buf host = BUF_INIT(1024);
+
+	while (n < key.n && key.p[n] != ']' && key.p[n] != ':')
+		n++;
+	if (convert(str_sub(key, from, n - from), &host) == 0 && !str_ieq(buf_str(&host), str_sub(key, from, n - from)))
+		other = str_c(arena_printf(d->mem, "%.*s%.*s%.*s", STR_ARG(str_sub(key, 0, from)),
+			STR_ARG(buf_str(&host)), STR_ARG(str_from(key, n))));
+	buf_free(&host);
+	return other;
+}
+
+/*
+ * The table is asked for sub.example.org, .example.org, .org; for [host] and host:port as they are. An IDN may stand there
+ * in either form: before a wider key, whose policy may be weaker, both are asked for. "": that was all.
+ */
+static struct str next_policy_key(struct delivery *d)
+{
+	static int (*const forms[])(struct str domain, struct buf * out) = { domain_to_ascii, domain_to_unicode };
+	struct str key = d->policy_key, other;
 	ptrdiff_t dot = str_chr(str_from(key, 1), '.');
 
+	while (d->policy_form < sizeof forms / sizeof *forms) {
+		other = other_form(d, forms[d->policy_form++]);
+		if (other.n > 0)
+			return other;
+	}
 	if (dot < 0 || key.p[0] == '[' || str_chr(key, ':') >= 0)
-		return false;
+		return STR("");
+	d->policy_form = 0;
 	d->policy_key = str_from(key, (size_t)dot + 1);
-	return true;
+	return d->policy_key;
 }
 
 static void on_policy(struct map_request *r)
@@ -66,18 +93,20 @@ static void on_policy(struct map_request *r)
 	} else if (r->status == MAP_FOUND) {
 		take_policy(d, r->value);
 	} else {
+		struct str key = next_policy_key(d);
+
 		map_done(r);
-		if (next_policy_key(d))
-			ask_policy(d);
+		if (key.n > 0)
+			ask_policy(d, key);
 		else
 			d->then_policy(d);
 	}
 }
 
-static void ask_policy(struct delivery *d)
+static void ask_policy(struct delivery *d, struct str key)
 {
 	d->map = (struct map_request){ .on_answer = on_policy };
-	map_lookup(relay.maps, &d->map, str_c(d->service->tls_policy), d->policy_key, MAP_EXACT);
+	map_lookup(relay.maps, &d->map, str_c(d->service->tls_policy), key, MAP_EXACT);
 }
 
 void policy_find(struct delivery *d, void (*then)(struct delivery *d))
@@ -88,7 +117,8 @@ void policy_find(struct delivery *d, void (*then)(struct delivery *d))
 	}
 	d->then_policy = then;
 	d->policy_key = d->job.nexthop;
-	ask_policy(d);
+	d->policy_form = 0;
+	ask_policy(d, d->policy_key);
 }
 
 static void ask_login(struct delivery *d);

@@ -113,6 +113,7 @@ struct delivery {
 	struct str user, pass; /* login to a smarthost, in secret; n == 0: none */
 	struct arena *secret;
 	struct str policy_key; /* policy.c's, as is what follows */
+	size_t policy_form;    /* of policy_key's host: how many others were asked for */
 	void (*then_policy)(struct delivery *d);
 	void (*then_login)(struct delivery *d, bool failed);
 	const char *sasl_key[3];

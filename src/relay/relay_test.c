@@ -774,6 +774,12 @@ static void test_policy(void **state)
 		{ "dane.policy.test", "the level \"dane-only\" is not supported" },
 		{ "empty.policy.test", "it is empty" },
 		{ "below.above.test", "no fingerprint that the server's certificate should have" },
+		/* IDN, in the other form than in the table, and before a wider key */
+		{ "below.b\xc3\xbc"
+		  "cher.test",
+			"no fingerprint" },
+		{ "below.xn--bcher-kva.example", "no fingerprint" },
+		{ "m\xc3\xbcll.test:25", "the level \"dane-only\" is not supported" },
 	};
 
 	(void)state;
@@ -976,7 +982,9 @@ static void set_up(void)
 		"no-files unix - - n - - smtp -o smtp_tls_CAfile=/nonexistent\n"
 		"policy unix - - n - - smtp -o smtp_tls_security_level=may -o { smtp_tls_policy_maps = inline:{ "
 		"{ [attribute.policy.test]:25 = encrypt tafile=/x } { [dane.policy.test]:25 = dane-only } "
-		"{ [empty.policy.test]:25 = , } { .above.test = fingerprint } } }\n"
+		"{ [empty.policy.test]:25 = , } { .above.test = fingerprint } { .xn--bcher-kva.test = fingerprint } "
+		"{ .b\xc3\xbc"
+		"cher.example = fingerprint } { xn--mll-hoa.test:25 = dane-only } { .test = none } } }\n"
 		"login unix - - n - - smtp -o smtp_sasl_auth_enable=yes\n"
 		"by-sender unix - - n - - smtp -o smtp_sasl_auth_enable=yes -o "
 		"smtp_sender_dependent_authentication=yes -o smtp_connection_cache_time_limit=1s "
