@@ -1,10 +1,17 @@
 #include "mime/header_7bit.h"
 #include "mime/content_type.h"
+#include "mime/convert.h"
 #include "mime/encoded_word.h"
 #include "base/log.h"
 #include "base/utf8.h"
 
-enum { LINE_MAX_OCTETS = 998, FIELD_ROOM = 1 << 24 };
+enum {
+	LINE_MAX_OCTETS = 998,
+	NAME_MAX_OCTETS = 64, /* of a parameter: it comes again in each line of a long value */
+	/* Nothing grows by more than this while it is coded: a short word in its own encoded word, a long name. */
+	GROWTH_MAX = 32,
+	FIELD_ROOM = GROWTH_MAX * MIME_FIELD_MAX
+};
 
 struct str mime_field_name(struct str field, struct str *value)
 {
@@ -186,7 +193,8 @@ static int put_parameter(struct buf *out, struct str parameter)
 	struct buf text = BUF_INIT(FIELD_ROOM);
 	char *to;
 
-	if (name.n == 0 || str_is_8bit(name) || str_chr(name, '*') >= 0 || str_ieq(name, STR("boundary")))
+	if (name.n == 0 || name.n > NAME_MAX_OCTETS || str_is_8bit(name) || str_chr(name, '*') >= 0 ||
+		str_ieq(name, STR("boundary")))
 		return -1;
 	to = buf_reserve(&text, value.n + 1);
 	require(to != NULL);
@@ -284,7 +292,7 @@ static int put_7bit(struct buf *out, struct str field)
 	bool ends = str_has_suffix(value, STR("\r\n"));
 
 	/* A line that begins with "--" could become a boundary by what is written behind it. */
-	if (name.n == 0 || str_has_prefix(name, STR("--")))
+	if (field.n > MIME_FIELD_MAX || name.n == 0 || str_has_prefix(name, STR("--")))
 		return -1;
 	if (put == put_whole)
 		add(out, STR("Downgraded-"));

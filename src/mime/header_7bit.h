@@ -20,7 +20,7 @@ struct str mime_field_name(struct str field, struct str *value);
 bool mime_field_is_odd(struct str field, bool to_7bit);
 /*
  * Append the field as it may be sent; one that is not odd is appended as it is. 0; -1: it cannot be said in 7 bits (an
- * address, a boundary); `out` is as before then.
+ * address, a boundary, a parameter with a name over 64 octets) or is over MIME_FIELD_MAX; `out` is as before then.
  */
 int mime_field_put(struct buf *out, struct str field, bool to_7bit);
 /* Append the field with "?" for each octet over 127. 0. */

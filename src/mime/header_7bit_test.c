@@ -1,5 +1,6 @@
 #include "base/test.h"
 #include "base/utf8.h"
+#include "mime/convert.h"
 #include "mime/header_7bit.h"
 
 #include <stdlib.h>
@@ -103,6 +104,62 @@ static void test_long(void **state)
 			}
 }
 
+/* However a field is made to grow, there is room for it, or it cannot be said. */
+static void test_growth(void **state)
+{
+	static const struct {
+		const char *start, *again, *end;
+		int answer;
+	} fields[] = {
+		{ "Subject: ", "\xfc a ", "\r\n", 0 },
+		{ "Subject: ", "\xfc" UE, "\r\n", 0 },
+		{ "To: <a@b> ", "(\xfc)", "\r\n", 0 },
+		{ "To: <a@b> (", "\xfc)(", ")\r\n", 0 },
+		{ "To: ", "\xfc<@>,", "\r\n", 0 },
+		{ "Content-Type: a/b", ";x=\xfc", "\r\n", 0 },
+		{ "Content-Disposition: x; a234567890123456789012345678901234567890123456789012345678901234=\"", "\xfc",
+			"\"\r\n", 0 },
+		{ "Content-Disposition: x; a2345678901234567890123456789012345678901234567890123456789012345=\"",
+			"\xfc", "\"\r\n", -1 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
+		struct buf in = BUF_INIT(MIME_FIELD_MAX), out = BUF_INIT(SIZE_MAX / 4);
+
+		buf_add_c(&in, fields[i].start);
+		while (in.n + strlen(fields[i].again) + strlen(fields[i].end) <= in.max)
+			buf_add_c(&in, fields[i].again);
+		buf_add_c(&in, fields[i].end);
+		check_int(mime_field_put(&out, buf_str(&in), true), fields[i].answer);
+		check((out.n > in.n) == (fields[i].answer == 0));
+		check_fit(buf_str(&out));
+		buf_free(&in);
+		buf_free(&out);
+	}
+}
+
+/* A long name comes again in each line of the value: more than there is memory for a field. */
+static void test_long_name(void **state)
+{
+	struct buf in = BUF_INIT(MIME_FIELD_MAX), out = BUF_INIT(SIZE_MAX / 4);
+
+	(void)state;
+	buf_add_c(&in, "Content-Disposition: x; ");
+	while (in.n < 5000)
+		buf_add_char(&in, 'a');
+	buf_add_c(&in, "=\"");
+	while (in.n < 65000)
+		buf_add_char(&in, '\xfc');
+	buf_add_c(&in, "\"\r\n");
+	check_int(mime_field_put(&out, buf_str(&in), true), -1);
+	check_int(out.n, 0);
+	check_int(mime_field_put_spoilt(&out, buf_str(&in)), 0);
+	check_fit(buf_str(&out));
+	buf_free(&in);
+	buf_free(&out);
+}
+
 /* To a server that takes 8 bits: only folded, and no character is cut in two. */
 static void test_fold_only(void **state)
 {
@@ -127,7 +184,7 @@ static void test_fold_only(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_cases), cmocka_unit_test(test_long),
-		cmocka_unit_test(test_fold_only) };
+		cmocka_unit_test(test_growth), cmocka_unit_test(test_long_name), cmocka_unit_test(test_fold_only) };
 
 	return test_run(tests);
 }
