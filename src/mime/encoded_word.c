@@ -6,6 +6,7 @@ enum {
 	LINE_FULL = 76,	   /* of a line with an encoded word: RFC 2047 sec. 2 */
 	WORD_MAX = 75,	   /* of an encoded word */
 	ROOM_MIN = 40,	   /* less is left in the line: it is folded first */
+	LOOK_BACK = 128,   /* a column behind this one is as good as any other */
 	PARAMETER_MAX = 50 /* octets of a value in one line */
 };
 
@@ -24,11 +25,12 @@ static bool is_blank(char c)
 	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
 }
 
+/* Up to LOOK_BACK: a line that cannot be folded may be as long as the field. */
 static size_t column_of(const struct buf *out)
 {
-	ptrdiff_t lf = str_rchr(buf_str(out), '\n');
+	struct str tail = str_from(buf_str(out), out->n > LOOK_BACK ? out->n - LOOK_BACK : 0);
 
-	return out->n - (size_t)(lf + 1);
+	return tail.n - (size_t)(str_rchr(tail, '\n') + 1);
 }
 
 /* Octets left for an encoded word in this line, or in the next one that is begun here. */
@@ -38,9 +40,11 @@ static size_t word_room(struct buf *out)
 
 	if (column + ROOM_MIN <= LINE_FULL)
 		return LINE_FULL - column < WORD_MAX ? LINE_FULL - column : WORD_MAX;
-	if (out->n > 0 && out->p[out->n - 1] == ' ' && column > 1) {
+	if (column > 1 && (out->p[out->n - 1] == ' ' || out->p[out->n - 1] == '\t')) {
+		const char *fold = out->p[out->n - 1] == ' ' ? "\r\n " : "\r\n\t";
+
 		out->n--;
-		add(out, "\r\n ");
+		add(out, fold);
 	}
 	return WORD_MAX;
 }

@@ -4,6 +4,7 @@
 #include "mime/header_7bit.h"
 
 #include <stdlib.h>
+#include <time.h>
 
 #define UE "\xc3\xbc"
 #define AE "\xc3\xa4"
@@ -20,6 +21,8 @@ static void test_cases(void **state)
 		{ "Subject: " UE "\r\n " AE "\r\n", "Subject: =?utf-8?q?=C3=BC_=C3=A4?=\r\n" },
 		{ "Subject: some more words stand before it, " UE "\r\n",
 			"Subject: some more words stand before it,\r\n =?utf-8?q?=C3=BC?=\r\n" },
+		{ "Subject: some more words stand before it,\t" UE "\r\n",
+			"Subject: some more words stand before it,\r\n\t=?utf-8?q?=C3=BC?=\r\n" },
 		{ "X-Any: \xfc_?=\r\n", "X-Any: =?unknown-8bit?q?=FC=5F=3F=3D?=\r\n" },
 		{ "Subject:" UE "\r\n", "Subject:=?utf-8?q?=C3=BC?=\r\n" },
 		{ "From: J" UE "rg <j@x.org>\r\n", "From: =?utf-8?q?J=C3=BCrg?= <j@x.org>\r\n" },
@@ -139,6 +142,35 @@ static void test_growth(void **state)
 	}
 }
 
+static clock_t time_of(const char *again, size_t n)
+{
+	struct buf in = BUF_INIT(MIME_FIELD_MAX), out = BUF_INIT(SIZE_MAX / 4);
+	clock_t start;
+
+	buf_add_c(&in, "To: <a@b> ");
+	while (in.n < n - 10)
+		buf_add_c(&in, again);
+	start = clock();
+	check_int(mime_field_put(&out, buf_str(&in), true), 0);
+	start = clock() - start;
+	buf_free(&in);
+	buf_free(&out);
+	return start;
+}
+
+/* Words that cannot be folded, and those that can: eight times the octets need no more than about eight times as long. */
+static void test_time(void **state)
+{
+	static const char *const again[] = { "(" UE ")", "(" UE ")\t", "(" UE ") ", "\"" UE "\"", "(", "\\" UE };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof again / sizeof *again; i++) {
+		clock_t few = time_of(again[i], MIME_FIELD_MAX / 8), many = time_of(again[i], MIME_FIELD_MAX);
+
+		check(many < 12 * few + CLOCKS_PER_SEC / 50);
+	}
+}
+
 /* A long name comes again in each line of the value: more than there is memory for a field. */
 static void test_long_name(void **state)
 {
@@ -184,7 +216,8 @@ static void test_fold_only(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_cases), cmocka_unit_test(test_long),
-		cmocka_unit_test(test_growth), cmocka_unit_test(test_long_name), cmocka_unit_test(test_fold_only) };
+		cmocka_unit_test(test_growth), cmocka_unit_test(test_long_name), cmocka_unit_test(test_time),
+		cmocka_unit_test(test_fold_only) };
 
 	return test_run(tests);
 }
