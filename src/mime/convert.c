@@ -88,10 +88,10 @@ static void take(struct mime_convert *c, struct str in)
 	}
 }
 
-/* Octets behind the last CRLF: a line without an end. */
+/* Octets behind the last CRLF: a line without an end. RFC 2046 sec. 5.1.1: the last boundary needs none. */
 static void take_rest(struct mime_convert *c)
 {
-	if (c->line.n > 0)
+	if (c->line.n > 0 && (c->in_line || !mime_walk_boundary(c, buf_str(&c->line))))
 		take_piece(c, buf_str(&c->line), false);
 	buf_reset(&c->line);
 	mime_walk_end(c);

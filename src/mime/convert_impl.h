@@ -73,6 +73,8 @@ struct mime_convert {
 
 /* convert_walk.c: a line of the content, unstuffed and without CRLF, in one piece or in several. */
 void mime_walk_piece(struct mime_convert *c, struct str octets, bool starts, bool ends);
+/* Is this whole line a boundary of an entity that is open? Then it is taken. */
+bool mime_walk_boundary(struct mime_convert *c, struct str line);
 void mime_walk_begin(struct mime_convert *c);
 void mime_walk_end(struct mime_convert *c);
 void mime_refuse(struct mime_convert *c, const char *dsn, const char *text);

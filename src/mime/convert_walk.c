@@ -164,9 +164,14 @@ static void header_piece(struct mime_convert *c, struct str octets, bool starts,
 	mime_walk_piece(c, octets, starts, ends);
 }
 
+bool mime_walk_boundary(struct mime_convert *c, struct str line)
+{
+	return str_has_prefix(line, STR("--")) && take_boundary(c, line);
+}
+
 void mime_walk_piece(struct mime_convert *c, struct str octets, bool starts, bool ends)
 {
-	if (starts && ends && str_has_prefix(octets, STR("--")) && take_boundary(c, octets))
+	if (starts && ends && mime_walk_boundary(c, octets))
 		return;
 	if (c->state == STATE_HEADER)
 		header_piece(c, octets, starts, ends);
