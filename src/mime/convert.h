@@ -16,12 +16,12 @@
  *	  are added. Its octets, decoded, are the same. Quoted-printable and base64 with such octets or lines are mended.
  *	- header fields: see header_7bit.h. Lines between and around parts that nobody reads (RFC 2046 sec. 5.1.1) are left
  *	  empty where they have what must not be sent.
- *	- with `may_spoil`, what would be refused for its octets has "?" in place of them: for reports of ours, whose
- *	  arrival matters more than their copy of the original
+ *	- with `may_spoil` nothing is refused: what would be has "?" in place of its octets, and what of a field is over
+ *	  MIME_FIELD_MAX is left out: for reports of ours, whose arrival matters more than their copy of the original
  *	- everything else stays octet for octet: parts that are fit, the boundaries, the structure.
  * MIME_REFUSED, 5.6.3 (RFC 3463): what would have to be changed is signed, encrypted, a fragment, in an encoding that is
  * not known, in a multipart whose boundary does not occur, deeper than MIME_DEPTH_MAX, or among more than
- * MIME_ENTITIES_MAX parts. 5.6.7: an address has the octets.
+ * MIME_ENTITIES_MAX parts, or a header field is over MIME_FIELD_MAX. 5.6.7: an address has the octets.
  *
  * Only a line that is "--", the boundary and no more than blanks separates parts (the grammar of RFC 2046 sec. 5.1.1, and
  * what readers do); its text allows to take more for one, which would depend on who reads.
@@ -31,7 +31,7 @@
 
 #include "base/buf.h"
 
-enum { MIME_DEPTH_MAX = 100, MIME_ENTITIES_MAX = 65536, MIME_FIELD_MAX = 65536 };
+enum { MIME_DEPTH_MAX = 100, MIME_ENTITIES_MAX = 65536, MIME_FIELD_MAX = 128 * 1024 };
 
 enum mime_target {
 	MIME_TO_7BIT, /* the hop has no 8BITMIME */

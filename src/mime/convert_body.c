@@ -137,7 +137,7 @@ static void decide(struct mime_convert *c)
 	c->dirty = true;
 	if (plan == CODE_NONE && c->may_spoil)
 		plan = CODE_SPOIL;
-	if (plan == CODE_NONE)
+	else if (plan == CODE_NONE)
 		mime_refuse(c, "5.6.3",
 			l->kind == MIME_SEALED ? sealed : "a part of it is in an encoding that is not known");
 	if (plan == CODE_QP && !l->has_type && (c->found & FOUND_8BIT))
@@ -175,8 +175,7 @@ void mime_body_end(struct mime_convert *c, bool at_end)
 		end_text(c);
 }
 
-/* The first piece of a line shows whether it is too long. */
-static bool is_fit(const struct mime_convert *c, struct str octets)
+bool mime_is_fit(const struct mime_convert *c, struct str octets)
 {
 	unsigned bad = FOUND_BINARY | (c->target == MIME_TO_7BIT ? FOUND_8BIT : 0u);
 
@@ -186,7 +185,7 @@ static bool is_fit(const struct mime_convert *c, struct str octets)
 void mime_around_piece(struct mime_convert *c, struct str octets, bool starts, bool ends)
 {
 	if (starts)
-		c->skipping = !is_fit(c, octets);
+		c->skipping = !mime_is_fit(c, octets);
 	c->dirty |= c->skipping;
 	mime_top(c)->unfit |= c->skipping && !mime_top(c)->parted;
 	if (!c->skipping)

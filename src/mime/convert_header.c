@@ -26,9 +26,9 @@ void mime_header_piece(struct mime_convert *c, struct str octets, bool ends)
 		mime_field_end(c);
 	c->in_field_line = !ends;
 	mime_top(c)->has_field = true;
-	if (c->field.n + octets.n + 2 > MIME_FIELD_MAX) {
-		c->field_is_cut = true;
-		c->dirty |= !ends || octets.n > LINE_MAX_OCTETS || (c->target == MIME_TO_7BIT && str_is_8bit(octets));
+	if (c->cutting || c->field.n + octets.n + 2 > MIME_FIELD_MAX) {
+		c->cutting = c->field_is_cut = true;
+		c->dirty |= !mime_is_fit(c, octets);
 		return;
 	}
 	require(buf_add_str(&c->field, octets) == 0);
@@ -72,6 +72,14 @@ static bool is_new_label(unsigned plan)
 	return code == CODE_QP || code == CODE_BASE64 || (plan & PLAN_RELABEL);
 }
 
+/* What is left of a field that was cut is a field. There is room: see mime_header_piece(). */
+static void end_cut(struct mime_convert *c)
+{
+	if (c->cutting && !str_has_suffix(buf_str(&c->field), STR("\r\n")))
+		require(buf_add_c(&c->field, "\r\n") == 0);
+	c->cutting = false;
+}
+
 static void put_field(struct mime_convert *c, struct str field)
 {
 	bool to_7bit = c->target == MIME_TO_7BIT;
@@ -93,9 +101,13 @@ static void put_field(struct mime_convert *c, struct str field)
 
 void mime_field_end(struct mime_convert *c)
 {
-	struct str field = buf_str(&c->field), value = { "", 0 }, name = mime_field_name(field, &value);
-	bool is_cte = str_ieq(name, STR("Content-Transfer-Encoding"));
+	struct str field, value = { "", 0 }, name;
+	bool is_cte;
 
+	end_cut(c);
+	field = buf_str(&c->field);
+	name = mime_field_name(field, &value);
+	is_cte = str_ieq(name, STR("Content-Transfer-Encoding"));
 	c->in_field_line = false;
 	if (field.n == 0)
 		return;

@@ -59,7 +59,8 @@ struct mime_convert {
 	struct buf boundaries;
 	struct buf field;   /* header field under way */
 	bool in_field_line; /* its last line is not complete */
-	bool field_is_cut;  /* one was over MIME_FIELD_MAX */
+	bool cutting;	    /* the rest of this field is over MIME_FIELD_MAX */
+	bool field_is_cut;  /* one was */
 
 	unsigned found;
 	size_t column; /* octets in this line of the body */
@@ -77,6 +78,7 @@ void mime_walk_piece(struct mime_convert *c, struct str octets, bool starts, boo
 bool mime_walk_boundary(struct mime_convert *c, struct str line);
 void mime_walk_begin(struct mime_convert *c);
 void mime_walk_end(struct mime_convert *c);
+/* Without effect where nothing is refused. */
 void mime_refuse(struct mime_convert *c, const char *dsn, const char *text);
 static inline struct mime_level *mime_top(struct mime_convert *c)
 {
@@ -95,6 +97,8 @@ bool mime_header_add(struct mime_convert *c);
 void mime_body_begin(struct mime_convert *c);
 void mime_body_piece(struct mime_convert *c, struct str octets, bool ends);
 void mime_body_end(struct mime_convert *c, bool at_end);
+/* May these octets be sent as they are? The first piece of a line shows whether it is too long. */
+bool mime_is_fit(const struct mime_convert *c, struct str octets);
 void mime_around_piece(struct mime_convert *c, struct str octets, bool starts, bool ends);
 /* Octets of output, CRLF where a line ends; stuffed here. Nothing in the first reading. */
 void mime_emit(struct mime_convert *c, struct str octets);

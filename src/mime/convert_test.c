@@ -234,7 +234,8 @@ static void test_long_lines(void **state)
 	} places[] = { { TEXT "|", "|" }, { TEXT CTE "quoted-printable||", "|" }, { TEXT CTE "base64||", "|" },
 		{ "Subject: ", "||x|" }, { MIXED "|", "|--b||x|--b--|" }, { MIXED "|--b|X: ", "||x|--b--|" },
 		{ MIXED "|--b|Content-Type: x/y||", "|--b--|" } };
-	static const size_t lengths[] = { 990, 997, 998, 999, 1000, 1022, 1023, 1024, 1025, 2047, 2048, 5000, 70000 };
+	static const size_t lengths[] = { 990, 997, 998, 999, 1000, 1022, 1023, 1024, 1025, 2047, 2048, 5000, 102400,
+		140000 };
 
 	(void)state;
 	for (size_t p = 0; p < sizeof places / sizeof *places; p++)
@@ -242,7 +243,7 @@ static void test_long_lines(void **state)
 			for (int target = MIME_TO_7BIT; target <= MIME_TO_8BIT; target++) {
 				struct buf in = BUF_INIT(1 << 20), out = BUF_INIT(1 << 20);
 				size_t start, line = 0;
-				bool refused = lengths[l] == 70000 && strstr(places[p].before, "X: ");
+				bool refused = lengths[l] == 140000 && strstr(places[p].before, "X: ");
 
 				add_lines(&in, places[p].before);
 				start = (size_t)(str_rchr(buf_str(&in), '\n') + 1);
@@ -250,7 +251,7 @@ static void test_long_lines(void **state)
 					buf_add_char(&in, 'x');
 				add_lines(&in, places[p].behind);
 				convert((enum mime_target)target, buf_str(&in), in.n, &out);
-				refused |= lengths[l] == 70000 && strstr(places[p].before, "Subject: ");
+				refused |= lengths[l] == 140000 && strstr(places[p].before, "Subject: ");
 				if (refused)
 					check_str(buf_str(&out), "!5.6.3");
 				else
@@ -291,6 +292,42 @@ static void test_spoiling(void **state)
 			check_str(buf_str(&out), want.p);
 			buf_free(&in);
 			buf_free(&want);
+			buf_free(&out);
+		}
+}
+
+/* A field that is longer than we keep: cut to the octet, in one line or in many, and what follows is whole. */
+static void test_cutting(void **state)
+{
+	static const char *const lines[] = { "x", "x\r\n ", "\r\n 2345678", UE };
+	static const size_t sizes[] = { MIME_FIELD_MAX - 20, MIME_FIELD_MAX - 3, MIME_FIELD_MAX - 2, MIME_FIELD_MAX - 1,
+		MIME_FIELD_MAX + 3000 };
+	static const char end[] = "Subject: whole\r\n\r\n" UE "\r\n";
+
+	(void)state;
+	for (size_t l = 0; l < sizeof lines / sizeof *lines; l++)
+		for (size_t k = 0; k < sizeof sizes / sizeof *sizes; k++) {
+			struct buf in = BUF_INIT(SIZE_MAX / 4), out = BUF_INIT(SIZE_MAX / 4);
+			struct str rest, line;
+			bool is_fit = true;
+
+			buf_add_c(&in, "X-Y: x");
+			while (in.n < sizes[k])
+				buf_add_c(&in, lines[l]);
+			buf_add_c(&in, "\r\n");
+			buf_add_c(&in, end);
+			convert_to(MIME_TO_7BIT, true, buf_str(&in), in.n, &out);
+			check(str_has_prefix(buf_str(&out), STR("X-Y:")));
+			check(out.n > MIME_FIELD_MAX - 2048);
+			check(memmem(out.p, out.n, "\r\nSubject: whole\r\n", 18) != NULL);
+			check(str_has_suffix(buf_str(&out), STR("\r\n\r\n=C3=BC\r\n")));
+			for (rest = buf_str(&out); str_field(&rest, "\n", &line);)
+				is_fit &= line.n <= 999 && (line.n == 0 || line.p[line.n - 1] == '\r');
+			check(is_fit);
+			buf_reset(&out);
+			convert_to(MIME_TO_7BIT, false, buf_str(&in), in.n, &out);
+			check_int(str_eq(buf_str(&out), STR("!5.6.3")), in.n > MIME_FIELD_MAX + sizeof end - 1);
+			buf_free(&in);
 			buf_free(&out);
 		}
 }
@@ -344,6 +381,9 @@ static void test_many_parts(void **state)
 			check_str(buf_str(&out), "!5.6.3");
 		else
 			check(str_has_suffix(buf_str(&out), STR("=C3=BC\r\n")));
+		buf_reset(&out);
+		convert_to(MIME_TO_7BIT, true, buf_str(&in), in.n, &out);
+		check(str_has_suffix(buf_str(&out), n < MIME_ENTITIES_MAX ? STR("=C3=BC\r\n") : STR("\r\n??\r\n")));
 		buf_free(&in);
 		buf_free(&out);
 	}
@@ -352,8 +392,8 @@ static void test_many_parts(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_cases), cmocka_unit_test(test_long_lines),
-		cmocka_unit_test(test_spoiling), cmocka_unit_test(test_nul), cmocka_unit_test(test_depth),
-		cmocka_unit_test(test_many_parts) };
+		cmocka_unit_test(test_spoiling), cmocka_unit_test(test_cutting), cmocka_unit_test(test_nul),
+		cmocka_unit_test(test_depth), cmocka_unit_test(test_many_parts) };
 
 	return test_run(tests);
 }

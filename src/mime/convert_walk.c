@@ -5,13 +5,17 @@
 
 void mime_refuse(struct mime_convert *c, const char *dsn, const char *text)
 {
-	if (c->why.dsn == NULL)
+	if (c->why.dsn == NULL && !c->may_spoil)
 		c->why = (struct mime_refusal){ .dsn = dsn, .text = text };
 }
 
 unsigned mime_planned(const struct mime_convert *c, const struct mime_level *l)
 {
-	return c->writing && l->number < c->plan.n ? (unsigned char)c->plan.p[l->number] : 0;
+	if (!c->writing)
+		return 0;
+	if (l->number < c->plan.n)
+		return (unsigned char)c->plan.p[l->number];
+	return c->may_spoil ? CODE_SPOIL : CODE_NONE; /* more parts than were looked into */
 }
 
 static void begin_entity(struct mime_convert *c, enum mime_kind kind, bool is_message)
@@ -29,7 +33,7 @@ void mime_walk_begin(struct mime_convert *c)
 {
 	c->depth = 0;
 	c->next = 0;
-	c->in_line = c->in_field_line = c->held_newline = c->skipping = c->field_is_cut = false;
+	c->in_line = c->in_field_line = c->held_newline = c->skipping = c->cutting = c->field_is_cut = false;
 	c->at_line_start = true;
 	buf_reset(&c->boundaries);
 	begin_entity(c, MIME_TEXT, true);
@@ -51,7 +55,7 @@ static void pop(struct mime_convert *c, bool at_end)
 		mime_field_end(c);
 	if (c->state == STATE_BODY)
 		mime_body_end(c, at_end);
-	if (l->unfit && !l->parted && !c->may_spoil)
+	if (l->unfit && !l->parted)
 		mime_refuse(c, "5.6.3", "a part of it has a boundary that does not occur");
 	if (!c->writing && l->number < c->plan.n) {
 		plan = (unsigned char)c->plan.p[l->number];
