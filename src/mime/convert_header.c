@@ -39,13 +39,13 @@ void mime_header_piece(struct mime_convert *c, struct str octets, bool ends)
 static void take_type(struct mime_convert *c, struct mime_level *l, struct str value)
 {
 	char boundary[MIME_BOUNDARY_MAX];
+	size_t n;
 
 	if (l->has_type)
 		return;
 	l->has_type = true;
-	l->kind = mime_kind_of(value, boundary, &l->boundary_n);
-	l->boundary_at = c->boundaries.n;
-	require(buf_add(&c->boundaries, boundary, l->boundary_n) == 0);
+	l->kind = mime_kind_of(value, boundary, &n);
+	mime_walk_open(c, boundary, n);
 }
 
 /* What a field says about its entity. Of several the first counts, as for most readers. */

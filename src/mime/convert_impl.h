@@ -8,6 +8,8 @@
 
 enum { LINE_MAX_OCTETS = 998, PIECE_MAX = 1024 /* octets of a line that are kept to be looked at as one */ };
 
+enum { OPEN_SLOTS = 1024 }; /* a power of 2 */
+
 /* What stands in the plan for an entity, by its number in the order of appearance: enum mime_code, and: */
 enum {
 	PLAN_CODE = 7,
@@ -27,11 +29,11 @@ struct mime_level {
 	bool is_message; /* the whole, or the content of message/rfc822 */
 	bool has_field, has_type, has_cte, has_version;
 	bool parted;  /* a boundary was there */
-	bool closed;  /* its last boundary was there */
 	bool unfit;   /* before its first boundary is what must not be sent */
 	bool changed; /* something in it */
 	uint32_t number;
-	size_t boundary_at, boundary_n; /* in c->boundaries */
+	size_t boundary_at, boundary_n; /* in c->boundaries; 0 octets: none, or its last one was there */
+	uint64_t boundary_hash;
 };
 
 enum mime_state {
@@ -57,10 +59,11 @@ struct mime_convert {
 	unsigned depth;
 	uint32_t next; /* number of the next entity */
 	struct buf boundaries;
-	struct buf field;   /* header field under way */
-	bool in_field_line; /* its last line is not complete */
-	bool cutting;	    /* the rest of this field is over MIME_FIELD_MAX */
-	bool field_is_cut;  /* one was */
+	unsigned char open[OPEN_SLOTS]; /* boundaries that there are, by the low bits of their hash */
+	struct buf field;		/* header field under way */
+	bool in_field_line;		/* its last line is not complete */
+	bool cutting;			/* the rest of this field is over MIME_FIELD_MAX */
+	bool field_is_cut;		/* one was */
 
 	unsigned found;
 	size_t column; /* octets in this line of the body */
@@ -76,6 +79,8 @@ struct mime_convert {
 void mime_walk_piece(struct mime_convert *c, struct str octets, bool starts, bool ends);
 /* Is this whole line a boundary of an entity that is open? Then it is taken. */
 bool mime_walk_boundary(struct mime_convert *c, struct str line);
+/* The boundary of the innermost entity, none before: n octets, 0: still none. */
+void mime_walk_open(struct mime_convert *c, const char *boundary, size_t n);
 void mime_walk_begin(struct mime_convert *c);
 void mime_walk_end(struct mime_convert *c);
 /* Without effect where nothing is refused. */

@@ -18,6 +18,29 @@ unsigned mime_planned(const struct mime_convert *c, const struct mime_level *l)
 	return c->may_spoil ? CODE_SPOIL : CODE_NONE; /* more parts than were looked into */
 }
 
+void mime_walk_open(struct mime_convert *c, const char *boundary, size_t n)
+{
+	struct mime_level *l = mime_top(c);
+
+	l->boundary_at = c->boundaries.n;
+	l->boundary_n = n;
+	if (n == 0)
+		return;
+	require(buf_add(&c->boundaries, boundary, n) == 0);
+	l->boundary_hash = str_hash(str_pn(boundary, n));
+	c->open[l->boundary_hash % OPEN_SLOTS]++;
+}
+
+/* Of the innermost entity: it has none any longer. */
+static void close_boundary(struct mime_convert *c, struct mime_level *l)
+{
+	if (l->boundary_n == 0)
+		return;
+	c->open[l->boundary_hash % OPEN_SLOTS]--;
+	c->boundaries.n -= l->boundary_n;
+	l->boundary_n = 0;
+}
+
 static void begin_entity(struct mime_convert *c, enum mime_kind kind, bool is_message)
 {
 	struct mime_level *l = &c->level[c->depth++];
@@ -36,6 +59,7 @@ void mime_walk_begin(struct mime_convert *c)
 	c->in_line = c->in_field_line = c->held_newline = c->skipping = c->cutting = c->field_is_cut = false;
 	c->at_line_start = true;
 	buf_reset(&c->boundaries);
+	memset(c->open, 0, sizeof c->open);
 	begin_entity(c, MIME_TEXT, true);
 }
 
@@ -68,7 +92,7 @@ static void pop(struct mime_convert *c, bool at_end)
 	}
 	if (c->depth > 1)
 		l[-1].changed |= l->changed;
-	c->boundaries.n -= l->boundary_n;
+	close_boundary(c, l);
 	c->depth--;
 	c->state = STATE_AROUND;
 }
@@ -79,24 +103,48 @@ void mime_walk_end(struct mime_convert *c)
 		pop(c, true);
 }
 
-static bool is_blank(struct str s)
+/* What may be a boundary in a line. With a hundred open, most lines must not be compared with each. */
+struct candidate {
+	struct str text;
+	uint64_t hash;
+	bool is_known; /* there may be such a boundary */
+};
+
+static struct candidate candidate(const struct mime_convert *c, struct str text)
 {
-	for (size_t i = 0; i < s.n; i++)
-		if (s.p[i] != ' ' && s.p[i] != '\t')
-			return false;
-	return true;
+	struct candidate is = { .text = text };
+
+	if (text.n == 0 || text.n > MIME_BOUNDARY_MAX)
+		return is;
+	is.hash = str_hash(text);
+	is.is_known = c->open[is.hash % OPEN_SLOTS] > 0;
+	return is;
 }
 
-/* Is this line a boundary of `l`? *last: its last one. */
-static bool is_boundary(const struct mime_convert *c, const struct mime_level *l, struct str line, bool *last)
+static bool is_boundary(const struct mime_convert *c, const struct mime_level *l, const struct candidate *is)
 {
-	struct str boundary = str_sub(buf_str(&c->boundaries), l->boundary_at, l->boundary_n);
+	return is->is_known && l->boundary_n == is->text.n && l->boundary_hash == is->hash &&
+	       str_eq(str_sub(buf_str(&c->boundaries), l->boundary_at, l->boundary_n), is->text);
+}
 
-	if (l->boundary_n == 0 || l->closed || !str_has_prefix(str_from(line, 2), boundary))
-		return false;
-	line = str_from(line, 2 + boundary.n);
-	*last = str_has_prefix(line, STR("--"));
-	return is_blank(str_from(line, *last ? 2 : 0));
+/* Levels, of the first `d`, down to the innermost one that has this boundary; 0: none. *last: its last boundary. */
+static unsigned find_boundary(const struct mime_convert *c, unsigned d, struct str line, bool *last)
+{
+	struct candidate one, end;
+
+	line = str_from(line, 2);
+	while (line.n > 0 && (line.p[line.n - 1] == ' ' || line.p[line.n - 1] == '\t'))
+		line.n--; /* boundaries do not end so */
+	one = candidate(c, line);
+	end = candidate(c, str_sub(line, 0, str_has_suffix(line, STR("--")) ? line.n - 2 : 0));
+	if (!one.is_known && !end.is_known)
+		return 0;
+	for (; d > 0; d--) {
+		*last = is_boundary(c, &c->level[d - 1], &end);
+		if (*last || is_boundary(c, &c->level[d - 1], &one))
+			break;
+	}
+	return d;
 }
 
 /* The line is a boundary: of the innermost entity that has it, and what is in that one ends. */
@@ -105,8 +153,7 @@ static bool take_boundary(struct mime_convert *c, struct str line)
 	unsigned d = c->depth - (c->state == STATE_HEADER); /* its own boundary counts from its body on */
 	bool last = false;
 
-	while (d > 0 && !is_boundary(c, &c->level[d - 1], line, &last))
-		d--;
+	d = find_boundary(c, d, line, &last);
 	if (d == 0)
 		return false;
 	while (c->depth > d)
@@ -117,7 +164,8 @@ static bool take_boundary(struct mime_convert *c, struct str line)
 	mime_emit(c, line);
 	mime_emit(c, STR("\r\n"));
 	mime_top(c)->parted = true;
-	mime_top(c)->closed = last;
+	if (last)
+		close_boundary(c, mime_top(c));
 	c->state = STATE_AROUND;
 	if (!last)
 		begin_entity(c, mime_top(c)->kind == MIME_DIGEST ? MIME_MESSAGE : MIME_TEXT, false);
@@ -135,8 +183,7 @@ static void begin_body(struct mime_convert *c)
 	 * believe that of a message. */
 	if (is_full || (l->kind == MIME_MESSAGE && l->cte > CTE_BINARY)) {
 		l->kind = MIME_SEALED;
-		c->boundaries.n -= l->boundary_n;
-		l->boundary_n = 0;
+		close_boundary(c, l);
 	}
 	if (l->kind == MIME_MESSAGE) {
 		begin_entity(c, MIME_TEXT, true);
