@@ -161,7 +161,7 @@ static clock_t time_of(const char *again, size_t n)
 /* Words that cannot be folded, and those that can: eight times the octets need no more than about eight times as long. */
 static void test_time(void **state)
 {
-	static const char *const again[] = { "(" UE ")", "(" UE ")\t", "(" UE ") ", "\"" UE "\"", "(", "\\" UE };
+	static const char *const again[] = { "(" UE ")", "(" UE ")\t", "(" UE ") ", "\"" UE "\"", "(", ("\\" UE) };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof again / sizeof *again; i++) {
