@@ -111,11 +111,11 @@ static void print_json(const struct fsck *f, bool repaired)
 
 	for (size_t i = 0; i < f->n_segment; i++)
 		json_array_append_new(segments, json_segment(f->segment[i]));
-	all = json_pack("{sb sb sb sI sI sI sI sI so so so}", "running", f->running, "clean", fsck_is_clean(f),
+	all = json_pack("{sb sb sb sI sI sI sI sI sI so so so}", "running", f->running, "clean", fsck_is_clean(f),
 		"repaired", repaired, "waiting", (json_int_t)f->n_waiting, "lost", (json_int_t)f->n_lost, "given_up",
-		(json_int_t)f->n_given_up, "damaged", (json_int_t)f->n_damage, "mendable", (json_int_t)f->n_mended,
-		"segments", segments, "lost_messages", json_messages(f, FSCK_DAMAGED), "actions",
-		json_incref(option.actions));
+		(json_int_t)f->n_given_up, "damaged_copies", (json_int_t)f->n_damaged_copies, "damaged",
+		(json_int_t)f->n_damage, "mendable", (json_int_t)f->n_mended, "segments", segments, "lost_messages",
+		json_messages(f, FSCK_DAMAGED), "actions", json_incref(option.actions));
 	if (option.messages)
 		json_object_set_new(all, "waiting_messages", json_messages(f, FSCK_WAITING));
 	json_dumpf(all, stdout, JSON_COMPACT);
@@ -165,6 +165,8 @@ static void print_text(const struct fsck *f)
 		for (const struct fsck_message *m = f->message[h]; m; m = m->next)
 			if (m->state == FSCK_DAMAGED)
 				print_lost(m);
+	if (f->n_damaged_copies)
+		printf("%zu messages have a damaged copy, and are whole without it\n", f->n_damaged_copies);
 	if (f->n_given_up)
 		printf("%zu messages were given up; their senders are told when the instance runs\n", f->n_given_up);
 	printf("%zu segments, %zu messages wait, %zu are lost, %zu places are damaged (%zu can be mended)%s\n",

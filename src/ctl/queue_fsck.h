@@ -39,7 +39,7 @@ struct fsck_segment {
 	enum fsck_header header;
 	int error;	     /* negative errno: its header could not be read */
 	uint64_t unreadable; /* octets that the disk did not give */
-	size_t records, waiting, done, lost;
+	size_t records, waiting, done, lost, damaged_copies;
 	struct fsck_data *data; /* good ones, by offset */
 	size_t n_data, cap_data;
 	struct fsck_damage *damage;
@@ -48,7 +48,14 @@ struct fsck_segment {
 	size_t n_patch;
 };
 
-enum fsck_state { FSCK_WAITING, FSCK_DONE, FSCK_OLDER_COPY, FSCK_DAMAGED, FSCK_GIVEN_UP /* its sender will be told */ };
+enum fsck_state {
+	FSCK_WAITING,
+	FSCK_DONE,
+	FSCK_OLDER_COPY,
+	FSCK_DAMAGED,
+	FSCK_DAMAGED_COPY, /* the one that it was copied from is whole */
+	FSCK_GIVEN_UP	   /* its sender will be told */
+};
 struct fsck_message {
 	struct fsck_message *next;
 	struct fsck_segment *segment;
@@ -76,7 +83,7 @@ struct fsck {
 	size_t n_segment;
 	struct fsck_message *message[FSCK_HASH]; /* by id */
 	struct fsck_result *result[FSCK_HASH];
-	size_t n_waiting, n_lost, n_given_up, n_damage, n_mended;
+	size_t n_waiting, n_lost, n_given_up, n_damaged_copies, n_damage, n_mended;
 };
 
 /* Read everything below spool/log and judge it. 0; -1: errno. */

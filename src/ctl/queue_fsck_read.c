@@ -342,13 +342,27 @@ static void apply_results(const struct fsck *f, struct fsck_message *m)
 		m->state = FSCK_DONE;
 }
 
-static bool has_later_copy(const struct fsck *f, const struct fsck_message *m)
+/* Another one of the same message that is whole. */
+static bool has_copy(const struct fsck *f, const struct fsck_message *m, bool later)
 {
 	for (const struct fsck_message *x = f->message[slot_of(m->env.id)]; x; x = x->next)
-		if (x->env.id == m->env.id && x->segment->head.generation > m->segment->head.generation &&
+		if (x->env.id == m->env.id && x->segment->head.generation != m->segment->head.generation &&
+			(x->segment->head.generation > m->segment->head.generation) == later &&
 			x->state == FSCK_WAITING)
 			return true;
 	return false;
+}
+
+static void count(struct fsck *f, const struct fsck_message *m)
+{
+	m->segment->waiting += m->state == FSCK_WAITING;
+	m->segment->done += m->state == FSCK_DONE;
+	m->segment->lost += m->state == FSCK_DAMAGED;
+	m->segment->damaged_copies += m->state == FSCK_DAMAGED_COPY;
+	f->n_waiting += m->state == FSCK_WAITING;
+	f->n_lost += m->state == FSCK_DAMAGED;
+	f->n_damaged_copies += m->state == FSCK_DAMAGED_COPY;
+	f->n_given_up += m->state == FSCK_GIVEN_UP;
 }
 
 static void judge(struct fsck *f)
@@ -363,14 +377,11 @@ static void judge(struct fsck *f)
 		}
 	for (size_t h = 0; h < FSCK_HASH; h++)
 		for (struct fsck_message *m = f->message[h]; m; m = m->next) {
-			if (m->state != FSCK_DONE && has_later_copy(f, m))
+			if (m->state != FSCK_DONE && has_copy(f, m, true))
 				m->state = FSCK_OLDER_COPY;
-			m->segment->waiting += m->state == FSCK_WAITING;
-			m->segment->done += m->state == FSCK_DONE;
-			m->segment->lost += m->state == FSCK_DAMAGED;
-			f->n_waiting += m->state == FSCK_WAITING;
-			f->n_lost += m->state == FSCK_DAMAGED;
-			f->n_given_up += m->state == FSCK_GIVEN_UP;
+			else if (m->state == FSCK_DAMAGED && has_copy(f, m, false))
+				m->state = FSCK_DAMAGED_COPY;
+			count(f, m);
 		}
 }
 
@@ -405,7 +416,7 @@ bool fsck_is_clean(const struct fsck *f)
 		if (s->n_damage || s->error || s->unreadable || (s->header != FSCK_GOOD && s->header != FSCK_BLANK))
 			return false;
 	}
-	return f->n_lost == 0;
+	return f->n_lost == 0 && f->n_damaged_copies == 0;
 }
 
 void fsck_clear(struct fsck *f)

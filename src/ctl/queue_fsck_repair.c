@@ -245,6 +245,35 @@ static int export_message(
 	return fsync(dir);
 }
 
+/* The one that it was copied from counts again: of two, queued reads the later one first. */
+static int drop_copy(struct fsck_message *m, void (*say)(const char *, const char *))
+{
+	char id[ENVELOPE_ID_TEXT], text[128];
+	struct buf commit = BUF_INIT(RECORD_MAX_OCTETS);
+	int err = record_read(m->segment->fd, &m->segment->head, m->offset, RECORD_COMMIT, &commit);
+
+	if (err == 0)
+		err = write_void(m->segment, m->offset, record_octets(commit.n));
+	buf_free(&commit);
+	errno = -err;
+	if (err != 0)
+		return -1;
+	snprintf(text, sizeof text, "%s: a damaged copy is marked as void; the message that it was made of is whole",
+		envelope_id_text(m->env.id, id));
+	say(m->segment->name, text);
+	return 0;
+}
+
+static int repair_message(
+	const struct fsck *f, int dir, struct fsck_message *m, void (*say)(const char *, const char *))
+{
+	if (m->segment->error != 0)
+		return 0;
+	if (m->state == FSCK_DAMAGED)
+		return export_message(f, dir, m, say);
+	return m->state == FSCK_DAMAGED_COPY ? drop_copy(m, say) : 0;
+}
+
 static int repair_segment(
 	const struct fsck *f, int dir, struct fsck_segment *s, void (*say)(const char *, const char *))
 {
@@ -254,7 +283,7 @@ static int repair_segment(
 		return -1;
 	if (s->header == FSCK_LOST)
 		return set_aside(f, dir, s, say);
-	if (!header && s->n_patch == 0 && s->lost == 0)
+	if (!header && s->n_patch == 0 && s->lost == 0 && s->damaged_copies == 0)
 		return 0;
 	if (quarantine(f, dir, s, say) != 0 || (header && repair_header(s, say) != 0))
 		return -1;
@@ -276,7 +305,7 @@ int fsck_repair(struct fsck *f, void (*say)(const char *segment, const char *wha
 	}
 	for (size_t h = 0; h < FSCK_HASH; h++)
 		for (struct fsck_message *m = f->message[h]; m; m = m->next)
-			if (m->state == FSCK_DAMAGED && m->segment->error == 0 && export_message(f, dir, m, say) != 0) {
+			if (repair_message(f, dir, m, say) != 0) {
 				say(m->segment->name, strerror(errno));
 				r = -1;
 			}
