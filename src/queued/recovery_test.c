@@ -402,6 +402,43 @@ static void test_content_waits_for_its_commit(void **state)
 	die(q);
 }
 
+/* Damaged content in another segment than its COMMIT: both stay, whether it was begun there or copied forward. */
+static void test_damaged_content_elsewhere_is_kept(void **state)
+{
+	struct str content = STR("content that stands elsewhere\r\n");
+
+	(void)state;
+	for (int copied = 0; copied < 2; copied++) {
+		struct queued *q = boot();
+		struct segment *a = smtpd_segment(q), *b = smtpd_segment(q);
+		struct extent x = { a->head.generation, SEG_HEADER_OCTETS + RECORD_HEADER_OCTETS, (uint32_t)content.n };
+		struct buf out = BUF_INIT(4096);
+		uint64_t in_a = a->head.generation, in_b = b->head.generation;
+		uint64_t id = (copied ? in_a - 1 : in_a) << 20 | 1;
+
+		record_put(&out, &a->head, RECORD_DATA, content);
+		out.p[RECORD_HEADER_OCTETS] ^= 1;
+		check_int(pwrite_all(a->fd, out.p, out.n, SEG_HEADER_OCTETS, false), 0);
+		segment_close(q, a, SEG_HEADER_OCTETS + out.n);
+		smtpd_message(q, b, id, &x, content);
+		segment_close(q, b, b->known);
+		while (!a->was_read || !b->was_read)
+			uv_run(q->child.loop, UV_RUN_ONCE);
+		check_int(q->damaged, 1);
+		check_int(message_find(q, id) != NULL, !copied);
+		segments_recycle(q);
+		check(segment_find(q, in_a) == a && segment_find(q, in_b) == b);
+		if (!copied)
+			operate_delete(q, message_find(q, id));
+		else
+			a->damaged = b->damaged = 0;
+		segments_recycle(q);
+		check(segment_find(q, in_a) == NULL && segment_find(q, in_b) == NULL);
+		buf_free(&out);
+		die(q);
+	}
+}
+
 /* A header of zeros with mail behind it is damage, not a file that was never finished. */
 static void test_lost_header(void **state)
 {
@@ -588,7 +625,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_states), cmocka_unit_test(test_recycling), cmocka_unit_test(test_locks),
 		cmocka_unit_test(test_moved), cmocka_unit_test(test_survivors_move_to_a_later_segment),
-		cmocka_unit_test(test_content_waits_for_its_commit), cmocka_unit_test(test_lost_header),
+		cmocka_unit_test(test_content_waits_for_its_commit),
+		cmocka_unit_test(test_damaged_content_elsewhere_is_kept), cmocka_unit_test(test_lost_header),
 		cmocka_unit_test(test_results_fail), cmocka_unit_test(test_results_wait),
 		cmocka_unit_test(test_release_is_carried), cmocka_unit_test(test_wheel),
 		cmocka_unit_test(test_damaged_content_is_kept), /* leaves damage behind: the last */

@@ -105,6 +105,21 @@ static int seen_again(
 	return 0;
 }
 
+/* Nobody refers to it: all that it is made of stays. */
+static void keep_damaged(struct queued *q, struct segment *s, const struct envelope *e)
+{
+	uint64_t last = s->head.generation;
+
+	s->damaged++;
+	for (size_t i = 0; i < e->n_extent; i++) {
+		struct segment *x = segment_find(q, e->extent[i].generation);
+
+		if (x && x != s && x->head.generation != last)
+			x->damaged++;
+		last = e->extent[i].generation;
+	}
+}
+
 /*
  * Its sender will be told, when its time is over or an operator gives it up; until then fsck may mend it. But where it may
  * be the later copy of a message that moved, the earlier one may still be whole, and is what counts then.
@@ -114,10 +129,14 @@ static bool is_told_of(struct queued *q, struct segment *s, const struct envelop
 	bool only = e->id >> 20 == s->head.generation;
 	char id[ENVELOPE_ID_TEXT];
 
+	for (size_t i = 0; i < e->n_extent; i++) /* begun there, before its COMMIT */
+		only |= e->id >> 20 == e->extent[i].generation;
+
 	log_error("%s: from=<%.*s>: its content is damaged in segment file %08x; kept for `gatepost queue fsck`",
 		envelope_id_text(e->id, id), STR_ARG(e->sender), s->number);
 	q->damaged++;
-	s->damaged += !only;
+	if (!only)
+		keep_damaged(q, s, e);
 	return only;
 }
 
