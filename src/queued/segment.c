@@ -240,7 +240,7 @@ struct segment *segment_take(struct queued *q, enum segment_class class)
 	int err;
 
 	for (struct segment *s = q->segments; s; s = s->next) {
-		if (s->state != SEG_FREE)
+		if (s->state != SEG_FREE || s->no_file)
 			continue;
 		/* Small ones serve the results, large ones the mail. */
 		if (best == NULL || (s->head.size > best->head.size) == (class == SEG_MAIL))
