@@ -268,6 +268,7 @@ struct queued {
 	struct segment *current; /* for results */
 	struct buf results;
 	bool results_dirty, flushing_results;
+	unsigned result_failures; /* writes and flushes of results that failed */
 	struct buf backlog; /* results that no segment was at hand for: u16 type, u64 generation, str payload each */
 	bool in_backlog, carrying;
 	uv_work_t results_flush;

@@ -3,9 +3,11 @@
  * mail by our own writer, results, then all memory is dropped and the log is read again.
  */
 #include "queued/queued.h"
+#include "base/log.h"
 #include "base/test.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
@@ -574,6 +576,202 @@ static void test_release_is_carried(void **state)
 	die(q);
 }
 
+/* A spare of so many octets. */
+static struct segment *add_spare(struct queued *q, uint64_t octets)
+{
+	struct segment_head h = { 1, octets, SEG_SPARE, 0 };
+	unsigned number = q->next_number++;
+	struct segment *s;
+	char name[16];
+	int fd;
+
+	snprintf(name, sizeof name, "%08x.seg", number);
+	fd = openat(q->dir, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	require(fd >= 0 && ftruncate(fd, (off_t)octets) == 0);
+	check_int(segment_head_write(fd, &h), 0);
+	s = segment_add(q, number, fd);
+	s->head = h;
+	s->state = SEG_FREE;
+	return s;
+}
+
+static void spares_become(struct queued *q, enum segment_state from, enum segment_state to)
+{
+	while (q->creating)
+		uv_run(q->child.loop, UV_RUN_ONCE);
+	for (struct segment *s = q->segments; s; s = s->next)
+		s->state = s->state == from && s->head.class == SEG_SPARE ? to : s->state;
+}
+
+/* The disk fails where the results of a failed segment go: neither segment may go before all of it is elsewhere. */
+static void test_results_fail_again(void **state)
+{
+	struct queued *q = boot();
+	uint64_t first = accept_message(q, 1, 10), second = accept_message(q, 1, 10);
+	struct segment *bad = q->current, *again;
+
+	(void)state;
+	finish(q, first);
+	result_write(q);
+	spares_become(q, SEG_FREE, SEG_BAD);
+	bad->failed = true; /* as a flush in the background says */
+	segment_close(q, bad, bad->known);
+	bad->was_read = true;
+	add_spare(q, SEG_HEADER_OCTETS + 128);
+	again = q->current = segment_take(q, SEG_RESULT);
+	check(again != NULL);
+	again->state = SEG_CURRENT;
+	finish(q, second);
+	result_write(q);
+	again->head.size = again->known + 8; /* full: it is flushed, and ends, before the other results follow */
+	add_spare(q, 16 * 4096);
+	bad_fd = again->fd;
+	check(result_flush(q, true) != 0);
+	check(again->failed && again->n_about > 0 && bad->n_about > 0);
+	bad_fd = -1;
+	check_int(result_flush(q, true), 0);
+	check(again->n_about == 0 && bad->n_about == 0);
+	segments_recycle(q);
+	spares_become(q, SEG_BAD, SEG_FREE);
+	die(q);
+
+	q = boot();
+	check(message_find(q, first) == NULL && message_find(q, second) == NULL);
+	die(q);
+}
+
+/* What waited is being written down, the write fails, and there is not enough room elsewhere: it waits on. */
+static void test_results_wait_again(void **state)
+{
+	enum { DEFERS = 10 };
+	struct queued *q = boot();
+	uint64_t id[DEFERS], done;
+	char why[400];
+	size_t each;
+
+	(void)state;
+	memset(why, 'w', sizeof why - 1);
+	why[sizeof why - 1] = '\0';
+	for (int i = 0; i < DEFERS; i++)
+		id[i] = accept_message(q, 1, 10);
+	done = accept_message(q, 1, 10);
+	result_write(q);
+	spares_become(q, SEG_FREE, SEG_BAD);
+	q->current->head.size = q->current->known; /* full */
+	for (int i = 0; i < DEFERS; i++)
+		defer(q, id[i], 100, why);
+	each = record_octets(q->backlog.n / DEFERS - 14);
+	finish(q, done);
+	q->backlog.p = xrealloc(q->backlog.p, q->backlog.n + 1);
+	q->backlog.cap = q->backlog.n; /* so that it moves when it grows */
+	q->current->head.size += each * DEFERS + 8;
+	add_spare(q, SEG_HEADER_OCTETS + each * (DEFERS - 1) + 200);
+	bad_fd = q->current->fd;
+	result_go_on(q);
+	check(q->backlog.n > 0 && q->result_failures == 1);
+	bad_fd = -1;
+	spares_become(q, SEG_BAD, SEG_FREE);
+	check_int(result_flush(q, true), 0);
+	check_int(q->backlog.n, 0);
+	die(q);
+
+	q = boot();
+	check(message_find(q, done) == NULL);
+	for (int i = 0; i < DEFERS; i++) {
+		check_int(message_find(q, id[i])->attempts, 1);
+		finish(q, id[i]);
+	}
+	die(q);
+}
+
+/* A write fails while old results are written again, and no segment is at hand: what was new among them waits. */
+static void test_new_results_among_old(void **state)
+{
+	struct queued *q = boot();
+	uint64_t held = accept_message(q, 1, 10), done = accept_message(q, 1, 10);
+
+	(void)state;
+	operate_hold(q, message_find(q, held));
+	result_write(q);
+	spares_become(q, SEG_FREE, SEG_BAD);
+	for (unsigned i = 0; i < 8; i++) { /* so many closed ones that the oldest has to go */
+		segment_close(q, q->current, q->current->known);
+		q->current->was_read = true;
+		add_spare(q, 16 * 1024);
+		q->current = segment_take(q, SEG_RESULT);
+		q->current->state = SEG_CURRENT;
+		result_hold(q, message_find(q, held));
+		result_write(q);
+	}
+	finish(q, done);
+	q->current->head.size = q->current->known + q->results.n + 8;
+	bad_fd = q->current->fd;
+	result_compact(q);
+	check(q->backlog.n > 0);
+	bad_fd = -1;
+	spares_become(q, SEG_BAD, SEG_FREE);
+	check_int(result_flush(q, true), 0);
+	die(q);
+
+	q = boot();
+	check(message_find(q, done) == NULL);
+	check_int(message_find(q, held)->state, MSG_HELD);
+	finish(q, held);
+	die(q);
+}
+
+/* A spare that was one too many is not used for the results that the next segment waits for. */
+static void test_results_go_to_a_file_that_stays(void **state)
+{
+	struct queued *q = boot();
+	uint64_t id = accept_message(q, 1, 10), held = accept_message(q, 1, 10);
+	struct segment *mail = message_find(q, id)->seg, *old;
+
+	(void)state;
+	result_write(q);
+	while (q->creating)
+		uv_run(q->child.loop, UV_RUN_ONCE);
+	for (int i = 0; i < SPARES_MAX + 1; i++)
+		add_spare(q, 64 * 1024);
+	old = add_spare(q, 32 * 1024); /* the smallest, and the first in the list */
+	old->head.class = SEG_RESULT;
+	old->state = SEG_CLOSED;
+	old->was_read = true;
+	finish(q, id);
+	mail = smtpd_segment(q);
+	for (struct segment **at = &q->segments; *at; at = &(*at)->next) /* behind it */
+		if (*at == mail) {
+			*at = mail->next;
+			break;
+		}
+	for (struct segment *s = q->segments; s; s = s->next)
+		if (s->next == NULL) {
+			s->next = mail;
+			mail->next = NULL;
+			break;
+		}
+	segment_close(q, mail, mail->known);
+	mail->was_read = true;
+	result_write(q);
+	operate_hold(q, message_find(q, held));
+	bad_fd = q->current->fd; /* so that another is taken while segments are used again */
+	segments_recycle(q);
+	bad_fd = -1;
+	check(q->current && !q->current->no_file);
+	for (const struct segment *s = q->segments; s; s = s->next) {
+		char name[32];
+
+		snprintf(name, sizeof name, "log/%08x.seg", s->number);
+		check_int(access(name, F_OK), 0);
+	}
+	die(q);
+
+	q = boot();
+	check_int(message_find(q, held)->state, MSG_HELD);
+	finish(q, held);
+	die(q);
+}
+
 /* What cannot be read is not used again before somebody has looked. */
 static void test_damaged_content_is_kept(void **state)
 {
@@ -628,7 +826,9 @@ int main(void)
 		cmocka_unit_test(test_content_waits_for_its_commit),
 		cmocka_unit_test(test_damaged_content_elsewhere_is_kept), cmocka_unit_test(test_lost_header),
 		cmocka_unit_test(test_results_fail), cmocka_unit_test(test_results_wait),
-		cmocka_unit_test(test_release_is_carried), cmocka_unit_test(test_wheel),
+		cmocka_unit_test(test_release_is_carried), cmocka_unit_test(test_results_fail_again),
+		cmocka_unit_test(test_results_wait_again), cmocka_unit_test(test_results_go_to_a_file_that_stays),
+		cmocka_unit_test(test_new_results_among_old), cmocka_unit_test(test_wheel),
 		cmocka_unit_test(test_damaged_content_is_kept), /* leaves damage behind: the last */
 	};
 	char dir[] = "/tmp/gatepost-recovery-XXXXXX", *remove;

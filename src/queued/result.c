@@ -55,6 +55,7 @@ static void flush_failed(struct queued *q, struct segment *s, int err)
 {
 	log_error("results: segment file %08x: flush: %s; they are written again elsewhere", s->number, strerror(-err));
 	s->failed = true;
+	q->result_failures++;
 	if (s == q->current)
 		close_current(q);
 }
@@ -65,9 +66,12 @@ static void flush_failed(struct queued *q, struct segment *s, int err)
  */
 static int flush_current(struct queued *q)
 {
+	unsigned before = q->result_failures;
 	int err = 0;
 
 	result_write(q);
+	if (q->result_failures != before) /* it is in another segment now, or waits for one */
+		return -EIO;
 	if (q->current == NULL || (!q->results_dirty && !q->flushing_results)) /* that may be at it still */
 		return 0;
 	q->results_dirty = false;
@@ -106,12 +110,18 @@ static bool put_backlog(struct queued *q)
 		struct ipc_in in = { str_from(buf_str(&q->backlog), used), false };
 		enum record_type type = (enum record_type)ipc_get_u16(&in);
 		struct segment *about = segment_find(q, ipc_get_u64(&in));
-		struct str payload = ipc_get_str(&in);
+		struct str waiting = ipc_get_str(&in), payload;
+		size_t end = (size_t)(waiting.p + waiting.n - q->backlog.p);
+		struct arena *mem = arena_new(0);
+		bool is_put;
 
 		require(!in.bad);
-		if (about && !put_now(q, type, about, payload))
+		payload = arena_dup(mem, waiting); /* a write that fails adds to the backlog */
+		is_put = about == NULL || put_now(q, type, about, payload);
+		arena_free(&mem);
+		if (!is_put)
 			break;
-		used = (size_t)(payload.p + payload.n - q->backlog.p);
+		used = end;
 	}
 	if (used > 0 && used == q->backlog.n)
 		log_info("results: all that waited is written down");
@@ -210,13 +220,17 @@ static void put_again(struct queued *q, struct str records)
 static void write_failed(struct queued *q, struct segment *s, int err)
 {
 	struct buf records = q->results;
+	bool carrying = q->carrying;
 
 	log_error("results: segment file %08x: write: %s; they are written again elsewhere", s->number, strerror(-err));
 	q->results = BUF_INIT(records.max);
 	s->failed = true;
+	q->result_failures++;
+	q->carrying = false; /* nothing of this is dropped */
 	if (!next_current(q))
 		close_current(q);
 	put_again(q, buf_str(&records));
+	q->carrying = carrying;
 	buf_free(&records);
 }
 
@@ -231,6 +245,7 @@ static bool is_given_up(const struct segment *s)
  */
 static int carry_failed(struct queued *q)
 {
+	unsigned before = q->result_failures;
 	bool any = false, all = true;
 	int err = 0;
 
@@ -243,6 +258,8 @@ static int carry_failed(struct queued *q)
 	err = flush_current(q);
 	if (err != 0)
 		return err;
+	if (q->result_failures != before) /* of what it went to, too */
+		return -EAGAIN;
 	for (struct segment *s = q->segments; s; s = s->next)
 		if (is_given_up(s))
 			s->n_about = 0;
