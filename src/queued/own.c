@@ -106,6 +106,18 @@ static int copy_content(struct queued *q, const struct envelope *e, struct spool
 	return err;
 }
 
+/* Before any of it is written. 0; negative errno. */
+static int check_content(struct queued *q, struct message *m, const struct envelope *e)
+{
+	int there = message_content_is_whole(q, e);
+
+	if (there != 0)
+		return there < 0 ? there : 0;
+	m->content_is_damaged = true;
+	q->damaged++;
+	return -EBADMSG;
+}
+
 static bool move(struct queued *q, struct message *m)
 {
 	struct arena *mem = arena_new(2048);
@@ -116,6 +128,8 @@ static bool move(struct queued *q, struct message *m)
 	int err = message_envelope(q, m, mem, &e);
 
 	v->id = m->id;
+	if (err == 0)
+		err = check_content(q, m, &e);
 	if (err == 0 && spool_msg_begin_as(&v->msg, q->writer, m->id) != 0)
 		err = -EAGAIN;
 	if (err == 0)
@@ -174,6 +188,7 @@ void survivors_move(struct queued *q)
 	if (!spool_writer_is_ready(q->writer))
 		return;
 	while (moves < MOVES_A_TICK && (m = message_walk(q, &at)) != NULL)
-		if (m->seg->sparse && (m->state == MSG_WAITING || m->state == MSG_HELD) && !(m->flags & MF_MOVING))
+		if (m->seg->sparse && (m->state == MSG_WAITING || m->state == MSG_HELD) && !(m->flags & MF_MOVING) &&
+			!m->content_is_damaged)
 			moves += move(q, m);
 }

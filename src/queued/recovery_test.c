@@ -369,6 +369,43 @@ static void test_survivors_move_to_a_later_segment(void **state)
 	die(q);
 }
 
+/* Damage that is found when it should move: it stays where it is, and no part of it is copied again and again. */
+static void test_damaged_survivor_stays(void **state)
+{
+	struct queued *q = boot();
+	struct segment *s = smtpd_segment(q);
+	uint64_t id = smtpd_message(q, s, s->head.generation << 20 | 1, NULL, STR("content\r\n"));
+	struct message *m;
+
+	(void)state;
+	while ((m = message_find(q, id)) == NULL)
+		uv_run(q->child.loop, UV_RUN_ONCE);
+	defer(q, id, 1000, "why");
+	segment_close(q, s, s->known);
+	while (!s->was_read)
+		uv_run(q->child.loop, UV_RUN_ONCE);
+	check_int(pwrite_all(s->fd, "#", 1, SEG_HEADER_OCTETS + RECORD_HEADER_OCTETS, false), 0);
+	s->closed_ms = 0;
+	q->min_backoff_s = 0;
+	for (int i = 0; i < 13; i++) { /* the log seems to have grown */
+		struct segment *more = segment_add(q, q->next_number, -1);
+
+		more->state = SEG_BAD;
+	}
+	for (uint64_t end = uv_now(q->child.loop) + 20000; !m->content_is_damaged && uv_now(q->child.loop) < end;) {
+		segments_serve(q);
+		survivors_move(q);
+		uv_run(q->child.loop, UV_RUN_ONCE);
+	}
+	check(m->content_is_damaged && m->seg == s && !(m->flags & MF_MOVING));
+	check_int(q->damaged, 1);
+	survivors_move(q);
+	check_int(q->damaged, 1);
+	finish(q, id);
+	check_int(q->damaged, 0);
+	die(q);
+}
+
 /* Content in a segment that is read and ended, its COMMIT in another that is not read yet: the first must stay. */
 static void test_content_waits_for_its_commit(void **state)
 {
@@ -823,7 +860,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_states), cmocka_unit_test(test_recycling), cmocka_unit_test(test_locks),
 		cmocka_unit_test(test_moved), cmocka_unit_test(test_survivors_move_to_a_later_segment),
-		cmocka_unit_test(test_content_waits_for_its_commit),
+		cmocka_unit_test(test_damaged_survivor_stays), cmocka_unit_test(test_content_waits_for_its_commit),
 		cmocka_unit_test(test_damaged_content_elsewhere_is_kept), cmocka_unit_test(test_lost_header),
 		cmocka_unit_test(test_results_fail), cmocka_unit_test(test_results_wait),
 		cmocka_unit_test(test_release_is_carried), cmocka_unit_test(test_results_fail_again),
