@@ -70,6 +70,7 @@ struct segment {
 	unsigned damaged;	/* messages in it that cannot be read: kept for `gatepost queue fsck` */
 	bool no_file;		/* unlinked */
 	bool failed;		/* a write or flush of it failed: its place on the disk is not trusted any more */
+	bool carried;		/* … and its results are elsewhere, but for what cannot be read */
 	bool sparse;		/* what is left in it should move */
 	bool header_waits;	/* found, and its header could not be read yet */
 	uint64_t again_ms;	/* reading it failed: not before that; 0: go on */

@@ -268,10 +268,52 @@ static void test_results_are_not_forgotten(void **state)
 	}
 	check(bad.asked > 0 && segment_find(q, generation) == first);
 	check_int(first->n_about, 1);
+	check_int(bad.asked, 1); /* nor is the disk asked each time */
 	bad.inode = 0;
+	let_wait_end(q);
 	result_compact(q);
 	segments_recycle(q);
 	check(segment_find(q, generation) == NULL);
+	finish(q, held);
+	die(q);
+}
+
+/* The same of a segment where a flush failed: other results do not wait for it, and after a minute nothing does. */
+static void test_failed_results_cannot_be_read(void **state)
+{
+	struct queued *q = boot();
+	uint64_t held = accept_message(q, 1, 100), done = accept_message(q, 1, 100);
+	struct segment *first = q->current;
+	uint64_t generation = first->head.generation;
+
+	(void)state;
+	operate_hold(q, message_find(q, held));
+	result_write(q);
+	first->failed = first->was_read = true;
+	segment_close(q, first, first->known);
+	while ((q->current = segment_take(q, SEG_RESULT)) == NULL)
+		uv_run(q->child.loop, UV_RUN_ONCE);
+	q->current->state = SEG_CURRENT;
+	go_bad(first, 4096, 8192);
+	finish(q, done);
+	for (unsigned i = 0; i < 4; i++)
+		result_flush(q, false);
+	check_int(bad.asked, 1);
+	check(q->flushing_results || !q->results_dirty);
+	check(result_flush(q, true) != 0);
+	for (unsigned i = 0; i < 8; i++) {
+		let_wait_end(q);
+		result_flush(q, false);
+	}
+	check_int(result_flush(q, true), 0);
+	segments_recycle(q);
+	check(segment_find(q, generation) == first);
+	bad.inode = 0;
+	die(q);
+
+	q = boot(); /* the disk has thought better of it */
+	check(message_find(q, held) && message_find(q, held)->state == MSG_HELD);
+	check(message_find(q, done) == NULL);
 	finish(q, held);
 	die(q);
 }
@@ -284,6 +326,7 @@ int main(void)
 		cmocka_unit_test(test_for_good),
 		cmocka_unit_test(test_at_the_start),
 		cmocka_unit_test(test_results_are_not_forgotten),
+		cmocka_unit_test(test_failed_results_cannot_be_read),
 	};
 	char dir[32];
 	int failed;

@@ -190,6 +190,8 @@ static bool carry_all(struct queued *q, struct segment *old)
 	bool all = true, carrying;
 	int got = 1;
 
+	if (old->again_ms != 0)
+		return false;
 	log_scan_begin(&scan, old->fd, &old->head);
 	scan.passes_errors = old->scan.passes_errors;
 	carrying = q->carrying;
@@ -198,6 +200,11 @@ static bool carry_all(struct queued *q, struct segment *old)
 		all = carry_forward(q, &r);
 	q->carrying = carrying;
 	log_scan_rest(&scan);
+	old->scan.offset = scan.offset;
+	if (got < 0)
+		reread_later(q, old, got);
+	else if (got == 0)
+		reread_worked(old);
 	return all && got == 0;
 }
 
@@ -236,7 +243,7 @@ static void write_failed(struct queued *q, struct segment *s, int err)
 
 static bool is_given_up(const struct segment *s)
 {
-	return s->head.class == SEG_RESULT && s->state == SEG_CLOSED && s->failed && s->n_about > 0;
+	return s->head.class == SEG_RESULT && s->state == SEG_CLOSED && s->failed && !s->carried && s->n_about > 0;
 }
 
 /*
@@ -261,8 +268,10 @@ static int carry_failed(struct queued *q)
 	if (q->result_failures != before) /* of what it went to, too */
 		return -EAGAIN;
 	for (struct segment *s = q->segments; s; s = s->next)
-		if (is_given_up(s))
-			s->n_about = 0;
+		if (is_given_up(s)) {
+			s->carried = true;
+			s->n_about = s->scan.passes_errors ? s->n_about : 0; /* the next start may read the rest */
+		}
 	return 0;
 }
 
@@ -313,12 +322,12 @@ int result_flush(struct queued *q, bool now)
 	put_backlog(q);
 	result_write(q);
 	err = carry_failed(q);
-	if (err != 0 || (now && q->backlog.n > 0))
+	if (now && (err != 0 || q->backlog.n > 0))
 		return err != 0 ? err : -EAGAIN;
 	if (now)
 		return flush_current(q) == 0 ? 0 : carry_failed(q);
 	if (!q->results_dirty || q->current == NULL || q->flushing_results)
-		return 0;
+		return err;
 	q->results_dirty = false;
 	q->results_flush_generation = q->current->head.generation;
 	q->results_flush_fd = fcntl(q->current->fd, F_DUPFD_CLOEXEC, 0);
@@ -327,7 +336,7 @@ int result_flush(struct queued *q, bool now)
 	q->flushing_results = true;
 	if (uv_queue_work(q->child.loop, &q->results_flush, flush_results, on_results_flushed) != 0)
 		panic("uv_queue_work");
-	return 0;
+	return err;
 }
 
 static void put_done(struct queued *q, uint64_t id, struct segment *s, const uint32_t *index, uint32_t n)
@@ -398,8 +407,8 @@ void result_compact(struct queued *q)
 	unsigned n = 0;
 
 	for (struct segment *s = q->segments; s; s = s->next) {
-		if (s->head.class != SEG_RESULT || s->state != SEG_CLOSED)
-			continue;
+		if (s->head.class != SEG_RESULT || s->state != SEG_CLOSED || s->again_ms != 0 || s->scan.passes_errors)
+			continue; /* what cannot be read stays */
 		n++;
 		if (oldest == NULL || s->head.generation < oldest->head.generation)
 			oldest = s;

@@ -269,7 +269,7 @@ struct segment *segment_take(struct queued *q, enum segment_class class)
 	best->n_about = 0;
 	best->mark = best->mark_at = best->read_to = 0;
 	best->damaged = 0;
-	best->failed = false;
+	best->failed = best->carried = false;
 	best->failures = 0;
 	best->again_ms = 0;
 	best->borrower = 0;
