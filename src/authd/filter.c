@@ -298,11 +298,11 @@ static bool run_calculate(const struct step *s, struct filter_state *st)
 	if (st->is_binary && op == '%') {
 		uint64_t n = 0;
 
+		if (b < 1)
+			return false;
 		/* The last eight octets of a digest, as Dovecot has it. */
 		for (size_t i = st->value.n > 8 ? st->value.n - 8 : 0; i < st->value.n; i++)
 			n = n << 8 | (unsigned char)st->value.p[i];
-		if (b < 0)
-			return false;
 		st->value = str_c(arena_printf(st->mem, "%llu", (unsigned long long)(n % (uint64_t)b)));
 		st->is_binary = false;
 		return true;

@@ -24,7 +24,7 @@ static struct str shortened(struct str s)
 	return str_sub(s, 0, 16);
 }
 
-static size_t refuse(struct compiler *c, const char *what, struct str at, const char *hint)
+static size_t cannot_compile(struct compiler *c, const char *what, struct str at, const char *hint)
 {
 	if (c->why == NULL)
 		c->why = arena_printf(c->mem, "%s at \"%.*s\" %s", what, STR_ARG(shortened(at)), hint);
@@ -74,7 +74,7 @@ static void flush_text(struct compiler *c)
 static bool add_name(struct compiler *c, const struct template *t, struct str at)
 {
 	if (t->is_free)
-		return refuse(c, "the variable", at,
+		return cannot_compile(c, "the variable", at,
 			"is part of a name, and the client can choose it; only values can be bound");
 	for (const struct template_part *p = t->first; p; p = p->next)
 		if (p->is_text) {
@@ -177,7 +177,7 @@ static size_t take_quoted(struct compiler *c, struct str s, char before)
 	struct template t;
 
 	if (n == 0)
-		return refuse(c, "the quote", s, "is not closed");
+		return cannot_compile(c, "the quote", s, "is not closed");
 	if (template_compile(is_name ? inner : unquote(c, inner, s.p[0]), c->mem, &t, &c->why) < 0)
 		return 0;
 	if (!t.has_vars) {
@@ -193,7 +193,7 @@ static size_t take_quoted(struct compiler *c, struct str s, char before)
 	}
 	/* E'…', _utf8'…': the letter in front says what the text means. */
 	if (is_name_octet(before))
-		return refuse(c, "the text with a variable", s,
+		return cannot_compile(c, "the text with a variable", s,
 			"has something in front of its quote; only plain text can be bound");
 	bind_value(c, &t);
 	return n;
@@ -243,7 +243,7 @@ static size_t take_one(struct compiler *c, struct str s, char before)
 	if (ch == '%')
 		return take_bare(c, s, before);
 	if (ch == '?' && c->dialect != SQL_DOLLAR)
-		return refuse(c, "the \"?\"", s, "stands outside of quotes; values come from %variables");
+		return cannot_compile(c, "the \"?\"", s, "stands outside of quotes; values come from %variables");
 	if (buf_add_char(&c->sql, ch) < 0)
 		c->why = "the query is longer than 65536 octets";
 	return 1;

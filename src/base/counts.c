@@ -177,13 +177,14 @@ struct count_slot *counts_of(struct counts *c, uint64_t key, uint64_t now_ms)
 		s->open = 0;
 		s->lease = c->lease;
 	}
-	for (unsigned i = 0; s == NULL && i < NEAR; i++) {
-		if (!is_free(c, place(c->own, key, i), now_ms))
-			continue;
-		s = place(c->own, key, i);
-		take_over(c, s, key);
-	}
-	if (s == NULL && (s = least_needed(c, key)) != NULL)
+	if (s)
+		return s;
+	for (unsigned i = 0; s == NULL && i < NEAR; i++)
+		if (is_free(c, place(c->own, key, i), now_ms))
+			s = place(c->own, key, i);
+	if (s == NULL)
+		s = least_needed(c, key);
+	if (s)
 		take_over(c, s, key);
 	return s;
 }

@@ -459,7 +459,7 @@ struct transaction {
 	struct envelope_rcpt *rcpt;
 	size_t n_rcpt, cap_rcpt;
 	size_t n_accepted;	    /* RCPT commands that got 250 */
-	size_t rcpt_octets;	/* of rcpt[] in the envelope, at most */
+	size_t rcpt_octets;	    /* of rcpt[] in the envelope, at most */
 	unsigned n_over;	    /* RCPT commands beyond the limit */
 	struct str rcpt_arg;	    /* of the RCPT under way, as sent, for restrictions and the log */
 	struct str rcpt_address;    /* the same, normalised */

@@ -135,8 +135,10 @@ ssize_t pwritev2(int fd, const struct iovec *iov, int n, off_t at, int flags)
 	r = syscall(SYS_pwritev2, fd, &part, 1UL, (unsigned long)at, 0UL, flags);
 	if (r > 0) {
 		is_zeros = (size_t)r == sizeof zeros && memcmp(part.iov_base, zeros, sizeof zeros) == 0;
-		note(is_zeros ? ZEROS : (flags & RWF_DSYNC) ? WROTE_FLUSHED : WROTE, fd, (uint64_t)at, 0, part.iov_base,
-			(size_t)r);
+		note(is_zeros		      ? ZEROS
+			: (flags & RWF_DSYNC) ? WROTE_FLUSHED
+					      : WROTE,
+			fd, (uint64_t)at, 0, part.iov_base, (size_t)r);
 	}
 	return done(a, 0) == 0 ? r : -1;
 }
