@@ -11,8 +11,7 @@ enum {
 	LIST_RCPTS = 50,	 /* a message with more recipients is a list: it does not go before other mail */
 	REFUSED_MAX = 50,	 /* attempts again that may fail in a row */
 	PRIORITIES = 2 * PRIORITY_MAX + 1,
-	PROMPT_TURNS = 4,   /* that many jobs of LANE_PROMPT for one of LANE_REST, when both have some */
-	CROWDED_DIVISOR = 4 /* of the messages that may be active: more of them for one destination are a crowd */
+	PROMPT_TURNS = 4 /* that many jobs of LANE_PROMPT for one of LANE_REST, when both have some */
 };
 
 static struct dest **slot_of(struct queued *q, uint32_t number)
@@ -75,11 +74,6 @@ bool dest_is_dead(const struct queued *q, const struct dest *d)
 bool dest_refuses(const struct queued *q, const struct dest *d)
 {
 	return d->retry_at_ms > uv_now(q->child.loop);
-}
-
-bool dest_is_crowded(const struct queued *q, const struct dest *d)
-{
-	return d->queued >= q->active_limit / CROWDED_DIVISOR && q->n_active >= q->active_limit / 2;
 }
 
 /* Which goes next: of those that are first of their priority the one with the lowest rank. NULL: none is queued. */
@@ -199,43 +193,6 @@ static struct unit *pop(struct dest *d)
 	return u;
 }
 
-enum { UNPARK_A_TURN = 64 };
-
-size_t dest_parked(const struct dest *d)
-{
-	return d->parked[0].n + d->parked[1].n;
-}
-
-static struct message *first_parked(const struct dest *d)
-{
-	return d->parked[0].n > 0 ? d->parked[0].first : d->parked[1].first;
-}
-
-/*
- * There is room again: those that came first are taken first. One is taken even when the mail of others fills all room
- * and none is queued any more: nothing else would ask for the rest.
- */
-static void unpark(struct queued *q, struct dest *d)
-{
-	size_t room = q->n_active < q->active_limit ? q->active_limit - q->n_active : 0;
-
-	if (d->queued > 0 && d->queued >= q->active_limit / CROWDED_DIVISOR / 2)
-		return;
-	if (room == 0 && d->queued == 0)
-		room = 1;
-	for (unsigned i = 0; i < UNPARK_A_TURN && i < room && dest_parked(d) > 0; i++)
-		activate(q, first_parked(d));
-}
-
-/* Nothing of it is under way, and so nothing calls unpark(): it was routed elsewhere, deferred or deleted. */
-static void free_stranded(struct queued *q, struct dest *d)
-{
-	if (d->queued > 0 || d->busy)
-		return;
-	for (unsigned i = 0; i < UNPARK_A_TURN && dest_parked(d) > 0; i++)
-		message_ready(q, first_parked(d));
-}
-
 static void end_unit(struct queued *q, struct unit *u, const char *dsn, const char *prefix, const char *why)
 {
 	char text[512];
@@ -267,7 +224,7 @@ static void die(struct queued *q, struct dest *d, struct str dsn, struct str why
 	while (d->queued > 0)
 		end_unit(q, pop(d), d->why_dsn, "delivery temporarily suspended: ", d->why);
 	while (dest_parked(d) > 0) /* fresh ones among them get their word when they are due */
-		message_ready(q, first_parked(d));
+		message_ready(q, dest_first_parked(d));
 }
 
 /*
@@ -376,7 +333,7 @@ void schedule(struct queued *q)
 				serve(q, d, g, (enum lane)lane);
 			dest_enter_ring(q, d);
 			if (dest_parked(d) > 0)
-				unpark(q, d);
+				dest_unpark(q, d);
 		}
 	}
 }
@@ -410,7 +367,7 @@ void dests_tick(struct queued *q)
 		for (struct dest **at = &q->dest_hash[i]; *at;) {
 			struct dest *d = *at;
 
-			free_stranded(q, d);
+			dest_free_stranded(q, d);
 			if (d->dead_until_ms && d->dead_until_ms <= now && d->window > 1)
 				d->window =
 					d->service->window_first < 2 ? d->service->window_first : 2; /* a few first */

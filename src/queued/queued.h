@@ -442,7 +442,6 @@ void message_ready(struct queued *q, struct message *m);
 size_t messages_ready(const struct queued *q);
 void message_hold(struct queued *q, struct message *m);
 void message_park(struct queued *q, struct message *m, struct dest *d);
-size_t dest_parked(const struct dest *d);
 void wheel_turn(struct queued *q);
 /* The message at that place of a walk over all; *at starts with 0. NULL: the end. */
 struct message *message_walk(const struct queued *q, size_t *at);
@@ -514,13 +513,23 @@ void dest_result(struct queued *q, struct unit *u, enum job_end end, struct str 
 bool dest_is_dead(const struct queued *q, const struct dest *d);
 /* It defers all that is tried again: no use to try more for now. */
 bool dest_refuses(const struct queued *q, const struct dest *d);
-/* So much is queued for it, and for it alone, that more would keep others out. */
-bool dest_is_crowded(const struct queued *q, const struct dest *d);
 /* Forget what destinations did: an operator wants all to be tried. */
 void dests_revive(struct queued *q);
 void dests_tick(struct queued *q);
 /* It has something to be delivered, and may have it now: its turn will come. */
 void dest_enter_ring(struct queued *q, struct dest *d);
+/* park.c */
+/* So much is queued for it, and for it alone, that more would keep others out. */
+bool dest_is_crowded(const struct queued *q, const struct dest *d);
+/* How many are parked. */
+size_t dest_parked(const struct dest *d);
+/* NULL: none. */
+struct message *dest_first_parked(const struct dest *d);
+/* One of its units went: take some of what is parked, if there is room. */
+void dest_unpark(struct queued *q, struct dest *d);
+/* Now and then: make those ready that dest_unpark() will not be called for. */
+void dest_free_stranded(struct queued *q, struct dest *d);
+
 /* pace.c: a delivery has ended; the next one has to wait, if its service has a pause. */
 void dest_pause(struct queued *q, struct dest *d);
 bool dest_pauses(const struct queued *q, const struct dest *d);
