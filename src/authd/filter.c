@@ -284,7 +284,7 @@ static bool run_rfill(const struct step *s, struct filter_state *st)
 
 bool filter_is_operator(const struct arg *a)
 {
-	return a->kind == ARG_TEXT && a->key == NULL && a->text.n == 1 && memchr("+-*/%", a->text.p[0], 5) != NULL;
+	return a->kind == ARG_TEXT && a->key == NULL && a->text.n == 1 && str_chr(STR("+-*/%"), a->text.p[0]) >= 0;
 }
 
 static bool run_calculate(const struct step *s, struct filter_state *st)

@@ -186,7 +186,7 @@ static bool take_program(struct scan *s)
 		if (accept(s, '|')) {
 			if (!take_filter(s, take_word(s), true))
 				return false;
-		} else if (!memchr("+-*/%", s->rest.p[0], 5) || !take_operator(s)) {
+		} else if (str_chr(STR("+-*/%"), s->rest.p[0]) < 0 || !take_operator(s)) {
 			return fails(s, "a %{variable} is not understood");
 		}
 	}

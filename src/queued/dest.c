@@ -92,7 +92,7 @@ static struct unit *head_of(const struct dest *d)
 
 static struct fifo *fifo_of(struct dest *d, const struct unit *u)
 {
-	int priority = u->active->message->priority;
+	int8_t priority = u->active->message->priority;
 
 	if (priority == 0)
 		return &d->plain;

@@ -42,6 +42,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct arena *mem;
 	struct buf out = BUF_INIT(65536);
 	struct str rest = str_pn(data, size);
+	struct sasl_client_choice choice;
 	struct sasl_xchg *x;
 	enum sasl_step s = SASL_MORE;
 
@@ -63,7 +64,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		require(x->pass.n >= 1 && x->pass.n <= SASL_PASS_MAX && str_chr(x->pass, '\0') < 0);
 	}
 	require((s == SASL_BAD) == (x->why != NULL));
-	sasl_client_choose(rest, str_pn(data, size), str_sub(rest, 0, 8), data[0] & 4);
+	choice = (struct sasl_client_choice){ .offered = rest,
+		.filter = str_pn(data, size),
+		.options = str_sub(rest, 0, 8),
+		.is_tls = data[0] & 4,
+		.can_bind = data[0] & 8 };
+	sasl_client_choose_again(&choice, sasl_client_choose(&choice));
 	buf_free(&out);
 	arena_wipe(&mem);
 	return 0;
