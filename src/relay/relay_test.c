@@ -746,7 +746,7 @@ static void test_race(void **state)
 	r = deliver(&m);
 	took = now_us() - began;
 	check_int(r->status, RCPT_SENT);
-	check(took >= 250000 && took < 2000000);
+	check(took >= 250000 && took < 20000000); /* the address that does not answer has 30 seconds */
 	r = deliver(&m); /* over the same connection */
 	check_str(r->text, "250 again");
 	finish_with(&s);
