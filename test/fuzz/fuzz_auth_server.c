@@ -19,6 +19,11 @@ void check_proven(struct login *l)
 	require(l == NULL); /* nobody has the password */
 }
 
+void check_denied(struct login *l)
+{
+	require(l == NULL); /* no token is good */
+}
+
 void oauth2_check(struct login *l)
 {
 	require(l->vars.pass.n >= 1 && l->vars.pass.n <= SASL_TOKEN_MAX);
@@ -39,16 +44,6 @@ void check_start(struct login *l)
 	} else {
 		login_fail(l, NULL, "wrong");
 	}
-}
-
-int username_normalise(const struct settings *set, struct vars *v, struct str name, struct arena *mem, const char **why)
-{
-	(void)set;
-	(void)mem;
-	(void)why;
-	require(name.n >= 1 && name.n <= SASL_NAME_MAX);
-	vars_set_user(v, name);
-	return 0;
 }
 
 void client_send_soon(struct client *c)
@@ -91,6 +86,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct settings set = { .mech = { &sasl_plain, &sasl_login, &sasl_scram_sha256, &sasl_scram_sha256_plus,
 					&sasl_cram_md5, &sasl_external, &sasl_oauthbearer, &sasl_xoauth2 },
 		.n_mechs = 8,
+		.username_translation = "",
+		.username_chars = "",
+		.default_realm = "",
+		.master_separator = "*",
 		.failure_delay_ms = 1 };
 	struct authd a = { .set = &set };
 	struct client c = { .authd = &a, .out = BUF_INIT(16 * 1024 * 1024) };
