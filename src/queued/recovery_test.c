@@ -757,6 +757,40 @@ static void test_new_results_among_old(void **state)
 	die(q);
 }
 
+/* Of all that was said of a message that is deferred only the last is written again. */
+static void test_superseded_results(void **state)
+{
+	struct queued *q = boot();
+	uint64_t deferred = accept_message(q, 1, 10), first = 0, before = 0;
+
+	(void)state;
+	for (unsigned i = 0; i < 8; i++) {
+		result_write(q);
+		segment_close(q, q->current, q->current->known);
+		q->current->was_read = true;
+		add_spare(q, 16 * 1024);
+		q->current = segment_take(q, SEG_RESULT);
+		q->current->state = SEG_CURRENT;
+		first = first ? first : q->current->head.generation;
+		defer(q, deferred, 100, "why");
+	}
+	result_write(q);
+	for (unsigned i = 0; i < 20 && segment_find(q, first)->n_about > 0; i++) { /* those of before are older */
+		before = q->current->known;
+		result_compact(q);
+		segments_recycle(q);
+		if (segment_find(q, first) == NULL)
+			break;
+	}
+	check_int(q->current->known, before);
+	die(q);
+
+	q = boot();
+	check_int(message_find(q, deferred)->attempts, 8);
+	finish(q, deferred);
+	die(q);
+}
+
 /* A spare that was one too many is not used for the results that the next segment waits for. */
 static void test_results_go_to_a_file_that_stays(void **state)
 {
@@ -865,7 +899,8 @@ int main(void)
 		cmocka_unit_test(test_results_fail), cmocka_unit_test(test_results_wait),
 		cmocka_unit_test(test_release_is_carried), cmocka_unit_test(test_results_fail_again),
 		cmocka_unit_test(test_results_wait_again), cmocka_unit_test(test_results_go_to_a_file_that_stays),
-		cmocka_unit_test(test_new_results_among_old), cmocka_unit_test(test_wheel),
+		cmocka_unit_test(test_new_results_among_old), cmocka_unit_test(test_superseded_results),
+		cmocka_unit_test(test_wheel),
 		cmocka_unit_test(test_damaged_content_is_kept), /* leaves damage behind: the last */
 	};
 	char dir[] = "/tmp/gatepost-recovery-XXXXXX", *remove;

@@ -160,6 +160,17 @@ static bool put(struct queued *q, enum record_type type, struct segment *about, 
 }
 
 /*
+ * A DEFER is written for each attempt, and the last one counts. Without this each of them would be carried along for as
+ * long as the message is there: with a million of them, more than any disk and any start can bear. `in`: behind the
+ * generation.
+ */
+static bool is_superseded(const struct message *m, struct ipc_in *in)
+{
+	ipc_get_u64(in); /* the next try */
+	return m->attempts == 0 || ipc_get_u32(in) != m->attempts;
+}
+
+/*
  * What still matters of a result segment goes forward, then nothing refers to it. A DEFER is superseded by the state that
  * is in memory. False: not all of it found a place, or could be read.
  */
@@ -176,8 +187,8 @@ static bool carry_forward(struct queued *q, const struct record *r)
 		return put(q, RECORD_DONE, s, r->payload);
 	if (m == NULL || m->seg != s)
 		return true;
-	if (r->type == RECORD_DEFER && m->attempts > 0)
-		return result_defer(q, m);
+	if (r->type == RECORD_DEFER)
+		return is_superseded(m, &in) ? true : result_defer(q, m);
 	if (r->type == RECORD_HOLD) /* also that it is held no more: an older segment may say that it is */
 		return result_hold(q, m);
 	return true;
