@@ -747,7 +747,7 @@ static void test_race(void **state)
 	took = now_us() - began;
 	check_int(r->status, RCPT_SENT);
 	check(took >= 250000 && took < 20000000); /* the address that does not answer has 30 seconds */
-	r = deliver(&m); /* over the same connection */
+	r = deliver(&m);			  /* over the same connection */
 	check_str(r->text, "250 again");
 	finish_with(&s);
 	m.host = "hole-only.test";
