@@ -5,6 +5,7 @@
  */
 #include "base/test.h"
 #include "log/record.h"
+#include "log/spool_impl.h"
 #include "log/spool_reader.h"
 #include "log/spool_writer.h"
 
@@ -173,6 +174,7 @@ static struct {
 	int pipe, fd[SEGMENTS];
 	unsigned lent, wanted, done, next;
 	struct spool_msg msg[MESSAGES];
+	bool slow; /* each flush seems to be one of a slow disk */
 } c;
 
 static const size_t sizes[] = { 10, 4000, 70000, 300, 65536, 5, 150000, 2000, 2000, 2000, 90000, 1, 40000, 60000 };
@@ -237,6 +239,8 @@ static void send_one(unsigned number)
 static void on_turn(uv_idle_t *idle)
 {
 	(void)idle;
+	if (c.slow)
+		c.w->flush_ns = 10 * QUICK_FLUSH_NS;
 	while (c.wanted > 0 && c.lent < SEGMENTS) {
 		c.wanted--;
 		lend();
@@ -248,8 +252,9 @@ static void on_turn(uv_idle_t *idle)
 		_exit(0);
 }
 
-static void run_child(const int *fd, int pipe, enum fault fault, unsigned at)
+static void run_child(const int *fd, int pipe, enum fault fault, unsigned at, bool slow)
 {
+	c.slow = slow;
 	memcpy(c.fd, fd, sizeof c.fd);
 	c.pipe = pipe;
 	uv_loop_init(&c.loop);
@@ -314,7 +319,7 @@ static void look(const int *fd, const struct segment_head *heads, bool *found)
 }
 
 /* Returns false when the fault came too late to happen at all. */
-static bool run_one(enum fault fault, unsigned at, unsigned *acknowledged)
+static bool run_one(enum fault fault, unsigned at, bool slow, unsigned *acknowledged)
 {
 	struct segment_head heads[SEGMENTS];
 	int fd[SEGMENTS], pipes[2], status = 0;
@@ -332,7 +337,7 @@ static bool run_one(enum fault fault, unsigned at, unsigned *acknowledged)
 	fflush(stdout);
 	pid = fork();
 	if (pid == 0)
-		run_child(fd, pipes[1], fault, at);
+		run_child(fd, pipes[1], fault, at, slow);
 	close(pipes[1]);
 	waitpid(pid, &status, 0);
 	look(fd, heads, found);
@@ -350,23 +355,37 @@ static bool run_one(enum fault fault, unsigned at, unsigned *acknowledged)
 	return fault <= POWER_CUT ? WEXITSTATUS(status) == 9 : at < 60;
 }
 
-static void test_every_call(void **state)
+static void each_call(bool slow)
 {
-	(void)state;
 	for (unsigned fault = 0; fault < FAULTS; fault++) {
 		unsigned at = 0, acknowledged = 0;
 
-		while (at < 200 && run_one((enum fault)fault, at, &acknowledged))
+		while (at < 200 && run_one((enum fault)fault, at, slow, &acknowledged))
 			at++;
 		print_message("%s: %u calls, %u messages acknowledged\n", fault_name[fault], at, acknowledged);
 		check(at > 15 && at < 200 && acknowledged > 50);
 	}
 }
 
+/* Flushed in the loop. */
+static void test_each_call_of_a_quick_disk(void **state)
+{
+	(void)state;
+	each_call(false);
+}
+
+/* Flushed by the thread. */
+static void test_each_call_of_a_slow_disk(void **state)
+{
+	(void)state;
+	each_call(true);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_every_call),
+		cmocka_unit_test(test_each_call_of_a_quick_disk),
+		cmocka_unit_test(test_each_call_of_a_slow_disk),
 	};
 
 	return test_run(tests);

@@ -208,14 +208,25 @@ static void wait_for_segment(struct spool_writer *w)
 	uv_timer_start(&w->no_segment, on_no_segment, WAIT_FOR_SEGMENT_MS, 0);
 }
 
+/*
+ * Flush here, without a thread? Its two wake-ups cost more than a flush of a fast disk, and what comes in meanwhile is
+ * the next batch. A disk that was slow the last time gets the thread, so that one slow flush holds the loop up, no more.
+ */
+static bool is_quick(const struct spool_writer *w, const struct flight *f)
+{
+	if (w->first != NULL || f->whole_file || f->n_also > 0)
+		return false;
+	return f->n == 1 || w->flush_ns < QUICK_FLUSH_NS;
+}
+
 static void take_off(struct spool_writer *w)
 {
 	struct flight *f = &w->flight;
 
 	uv_timer_stop(&w->no_segment);
 	f->seg->offset = f->at + f->octets.n;
-	if (f->n == 1 && w->first == NULL && !f->whole_file && f->n_also == 0) {
-		fly(&f->work); /* nobody else waits: a thread would only cost its wake-up */
+	if (is_quick(w, f)) {
+		fly(&f->work);
 		land(w);
 		return;
 	}
@@ -236,11 +247,11 @@ static void on_turning(uv_idle_t *idle)
 /* Is it worth to read on before the flush? */
 static bool goes_on_gathering(const struct spool_writer *w)
 {
-	uint64_t limit = w->flush_ns < GATHER_MAX_NS ? w->flush_ns : GATHER_MAX_NS;
+	uint64_t limit = w->flush_ns < GATHER_MIN_NS ? GATHER_MIN_NS : w->flush_ns;
 
 	if (w->flying || w->first == NULL || !w->stirred)
 		return false;
-	return !w->gathering || uv_hrtime() - w->since_ns < limit;
+	return !w->gathering || uv_hrtime() - w->since_ns < (limit < GATHER_MAX_NS ? limit : GATHER_MAX_NS);
 }
 
 void spool_end_turn(struct spool_writer *w)

@@ -19,7 +19,9 @@ enum {
 	ENVELOPE_MAX_OCTETS = 8 * 1024 * 1024,
 	SPARES = 1,
 	WAIT_FOR_SEGMENT_MS = 5000,
-	GATHER_MAX_NS = 2000000
+	GATHER_MIN_NS = 1000000, /* work that is at hand is done before the flush for as long … */
+	GATHER_MAX_NS = 2000000, /* … as the last one took, within these bounds */
+	QUICK_FLUSH_NS = 1000000
 };
 
 struct wseg {

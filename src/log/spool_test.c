@@ -305,6 +305,42 @@ static void test_gathering(void **state)
 	stop();
 }
 
+static void commit_two(struct spool_msg *m, unsigned first)
+{
+	for (unsigned i = first; i < first + 2; i++) {
+		check_int(spool_msg_begin(&m[i], t.w), 0);
+		add(&m[i], 1000, i);
+		commit(&m[i], i);
+	}
+}
+
+/* A slow disk is flushed by a thread, while the loop reads on; a quick one in the loop. */
+static void test_slow_disk(void **state)
+{
+	struct spool_msg m[6];
+	uint64_t skipped = 0;
+
+	(void)state;
+	begin(1024 * 1024);
+	memset(m, 0, sizeof m);
+	t.w->flush_ns = QUICK_FLUSH_NS;
+	commit_two(m, 0);
+	spool_flush(t.w);
+	check(t.w->flying);
+	check_int(t.n_result, 0);
+	commit_two(m, 2); /* they wait for the next */
+	spool_flush(t.w);
+	run_until(4);
+	check_int(t.flushes, 2);
+	t.w->flush_ns = QUICK_FLUSH_NS - 1;
+	commit_two(m, 4);
+	spool_flush(t.w);
+	check(!t.w->flying);
+	check_int(t.n_result, 6);
+	check_int(recover(false, &skipped), 6);
+	stop();
+}
+
 static void test_peer_lost(void **state)
 {
 	struct spool_msg m = { 0 }, n = { 0 }, late = { 0 };
@@ -507,6 +543,7 @@ int main(void)
 		cmocka_unit_test(test_sizes),
 		cmocka_unit_test(test_alone_and_together),
 		cmocka_unit_test(test_gathering),
+		cmocka_unit_test(test_slow_disk),
 		cmocka_unit_test(test_peer_lost),
 		cmocka_unit_test(test_write_fails),
 		cmocka_unit_test(test_damage),
