@@ -89,6 +89,18 @@ static void on_channel_closed(struct ipc *c)
 	free(container_of(c, struct channel, ipc));
 }
 
+/*
+ * How far a segment is committed. A notice says what those before it said as well, and each wakes queued: under load,
+ * one in NOTICE_MS stands for all of that time. The first after a pause leaves at once.
+ */
+enum { NOTICE_MS = 3 };
+static void on_pause_over(uv_timer_t *timer);
+static struct {
+	uv_timer_t pause; /* active: a notice left a moment ago */
+	uint64_t generation, offset;
+	bool waits;
+} notice;
+
 static void queued_lost(void)
 {
 	struct channel *lost = queued;
@@ -96,6 +108,7 @@ static void queued_lost(void)
 	if (lost == NULL)
 		return;
 	queued = NULL;
+	notice.waits = false; /* another one reads the segments themselves */
 	log_name(NULL);
 	ipc_close(&lost->ipc, on_channel_closed);
 	spool_writer_peer_lost(smtpd.writer);
@@ -125,14 +138,35 @@ static void on_want(struct spool_writer *w)
 	tell(MSG_SEG_WANT, &b);
 }
 
-static void on_committed_to(struct spool_writer *w, uint64_t generation, uint64_t offset)
+static void send_notice(void)
 {
 	struct buf b = IPC_BUF;
 
-	(void)w;
-	ipc_put_u64(&b, generation);
-	ipc_put_u64(&b, offset);
+	if (!notice.waits)
+		return;
+	notice.waits = false;
+	ipc_put_u64(&b, notice.generation);
+	ipc_put_u64(&b, notice.offset);
 	tell(MSG_SEG_COMMITTED, &b);
+	uv_timer_start(&notice.pause, on_pause_over, NOTICE_MS, 0);
+}
+
+static void on_pause_over(uv_timer_t *timer)
+{
+	(void)timer;
+	send_notice();
+}
+
+static void on_committed_to(struct spool_writer *w, uint64_t generation, uint64_t offset)
+{
+	(void)w;
+	if (notice.generation != generation)
+		send_notice();
+	notice.generation = generation;
+	notice.offset = offset;
+	notice.waits = true;
+	if (!uv_is_active((uv_handle_t *)&notice.pause))
+		send_notice();
 }
 
 static void on_segment_end(struct spool_writer *w, uint64_t generation, uint64_t offset, bool failed)
@@ -140,6 +174,7 @@ static void on_segment_end(struct spool_writer *w, uint64_t generation, uint64_t
 	struct buf b = IPC_BUF;
 
 	(void)w;
+	send_notice(); /* nothing behind the last one counts */
 	ipc_put_u64(&b, generation);
 	ipc_put_u64(&b, offset);
 	ipc_put_u8(&b, failed);
@@ -151,6 +186,8 @@ static const struct spool_writer_ops writer_ops = { on_want, on_committed_to, on
 void writer_open(void)
 {
 	smtpd.writer = spool_writer_new(smtpd.child.loop, &writer_ops);
+	uv_timer_init(smtpd.child.loop, &notice.pause);
+	uv_unref((uv_handle_t *)&notice.pause);
 }
 
 static void queued_open(int fd)
