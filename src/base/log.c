@@ -112,12 +112,25 @@ static void make_printable(char *text)
 	}
 }
 
+/* "Nov  3 15:04:05 ", made once a second. */
+static const char *timestamp(void)
+{
+	static time_t made;
+	static char text[32];
+	time_t now = time(NULL);
+	struct tm tm;
+
+	if (now != made)
+		strftime(text, sizeof text, "%b %e %H:%M:%S ", localtime_r(&now, &tm));
+	made = now;
+	return text;
+}
+
 static void say(int priority, const char *label, const char *fmt, va_list ap)
 {
-	char text[LINE_MAX_OCTETS], line[LINE_MAX_OCTETS + 256], when[32] = "";
+	char text[LINE_MAX_OCTETS], line[LINE_MAX_OCTETS + 256];
 	int saved = errno, n;
 
-	errno = saved; /* for %m */
 	vsnprintf(text, sizeof text, fmt, ap);
 	make_printable(text);
 	if (lg.to == LOG_TO_SYSLOG) {
@@ -129,15 +142,11 @@ static void say(int priority, const char *label, const char *fmt, va_list ap)
 		errno = saved;
 		return;
 	}
-	if (lg.to == LOG_TO_FD) {
-		time_t now = time(NULL);
-		struct tm tm;
-
-		strftime(when, sizeof when, "%b %e %H:%M:%S ", localtime_r(&now, &tm));
-		n = snprintf(line, sizeof line, "%s%s %s[%d]: %s%s\n", when, lg.host, lg.name, own_pid(), label, text);
-	} else {
+	if (lg.to == LOG_TO_FD)
+		n = snprintf(line, sizeof line, "%s%s %s[%d]: %s%s\n", timestamp(), lg.host, lg.name, own_pid(), label,
+			text);
+	else
 		n = snprintf(line, sizeof line, "%s[%d]: %s%s\n", lg.name, own_pid(), label, text);
-	}
 	if (n < 0)
 		return;
 	if ((size_t)n >= sizeof line) {
