@@ -127,7 +127,9 @@ struct str str_trim(struct str s)
 
 static bool in_set(char c, const char *set)
 {
-	return c != '\0' && strchr(set, c) != NULL;
+	while (*set && *set != c)
+		set++;
+	return *set;
 }
 
 bool str_field(struct str *rest, const char *seps, struct str *field)

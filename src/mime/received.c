@@ -6,6 +6,16 @@
 
 enum { FOREIGN_MAX = 320, FIELD_MAX = 8192 }; /* octets; the first keeps lines under 998 (RFC 5322 sec. 2.1.1) */
 
+/* Octets that s begins with and that are special nowhere. */
+static size_t plain_octets(struct str s)
+{
+	size_t n = 0;
+
+	while (n < s.n && (ascii_is_alnum(s.p[n]) || s.p[n] == '.' || s.p[n] == '-'))
+		n++;
+	return n;
+}
+
 /*
  * Add foreign text: nothing that could end the line, a comment or an angle bracket early. Octets that are neither
  * printable ASCII nor well-formed UTF-8, and those of `special`, become "?".
@@ -14,8 +24,14 @@ static void add_foreign(struct buf *out, struct str s, const char *special)
 {
 	s = str_sub(s, 0, FOREIGN_MAX);
 	while (s.n) {
-		size_t n = utf8_sequence(s);
+		size_t n = plain_octets(s);
 
+		if (n > 0) {
+			buf_add(out, s.p, n);
+			s = str_from(s, n);
+			continue;
+		}
+		n = utf8_sequence(s);
 		if (n > 1)
 			buf_add(out, s.p, n);
 		else if ((ascii_is_graph(s.p[0]) || s.p[0] == ' ') && !strchr(special, s.p[0]))

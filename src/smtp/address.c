@@ -9,7 +9,9 @@ enum { LOCAL_MAX = 64, DOMAIN_MAX = 255, LABEL_MAX = 63 }; /* octets: RFC 5321 s
 /* atext of RFC 5322 sec. 3.2.3, and UTF8-non-ascii (RFC 6531 sec. 3.3), whose well-formedness is checked before. */
 static bool is_atext(char c)
 {
-	return ascii_is_alnum(c) || (unsigned char)c > 127 || (c && strchr("!#$%&'*+-/=?^_`{|}~", c));
+	if (ascii_is_alnum(c) || (unsigned char)c > 127)
+		return true;
+	return c != '.' && c != '>' && c != '@' && c && strchr("!#$%&'*+-/=?^_`{|}~", c);
 }
 
 /* Octets of the Dot-string that s begins with; 0: there is none. */
