@@ -273,6 +273,8 @@ struct queued {
 	struct buf backlog; /* results that no segment was at hand for: u16 type, u64 generation, str payload each */
 	bool in_backlog, carrying;
 	uv_work_t results_flush;
+	uv_sem_t results_flush_over; /* posted by its thread */
+	bool results_flush_seen;     /* how it ended is known */
 	int results_flush_fd, results_flush_error;
 	uint64_t results_flush_generation;
 	struct create *creating;

@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
@@ -25,9 +26,13 @@ int fdatasync(int fd);
 ssize_t pwritev2(int fd, const struct iovec *iov, int n, off_t at, int flags);
 static int bad_fd = -1;
 
+static atomic_bool fail_once; /* as the kernel does: of several flushes, one is told */
+
 int fdatasync(int fd)
 {
 	errno = EIO;
+	if (atomic_exchange(&fail_once, false))
+		return -1;
 	return fd == bad_fd ? -1 : (int)syscall(SYS_fdatasync, fd);
 }
 
@@ -514,7 +519,9 @@ static void test_lost_header(void **state)
 /* A disk that fails under the results, when they are written or only then when they are flushed: they go elsewhere. */
 static void test_results_fail(void **state)
 {
-	for (int flush = 0; flush < 2; flush++) {
+	enum { WRITE, FLUSH, FLUSH_IN_BACKGROUND, WAYS };
+
+	for (int way = WRITE; way < WAYS; way++) {
 		struct queued *q = boot();
 		uint64_t done = accept_message(q, 1, 10), deferred = accept_message(q, 1, 10);
 		uint64_t more = accept_message(q, 1, 10);
@@ -530,9 +537,16 @@ static void test_results_fail(void **state)
 			uv_run(q->child.loop, UV_RUN_ONCE);
 		result_write(q);
 		finish(q, more);
-		if (flush)
+		if (way != WRITE)
 			result_write(q);
-		bad_fd = bad->fd;
+		if (way == FLUSH_IN_BACKGROUND) {
+			fail_once = true;
+			check_int(result_flush(q, false), 0);
+			while (fail_once)
+				usleep(100);
+		} else {
+			bad_fd = bad->fd;
+		}
 		check_int(result_flush(q, true), 0);
 		check(q->current != bad && bad->failed);
 		bad_fd = -1;

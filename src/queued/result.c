@@ -51,6 +51,19 @@ static bool has_room(const struct queued *q, size_t octets)
 	return q->current && q->current->head.size - q->current->known - q->results.n >= octets;
 }
 
+/*
+ * The flush in the background, if there is one, is over: its error. Of two flushes of one file only one is told of a failure:
+ * who flushes at once has to know how the other one ended.
+ */
+static int background_flush_end(struct queued *q)
+{
+	if (!q->flushing_results || q->results_flush_seen)
+		return 0;
+	uv_sem_wait(&q->results_flush_over);
+	q->results_flush_seen = true;
+	return q->results_flush_error;
+}
+
 static void flush_failed(struct queued *q, struct segment *s, int err)
 {
 	log_error("results: segment file %08x: flush: %s; they are written again elsewhere", s->number, strerror(-err));
@@ -67,18 +80,24 @@ static void flush_failed(struct queued *q, struct segment *s, int err)
 static int flush_current(struct queued *q)
 {
 	unsigned before = q->result_failures;
-	int err = 0;
+	struct segment *s;
+	int err;
 
 	result_write(q);
 	if (q->result_failures != before) /* it is in another segment now, or waits for one */
 		return -EIO;
-	if (q->current == NULL || (!q->results_dirty && !q->flushing_results)) /* that may be at it still */
+	err = background_flush_end(q);
+	s = err != 0 ? segment_find(q, q->results_flush_generation) : NULL;
+	if (s != NULL) {
+		flush_failed(q, s, err);
+		return err;
+	}
+	if (q->current == NULL || !q->results_dirty)
 		return 0;
 	q->results_dirty = false;
-	if (fdatasync(q->current->fd) != 0) {
-		err = -errno;
+	err = fdatasync(q->current->fd) == 0 ? 0 : -errno;
+	if (err != 0)
 		flush_failed(q, q->current, err);
-	}
 	return err;
 }
 
@@ -307,18 +326,21 @@ static void flush_results(uv_work_t *work)
 	struct queued *q = container_of(work, struct queued, results_flush);
 
 	q->results_flush_error = fdatasync(q->results_flush_fd) == 0 ? 0 : -errno;
+	uv_sem_post(&q->results_flush_over);
 }
 
 static void on_results_flushed(uv_work_t *work, int status)
 {
 	struct queued *q = container_of(work, struct queued, results_flush);
-	struct segment *s = segment_find(q, q->results_flush_generation);
+	int err = background_flush_end(q);
+	struct segment *s = err != 0 ? segment_find(q, q->results_flush_generation) : NULL;
 
 	(void)status;
 	close(q->results_flush_fd);
+	uv_sem_destroy(&q->results_flush_over);
 	q->flushing_results = false;
-	if (q->results_flush_error != 0 && s)
-		flush_failed(q, s, q->results_flush_error); /* the next flush sees to the rest */
+	if (s != NULL)
+		flush_failed(q, s, err); /* the next flush sees to the rest */
 }
 
 void result_go_on(struct queued *q)
@@ -345,6 +367,9 @@ int result_flush(struct queued *q, bool now)
 	if (q->results_flush_fd < 0)
 		return -errno;
 	q->flushing_results = true;
+	q->results_flush_seen = false;
+	if (uv_sem_init(&q->results_flush_over, 0) != 0)
+		panic("uv_sem_init");
 	if (uv_queue_work(q->child.loop, &q->results_flush, flush_results, on_results_flushed) != 0)
 		panic("uv_queue_work");
 	return err;
