@@ -1,5 +1,6 @@
 #include "base/counts.h"
 #include "base/arena.h"
+#include "base/counts_own.h"
 #include "base/log.h"
 
 #include <errno.h>
@@ -10,32 +11,13 @@
 #include <unistd.h>
 
 enum {
-	SLOTS = 1 << 15, /* of one table: 3 MiB, of which only the pages that are used take memory */
-	NEAR = 64	 /* a client stands in one of so many slots from its place on */
+	SLOTS = COUNTS_SLOTS,
+	NEAR = 64 /* a client stands in one of so many slots from its place on */
 };
 
-struct head {
-	_Alignas(4096) _Atomic uint32_t n_tables; /* those from here on were never used */
-	_Atomic uint32_t lease[COUNTS_TABLES];	  /* a new number for each process that has the table */
-};
-
-struct memory {
-	struct head head;
-	struct count_slot table[COUNTS_TABLES][SLOTS];
-};
-
-struct counts {
-	struct memory *shared;	/* NULL: none */
-	struct count_slot *own; /* NULL in the parent */
-	uint32_t lease;
-	bool is_private;	    /* `own` is not in `shared` */
-	bool leased[COUNTS_TABLES]; /* the parent's: it believes nothing that stands in the memory */
-	uint32_t last_lease;
-};
-
-static struct memory *map(int fd)
+static struct counts_memory *map(int fd)
 {
-	void *p = mmap(NULL, sizeof(struct memory), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, 0);
+	void *p = mmap(NULL, sizeof(struct counts_memory), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, 0);
 
 	return p == MAP_FAILED ? NULL : p;
 }
@@ -46,7 +28,7 @@ struct counts *counts_new(int *fd)
 
 	*fd = memfd_create("counts", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	/* Sealed: one that shrinks it would kill all who read it. */
-	if (*fd >= 0 && ftruncate(*fd, sizeof(struct memory)) == 0 &&
+	if (*fd >= 0 && ftruncate(*fd, sizeof(struct counts_memory)) == 0 &&
 		fcntl(*fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) == 0)
 		c->shared = map(*fd);
 	if (c->shared)
@@ -81,6 +63,15 @@ void counts_end_lease(struct counts *c, unsigned table)
 	atomic_store(&c->shared->head.lease[table], ++c->last_lease);
 }
 
+static void *own_memory(size_t octets)
+{
+	void *p = mmap(NULL, octets, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (p == MAP_FAILED)
+		fatal("no memory for the counts of clients: %s", strerror(errno));
+	return p;
+}
+
 struct counts *counts_open(int fd, unsigned table)
 {
 	struct counts *c = xcalloc(1, sizeof *c);
@@ -90,12 +81,12 @@ struct counts *counts_open(int fd, unsigned table)
 		close(fd);
 	if (c->shared && table < COUNTS_TABLES) {
 		c->own = c->shared->table[table];
+		c->own_window = c->shared->window[table];
 		c->lease = atomic_load(&c->shared->head.lease[table]);
 		return c;
 	}
-	c->own = mmap(NULL, sizeof c->shared->table[0], PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (c->own == MAP_FAILED)
-		fatal("no memory for the counts of clients: %s", strerror(errno));
+	c->own = own_memory(sizeof c->shared->table[0]);
+	c->own_window = own_memory(sizeof c->shared->window[0]);
 	c->is_private = true;
 	return c;
 }
@@ -104,8 +95,10 @@ void counts_free(struct counts **c)
 {
 	if (*c == NULL)
 		return;
-	if ((*c)->is_private)
+	if ((*c)->is_private) {
 		munmap((*c)->own, sizeof(*c)->shared->table[0]);
+		munmap((*c)->own_window, sizeof(*c)->shared->window[0]);
+	}
 	if ((*c)->shared)
 		munmap((*c)->shared, sizeof *(*c)->shared);
 	free(*c);
@@ -123,7 +116,7 @@ static bool is_past(uint64_t end_ms, uint64_t now_ms)
 	return end_ms <= now_ms;
 }
 
-static const struct count_slot *find(struct count_slot *table, uint64_t key)
+const struct count_slot *counts_find(struct count_slot *table, uint64_t key)
 {
 	for (unsigned i = 0; i < NEAR; i++) {
 		const struct count_slot *s = place(table, key, i);
@@ -171,7 +164,7 @@ static struct count_slot *least_needed(const struct counts *c, uint64_t key)
 
 struct count_slot *counts_of(struct counts *c, uint64_t key, uint64_t now_ms)
 {
-	struct count_slot *s = (struct count_slot *)(uintptr_t)find(c->own, key);
+	struct count_slot *s = (struct count_slot *)(uintptr_t)counts_find(c->own, key);
 
 	if (s && s->lease != c->lease) { /* a process before us wrote it: its events count on */
 		s->open = 0;
@@ -206,13 +199,13 @@ static void add_up(const struct count_slot *s, uint32_t lease, uint64_t now_ms, 
 void counts_sum(const struct counts *c, uint64_t key, uint64_t now_ms, uint64_t unit_ms, struct count_sum *sum)
 {
 	uint32_t n = c->shared ? atomic_load(&c->shared->head.n_tables) : 0;
-	const struct count_slot *s = c->is_private ? find(c->own, key) : NULL;
+	const struct count_slot *s = c->is_private ? counts_find(c->own, key) : NULL;
 
 	memset(sum, 0, sizeof *sum);
 	if (s)
 		add_up(s, c->lease, now_ms, unit_ms, sum);
 	for (uint32_t t = 0; t < n && t < COUNTS_TABLES; t++) {
-		s = find(c->shared->table[t], key);
+		s = counts_find(c->shared->table[t], key);
 		if (s)
 			add_up(s, c->shared->head.lease[t], now_ms, unit_ms, sum);
 	}
