@@ -23,6 +23,22 @@ static const struct param rows[] = {
 	P_INT("smtpd_session_domain_limit", "0", 0, 1000000, ACTS,
 		"Different domains of recipients that a session may have; 0 means no limit"),
 	P_INT("smtpd_session_message_limit", "0", 0, 0, ACTS, "Messages that a session may send; 0 means no limit"),
+	P_LIST("smtpd_sasl_limit_exceptions", "", ACTS,
+		"Users without these limits: their names, and @domain for all of a domain"),
+	P_LIST("smtpd_sasl_limit_maps", "", ACTS,
+		"Tables of users with limits of their own, by name and by @domain: messages=N recipients=N sessions=N, "
+		"or "
+		"unlimited"),
+	P_INT("smtpd_sasl_message_rate_limit", "0", 0, 0, ACTS,
+		"MAIL commands of one user who is logged in, in smtpd_sasl_rate_time_unit, wherever it comes from; 0 "
+		"means no "
+		"limit"),
+	P_TIME("smtpd_sasl_rate_time_unit", "1h", 's', 1, 0, ACTS,
+		"The time, up to now, of which messages and recipients of a user count; one for all services"),
+	P_INT("smtpd_sasl_recipient_rate_limit", "0", 0, 0, ACTS,
+		"RCPT commands of one user who is logged in, in smtpd_sasl_rate_time_unit; 0 means no limit"),
+	P_INT("smtpd_sasl_session_limit", "0", 0, 0, ACTS,
+		"Sessions in which one user is logged in at a time; 0 means no limit"),
 	P_TIME("smtpd_future_release_limit", "30d", 's', 0, 999999999, ACTS,
 		"How far in the future a client may ask for its mail to be sent (FUTURERELEASE); 0 turns that off"),
 	P_LIST("smtpd_no_soliciting_keywords", "", ACTS,

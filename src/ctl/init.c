@@ -170,7 +170,10 @@ static void main_cf(const struct plan *p, struct buf *b)
 	buf_addf(b,
 		"# Who may send to domains that are not ours.\n"
 		"smtpd_relay_restrictions = permit_mynetworks, permit_sasl_authenticated, reject_unauth_destination\n\n"
-		"smtpd_sasl_type = dovecot\nsmtpd_sasl_path = private/auth\nsmtpd_sasl_auth_enable = yes\n\n"
+		"smtpd_sasl_type = dovecot\nsmtpd_sasl_path = private/auth\nsmtpd_sasl_auth_enable = yes\n"
+		"# What a user may send in an hour: an account whose password was stolen stops by itself. See "
+		"smtpd(8).\n"
+		"#smtpd_sasl_message_rate_limit = 500\n#smtpd_sasl_recipient_rate_limit = 2000\n\n"
 		"# Self-signed: put the files of a real certificate here.\n"
 		"smtpd_tls_cert_file = %s/tls/cert.pem\nsmtpd_tls_key_file = %s/tls/key.pem\n"
 		"smtpd_tls_security_level = may\nsmtpd_tls_auth_only = yes\nsmtpd_tls_received_header = "

@@ -86,6 +86,7 @@ void auth_drop(struct session *s)
 
 void auth_forget(struct session *s)
 {
+	user_leave(s);
 	free(s->sasl_username);
 	free(s->sasl_method);
 	s->sasl_username = s->sasl_method = NULL;
@@ -141,6 +142,12 @@ static bool look_at(struct exchange *x, struct str base64)
 	return good;
 }
 
+static enum outcome welcome(struct session *s)
+{
+	reply(s, REPLY_AUTH_OK);
+	return R_DONE;
+}
+
 static enum outcome logged_in(struct session *s)
 {
 	struct exchange *x = s->exchange;
@@ -152,8 +159,7 @@ static enum outcome logged_in(struct session *s)
 	}
 	s->sasl_username = xstrndup(x->user);
 	s->sasl_method = xstrndup(x->request.mech);
-	reply(s, REPLY_AUTH_OK);
-	return R_DONE;
+	return user_enter(s, welcome);
 }
 
 static void refuse(struct session *s)

@@ -108,6 +108,8 @@ enum outcome do_mail(struct session *s, struct str arg)
 		return R_DONE;
 	}
 	client_count(s, EVENT_MAIL);
+	if (!user_may(s, USER_MAIL))
+		return R_DONE;
 	transaction_begin(s, path.path);
 	if (!read_params(s, path.params) || !read_sender(s, s->tx->sender) || !intake_is_open(s)) {
 		transaction_end(s);

@@ -195,7 +195,7 @@ static bool is_within_rates(struct session *s)
 		replyf(s, 450, "4.7.1", "Error: too many unknown recipients from %s", s->addr);
 	else {
 		client_count(s, EVENT_RCPT);
-		return true;
+		return user_may(s, USER_RCPT);
 	}
 	return false;
 }

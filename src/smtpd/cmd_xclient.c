@@ -108,6 +108,12 @@ static void forget_client(struct session *s)
 	forward_drop(s);
 }
 
+static enum outcome greet_again(struct session *s)
+{
+	reply_greeting(s);
+	return R_DONE;
+}
+
 enum outcome do_xclient(struct session *s, struct str arg)
 {
 	struct arena *mem = arena_new(512);
@@ -130,8 +136,7 @@ enum outcome do_xclient(struct session *s, struct str arg)
 		arena_free(&mem);
 		if (!session_enter_again(s, is_given(&a, ATTR_NAME) || a.addr.any.sa_family == AF_UNSPEC))
 			return R_CLOSE;
-		reply_greeting(s);
-		return R_DONE;
+		return is_given(&a, ATTR_LOGIN) && s->sasl_username ? user_enter(s, greet_again) : greet_again(s);
 	}
 	arena_free(&mem);
 	return R_DONE;

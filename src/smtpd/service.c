@@ -98,6 +98,7 @@ static void read_sasl(struct service *s)
 	s->sasl_broken_clients = conf_bool(s->view, "broken_sasl_auth_clients");
 	s->sasl_header = conf_bool(s->view, "smtpd_sasl_authenticated_header");
 	s->sasl_service = conf_str(s->view, "smtpd_sasl_service");
+	user_limits_read(s);
 	s->sasl_exceptions = match_list_new(str_c(conf_str(s->view, "smtpd_sasl_exceptions_networks")));
 	read_security_options(conf_str(s->view, "smtpd_sasl_security_options"), &s->mech_refused, &s->mech_required);
 	read_security_options(

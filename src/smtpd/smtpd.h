@@ -9,7 +9,7 @@
 #define SMTPD_SMTPD_H
 
 #include "auth/auth_client.h"
-#include "base/counts.h"
+#include "base/window.h"
 #include "base/log.h"
 #include "child/child.h"
 #include "child/users.h"
@@ -84,6 +84,9 @@ enum client_event {
 	EVENT_COUNT
 };
 
+/* What is counted of a user who is logged in. */
+enum user_matter { USER_MAIL, USER_RCPT, USER_SESSION, USER_MATTERS };
+
 /* The parameters of one smtpd row of master.cf, read once. */
 struct service {
 	const struct conf_service *row;
@@ -106,6 +109,9 @@ struct service {
 	unsigned rate_limit[EVENT_COUNT];     /* 0: no limit */
 	unsigned v4_prefix, v6_prefix;	      /* bits that make one client */
 	uint64_t rate_unit_ms;
+	unsigned user_limit[USER_MATTERS]; /* 0: no limit */
+	const char *user_limit_maps, *user_limit_exceptions, *user_unit;
+	uint64_t user_unit_ms;
 	unsigned message_limit, domain_limit; /* of a session: smtpd_session_…; 0: none */
 	bool request_deadline;		      /* timeout_ms is for a whole command, not for a read */
 	size_t header_limit;		      /* octets of a header field */
@@ -179,7 +185,12 @@ struct session {
 	struct exchange *exchange;    /* AUTH */
 	uint64_t client_key;	      /* what is counted of it: limit.c */
 	struct count_slot *client;    /* NULL: not counted */
-	struct transaction *tx;	      /* between MAIL and its end; made and destroyed in transaction.c only */
+	uint64_t user_key;	      /* what is counted of the user who is logged in: user_limit.c */
+	struct count_slot *user;      /* NULL: not counted */
+	time_t login_time;	      /* of that user */
+	enum outcome (*after_login)(struct session *s);
+	unsigned user_limit[USER_MATTERS];
+	struct transaction *tx; /* between MAIL and its end; made and destroyed in transaction.c only */
 	union {
 		struct sockaddr any;
 		struct sockaddr_in v4;
@@ -314,6 +325,17 @@ bool client_is_exempt(const struct session *s);
 /* It waited for a greeting; has it done so lately? */
 void client_waited(struct session *s);
 bool client_has_waited(const struct session *s);
+
+/* user_limit.c */
+void user_limits_read(struct service *s);
+/*
+ * The user of s->sasl_username is logged in; `then` goes on. Where that is one login too many, or its limits cannot be looked
+ * up, that is answered, and nobody is logged in.
+ */
+enum outcome user_enter(struct session *s, enum outcome (*then)(struct session *s));
+void user_leave(struct session *s);
+/* The user, if one is logged in, does that once more; false: over the limit, which is answered. */
+bool user_may(struct session *s, enum user_matter m);
 
 /* greet.c */
 /* True: the session waits for greet_on_timer() before it is greeted. */
