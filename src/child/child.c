@@ -13,7 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { MASTER_FD = 3 };
+enum { MASTER_FD = 3, ROWS_MAX = 128 * 1024 /* of one message */ };
 
 static struct child *the_child; /* signal and loop handles have no other way to it; a process has one */
 
@@ -135,10 +135,50 @@ static int on_status(struct ipc *ipc, struct ipc_in *in, int *fds, unsigned n_fd
 	return 0;
 }
 
+static void send_rows(struct child *c, bool is_last)
+{
+	struct buf out = IPC_BUF;
+
+	ipc_put_u32(&out, c->rows_request);
+	ipc_put_u8(&out, is_last);
+	ipc_put_str(&out, buf_str(&c->rows));
+	ipc_send(&c->master, MSG_WHO_ANSWER, buf_str(&out), NULL, 0);
+	buf_free(&out);
+	buf_free(&c->rows);
+}
+
+void child_tell_row(struct child *c, struct str json)
+{
+	if (json.n > ROWS_MAX / 2)
+		return;
+	if (c->rows.n + json.n + 1 > ROWS_MAX)
+		send_rows(c, false);
+	buf_addf(&c->rows, "%s", c->rows.n ? "," : "");
+	buf_add_str(&c->rows, json);
+}
+
+static int on_who(struct ipc *ipc, struct ipc_in *in, int *fds, unsigned n_fds)
+{
+	struct child *c = container_of(ipc, struct child, master);
+	uint32_t request = ipc_get_u32(in);
+
+	(void)fds;
+	(void)n_fds;
+	if (!ipc_get_end(in))
+		return -1;
+	c->rows = BUF_INIT(ROWS_MAX);
+	c->rows_request = request;
+	if (c->on_who)
+		c->on_who(c);
+	send_rows(c, true);
+	return 0;
+}
+
 static const struct ipc_rule from_master[] = {
 	{ MSG_PEER, 1, on_peer },
 	{ MSG_STOP, 0, on_stop },
 	{ MSG_STATUS, 0, on_status },
+	{ MSG_WHO, 0, on_who },
 };
 
 static void on_master_end(struct ipc *ipc, enum ipc_end how)

@@ -35,6 +35,8 @@ struct child {
 	void (*on_stop)(struct child *c, enum stop_how how);
 	/* Members of a JSON object without the braces ("\"sessions\":3"), for `gatepost status`. May be NULL. */
 	void (*on_status)(struct child *c, struct buf *json);
+	/* For `gatepost auth who`: child_tell_row() for each whom it knows. NULL: nobody. */
+	void (*on_who)(struct child *c);
 
 	/* filled in by child_begin() */
 	uv_loop_t *loop;
@@ -53,6 +55,8 @@ struct child {
 
 	/* its own */
 	struct ipc master;
+	struct buf rows; /* of an answer under way, to the request of that number */
+	uint32_t rows_request;
 	uv_check_t flush_log;
 	uv_signal_t sigterm;
 };
@@ -65,6 +69,8 @@ void child_ready(struct child *c, const char *jail);
 int child_run(struct child *c);
 /* Leave child_run() with code 0. */
 void child_exit(struct child *c);
+/* From on_who(): one JSON object, of at most 64 KiB. Its member "kind" says what it is about. */
+void child_tell_row(struct child *c, struct str json);
 /* A peer broke its permit table: log it, and let master kill it. */
 void child_violation(struct child *c, enum role role, unsigned index, const char *why);
 

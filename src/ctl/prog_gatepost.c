@@ -4,6 +4,7 @@
 #include "ctl/gatepost.h"
 #include "ctl/queue.h"
 #include "ctl/user.h"
+#include "ctl/who.h"
 
 #include <getopt.h>
 #include <stdio.h>
@@ -22,6 +23,7 @@ static const char usage[] =
 	"  gatepost [-c DIR/etc] user add NAME [--name 'User1']     password on standard input\n"
 	"  gatepost [-c DIR/etc] user passwd NAME | del NAME | list\n"
 	"  gatepost [-c DIR/etc] auth test NAME                     password on standard input\n"
+	"  gatepost [-c DIR/etc] auth who [--json]                  who is logged in, and from where\n"
 	"  gatepost pw [-l] [-s SCHEME] [-r ROUNDS] [-u USER] [-p PASSWORD] [-V] [-t HASH]   as doveadm pw\n"
 	"  gatepost [-c DIR/etc] queue top [--once | --json]         what goes where, and why things wait\n"
 	"  gatepost [-c DIR/etc] queue fsck [--repair] [--json]     read the whole log, say what is damaged\n"
@@ -76,6 +78,8 @@ static int dispatch(const char *dir, int argc, char **argv)
 		return ctl_check(dir);
 	if (strcmp(word, "user") == 0 && argc > 1)
 		return with_conf(dir, user_command, argc - 1, argv + 1);
+	if (strcmp(word, "auth") == 0 && argc > 1 && strcmp(argv[1], "who") == 0)
+		return with_conf(dir, ctl_who, argc - 1, argv + 1);
 	if (strcmp(word, "auth") == 0 && argc > 1)
 		return with_conf(dir, ctl_auth, argc - 1, argv + 1);
 	if (strcmp(word, "pw") == 0)
@@ -83,7 +87,8 @@ static int dispatch(const char *dir, int argc, char **argv)
 	if (strcmp(word, "queue") == 0)
 		return with_conf(dir, ctl_queue, argc - 1, argv + 1);
 	if (strcmp(word, "user") == 0 || strcmp(word, "auth") == 0)
-		return wrong_usage("which? `user add`, `user del`, `user passwd`, `user list`, `auth test`");
+		return wrong_usage(
+			"which? `user add`, `user del`, `user passwd`, `user list`, `auth test`, `auth who`");
 	if (strcmp(word, "version") == 0) {
 		puts("gatepost " GATEPOST_VERSION);
 		return 0;

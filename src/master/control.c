@@ -11,10 +11,16 @@
 #include <unistd.h>
 
 /*
- * One request a connection, a word: "status", "reload", "stop". The answer is text (for status a JSON object), then the
- * end. Who may ask is decided by the peer's uid, which the kernel tells: root, and the account that runs the instance.
+ * One request a connection, a word: "status", "who", "reload", "stop". The answer is text (for the first two a JSON object),
+ * then the end. Who may ask is decided by the peer's uid, which the kernel tells: root, and the account that runs the instance.
  */
-enum { STATUS_WAIT_MS = 2000, MAX_CLIENTS = 16 };
+enum {
+	STATUS_WAIT_MS = 2000,
+	SEND_WAIT_MS = 10000,
+	MAX_CLIENTS = 16,
+	ANSWER_MAX = 32 * 1024 * 1024,
+	ANSWER_END = 64 /* room that is left for the end of the object */
+};
 
 struct client {
 	struct client *next;
@@ -25,7 +31,9 @@ struct client {
 	uint32_t request;
 	unsigned waiting; /* answers that are still to come */
 	bool collecting;
+	bool is_cut; /* there was more than an answer may have */
 	struct buf json;
+	size_t sent;
 	unsigned open_handles;
 };
 
@@ -79,18 +87,58 @@ static void client_end(struct client *c)
 	uv_close((uv_handle_t *)&c->timer, on_timer_closed);
 }
 
-static void client_answer(struct client *c, struct str text)
+static void on_send_timeout(uv_timer_t *timer)
 {
-	/* A peer that does not read its answer does not get it: the socket's buffer is the bound. */
-	if (send(c->fd, text.p, text.n, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
-		log_warn("control: an answer could not be sent: %s", strerror(errno));
+	log_warn("control: an answer was not read");
+	client_end(container_of(timer, struct client, timer));
+}
+
+static void on_writable(uv_poll_t *poll, int status, int events);
+
+/* What stands in c->json, as fast as it is read. */
+static void client_send(struct client *c)
+{
+	ssize_t n;
+
+	c->collecting = false;
+	while (c->sent < c->json.n) {
+		n = send(c->fd, c->json.p + c->sent, c->json.n - c->sent, MSG_NOSIGNAL | MSG_DONTWAIT);
+		if (n < 0 && errno == EAGAIN) {
+			uv_timer_start(&c->timer, on_send_timeout, SEND_WAIT_MS, 0);
+			uv_poll_start(&c->poll, UV_WRITABLE, on_writable);
+			return;
+		}
+		if (n < 0) {
+			log_warn("control: an answer could not be sent: %s", strerror(errno));
+			break;
+		}
+		c->sent += (size_t)n;
+	}
 	client_end(c);
 }
 
+static void on_writable(uv_poll_t *poll, int status, int events)
+{
+	struct client *c = container_of(poll, struct client, poll);
+
+	(void)events;
+	if (status < 0)
+		client_end(c);
+	else
+		client_send(c);
+}
+
+static void client_answer(struct client *c, struct str text)
+{
+	buf_add_str(&c->json, text);
+	client_send(c);
+}
+
+/* The last member is an array. Who has not answered by now is not in it. */
 static void finish_status(struct client *c)
 {
-	buf_add_c(&c->json, "]}\n");
-	client_answer(c, buf_str(&c->json));
+	buf_addf(&c->json, "],\"unanswered\":%u,\"cut\":%s}\n", c->waiting, c->is_cut ? "true" : "false");
+	client_send(c);
 }
 
 static void on_status_timeout(uv_timer_t *timer)
@@ -98,10 +146,26 @@ static void on_status_timeout(uv_timer_t *timer)
 	finish_status(container_of(timer, struct client, timer));
 }
 
+/* Ask every process; on_status_timeout() waits no longer for those that are busy. */
+static void ask_all(struct client *c, uint16_t type)
+{
+	struct buf out = IPC_BUF;
+
+	ipc_put_u32(&out, c->request);
+	for (struct proc *p = c->control->master->procs; p; p = p->next)
+		if (!p->exited && p->channel_open && ipc_send(&p->channel, type, buf_str(&out), NULL, 0) == 0) {
+			p->first_asked = p->first_asked ? p->first_asked : c->request;
+			c->waiting++;
+		}
+	buf_free(&out);
+	uv_timer_start(&c->timer, on_status_timeout, STATUS_WAIT_MS, 0);
+	if (c->waiting == 0)
+		finish_status(c);
+}
+
 static void begin_status(struct client *c)
 {
 	struct master *m = c->control->master;
-	struct buf out = IPC_BUF;
 
 	c->request = ++c->control->last_request;
 	c->collecting = true;
@@ -117,18 +181,36 @@ static void begin_status(struct client *c)
 		buf_addf(&c->json, "%s{\"service\":\"%s\",\"address\":\"%s\"}", i ? "," : "",
 			m->setup.listeners.address[i].service, m->setup.listeners.address[i].address);
 	buf_add_c(&c->json, "],\"processes\":[");
-	ipc_put_u32(&out, c->request);
-	for (struct proc *p = m->procs; p; p = p->next)
-		if (!p->exited && p->channel_open && ipc_send(&p->channel, MSG_STATUS, buf_str(&out), NULL, 0) == 0)
-			c->waiting++;
-	buf_free(&out);
-	uv_timer_start(&c->timer, on_status_timeout, STATUS_WAIT_MS, 0);
-	if (c->waiting == 0)
-		finish_status(c);
+	ask_all(c, MSG_STATUS);
+}
+
+static void begin_who(struct client *c)
+{
+	c->request = ++c->control->last_request;
+	c->collecting = true;
+	buf_add_c(&c->json, "{\"rows\":[");
+	ask_all(c, MSG_WHO);
+}
+
+void control_who_answer(struct control *control, struct proc *p, uint32_t request, struct str rows, bool is_last)
+{
+	p->last_answered = is_last ? request : p->last_answered;
+	for (struct client *c = control->clients; c; c = c->next) {
+		if (!c->collecting || c->request != request)
+			continue;
+		if (c->json.n + rows.n + ANSWER_END > ANSWER_MAX)
+			c->is_cut = true;
+		else if (rows.n)
+			buf_addf(&c->json, "%s%.*s", c->json.p[c->json.n - 1] == '[' ? "" : ",", STR_ARG(rows));
+		if (is_last && --c->waiting == 0)
+			finish_status(c);
+		return;
+	}
 }
 
 void control_status_answer(struct control *control, struct proc *p, uint32_t request, struct str json)
 {
+	p->last_answered = request;
 	for (struct client *c = control->clients; c; c = c->next) {
 		if (!c->collecting || c->request != request)
 			continue;
@@ -145,11 +227,16 @@ void control_status_answer(struct control *control, struct proc *p, uint32_t req
 	}
 }
 
+/* It is asked each request from its first one on, and answers in their order. */
+static bool owes_answer(const struct proc *p, uint32_t request)
+{
+	return p->first_asked && p->first_asked <= request && p->last_answered < request;
+}
+
 void control_proc_gone(struct control *control, const struct proc *p)
 {
-	(void)p;
 	for (struct client *c = control->clients; c; c = c->next)
-		if (c->collecting && c->waiting > 0 && --c->waiting == 0)
+		if (c->collecting && owes_answer(p, c->request) && --c->waiting == 0)
 			finish_status(c);
 }
 
@@ -160,6 +247,8 @@ static void run_request(struct client *c, struct str word)
 
 	if (str_eq(word, STR("status"))) {
 		begin_status(c);
+	} else if (str_eq(word, STR("who"))) {
+		begin_who(c);
 	} else if (str_eq(word, STR("stop"))) {
 		client_answer(c, STR("stopping\n"));
 		master_stop(m);
@@ -224,7 +313,7 @@ static void on_connection(uv_poll_t *poll, int status, int events)
 	c = xcalloc(1, sizeof *c);
 	c->control = control;
 	c->fd = fd;
-	c->json = BUF_INIT(1024 * 1024);
+	c->json = BUF_INIT(ANSWER_MAX);
 	c->open_handles = 2;
 	c->next = control->clients;
 	control->clients = c;

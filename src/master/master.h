@@ -53,7 +53,8 @@ struct proc { /* one child */
 	bool channel_open, exited, ready;
 	bool leaving, told; /* a successor takes its place; it knows */
 	char jail[256];
-	unsigned counts_table; /* of an smtpd */
+	unsigned counts_table;		     /* of an smtpd */
+	uint32_t first_asked, last_answered; /* requests of control.c; 0: none */
 };
 
 /* Files of certificates, keys and tables of them, and what they were when they were last read. */
@@ -141,10 +142,11 @@ void certs_free(struct certs *c);
 /* Look at the files of m->certs again and again. */
 void certs_watch(struct master *m);
 
-/* control.c: the socket of `gatepost status | stop | reload`. */
+/* control.c: the socket of `gatepost status | auth who | stop | reload`. */
 struct control *control_open(struct master *m, const char *path);
 void control_close(struct control **c);
 void control_status_answer(struct control *c, struct proc *p, uint32_t request, struct str json);
+void control_who_answer(struct control *c, struct proc *p, uint32_t request, struct str rows, bool is_last);
 /* A process has ended: what it still owed an answer is answered without it. */
 void control_proc_gone(struct control *c, const struct proc *p);
 

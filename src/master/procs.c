@@ -176,6 +176,21 @@ static int on_status_answer(struct ipc *channel, struct ipc_in *in, int *fds, un
 	return 0;
 }
 
+static int on_who_answer(struct ipc *channel, struct ipc_in *in, int *fds, unsigned n_fds)
+{
+	struct proc *p = container_of(channel, struct proc, channel);
+	uint32_t request = ipc_get_u32(in);
+	bool is_last = ipc_get_u8(in) != 0;
+	struct str rows = ipc_get_str(in);
+
+	(void)fds;
+	(void)n_fds;
+	if (!ipc_get_end(in))
+		return -1;
+	control_who_answer(p->master->control, p, request, rows, is_last);
+	return 0;
+}
+
 static int on_violation(struct ipc *channel, struct ipc_in *in, int *fds, unsigned n_fds)
 {
 	struct proc *p = container_of(channel, struct proc, channel);
@@ -196,6 +211,7 @@ static int on_violation(struct ipc *channel, struct ipc_in *in, int *fds, unsign
 static const struct ipc_rule from_child[] = {
 	{ MSG_READY, 0, on_ready },
 	{ MSG_STATUS_ANSWER, 0, on_status_answer },
+	{ MSG_WHO_ANSWER, 0, on_who_answer },
 	{ MSG_VIOLATION, 0, on_violation },
 };
 

@@ -14,9 +14,11 @@ enum master_msg {
 	MSG_PEER = 2,	/* u8 role, u32 index; 1 fd: channel to that process */
 	MSG_STOP = 3,	/* u8 enum stop_how (msg/roles.h) */
 	MSG_STATUS = 4, /* u32 request: answer with MSG_STATUS_ANSWER */
+	MSG_WHO = 5,	/* u32 request: answer with MSG_WHO_ANSWER, one or more */
 	/* child -> master */
 	MSG_READY = 16,		/* str: jail in force. In the jail, serving */
 	MSG_STATUS_ANSWER = 17, /* u32 request, str JSON object */
+	MSG_WHO_ANSWER = 19,	/* u32 request, u8 it is the last one, str JSON objects with commas between them */
 	MSG_VIOLATION = 18	/* u8 role, u32 index, str why: that peer asked for what it may not; master kills it */
 };
 

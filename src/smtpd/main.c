@@ -56,8 +56,9 @@ int main(void)
 {
 	const char *jail;
 
-	smtpd.child =
-		(struct child){ .role = ROLE_SMTPD, .on_peer = peer_open, .on_stop = on_stop, .on_status = on_status };
+	smtpd.child = (struct child){
+		.role = ROLE_SMTPD, .on_peer = peer_open, .on_stop = on_stop, .on_status = on_status, .on_who = who_tell
+	};
 	tls_memory_init();
 	mallopt(M_ARENA_MAX,
 		1); /* one of another thread would look into /proc when it shrinks: the jail refuses that */

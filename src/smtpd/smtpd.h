@@ -187,7 +187,7 @@ struct session {
 	struct count_slot *client;    /* NULL: not counted */
 	uint64_t user_key;	      /* what is counted of the user who is logged in: user_limit.c */
 	struct count_slot *user;      /* NULL: not counted */
-	time_t login_time;	      /* of that user */
+	time_t login_time;	      /* of that user; 0: nobody is logged in */
 	enum outcome (*after_login)(struct session *s);
 	unsigned user_limit[USER_MATTERS];
 	struct transaction *tx; /* between MAIL and its end; made and destroyed in transaction.c only */
@@ -336,6 +336,9 @@ enum outcome user_enter(struct session *s, enum outcome (*then)(struct session *
 void user_leave(struct session *s);
 /* The user, if one is logged in, does that once more; false: over the limit, which is answered. */
 bool user_may(struct session *s, enum user_matter m);
+
+/* who.c: for child.on_who */
+void who_tell(struct child *c);
 
 /* greet.c */
 /* True: the session waits for greet_on_timer() before it is greeted. */

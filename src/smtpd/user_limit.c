@@ -243,6 +243,7 @@ enum outcome user_enter(struct session *s, enum outcome (*then)(struct session *
 
 void user_leave(struct session *s)
 {
+	s->login_time = 0;
 	if (s->user == NULL)
 		return;
 	require(s->user->open > 0);

@@ -34,6 +34,7 @@ static const struct {
 	{ AS("more@example.com") FROM TO TO BACK FROM3, "220 220 250 250 250 451 250 250 250 250 250 451 250" },
 	{ AS("free@example.com") FROM3, "220 220 250 250 250 250 250 250 250" },
 	{ AS("x@free.example") FROM3, "220 220 250 250 250 250 250 250 250" },
+	{ AS("carefree@example.com") FROM3, "220 220 250 250 250 250 250 451 250" },
 	{ AS("x@unfree.example") FROM3, "220 220 250 250 250 250 250 451 250" },
 	{ AS("all@example.com") FROM3 FROM TO TO TO TO TO,
 		"220 220 250 250 250 250 250 250 250 250 250 250 250 250 250" },

@@ -1,0 +1,176 @@
+/*
+ * `gatepost auth who`: what the processes know of logins now. Each row says in its member "kind" what it is about; a kind is a
+ * section here.
+ */
+#include "ctl/who.h"
+#include "ctl/gatepost.h"
+#include "smtp/client.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+enum { ANSWER_MAX = 64 * 1024 * 1024, SHOWN_MAX = 64, SHOWN_AT_A_TIME = 8 };
+
+struct section {
+	const char *kind;
+	const char *key; /* of its array in the JSON output */
+	void (*print)(const json_t *rows);
+};
+
+/* Text of a stranger, on one line of a terminal. Static: so many of them at a time. */
+static const char *shown(const json_t *row, const char *key)
+{
+	static char text[SHOWN_AT_A_TIME][SHOWN_MAX * 4 + 1];
+	static unsigned next;
+	const char *value = json_string_value(json_object_get(row, key));
+	struct buf out = BUF_INIT(sizeof text[0] - 1);
+
+	next = (next + 1) % SHOWN_AT_A_TIME;
+	text_sanitise(&out, str_c(value ? value : ""), SHOWN_MAX);
+	snprintf(text[next], sizeof text[next], "%s", out.n ? out.p : "-");
+	buf_free(&out);
+	return text[next];
+}
+
+static const char *time_of(const json_t *row, const char *key)
+{
+	static char text[32];
+	time_t t = (time_t)json_integer_value(json_object_get(row, key));
+	struct tm tm;
+
+	localtime_r(&t, &tm);
+	strftime(text, sizeof text, "%F %T", &tm);
+	return text;
+}
+
+static int text_order(const json_t *a, const json_t *b, const char *key)
+{
+	const char *x = json_string_value(json_object_get(a, key)), *y = json_string_value(json_object_get(b, key));
+
+	return strcmp(x ? x : "", y ? y : "");
+}
+
+static int session_order(const void *a, const void *b)
+{
+	const json_t *x = *(json_t *const *)a, *y = *(json_t *const *)b;
+	int r = text_order(x, y, "user");
+	long long since =
+		json_integer_value(json_object_get(x, "since")) - json_integer_value(json_object_get(y, "since"));
+
+	if (r == 0)
+		r = (since > 0) - (since < 0);
+	return r ? r : text_order(x, y, "address");
+}
+
+static void print_sessions(const json_t *rows)
+{
+	size_t n = json_array_size(rows), users = 0, i;
+	json_t *row, *before = NULL;
+
+	if (n == 0) {
+		puts("nobody is logged in");
+		return;
+	}
+	printf("%-28s %-22s %-12s %-19s %-8s %-14s %s\n", "USER", "ADDRESS", "SERVICE", "SINCE", "TLS", "MECHANISM",
+		"MESSAGES");
+	json_array_foreach(rows, i, row)
+	{
+		printf("%-28s %-22s %-12s %-19s %-8s %-14s %lld\n", shown(row, "user"), shown(row, "address"),
+			shown(row, "service"), time_of(row, "since"), shown(row, "tls"), shown(row, "mechanism"),
+			(long long)json_integer_value(json_object_get(row, "messages")));
+		users += before == NULL || text_order(before, row, "user") != 0;
+		before = row;
+	}
+	printf("%zu login%s of %zu user%s\n", n, n == 1 ? "" : "s", users, users == 1 ? "" : "s");
+}
+
+static const struct section sections[] = {
+	{ "session", "sessions", print_sessions },
+};
+
+/* Rows of one kind, in order. A new reference. */
+static json_t *rows_of(const json_t *answer, const char *kind)
+{
+	json_t *all = json_object_get(answer, "rows"), *row, *rows = json_array();
+	size_t n = json_array_size(all), found = 0, i;
+	json_t **list = calloc(n + 1, sizeof(json_t *));
+
+	json_array_foreach(all, i, row)
+	{
+		const char *of = json_string_value(json_object_get(row, "kind"));
+
+		if (list && of && strcmp(of, kind) == 0)
+			list[found++] = row;
+	}
+	if (list)
+		qsort(list, found, sizeof(json_t *), session_order);
+	for (i = 0; i < found; i++) {
+		json_object_del(list[i], "kind");
+		json_array_append(rows, list[i]);
+	}
+	free(list);
+	return rows;
+}
+
+static void print_all(const json_t *answer, bool as_json)
+{
+	json_t *out = json_object();
+
+	for (size_t i = 0; i < sizeof sections / sizeof *sections; i++) {
+		json_t *rows = rows_of(answer, sections[i].kind);
+
+		if (!as_json)
+			sections[i].print(rows);
+		json_object_set_new(out, sections[i].key, rows);
+	}
+	if (as_json) {
+		json_object_set(out, "unanswered", json_object_get(answer, "unanswered"));
+		json_object_set(out, "cut", json_object_get(answer, "cut"));
+		json_dumpf(out, stdout, JSON_INDENT(2));
+		putchar('\n');
+	}
+	json_decref(out);
+}
+
+/* What is not in it is worth a word. */
+static void warn(const json_t *answer)
+{
+	long long n = json_integer_value(json_object_get(answer, "unanswered"));
+
+	if (n > 0)
+		fprintf(stderr, "gatepost: %lld process%s did not answer: this is not all; try again\n", n,
+			n == 1 ? "" : "es");
+	if (json_is_true(json_object_get(answer, "cut")))
+		fprintf(stderr, "gatepost: there are more than one answer holds: this is not all\n");
+}
+
+int ctl_who(const struct conf *conf, int argc, char **argv)
+{
+	bool as_json = argc == 2 && strcmp(argv[1], "--json") == 0;
+	struct buf text = BUF_INIT(ANSWER_MAX);
+	json_error_t error;
+	json_t *answer;
+
+	if (argc > 2 || (argc == 2 && !as_json)) {
+		fputs("usage: gatepost auth who [--json]\n", stderr);
+		return 2;
+	}
+	if (ctl_ask_master(conf, "who", &text) != 0) {
+		fprintf(stderr, "gatepost: it is not running (%s/public/control: %s)\n",
+			conf_str(conf_main(conf), "queue_directory"), strerror(errno));
+		return 1;
+	}
+	answer = json_loadb(text.p, text.n, 0, &error);
+	buf_free(&text);
+	if (answer == NULL) {
+		fprintf(stderr, "gatepost: master's answer cannot be read: %s\n", error.text);
+		return 1;
+	}
+	print_all(answer, as_json);
+	warn(answer);
+	json_decref(answer);
+	return 0;
+}
