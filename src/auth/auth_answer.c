@@ -52,7 +52,8 @@ int auth_greeting_line(struct auth_client *c, struct str word, struct str rest)
 		auth_field(&rest, &major);
 		if (str_eq(major, STR("1")))
 			return 0;
-		auth_link_failed(c, "cannot use", "it speaks another major version of the authentication protocol", "");
+		auth_link_failed(c, "cannot use", "it speaks another major version of the authentication protocol",
+			"; take authd, or a Dovecot that speaks version 1 (all from 1.0 to 2.4 do)");
 		return -1;
 	}
 	if (str_eq(word, STR("MECH"))) {
@@ -61,6 +62,13 @@ int auth_greeting_line(struct auth_client *c, struct str word, struct str rest)
 		/* The last word of a socket that is not for clients; of a service that names its mechanisms late, not. */
 		c->handshake_ms = uv_now(c->loop) + AFTER_SPID_MS;
 		c->only_spid = true;
+	} else if (word.n &&
+		   (ascii_is_digit(word.p[0]) || word.p[0] == '*')) { /* "220 …", "* OK …": SMTP, LMTP, IMAP */
+		auth_link_failed(c, "cannot use", "it speaks another protocol",
+			"; smtpd_sasl_path has to name the socket of the authentication service (Dovecot: "
+			"unix_listener in "
+			"service auth)");
+		return -1;
 	} else if (str_eq(word, STR("DONE"))) {
 		on_done(c);
 		return c->state == LINK_UP ? 0 : -1;

@@ -41,6 +41,8 @@ size_t auth_client_mechs(const struct auth_client *c, const struct auth_mech **f
 void auth_client_on_up(struct auth_client *c, void (*fn)(struct auth_client *c));
 /* Is the connection up, with its handshake done? */
 bool auth_client_is_up(const struct auth_client *c);
+/* Why the last connection came to nothing, and what to do, as one line without an end. False: none did, or it is up. */
+bool auth_client_fault(const struct auth_client *c, struct buf *out);
 
 enum auth_outcome {
 	AUTH_OK,	/* user is set */

@@ -49,6 +49,14 @@ static const char *advice(int error)
 	return "";
 }
 
+bool auth_client_fault(const struct auth_client *c, struct buf *out)
+{
+	if (c->what == NULL || c->state == LINK_UP)
+		return false;
+	buf_addf(out, "%s %s: %s%s", c->what, c->path, c->why, c->hint);
+	return true;
+}
+
 void auth_link_say_down(struct auth_client *c)
 {
 	if (c->said)

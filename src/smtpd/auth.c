@@ -35,14 +35,12 @@ static bool has_valid_cert(const struct session *s)
 static bool is_permitted(const struct session *s, const struct auth_mech *m)
 {
 	const struct service *v = s->service;
-	unsigned refused = s->tls ? v->tls_mech_refused : v->mech_refused;
-	unsigned required = s->tls ? v->tls_mech_required : v->mech_required;
 
 	if ((m->flags & AUTH_MECH_CHANNEL_BINDING) && s->tls == NULL)
 		return false;
 	if (str_ieq(m->name, STR("EXTERNAL")) && !has_valid_cert(s))
 		return false;
-	return !(m->flags & (refused | AUTH_MECH_PRIVATE)) && (m->flags & required) == required;
+	return mech_policy_permits(s->tls ? v->tls_mech_policy : v->mech_policy, m->flags);
 }
 
 void auth_offered(const struct session *s, struct buf *out)

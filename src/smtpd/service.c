@@ -15,32 +15,6 @@ enum {
 	LOCAL_RCPT_LIMIT = 50000
 };
 
-/* Words of smtpd_sasl_security_options (postconf(5)): what a mechanism must not, or must, be. */
-static const struct {
-	const char *word;
-	unsigned refused, required;
-} security_options[] = {
-	{ "noplaintext", AUTH_MECH_PLAINTEXT, 0 },
-	{ "noactive", AUTH_MECH_ACTIVE, 0 },
-	{ "nodictionary", AUTH_MECH_DICTIONARY, 0 },
-	{ "noanonymous", AUTH_MECH_ANONYMOUS, 0 },
-	{ "forward_secrecy", 0, AUTH_MECH_FORWARD_SECRECY },
-	{ "mutual_auth", 0, AUTH_MECH_MUTUAL },
-};
-
-static void read_security_options(const char *text, unsigned *refused, unsigned *required)
-{
-	struct str rest = str_c(text), word;
-
-	*refused = *required = 0;
-	while (str_word(&rest, ", \t\r\n", &word))
-		for (size_t i = 0; i < sizeof security_options / sizeof *security_options; i++)
-			if (str_ieq(word, str_c(security_options[i].word))) {
-				*refused |= security_options[i].refused;
-				*required |= security_options[i].required;
-			}
-}
-
 static uint64_t milliseconds(const struct conf_view *v, const char *name)
 {
 	return (uint64_t)conf_seconds(v, name) * 1000;
@@ -100,9 +74,8 @@ static void read_sasl(struct service *s)
 	s->sasl_service = conf_str(s->view, "smtpd_sasl_service");
 	user_limits_read(s);
 	s->sasl_exceptions = match_list_new(str_c(conf_str(s->view, "smtpd_sasl_exceptions_networks")));
-	read_security_options(conf_str(s->view, "smtpd_sasl_security_options"), &s->mech_refused, &s->mech_required);
-	read_security_options(
-		conf_str(s->view, "smtpd_sasl_tls_security_options"), &s->tls_mech_refused, &s->tls_mech_required);
+	s->mech_policy = mech_policy_read(conf_str(s->view, "smtpd_sasl_security_options"));
+	s->tls_mech_policy = mech_policy_read(conf_str(s->view, "smtpd_sasl_tls_security_options"));
 }
 
 static void read_limits(struct service *s)
@@ -312,9 +285,42 @@ bool services_know_auth(void)
 	return true;
 }
 
+/* "service 587: private/auth offers …", once for all services of which the same is true. */
+static void say_fault(struct service *s, char *fault)
+{
+	bool said = false;
+
+	for (size_t i = 0; fault && i < smtpd.n_service; i++)
+		said = said || (smtpd.service[i].auth_fault && strcmp(smtpd.service[i].auth_fault, fault) == 0);
+	if (fault && !said)
+		log_warn("service %s: %s", s->row->name, fault);
+	free(s->auth_fault);
+	s->auth_fault = fault;
+}
+
+/* Does the service offer what a client may use? */
+static void check_mechanisms(struct service *s)
+{
+	struct mech_session possible = { .in_clear =
+						 !s->tls_wrapper && !s->tls_auth_only && s->tls_level != LEVEL_ENCRYPT,
+		.under_tls = s->tls != NULL,
+		.asks_cert = s->tls_asks_cert,
+		.options = conf_str(s->view, "smtpd_sasl_security_options"),
+		.tls_options = conf_str(s->view, "smtpd_sasl_tls_security_options") };
+	struct buf fault = BUF_INIT(4096);
+	const struct auth_mech *mech;
+	size_t n = auth_client_mechs(s->auth, &mech);
+
+	mech_policy_fault(&possible, conf_str(s->view, "smtpd_sasl_path"), mech, n, &fault);
+	say_fault(s, fault.n ? xstrndup(buf_str(&fault)) : NULL);
+	buf_free(&fault);
+}
+
 static void on_auth_up(struct auth_client *c)
 {
-	(void)c;
+	for (size_t i = 0; i < smtpd.n_service; i++)
+		if (smtpd.service[i].auth == c)
+			check_mechanisms(&smtpd.service[i]);
 	if (services_know_auth())
 		listen_auth_is_known();
 }

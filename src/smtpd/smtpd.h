@@ -8,7 +8,7 @@
 #ifndef SMTPD_SMTPD_H
 #define SMTPD_SMTPD_H
 
-#include "auth/auth_client.h"
+#include "auth/mech_policy.h"
 #include "base/window.h"
 #include "base/log.h"
 #include "child/child.h"
@@ -100,8 +100,8 @@ struct service {
 	int64_t tls_loglevel;
 	struct auth_client *auth; /* NULL: no AUTH */
 	bool sasl_broken_clients, sasl_header;
-	unsigned mech_refused, mech_required;	      /* enum auth_mech_flag, without TLS */
-	unsigned tls_mech_refused, tls_mech_required; /* under TLS */
+	struct mech_policy mech_policy, tls_mech_policy; /* without TLS; under TLS */
+	char *auth_fault; /* why nobody can log in, as it was logged; NULL: nothing is wrong */
 	struct match_list *xclient_hosts, *xforward_hosts;
 	struct match_list *mynetworks, *sasl_exceptions, *newline_exclusions, *fast_flush_domains, *limit_exceptions;
 	uint64_t size_limit;		      /* 0: none */
