@@ -14,7 +14,7 @@ bool login_offers(const struct client *c, const struct sasl_mech *m)
 	return !(m->flags & SASL_CHANNEL_BIND) || c->is_shown_binding;
 }
 
-static unsigned proto_flags(const struct sasl_mech *m)
+unsigned login_mech_flags(const struct sasl_mech *m)
 {
 	static const struct {
 		unsigned sasl, proto;
@@ -46,7 +46,7 @@ void login_greet(struct client *c)
 		if (!login_offers(c, set->mech[i]))
 			continue;
 		buf_addf(&c->out, "MECH\t%s", set->mech[i]->name);
-		auth_add_flags(&c->out, proto_flags(set->mech[i]));
+		auth_add_flags(&c->out, login_mech_flags(set->mech[i]));
 		buf_add_char(&c->out, '\n');
 	}
 	if (getrandom(cookie, sizeof cookie, 0) != sizeof cookie)

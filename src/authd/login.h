@@ -11,6 +11,9 @@
 #include "authd/authd.h"
 #include "authd/db_chain.h"
 
+/* Its properties as the protocol names them: enum auth_mech_flag. */
+unsigned login_mech_flags(const struct sasl_mech *m);
+
 enum login_state { LOGIN_NEW, LOGIN_CLIENT, LOGIN_WORK, LOGIN_DELAY };
 
 struct login {

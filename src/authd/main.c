@@ -11,6 +11,7 @@
 #include "auth/password.h"
 #include "authd/db.h"
 #include "authd/sql_connect.h"
+#include "authd/try.h"
 #include "base/jail.h"
 #include "base/log.h"
 
@@ -301,12 +302,14 @@ static bool wants_shadow(const struct authd *a)
 	return wanted;
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	struct authd *a = &the_authd;
 	const char *jail;
 	char threads[16];
 
+	if (argc == 3 && strcmp(argv[1], "-t") == 0)
+		return try_settings(argv[2]);
 	a->child = (struct child){ .role = ROLE_AUTHD, .on_stop = on_stop, .on_status = on_status };
 	child_begin(&a->child);
 	load_settings(a);

@@ -102,7 +102,7 @@ static unsigned check_service(const struct checked *whole, const struct conf *co
 	return is_server ? check_tls(&c) + check_restrictions(&c) : check_client(&c);
 }
 
-unsigned ctl_faults(const char *config_directory, struct buf *lines, struct buf *warnings)
+static unsigned find_faults(const char *config_directory, struct buf *lines, struct buf *warnings, bool asks)
 {
 	struct conf *conf = conf_load(config_directory, lines, warnings);
 	const struct conf_service *service;
@@ -119,7 +119,7 @@ unsigned ctl_faults(const char *config_directory, struct buf *lines, struct buf 
 	snprintf(where, sizeof where, "%s/main.cf", conf_dir(conf));
 	c.where = where;
 	c.view = c.main = conf_main(conf);
-	faults += check_tables(&c) + check_restrictions(&c) + check_auth_conf(&c);
+	faults += check_tables(&c) + check_restrictions(&c) + check_auth(&c, conf, asks);
 	n = conf_services(conf, &service);
 	for (size_t i = 0; i < n; i++)
 		faults += check_service(&c, conf, &service[i]);
@@ -130,10 +130,15 @@ unsigned ctl_faults(const char *config_directory, struct buf *lines, struct buf 
 	return faults;
 }
 
+unsigned ctl_faults(const char *config_directory, struct buf *lines, struct buf *warnings)
+{
+	return find_faults(config_directory, lines, warnings, false);
+}
+
 int ctl_check(const char *config_directory)
 {
 	struct buf lines = BUF_INIT(1 << 20), warnings = BUF_INIT(1 << 20);
-	unsigned faults = ctl_faults(config_directory, &lines, &warnings);
+	unsigned faults = find_faults(config_directory, &lines, &warnings, true);
 
 	if (warnings.n)
 		fprintf(stderr, "%s", warnings.p);

@@ -5,6 +5,8 @@
 #ifndef CTL_CHECK_H
 #define CTL_CHECK_H
 
+#include "auth/auth_client.h"
+#include "base/arena.h"
 #include "conf/conf.h"
 #include "conf/params.h"
 
@@ -29,7 +31,30 @@ unsigned check_tls(const struct checked *c);
 void check_certificates(const struct checked *c, const char *parameter, bool is_server);
 /* What relay would refuse to start with. */
 unsigned check_client(const struct checked *c);
-/* auth.conf: its syntax. */
-unsigned check_auth_conf(const struct checked *c);
+/*
+ * Logins: auth.conf, as authd reads it; whether the authentication service is where smtpd_sasl_path looks, and offers a
+ * mechanism that smtpd may offer. Whether a service that is no authd of ours can be reached, and whether a running one can, is
+ * found out with `asks`.
+ */
+unsigned check_auth(const struct checked *c, const struct conf *conf, bool asks);
+
+/* auth_ask.c: what a service offers. */
+enum { OFFERS_MAX = 64 };
+struct auth_offers {
+	struct arena *mem;
+	struct auth_mech mech[OFFERS_MAX];
+	size_t n_mech;
+	struct str listener[OFFERS_MAX]; /* of auth.conf, as written there */
+	size_t n_listener;
+	struct buf faults, warnings; /* a line each */
+};
+void auth_offers_free(struct auth_offers *o);
+/* What authd would offer with this file, which is there. */
+void auth_offers_read(struct auth_offers *o, const char *file);
+/*
+ * What the service at smtpd_sasl_path offers, asked with the rights and from the directory that smtpd has. Takes three seconds
+ * at most.
+ */
+void auth_offers_ask(struct auth_offers *o, const struct conf_view *v);
 
 #endif

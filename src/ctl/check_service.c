@@ -1,9 +1,6 @@
-/* check_service.c - what one process would refuse, or regret, at its start: TLS files, the client's settings, auth.conf. */
+/* check_service.c - what one process would refuse, or regret, at its start: TLS files, the client's settings. */
 #include "ctl/check.h"
-#include "conf/dovecot.h"
 #include "tls/tls.h"
-
-#include <unistd.h>
 
 /* Each line of it is a fault. */
 static unsigned add_lines(const struct checked *c, const struct buf *error)
@@ -83,21 +80,5 @@ unsigned check_client(const struct checked *c)
 		faults += check_client_files(c);
 	if (conf_bool(c->view, "smtp_sasl_auth_enable") && *conf_str(c->view, "smtp_sasl_password_maps") == '\0')
 		faults += fault(c, "smtp_sasl_auth_enable = yes needs smtp_sasl_password_maps");
-	return faults;
-}
-
-unsigned check_auth_conf(const struct checked *c)
-{
-	const char *file = conf_str(c->view, "auth_conf_file");
-	size_t before = c->lines->n;
-	struct dovecot_conf *conf;
-	unsigned faults = 0;
-
-	if (*file == '\0' || access(file, F_OK) != 0)
-		return 0;
-	conf = dovecot_load(file, c->lines);
-	dovecot_free(&conf);
-	for (size_t i = before; i < c->lines->n; i++)
-		faults += c->lines->p[i] == '\n';
 	return faults;
 }

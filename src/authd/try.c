@@ -1,0 +1,43 @@
+#include "authd/try.h"
+#include "auth/auth_proto.h"
+#include "authd/login.h"
+
+#include <stdio.h>
+
+static void print_lines(const char *what, struct buf *lines)
+{
+	struct str rest = buf_str(lines), line;
+
+	while (str_word(&rest, "\n", &line))
+		printf("%s\t%.*s\n", what, STR_ARG(line));
+	buf_free(lines);
+}
+
+static void print_offers(const struct settings *set)
+{
+	for (size_t i = 0; i < set->n_mechs; i++) {
+		struct buf flags = BUF_INIT(1024);
+
+		auth_add_flags(&flags, login_mech_flags(set->mech[i]));
+		printf("mechanism\t%s%s\n", set->mech[i]->name, flags.n ? flags.p : "");
+		buf_free(&flags);
+	}
+	for (size_t i = 0; i < set->n_listeners; i++)
+		if (set->listener[i].host == NULL &&
+			(set->listener[i].type == LISTEN_AUTH || set->listener[i].type == LISTEN_LOGIN))
+			printf("listener\t%s\n", set->listener[i].path);
+}
+
+int try_settings(const char *file)
+{
+	struct buf errors = BUF_INIT(1024 * 1024), warnings = BUF_INIT(1024 * 1024);
+	struct settings *set = settings_load(file, &errors, &warnings);
+	int code = set == NULL;
+
+	print_lines("warning", &warnings);
+	print_lines("fault", &errors);
+	if (set)
+		print_offers(set);
+	settings_free(&set);
+	return code;
+}

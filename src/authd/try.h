@@ -1,0 +1,11 @@
+/* try.h - `authd -t FILE`: what is wrong with auth.conf and what it offers, for `gatepost check`. It starts nothing. */
+#ifndef AUTHD_TRY_H
+#define AUTHD_TRY_H
+
+/*
+ * A line each on standard output: "fault TEXT", "warning TEXT", and without faults "mechanism NAME" with its properties and
+ * "listener PATH" of each socket for clients, separated by TABs. Returns the exit code: 0, 1 there are faults.
+ */
+int try_settings(const char *file);
+
+#endif
