@@ -117,7 +117,7 @@ static const struct param rows[] = {
 	T_BOOL("smtp_skip_5xx_greeting", "yes", ACTS, "Try the next server when one greets with 5xx"),
 	T_BOOL("smtp_skip_quit_response", "yes", KNOWN, "Do not wait for the answer to QUIT"),
 	T_STRING("smtp_tcp_port", "smtp", ACTS | LMTP_ACTS, "Port of servers"),
-	T_TIME("smtp_xforward_timeout", "300s", 's', 1, 0, KNOWN, "How long the answer to XFORWARD may take"),
+	T_TIME("smtp_xforward_timeout", "300s", 's', 1, 0, ACTS, "How long the answer to XFORWARD may take"),
 	P_STRING("use_srv_lookup", "", KNOWN, "Services whose servers are found by SRV records"),
 };
 

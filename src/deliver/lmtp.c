@@ -57,6 +57,7 @@ static int64_t time_limit(const struct lmtp_conn *c)
 		[CLIENT_STEP_TLS] = "lmtp_lhlo_timeout",
 		[CLIENT_STEP_AUTH] = "lmtp_lhlo_timeout",
 		[CLIENT_STEP_IDLE] = "lmtp_connection_cache_time_limit",
+		[CLIENT_STEP_XFORWARD] = "lmtp_mail_timeout", /* never said here */
 		[CLIENT_STEP_MAIL] = "lmtp_mail_timeout",
 		[CLIENT_STEP_RCPT] = "lmtp_rcpt_timeout",
 		[CLIENT_STEP_DATA] = "lmtp_data_init_timeout",

@@ -400,6 +400,8 @@ static const struct failing failing[] = {
 		"conversation with %h timed out while sending MAIL FROM" },
 	{ "hasty", HELLO TRANSACTION "S 250 ok\nS 250 ok\nS 354 go\nB\nW", RCPT_DEFERRED, 0, "4.4.2",
 		"conversation with %h timed out while sending end of data -- message may be sent more than once" },
+	{ "hasty-forward", "S 220 hi\nC EHLO\nS 250-peer\nS 250 XFORWARD NAME ADDR\nC XFORWARD\nW", RCPT_DEFERRED, 1,
+		"4.4.2", "conversation with %h timed out while sending XFORWARD" },
 	{ "hasty-tls", "S 220 hi\nC EHLO\nS 250-peer\nS 250 STARTTLS\nC STARTTLS\nS 220 go\nW", RCPT_DEFERRED, 1,
 		"4.4.2", "conversation with %h timed out while performing the TLS handshake" },
 	{ "login-may", "S 220 hi\nC EHLO\nS 250-peer\nS 250-AUTH PLAIN\nS 250 STARTTLS\nC STARTTLS\nX", RCPT_DEFERRED,
@@ -972,6 +974,7 @@ static void set_up(void)
 		"hasty unix - - n - - smtp -o smtp_connect_timeout=1s -o smtp_helo_timeout=1s -o smtp_mail_timeout=1s "
 		"-o "
 		"smtp_data_done_timeout=1s\n"
+		"hasty-forward unix - - n - - smtp -o smtp_send_xforward_command=yes -o smtp_xforward_timeout=1s\n"
 		"hasty-tls unix - - n - - smtp -o smtp_starttls_timeout=1s -o smtp_tls_security_level=encrypt\n"
 		"may unix - - n - - smtp -o smtp_tls_security_level=may\n"
 		"must unix - - n - - smtp -o smtp_tls_security_level=encrypt\n"

@@ -24,10 +24,11 @@ static void read_times(struct service *s)
 	} steps[] = { { CLIENT_STEP_GREETING, "smtp_helo_timeout" }, { CLIENT_STEP_EHLO, "smtp_helo_timeout" },
 		{ CLIENT_STEP_HELO, "smtp_helo_timeout" }, { CLIENT_STEP_LHLO, "smtp_helo_timeout" },
 		{ CLIENT_STEP_STARTTLS, "smtp_starttls_timeout" }, { CLIENT_STEP_TLS, "smtp_starttls_timeout" },
-		{ CLIENT_STEP_AUTH, "smtp_helo_timeout" }, { CLIENT_STEP_MAIL, "smtp_mail_timeout" },
-		{ CLIENT_STEP_RCPT, "smtp_rcpt_timeout" }, { CLIENT_STEP_DATA, "smtp_data_init_timeout" },
-		{ CLIENT_STEP_BODY, "smtp_data_xfer_timeout" }, { CLIENT_STEP_DOT, "smtp_data_done_timeout" },
-		{ CLIENT_STEP_RSET, "smtp_rset_timeout" }, { CLIENT_STEP_QUIT, "smtp_quit_timeout" } };
+		{ CLIENT_STEP_AUTH, "smtp_helo_timeout" }, { CLIENT_STEP_XFORWARD, "smtp_xforward_timeout" },
+		{ CLIENT_STEP_MAIL, "smtp_mail_timeout" }, { CLIENT_STEP_RCPT, "smtp_rcpt_timeout" },
+		{ CLIENT_STEP_DATA, "smtp_data_init_timeout" }, { CLIENT_STEP_BODY, "smtp_data_xfer_timeout" },
+		{ CLIENT_STEP_DOT, "smtp_data_done_timeout" }, { CLIENT_STEP_RSET, "smtp_rset_timeout" },
+		{ CLIENT_STEP_QUIT, "smtp_quit_timeout" } };
 
 	for (size_t i = 0; i < sizeof steps / sizeof *steps; i++)
 		s->step_ms[steps[i].step] = ms(s->view, steps[i].name);

@@ -69,7 +69,7 @@ enum client_event client_fail_reply(struct smtp_client *c)
 
 static bool is_in_transaction(const struct smtp_client *c)
 {
-	return c->step >= CLIENT_STEP_MAIL && c->step <= CLIENT_STEP_RSET;
+	return c->step >= CLIENT_STEP_XFORWARD && c->step <= CLIENT_STEP_RSET;
 }
 
 /* What came is no SMTP. A message under way stays undecided; before that the session fails. */

@@ -85,8 +85,10 @@ static void hold(size_t i, const char *to_forward)
 	smtp_client_send(&c, &t.message);
 	hear(&c, &said);
 	check_str(buf_str(&said), cases[i].first);
+	check_int(c.step, forwards ? CLIENT_STEP_XFORWARD : CLIENT_STEP_MAIL); /* it has a time limit of its own */
 	answer(&c, forwards ? to_forward : "250 ok\r\n", &said);
 	check_str(buf_str(&said), cases[i].second);
+	check_int(c.step, forwards ? CLIENT_STEP_MAIL : CLIENT_STEP_RCPT);
 	if (forwards)
 		answer(&c, "250 ok\r\n", &said);
 	answer(&c, "250 ok\r\n", &said);

@@ -146,7 +146,8 @@ static size_t skip_own(const struct client_message *m, size_t i)
 
 static void set_step(struct smtp_client *c)
 {
-	c->step = c->answered == 0		   ? CLIENT_STEP_MAIL
+	c->step = c->forward_open		   ? CLIENT_STEP_XFORWARD
+		  : c->answered == 0		   ? CLIENT_STEP_MAIL
 		  : c->answered == last_command(c) ? CLIENT_STEP_DATA
 						   : CLIENT_STEP_RCPT;
 }

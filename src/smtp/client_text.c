@@ -15,6 +15,7 @@ static const struct {
 	[CLIENT_STEP_TLS] = { "STARTTLS command", "performing the TLS handshake" },
 	[CLIENT_STEP_AUTH] = { "AUTH command", "performing SASL authentication" },
 	[CLIENT_STEP_IDLE] = { "no command", "waiting for the next message" },
+	[CLIENT_STEP_XFORWARD] = { "XFORWARD command", "sending XFORWARD" },
 	[CLIENT_STEP_MAIL] = { "MAIL FROM command", "sending MAIL FROM" },
 	[CLIENT_STEP_RCPT] = { "RCPT TO command", "sending RCPT TO" },
 	[CLIENT_STEP_DATA] = { "DATA command", "sending DATA command" },
