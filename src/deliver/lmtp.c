@@ -101,11 +101,23 @@ static void lost(struct lmtp_conn *c, const char *why)
 	lmtp_close(c);
 }
 
+static void after_job(struct lmtp_conn *c);
+
+/* All of a large message at once would keep the other connections waiting. */
+static void look(struct lmtp_conn *c)
+{
+	if (smtp_client_look(&c->client) == CLIENT_SENT)
+		after_job(c);
+	go_on(c);
+}
+
 static void on_timer(uv_timer_t *timer)
 {
 	struct lmtp_conn *c = timer->data;
 
-	if (c->state == LMTP_RESOLVING || c->state == LMTP_CONNECTING) {
+	if (smtp_client_is_looking(&c->client))
+		look(c);
+	else if (c->state == LMTP_RESOLVING || c->state == LMTP_CONNECTING) {
 		lmtp_fail_and_close(c, "4.4.1", strerror(ETIMEDOUT));
 	} else if (c->state == LMTP_IDLE) {
 		c->state = LMTP_QUITTING;
@@ -118,7 +130,9 @@ static void on_timer(uv_timer_t *timer)
 
 void lmtp_restart_timer(struct lmtp_conn *c)
 {
-	uv_timer_start(&c->timer, on_timer, (uint64_t)time_limit(c) * 1000 + 1, 0);
+	uint64_t ms = smtp_client_is_looking(&c->client) ? 0 : (uint64_t)time_limit(c) * 1000 + 1;
+
+	uv_timer_start(&c->timer, on_timer, ms, 0);
 }
 
 static ssize_t read_body(struct client_message *m, void *p, size_t n)

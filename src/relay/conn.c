@@ -158,13 +158,28 @@ void conn_open(struct delivery *d, const struct target *t)
 	conn_start_timer(c, d->service->connect_ms < RACE_MS ? d->service->connect_ms : RACE_MS);
 }
 
+/* All of a large message at once would keep the other connections waiting. */
+static void begun(struct conn *c, enum client_event event)
+{
+	if (event == CLIENT_SENT) {
+		conn_event(c, CLIENT_SENT);
+	} else if (smtp_client_is_looking(&c->client)) {
+		conn_watch(c);
+		conn_start_timer(c, 0);
+	} else {
+		conn_flush(c);
+	}
+}
+
+void conn_look(struct conn *c)
+{
+	begun(c, smtp_client_look(&c->client));
+}
+
 void conn_send(struct conn *c, struct delivery *d)
 {
 	c->delivery = d;
 	d->conn = c;
 	c->answered = false;
-	if (smtp_client_send(&c->client, &d->message) == CLIENT_SENT)
-		conn_event(c, CLIENT_SENT);
-	else
-		conn_flush(c);
+	begun(c, smtp_client_send(&c->client, &d->message));
 }

@@ -13,6 +13,8 @@ static void on_timer(uv_timer_t *timer)
 
 	if (c->delivery == NULL) {
 		conn_close(c); /* idle for long enough */
+	} else if (smtp_client_is_looking(&c->client)) {
+		conn_look(c);
 	} else if (c->connecting && !c->has_run && c->service->connect_ms > RACE_MS) {
 		c->has_run = true;
 		conn_start_timer(c, c->service->connect_ms - RACE_MS);
@@ -305,7 +307,7 @@ void conn_flush(struct conn *c)
 	ssize_t n = 0;
 	int state = 0;
 
-	if (c->closing || c->connecting || c->handshaking)
+	if (c->closing || c->connecting || c->handshaking || smtp_client_is_looking(&c->client))
 		return;
 	c->want_write = false;
 	while (written < FLUSH_OCTETS && (state = smtp_client_output(&c->client, &octets)) == 1) {

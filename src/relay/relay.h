@@ -232,6 +232,8 @@ void race_end(struct delivery *d);
 void conn_open(struct delivery *d, const struct target *t);
 /* Give the connection its next message. */
 void conn_send(struct conn *c, struct delivery *d);
+/* Look on at its content, before it is sent. */
+void conn_look(struct conn *c);
 /* The delivery wants no more of it: QUIT when the session is good, close. */
 void conn_close(struct conn *c);
 /* "host[1.2.3.4]", "host[1.2.3.4]:25" in the delivery's arena. */

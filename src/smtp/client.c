@@ -133,10 +133,10 @@ static enum client_event take_replies(struct smtp_client *c, struct str rest)
 	return CLIENT_MORE;
 }
 
-/* Idle, in the handshake, or while it is our turn to answer a challenge: the server has nothing to say. */
+/* Idle, in the handshake, before the first command of a message, or while it is our turn to answer a challenge: the server has nothing to say. */
 static bool is_our_turn(const struct smtp_client *c)
 {
-	return c->step == CLIENT_STEP_IDLE || c->step == CLIENT_STEP_TLS || c->step == CLIENT_STEP_OVER ||
+	return c->looking || c->step == CLIENT_STEP_IDLE || c->step == CLIENT_STEP_TLS || c->step == CLIENT_STEP_OVER ||
 	       (c->step == CLIENT_STEP_AUTH && !c->auth_line);
 }
 
@@ -145,7 +145,7 @@ enum client_event smtp_client_input(struct smtp_client *c, struct str in)
 	if (!is_our_turn(c))
 		return take_replies(c, in);
 	c->unusable = c->gone = true; /* mostly "421 time-out, closing" */
-	c->step = CLIENT_STEP_OVER;
+	c->step = c->looking ? c->step : CLIENT_STEP_OVER;
 	return CLIENT_ENDED;
 }
 

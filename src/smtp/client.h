@@ -175,6 +175,7 @@ struct smtp_client {
 	size_t n_domain;
 	bool at_line_start;	      /* of the content, for dot_unstuff() */
 	char tail[2];		      /* the last two octets of the body */
+	bool looking;		      /* smtp_client_is_looking() */
 	struct mime_convert *convert; /* NULL: the content goes as it is */
 	struct buf converted;	      /* what it has ready */
 	bool read_ended;
@@ -210,8 +211,14 @@ void smtp_client_auth_skip(struct smtp_client *c);
  * Begin a message; allowed at CLIENT_READY and after CLIENT_SENT on a reusable connection. It stays the caller's and
  * must live until CLIENT_SENT or smtp_client_lost(). Returns CLIENT_MORE, or CLIENT_SENT at once when nothing can be
  * sent to this server (too large, needs SMTPUTF8, cannot be converted): the outcomes are there.
+ *
+ * Content that may have to be converted is looked at before anything is sent. All of it at once could keep others waiting:
+ * while smtp_client_is_looking(), give them their turn and call smtp_client_look(), which looks at a piece, and returns
+ * as this function does. There is no output meanwhile, and what the server says ends the connection.
  */
 enum client_event smtp_client_send(struct smtp_client *c, struct client_message *m);
+bool smtp_client_is_looking(const struct smtp_client *c);
+enum client_event smtp_client_look(struct smtp_client *c);
 bool smtp_client_is_reusable(const struct smtp_client *c);
 /* Say QUIT; then: output, and CLIENT_ENDED with its reply (for which nobody needs to wait). */
 void smtp_client_quit(struct smtp_client *c);

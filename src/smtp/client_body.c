@@ -6,7 +6,7 @@
 
 /* The content on its way out: converted where this server cannot take it as it is, and looked at once more. */
 
-enum { LOOK_OCTETS = 16 * 1024 };
+enum { LOOK_OCTETS = 16 * 1024, LOOK_AT_ONCE = 256 * 1024 /* before others have their turn */ };
 
 static bool is_offered(const struct smtp_client *c, enum esmtp_ext e)
 {
@@ -53,22 +53,9 @@ static void end_conversion(struct smtp_client *c)
 void client_body_end(struct smtp_client *c)
 {
 	end_conversion(c);
+	c->looking = false;
 	c->check = (struct wire_check){ .line = 0 };
 	c->read_ended = false;
-}
-
-/* The first of two readings. 0; -1: it cannot be read. */
-static int look(struct smtp_client *c, struct client_message *m)
-{
-	char piece[LOOK_OCTETS];
-	bool at_line_start = true;
-	ssize_t n;
-
-	m->rewind(m);
-	while ((n = m->read(m, piece, sizeof piece)) > 0)
-		mime_convert_look(c->convert, str_pn(piece, dot_unstuff(piece, (size_t)n, &at_line_start)));
-	m->rewind(m);
-	return n < 0 ? -1 : 0;
 }
 
 static bool has_open(const struct client_message *m)
@@ -79,17 +66,28 @@ static bool has_open(const struct client_message *m)
 	return false;
 }
 
-void client_body_begin(struct smtp_client *c, struct client_message *m)
+bool client_body_begin(struct smtp_client *c, struct client_message *m)
 {
+	client_body_end(c);
+	if (!must_be_looked_at(c, m) || !has_open(m))
+		return false;
+	c->convert = mime_convert_new(takes_8bit(c, m) ? MIME_TO_8BIT : MIME_TO_7BIT, m->flags & ENV_REPORT);
+	c->converted = BUF_INIT(SIZE_MAX / 4);
+	c->looking = c->at_line_start = true;
+	m->rewind(m);
+	return true;
+}
+
+/* The first of two readings is over; n < 0: it cannot be read. */
+static void end_look(struct smtp_client *c, ssize_t n)
+{
+	struct client_message *m = c->message;
 	struct mime_refusal why = { .dsn = NULL };
 	enum mime_answer answer = MIME_UNCHANGED;
 
-	client_body_end(c);
-	if (!must_be_looked_at(c, m) || !has_open(m))
-		return;
-	c->convert = mime_convert_new(takes_8bit(c, m) ? MIME_TO_8BIT : MIME_TO_7BIT, m->flags & ENV_REPORT);
-	c->converted = BUF_INIT(SIZE_MAX / 4);
-	if (look(c, m) < 0)
+	c->looking = false;
+	m->rewind(m);
+	if (n < 0)
 		client_settle_all_own(m, CLIENT_DEFERRED, "4.3.0", "the message cannot be read from the queue");
 	else
 		answer = mime_convert_answer(c->convert, &why);
@@ -98,6 +96,23 @@ void client_body_begin(struct smtp_client *c, struct client_message *m)
 			arena_printf(m->mem, "the message would have to be converted for this server: %s", why.text));
 	if (answer != MIME_CHANGED)
 		end_conversion(c);
+}
+
+bool client_body_look(struct smtp_client *c)
+{
+	struct client_message *m = c->message;
+	char piece[LOOK_OCTETS];
+	size_t seen = 0;
+	ssize_t n;
+
+	while ((n = m->read(m, piece, sizeof piece)) > 0) {
+		mime_convert_look(c->convert, str_pn(piece, dot_unstuff(piece, (size_t)n, &c->at_line_start)));
+		seen += (size_t)n;
+		if (seen >= LOOK_AT_ONCE)
+			return false;
+	}
+	end_look(c, n);
+	return true;
 }
 
 /* Octets that the conversion has ready, into p. */

@@ -184,6 +184,42 @@ static void put_since_fields(struct smtp_client *c)
 	}
 }
 
+/* What is to be sent is known. */
+static enum client_event begin(struct smtp_client *c)
+{
+	struct client_message *m = c->message;
+
+	if (client_hold_back(c, m) == 0) {
+		for (size_t i = 0; i < m->n_rcpt; i++)
+			c->unusable |= m->rcpt[i].held_back; /* of domains that only another session can have */
+		client_body_end(c);
+		c->message = NULL;
+		c->step = CLIENT_STEP_IDLE;
+		return CLIENT_SENT;
+	}
+	c->mails++;
+	c->sent = c->answered = c->accepted = c->lmtp_next = 0;
+	c->mail_refused = c->aborting = c->body_ended = c->chunk_open = false;
+	c->in_chunks = client_body_flags(c, m) & ENV_BINARY;
+	c->at_line_start = true;
+	c->tail[0] = '\r'; /* an empty body ends like one whose last line is complete */
+	c->tail[1] = '\n';
+	client_forward_begin(c);
+	send_commands(c);
+	return CLIENT_MORE;
+}
+
+bool smtp_client_is_looking(const struct smtp_client *c)
+{
+	return c->looking;
+}
+
+enum client_event smtp_client_look(struct smtp_client *c)
+{
+	require(c->looking);
+	return client_body_look(c) ? begin(c) : CLIENT_MORE;
+}
+
 enum client_event smtp_client_send(struct smtp_client *c, struct client_message *m)
 {
 	require(c->step == CLIENT_STEP_IDLE && !c->unusable && m->n_rcpt > 0);
@@ -196,24 +232,9 @@ enum client_event smtp_client_send(struct smtp_client *c, struct client_message 
 	m->passed_dsn = client_is_offered(c, EXT_DSN);
 	m->passed_by = client_is_offered(c, EXT_DELIVERBY);
 	client_settle_impossible(c, m);
-	client_body_begin(c, m);
-	if (client_hold_back(c, m) == 0) {
-		for (size_t i = 0; i < m->n_rcpt; i++)
-			c->unusable |= m->rcpt[i].held_back; /* of domains that only another session can have */
-		client_body_end(c);
-		return CLIENT_SENT;
-	}
-	c->mails++;
 	c->message = m;
-	c->sent = c->answered = c->accepted = c->lmtp_next = 0;
-	c->mail_refused = c->aborting = c->body_ended = c->chunk_open = false;
-	c->in_chunks = client_body_flags(c, m) & ENV_BINARY;
-	c->at_line_start = true;
-	c->tail[0] = '\r'; /* an empty body ends like one whose last line is complete */
-	c->tail[1] = '\n';
-	client_forward_begin(c);
-	send_commands(c);
-	return CLIENT_MORE;
+	c->step = CLIENT_STEP_MAIL;
+	return client_body_begin(c, m) ? CLIENT_MORE : begin(c);
 }
 
 static void on_mail(struct smtp_client *c)

@@ -45,8 +45,12 @@ void client_settle_impossible(struct smtp_client *c, struct client_message *m);
 /* RFC 9422: what it would refuse is not sent now. Returns how many recipients are. */
 size_t client_hold_back(struct smtp_client *c, struct client_message *m);
 
-/* client_body.c: before MAIL; may settle recipients. c->convert is there afterwards when the content is converted. */
-void client_body_begin(struct smtp_client *c, struct client_message *m);
+/*
+ * client_body.c: before MAIL. Has the content to be looked at? Then client_body_look() does that, a piece a call, and returns
+ * true at the end; it may settle recipients. c->convert is there afterwards when the content is converted.
+ */
+bool client_body_begin(struct smtp_client *c, struct client_message *m);
+bool client_body_look(struct smtp_client *c);
 /*
  * Content as this server takes it, in its wire form: as client_message.read. Here, and nowhere else, it is seen to that
  * nothing leaves with a bare CR or LF or a line over 998 octets: < 0 then, the recipients are settled.

@@ -173,6 +173,15 @@ static void note_outcomes(struct outcome *o, const struct mail *m)
 	}
 }
 
+static enum client_event send_whole(struct smtp_client *c, struct client_message *m)
+{
+	enum client_event event = smtp_client_send(c, m);
+
+	while (smtp_client_is_looking(c))
+		event = smtp_client_look(c);
+	return event;
+}
+
 /* Returns whether it is over. */
 static bool on_event(struct smtp_client *c, struct mail *m, struct outcome *o, enum client_event event)
 {
@@ -195,7 +204,7 @@ static bool on_event(struct smtp_client *c, struct mail *m, struct outcome *o, e
 	else if (event == CLIENT_CHALLENGE)
 		smtp_client_auth_answer(c, STR("QUJD"));
 	else if (event == CLIENT_READY)
-		return on_event(c, m, o, smtp_client_send(c, &m->message));
+		return on_event(c, m, o, send_whole(c, &m->message));
 	else
 		return true;
 	return false;

@@ -50,6 +50,15 @@ static void check_outcomes(const struct client_message *m, bool dot)
 	}
 }
 
+static enum client_event send_message(struct smtp_client *c, struct client_message *m)
+{
+	enum client_event event = smtp_client_send(c, m);
+
+	while (smtp_client_is_looking(c))
+		event = smtp_client_look(c);
+	return event;
+}
+
 static enum client_event answer(struct smtp_client *c, struct client_message *m, enum client_event event)
 {
 	switch (event) {
@@ -64,10 +73,10 @@ static enum client_event answer(struct smtp_client *c, struct client_message *m,
 		return CLIENT_MORE;
 	case CLIENT_READY:
 		m->size = 20;
-		return smtp_client_send(c, m);
+		return send_message(c, m);
 	case CLIENT_SENT:
 		m->size = 20;
-		return smtp_client_is_reusable(c) ? smtp_client_send(c, m) : CLIENT_ENDED;
+		return smtp_client_is_reusable(c) ? send_message(c, m) : CLIENT_ENDED;
 	default:
 		return event;
 	}
