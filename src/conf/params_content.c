@@ -59,7 +59,8 @@ static const struct param rows[] = {
 	P_LIST("milter_unknown_command_macros", "", KNOWN, "Macros for milters at an unknown command"),
 	P_INT("mime_boundary_length_limit", "2048", 1, 0, KNOWN, "Octets of a MIME boundary that count"),
 	P_LIST("mime_header_checks", "$header_checks", KNOWN, "Tables that inspect MIME header fields"),
-	P_INT("mime_nesting_limit", "100", 1, 0, KNOWN, "Levels of MIME parts that are looked into"),
+	P_INT("mime_nesting_limit", "100", 1, 0, ACTS,
+		"Levels of MIME parts that a conversion looks into, 1000 at most"),
 	P_LIST("nested_header_checks", "$header_checks", KNOWN,
 		"Tables that inspect header fields of attached messages"),
 	P_STRING(

@@ -94,6 +94,8 @@ int content_begin(struct content *c)
 	if (!(c->env->flags & ENV_BINARY))
 		return 0;
 	c->convert = mime_convert_new(MIME_TO_8BIT, false);
+	if (c->mime_depth)
+		mime_convert_depth(c->convert, c->mime_depth < MIME_DEPTH_LIMIT ? c->mime_depth : MIME_DEPTH_LIMIT);
 	c->converted = BUF_INIT(SIZE_MAX / 4);
 	c->converted_line_start = true;
 	err = look(c);

@@ -11,10 +11,11 @@
 
 enum { CONTENT_CHUNK = 128 * 1024 };
 
-struct content { /* zeroed, then the first two set */
+struct content { /* zeroed, then the first three set */
 	const struct segment_set *segments;
 	const struct envelope *env;
-	uint64_t from; /* octets of the wire form read */
+	unsigned mime_depth; /* levels that the conversion looks into; 0: MIME_DEPTH_MAX */
+	uint64_t from;	     /* octets of the wire form read */
 	bool begun, at_line_start, held_cr;
 	struct mime_convert *convert; /* NULL: lines as they are */
 	struct buf converted;	      /* what it has ready, dot-stuffed */

@@ -144,6 +144,7 @@ void rcpt_to_mailbox(struct rcpt_run *q)
 	m->original = q->rcpt->original;
 	m->env = &r->job.env;
 	m->segments = r->channel->segments;
+	m->mime_depth = (unsigned)conf_int(r->view, "mime_nesting_limit");
 	q->worker.on_end = on_worker_end;
 	worker_start(r->deliver->child.loop, &q->worker);
 }

@@ -82,7 +82,8 @@ static struct lmtp_conn *new_conn(struct run *r)
 	struct lmtp_conn *c = xcalloc(1, sizeof *c);
 	struct client_options options = { .lmtp = true,
 		.helo = conf_str(r->view, "lmtp_lhlo_name"),
-		.no_conversion = conf_bool(r->view, "disable_mime_output_conversion") };
+		.no_conversion = conf_bool(r->view, "disable_mime_output_conversion"),
+		.mime_depth = (unsigned)conf_int(r->view, "mime_nesting_limit") };
 
 	c->deliver = d;
 	c->nexthop = xstrndup(r->job.nexthop);

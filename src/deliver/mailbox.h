@@ -19,6 +19,7 @@ struct mailbox {
 	gid_t extra_gid;	/* mbox: group of the spool directory, which lets us make files in it; else gid */
 	uint64_t limit;		/* octets: of the message (Maildir), of the file (mbox); 0: none */
 	const char *limit_name; /* the parameter, for texts */
+	unsigned mime_depth;	/* of content_begin() */
 	bool lock_fcntl, lock_dot, lock_flock; /* mbox */
 	const char *host;		       /* for the names of Maildir files */
 	struct str recipient;		       /* Delivered-To */

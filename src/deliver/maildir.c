@@ -24,7 +24,7 @@ struct maildir {
 
 static int write_content(const struct mailbox *m, struct maildir *d)
 {
-	struct content c = { .segments = m->segments, .env = m->env };
+	struct content c = { .segments = m->segments, .env = m->env, .mime_depth = m->mime_depth };
 	struct buf header = BUF_INIT(8192);
 	char *p = xcalloc(1, CONTENT_CHUNK + 1);
 	ssize_t n = content_begin(&c);

@@ -136,7 +136,7 @@ static void put_from_line(const struct mailbox *m, struct buf *out)
 
 static int append(const struct mailbox *m, struct mbox *b)
 {
-	struct content c = { .segments = m->segments, .env = m->env };
+	struct content c = { .segments = m->segments, .env = m->env, .mime_depth = m->mime_depth };
 	struct buf out = BUF_INIT(4 * CONTENT_CHUNK), start = BUF_INIT(2 * CONTENT_CHUNK);
 	char *p = xcalloc(1, CONTENT_CHUNK + 1);
 	bool at_start = true;

@@ -12,11 +12,21 @@ struct mime_convert *mime_convert_new(enum mime_target target, bool may_spoil)
 	c->may_spoil = may_spoil;
 	c->plan = BUF_INIT(MIME_ENTITIES_MAX);
 	c->line = BUF_INIT(PIECE_MAX);
-	c->boundaries = BUF_INIT((size_t)MIME_DEPTH_MAX * MIME_BOUNDARY_MAX);
 	c->field = BUF_INIT(MIME_FIELD_MAX);
 	c->scratch = BUF_INIT(SIZE_MAX / 4);
-	mime_walk_begin(c);
+	mime_convert_depth(c, MIME_DEPTH_MAX);
 	return c;
+}
+
+void mime_convert_depth(struct mime_convert *c, unsigned levels)
+{
+	require(levels > 0 && levels <= MIME_DEPTH_LIMIT && !c->writing && c->next <= 1);
+	c->depth_max = levels + 1; /* and what is in the innermost */
+	c->level = xrealloc(c->level, c->depth_max * sizeof *c->level);
+	buf_free(&c->boundaries);
+	c->boundaries = BUF_INIT((size_t)c->depth_max * MIME_BOUNDARY_MAX);
+	buf_reset(&c->plan);
+	mime_walk_begin(c);
 }
 
 void mime_convert_free(struct mime_convert **c)
@@ -28,6 +38,7 @@ void mime_convert_free(struct mime_convert **c)
 	buf_free(&(*c)->boundaries);
 	buf_free(&(*c)->field);
 	buf_free(&(*c)->scratch);
+	free((*c)->level);
 	free(*c);
 	*c = NULL;
 }

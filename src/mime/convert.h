@@ -20,7 +20,7 @@
  *	  MIME_FIELD_MAX is left out: for reports of ours, whose arrival matters more than their copy of the original
  *	- everything else stays octet for octet: parts that are fit, the boundaries, the structure.
  * MIME_REFUSED, 5.6.3 (RFC 3463): what would have to be changed is signed, encrypted, a fragment, in an encoding that is
- * not known, in a multipart whose boundary does not occur, deeper than MIME_DEPTH_MAX, or among more than
+ * not known, in a multipart whose boundary does not occur, deeper than mime_convert_depth() says, or among more than
  * MIME_ENTITIES_MAX parts, or a header field is over MIME_FIELD_MAX. 5.6.7: an address has the octets.
  *
  * Only a line that is "--", the boundary and no more than blanks separates parts (the grammar of RFC 2046 sec. 5.1.1, and
@@ -31,7 +31,12 @@
 
 #include "base/buf.h"
 
-enum { MIME_DEPTH_MAX = 100, MIME_ENTITIES_MAX = 65536, MIME_FIELD_MAX = 128 * 1024 };
+enum {
+	MIME_DEPTH_MAX = 100,	 /* multiparts and messages inside each other, where nobody says otherwise */
+	MIME_DEPTH_LIMIT = 1000, /* that anybody may say */
+	MIME_ENTITIES_MAX = 65536,
+	MIME_FIELD_MAX = 128 * 1024
+};
 
 enum mime_target {
 	MIME_TO_7BIT, /* the hop has no 8BITMIME */
@@ -47,6 +52,8 @@ struct mime_refusal {
 struct mime_convert;
 
 struct mime_convert *mime_convert_new(enum mime_target target, bool may_spoil);
+/* So many levels of multiparts and messages are looked into (mime_nesting_limit): 1 to MIME_DEPTH_LIMIT. Before the first octet. */
+void mime_convert_depth(struct mime_convert *c, unsigned levels);
 void mime_convert_look(struct mime_convert *c, struct str content);
 /* After the last octet; once. *why is set with MIME_REFUSED. */
 enum mime_answer mime_convert_answer(struct mime_convert *c, struct mime_refusal *why);

@@ -55,9 +55,9 @@ struct mime_convert {
 	bool in_line;	 /* pieces of this line have been taken */
 
 	enum mime_state state;
-	struct mime_level level[MIME_DEPTH_MAX];
-	unsigned depth;
-	uint32_t next; /* number of the next entity */
+	struct mime_level *level;
+	unsigned depth, depth_max; /* entities that are open; that may be */
+	uint32_t next;		   /* number of the next entity */
 	struct buf boundaries;
 	unsigned char open[OPEN_SLOTS]; /* boundaries that there are, by the low bits of their hash */
 	struct buf field;		/* header field under way */

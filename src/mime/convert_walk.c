@@ -45,7 +45,7 @@ static void begin_entity(struct mime_convert *c, enum mime_kind kind, bool is_me
 {
 	struct mime_level *l = &c->level[c->depth++];
 
-	require(c->depth <= MIME_DEPTH_MAX);
+	require(c->depth <= c->depth_max);
 	*l = (struct mime_level){ .kind = kind, .is_message = is_message, .number = c->next++ };
 	if (!c->writing && buf_add_char(&c->plan, '\0') != 0)
 		mime_refuse(c, "5.6.3", "it has more MIME parts than are looked into");
@@ -177,7 +177,7 @@ static void begin_body(struct mime_convert *c)
 {
 	struct mime_level *l = mime_top(c);
 	bool is_multipart = l->kind == MIME_MULTIPART || l->kind == MIME_DIGEST;
-	bool is_full = c->depth == MIME_DEPTH_MAX && (is_multipart || l->kind == MIME_MESSAGE);
+	bool is_full = c->depth == c->depth_max && (is_multipart || l->kind == MIME_MESSAGE);
 
 	/* RFC 2045 sec. 6.4: a container has no encoding of its own. Readers overlook that of a multipart, and some
 	 * believe that of a message. */

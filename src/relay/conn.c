@@ -140,7 +140,8 @@ void conn_open(struct delivery *d, const struct target *t)
 		.secured = d->service->wrapper && !no_tls,
 		.login = d->user.n > 0,
 		.ignore = d->service->ignore,
-		.no_conversion = conf_bool(d->service->view, "disable_mime_output_conversion") };
+		.no_conversion = conf_bool(d->service->view, "disable_mime_output_conversion"),
+		.mime_depth = (unsigned)conf_int(d->service->view, "mime_nesting_limit") };
 
 	c->fd = open_socket(d->service, t);
 	if (c->fd < 0) {

@@ -77,6 +77,7 @@ struct client_options {
 	bool login;	     /* give CLIENT_LOGIN before CLIENT_READY where AUTH is offered */
 	unsigned ignore;     /* EXT_BIT() of extensions that are taken as not offered (smtp_discard_ehlo_keywords) */
 	bool no_conversion;  /* 8-bit content goes as it is to every server (disable_mime_output_conversion) */
+	unsigned mime_depth; /* levels that the conversion looks into; 0: MIME_DEPTH_MAX of mime/convert.h */
 };
 
 struct mime_convert;

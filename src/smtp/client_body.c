@@ -68,10 +68,14 @@ static bool has_open(const struct client_message *m)
 
 bool client_body_begin(struct smtp_client *c, struct client_message *m)
 {
+	unsigned depth = c->options.mime_depth;
+
 	client_body_end(c);
 	if (!must_be_looked_at(c, m) || !has_open(m))
 		return false;
 	c->convert = mime_convert_new(takes_8bit(c, m) ? MIME_TO_8BIT : MIME_TO_7BIT, m->flags & ENV_REPORT);
+	if (depth)
+		mime_convert_depth(c->convert, depth < MIME_DEPTH_LIMIT ? depth : MIME_DEPTH_LIMIT);
 	c->converted = BUF_INIT(SIZE_MAX / 4);
 	c->looking = c->at_line_start = true;
 	m->rewind(m);

@@ -44,9 +44,9 @@ static void hear(struct smtp_client *c, struct buf *said)
 }
 
 /* A session that is up, and the message given to it. */
-static enum client_event begin(struct smtp_client *c, struct large *l, const char *body, size_t octets)
+static enum client_event begin(struct smtp_client *c, struct large *l, const char *body, size_t octets, unsigned depth)
 {
-	struct client_options options = { .helo = "c.example" };
+	struct client_options options = { .helo = "c.example", .mime_depth = depth };
 	struct buf said = BUF_INIT(4096);
 	enum client_event event;
 
@@ -76,7 +76,8 @@ static void end(struct smtp_client *c, struct large *l)
 	arena_free(&l->message.mem);
 }
 
-#define UTF8 "Subject: x\r\n\r\n\xc3\xbc\r\n"
+#define UTF8	 "Subject: x\r\n\r\n\xc3\xbc\r\n"
+#define LEVEL(n) "Content-Type: multipart/mixed; boundary=" n "\r\n\r\n--" n "\r\n"
 
 static void test_in_pieces(void **state)
 {
@@ -87,7 +88,7 @@ static void test_in_pieces(void **state)
 	size_t turns = 0, before = 0;
 
 	(void)state;
-	event = begin(&c, &l, UTF8, LARGE);
+	event = begin(&c, &l, UTF8, LARGE, 0);
 	check_int(event, CLIENT_MORE);
 	while (smtp_client_is_looking(&c)) {
 		hear(&c, &said);
@@ -108,10 +109,15 @@ static void test_in_pieces(void **state)
 /* What a small message leads to. */
 static const struct {
 	const char *body;
+	unsigned depth;
 	const char *dsn; /* "": it is sent */
 } cases[] = {
-	{ UTF8, "" },
-	{ "To: \xc3\xbc@x\r\n\r\n", "5.6.7" },
+	{ UTF8, 0, "" }, { "To: \xc3\xbc@x\r\n\r\n", 0, "5.6.7" }, { LEVEL("a") "\r\n\xc3\xbc\r\n", 1, "" },
+	{ LEVEL("a") LEVEL("b") "\r\n\xc3\xbc\r\n", 1, "5.6.3" }, { LEVEL("a") LEVEL("b") "\r\n\xc3\xbc\r\n", 2, "" },
+	{ LEVEL("a") "Content-Type: message/rfc822\r\n\r\n" LEVEL("c") "\r\n\xc3\xbc\r\n", 2, "5.6.3" },
+	{ LEVEL("a") "Content-Type: message/rfc822\r\n\r\n" LEVEL("c") "\r\n\xc3\xbc\r\n", 3, "" },
+	{ LEVEL("a") LEVEL("b") "\r\n\xc3\xbc\r\n", 1000000, "" },
+	{ LEVEL("a") LEVEL("b") "\r\nx\r\n", 1, "" }, /* nothing has to be converted */
 };
 
 static void test_outcomes(void **state)
@@ -122,7 +128,7 @@ static void test_outcomes(void **state)
 		struct smtp_client c;
 		struct large l;
 
-		event = begin(&c, &l, cases[i].body, strlen(cases[i].body));
+		event = begin(&c, &l, cases[i].body, strlen(cases[i].body), cases[i].depth);
 		while (smtp_client_is_looking(&c))
 			event = smtp_client_look(&c);
 		check_int(event, *cases[i].dsn ? CLIENT_SENT : CLIENT_MORE);
@@ -140,7 +146,7 @@ static void test_unreadable(void **state)
 	struct large l;
 
 	(void)state;
-	begin(&c, &l, UTF8, LARGE);
+	begin(&c, &l, UTF8, LARGE, 0);
 	l.fails = true;
 	while (smtp_client_is_looking(&c))
 		event = smtp_client_look(&c);
@@ -156,7 +162,7 @@ static void test_server_ends_it(void **state)
 	struct large l;
 
 	(void)state;
-	begin(&c, &l, UTF8, LARGE);
+	begin(&c, &l, UTF8, LARGE, 0);
 	smtp_client_look(&c);
 	check_int(smtp_client_input(&c, STR("421 4.4.2 bye\r\n")), CLIENT_ENDED);
 	smtp_client_lost(&c);
