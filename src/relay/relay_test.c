@@ -842,6 +842,55 @@ static void test_requiretls(void **state)
 	}
 }
 
+/*
+ * The field TLS-Required: No gives up what the recipient's side demands (RFC 8689 sec. 4.2.2), never a level that the
+ * administrator has set: a sender, or who writes its header, cannot have mail sent in clear text where that is forbidden.
+ */
+static void test_tls_optional(void **state)
+{
+	static const struct {
+		const char *service, *script;
+		int status;
+		const char *dsn, *text;
+	} cases[] = {
+		{ "smtp", "S 220 hi\nC EHLO\nS 250-peer\nS 250 PIPELINING\n" SENT "C QUIT\n", RCPT_SENT, "2.0.0",
+			"250 2.0.0 done" },
+		{ "may",
+			"S 220 hi\nC EHLO\nS 250-peer\nS 250-PIPELINING\nS 250 STARTTLS\nC STARTTLS\nS 454 no\n" SENT
+			"C QUIT\n",
+			RCPT_SENT, "2.0.0", "250 2.0.0 done" },
+		{ "may",
+			"S 220 hi\nC EHLO\nS 250-peer\nS 250 STARTTLS\nC STARTTLS\nS 220 go\nP\nR garbage that is no "
+			"TLS\nX\n"
+			"S 220 hi\nC EHLO\nS 250-peer\nS 250 PIPELINING\n" SENT "C QUIT\n",
+			RCPT_SENT, "2.0.0", "250 2.0.0 done" },
+		{ "must", "S 220 hi\nC EHLO\nS 250 peer\nC QUIT\n", RCPT_DEFERRED, "4.7.4", "TLS is required" },
+		{ "must", "S 220 hi\nC EHLO\nS 250-peer\nS 250 STARTTLS\nC STARTTLS\nS 454 4.7.0 no\nC QUIT\n",
+			RCPT_DEFERRED, "4.7.0", "TLS is required" },
+		{ "secure", "S 220 hi\nC EHLO\nS 250 peer\nC QUIT\n", RCPT_DEFERRED, "4.7.4", "TLS is required" },
+		{ "login-may",
+			"S 220 hi\nC EHLO\nS 250-peer\nS 250-AUTH PLAIN\nS 250 STARTTLS\nC STARTTLS\nS 220 go\nP\nX",
+			RCPT_DEFERRED, "4.7.5", "Cannot start TLS" }, /* the login is ours, not the sender's */
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct mail m = { cases[i].service, 1, { "a@y.org" }, 1, sizeof content - 1, ENV_TLS_OPTIONAL, NULL };
+		const struct rcpt_result *r;
+		struct server s;
+
+		server_start(&s, cases[i].script);
+		m.port = s.port;
+		r = deliver(&m);
+		cache_close_all();
+		uv_run(relay.child.loop, UV_RUN_NOWAIT);
+		check_int(r->status, cases[i].status);
+		check_str(r->dsn, cases[i].dsn);
+		check(memmem(r->text.p, r->text.n, cases[i].text, strlen(cases[i].text)) != NULL);
+		finish_with(&s);
+	}
+}
+
 #define OVER_TLS "S 220 hi\nC EHLO\nS 250-peer\nS 250 STARTTLS\nC STARTTLS\nS 220 go\nT\nC EHLO\nS 250-peer\n"
 
 /* A server without REQUIRETLS is not the last word while there are others; of several, or in the cache. */
@@ -1027,8 +1076,8 @@ int main(void)
 		cmocka_unit_test(test_next_address), cmocka_unit_test(test_race), cmocka_unit_test(test_policy),
 		cmocka_unit_test(test_requiretls_elsewhere), cmocka_unit_test(test_end_early),
 		cmocka_unit_test(test_login_by_sender), cmocka_unit_test(test_requiretls),
-		cmocka_unit_test(test_mixed_recipients), cmocka_unit_test(test_unreadable),
-		cmocka_unit_test(test_large), cmocka_unit_test(test_speed) };
+		cmocka_unit_test(test_tls_optional), cmocka_unit_test(test_mixed_recipients),
+		cmocka_unit_test(test_unreadable), cmocka_unit_test(test_large), cmocka_unit_test(test_speed) };
 
 	int r;
 

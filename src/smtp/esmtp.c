@@ -85,8 +85,10 @@ static const struct esmtp_keyword keywords[EXT_COUNT] = {
 		"smtp_tls_security_level and smtp_tls_policy_maps ask for less than verify. Without that it is "
 		"returned "
 		"with 5.7.10, and with 5.7.30 where a next hop does not announce REQUIRETLS. Reports on it require the "
-		"same, and return its header only. The field TLS-Required: No is noted in the envelope, and counts for "
-		"nothing beside the parameter." },
+		"same, and return its header only. The field TLS-Required: No counts for nothing beside the parameter; "
+		"without it, it gives up what the recipient's domain asks for, and no level that "
+		"smtp_tls_security_level or "
+		"smtp_tls_policy_maps set." },
 	{ "CHUNKING", EXT_CHUNKING, "RFC 3030", WHEN_ALWAYS, PASS_NOT, "", "", "BDAT." },
 };
 
