@@ -33,6 +33,18 @@ static size_t column_of(const struct buf *out)
 	return tail.n - (size_t)(str_rchr(tail, '\n') + 1);
 }
 
+/* False: there is none. */
+static bool fold_at_blank(struct buf *out)
+{
+	char c = out->p[out->n - 1];
+
+	if (c != ' ' && c != '\t')
+		return false;
+	out->n--;
+	add(out, c == ' ' ? "\r\n " : "\r\n\t");
+	return true;
+}
+
 /* Octets left for an encoded word in this line, or in the next one that is begun here. */
 static size_t word_room(struct buf *out)
 {
@@ -40,13 +52,17 @@ static size_t word_room(struct buf *out)
 
 	if (column + ROOM_MIN <= LINE_FULL)
 		return LINE_FULL - column < WORD_MAX ? LINE_FULL - column : WORD_MAX;
-	if (column > 1 && (out->p[out->n - 1] == ' ' || out->p[out->n - 1] == '\t')) {
-		const char *fold = out->p[out->n - 1] == ' ' ? "\r\n " : "\r\n\t";
-
-		out->n--;
-		add(out, fold);
-	}
+	if (column > 1)
+		fold_at_blank(out);
 	return WORD_MAX;
+}
+
+void mime_make_room(struct buf *out)
+{
+	size_t column = column_of(out);
+
+	if (column + ROOM_MIN > LINE_FULL && !fold_at_blank(out))
+		add(out, "\r\n ");
 }
 
 /* What may stand for itself in the Q encoding wherever an encoded word may: RFC 2047 sec. 5 (3). */

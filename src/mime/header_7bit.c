@@ -60,21 +60,44 @@ static void add(struct buf *out, struct str s)
 	require(buf_add_str(out, s) == 0);
 }
 
-/* The text between the parentheses of a comment, nested ones kept: RFC 2047 sec. 5 (2). */
+/* Octets of a comment up to its next parenthesis, from `from` on. */
+static size_t comment_text(struct str comment, size_t from)
+{
+	size_t i = from;
+
+	while (i < comment.n && comment.p[i] != '(' && comment.p[i] != ')')
+		i += comment.p[i] == '\\' && i + 1 < comment.n ? 2 : 1;
+	return i - from;
+}
+
+/* Is its first word one that has to be an encoded word? */
+static bool begins_8bit(struct str text)
+{
+	size_t n = 0;
+
+	while (n < text.n && strchr(" \t\r\n", text.p[n]) == NULL)
+		n++;
+	return str_is_8bit(str_sub(text, 0, n));
+}
+
+/*
+ * The text between the parentheses of a comment, nested ones kept: RFC 2047 sec. 5 (2). A blank may stand before and behind
+ * each parenthesis.
+ */
 static void put_comment(struct buf *out, struct str comment)
 {
-	size_t from = 0;
+	for (size_t at = 0, n; at < comment.n; at += n) {
+		struct str parenthesis = str_sub(comment, at, comment.p[at] == '(' || comment.p[at] == ')');
+		struct str text;
 
-	for (size_t i = 0; i <= comment.n; i++) {
-		if (i < comment.n && comment.p[i] == '\\' && i + 1 < comment.n) {
-			i++;
-			continue;
-		}
-		if (i < comment.n && comment.p[i] != '(' && comment.p[i] != ')')
-			continue;
-		mime_put_text(out, str_sub(comment, from, i - from));
-		add(out, str_sub(comment, i, i < comment.n));
-		from = i + 1;
+		n = parenthesis.n + comment_text(comment, at + parenthesis.n);
+		text = str_sub(comment, at + parenthesis.n, n - parenthesis.n);
+		if (str_eq(parenthesis, STR("(")) && begins_8bit(text))
+			mime_make_room(out);
+		add(out, parenthesis);
+		if (str_eq(parenthesis, STR(")")) && begins_8bit(text))
+			mime_make_room(out);
+		mime_put_text(out, text);
 	}
 }
 
@@ -87,6 +110,8 @@ static void put_phrase(struct buf *out, struct str phrase)
 
 	if (str_trim(phrase).p != phrase.p)
 		add(out, STR(" "));
+	else
+		mime_make_room(out);
 	while ((c = mime_item(&rest, &item)) != 0) {
 		char *to;
 

@@ -142,6 +142,53 @@ static void test_growth(void **state)
 	}
 }
 
+static unsigned count(struct str in, const char *what)
+{
+	unsigned n = 0;
+
+	for (size_t i = 0; i < in.n; i++)
+		n += str_has_prefix(str_from(in, i), str_c(what));
+	return n;
+}
+
+/* Where nothing but encoded words follow each other, and no blank, they stay whole, in lines of 76. */
+static void test_whole_words(void **state)
+{
+	static const struct {
+		const char *start, *again, *end, *word;
+	} fields[] = {
+		{ "To: a@b ", "(" UE ")", "", "(=?utf-8?q?=C3=BC?=)" },
+		{ "To: a@b ", "(" UE ") ", "", "(=?utf-8?q?=C3=BC?=)" },
+		{ "To: a@b ", "(" UE, ")", "(=?utf-8?q?=C3=BC?=" },
+		{ "To: a@b ", "((" UE "))", "", "(=?utf-8?q?=C3=BC?=))" },
+		{ "To: a@b (", "()" UE, ")", "=?utf-8?q?=C3=BC?=" },
+		{ "To: a", "(" UE ").", "b@c", "(=?utf-8?q?=C3=BC?=)." },
+		{ "To: a <a@b>", "(\xfc)", "", "(=?unknown-8bit?q?=FC?=)" },
+		{ "To: ", UE ",", "a@b", "=?utf-8?q?=C3=BC?=," },
+		{ "To: ", "\"" UE "\",", "a@b", "=?utf-8?q?=C3=BC?=," },
+		{ "To: ", UE "<a@b>,", "a@b", "=?utf-8?q?=C3=BC?= <a@b>," },
+		{ "Resent-To:", UE "(" AE "),", "a@b", "(=?utf-8?q?=C3=A4?=)," },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
+		struct buf in = BUF_INIT(10000), out = BUF_INIT(200000);
+		struct str rest, line;
+
+		buf_add_c(&in, fields[i].start);
+		for (unsigned n = 0; n < 400; n++)
+			buf_add_c(&in, fields[i].again);
+		buf_addf(&in, "%s\r\n", fields[i].end);
+		check_int(mime_field_put(&out, buf_str(&in), true), 0);
+		check_fit(buf_str(&out));
+		check_int(count(buf_str(&out), fields[i].word), 400);
+		for (rest = buf_str(&out); str_field(&rest, "\n", &line);)
+			check(line.n <= 77);
+		buf_free(&in);
+		buf_free(&out);
+	}
+}
+
 static clock_t time_of(const char *again, size_t n)
 {
 	struct buf in = BUF_INIT(MIME_FIELD_MAX), out = BUF_INIT(SIZE_MAX / 4);
@@ -216,8 +263,8 @@ static void test_fold_only(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_cases), cmocka_unit_test(test_long),
-		cmocka_unit_test(test_growth), cmocka_unit_test(test_long_name), cmocka_unit_test(test_time),
-		cmocka_unit_test(test_fold_only) };
+		cmocka_unit_test(test_growth), cmocka_unit_test(test_whole_words), cmocka_unit_test(test_long_name),
+		cmocka_unit_test(test_time), cmocka_unit_test(test_fold_only) };
 
 	return test_run(tests);
 }
