@@ -2,12 +2,11 @@
 #include "smtpd/policy.h"
 #include "base/arena.h"
 #include "base/log.h"
+#include "smtpd/endpoint.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 enum { ANSWER_MAX = 8192, IDLE_MAX_MS = 300 * 1000, IDLE_MAX = 64 };
@@ -207,75 +206,14 @@ static void on_timeout(uv_timer_t *timer)
 	conn_failed(c, c->fault ? c->fault : "it does not answer in time");
 }
 
-/* Descriptor of a connection that is made or on its way; -1 with *why. */
-static int connect_unix(struct str path, const char **why)
-{
-	struct sockaddr_un addr = { .sun_family = AF_UNIX };
-	int fd;
-
-	if (path.n == 0 || path.n >= sizeof addr.sun_path) {
-		*why = "the path of its socket is too long or empty";
-		return -1;
-	}
-	memcpy(addr.sun_path, path.p, path.n);
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd >= 0 && connect(fd, (struct sockaddr *)&addr, sizeof addr) != 0) {
-		*why = errno == EACCES
-			       ? "Permission denied: no parameter names this port, and others are closed to smtpd"
-			       : strerror(errno);
-		close(fd);
-		return -1;
-	}
-	return fd;
-}
-
-static int connect_inet(struct str host_port, const char **why)
-{
-	ptrdiff_t colon = str_rchr(host_port, ':');
-	struct str host = colon > 0 ? str_sub(host_port, 0, (size_t)colon) : STR("");
-	struct sockaddr_in v4 = { .sin_family = AF_INET };
-	struct sockaddr_in6 v6 = { .sin6_family = AF_INET6 };
-	char text[INET6_ADDRSTRLEN] = "";
-	uint64_t port = 0;
-	bool is4, is6;
-	int fd;
-
-	if (host.n > 2 && host.p[0] == '[')
-		host = str_sub(host, 1, host.n - 2);
-	if (str_ieq(host, STR("localhost")))
-		host = STR("127.0.0.1");
-	if (host.n < sizeof text)
-		memcpy(text, host.p, host.n);
-	is4 = inet_pton(AF_INET, text, &v4.sin_addr) == 1;
-	is6 = !is4 && inet_pton(AF_INET6, text, &v6.sin6_addr) == 1;
-	if ((!is4 && !is6) || !str_u64(str_from(host_port, (size_t)(colon + 1)), &port) || port == 0 || port > 65535) {
-		*why = "write it as inet:ADDRESS:PORT with a numeric address";
-		return -1;
-	}
-	v4.sin_port = v6.sin6_port = htons((uint16_t)port);
-	fd = socket(is4 ? AF_INET : AF_INET6, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd >= 0 &&
-		connect(fd, is4 ? (struct sockaddr *)&v4 : (struct sockaddr *)&v6, is4 ? sizeof v4 : sizeof v6) != 0 &&
-		errno != EINPROGRESS) {
-		*why = strerror(errno);
-		close(fd);
-		return -1;
-	}
-	return fd;
-}
-
 static struct policy_conn *conn_new(uv_loop_t *loop, const char *endpoint)
 {
 	struct policy_conn *c = xcalloc(1, sizeof *c);
-	struct str where = str_c(endpoint);
 
 	c->endpoint = xstrdup(endpoint);
 	c->in = BUF_INIT(ANSWER_MAX);
 	c->fault = "no socket";
-	if (str_has_prefix(where, STR("inet:")))
-		c->fd = connect_inet(str_from(where, 5), &c->fault);
-	else
-		c->fd = connect_unix(str_has_prefix(where, STR("unix:")) ? str_from(where, 5) : where, &c->fault);
+	c->fd = endpoint_connect(str_c(endpoint), &c->fault);
 	uv_timer_init(loop, &c->timer);
 	c->open_handles = 1;
 	if (c->fd >= 0) {
