@@ -23,6 +23,7 @@ enum envelope_flag {
 	ENV_BY_NOTIFY = 512,
 	ENV_BY_TRACE = 1024,
 	ENV_LONG_LINE = 2048, /* the content has a line over 998 octets (RFC 5322 sec. 2.1.1): it leaves converted */
+	ENV_HELD = 4096,      /* on hold from the beginning, until a HOLD record says more */
 	ENV_LOST = 32768 /* its content was damaged and given up (`gatepost queue fsck --repair`): to be returned */
 };
 

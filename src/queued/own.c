@@ -144,6 +144,9 @@ static bool move(struct queued *q, struct message *m)
 		if (n < m->n_rcpt && e.rcpt[i].index == refs[n].index)
 			e.rcpt[n++] = e.rcpt[i];
 	e.n_rcpt = n;
+	e.flags &= ~(uint32_t)ENV_HELD; /* what was said since then counts */
+	if (m->state == MSG_HELD)
+		e.flags |= ENV_HELD;
 	m->flags |= MF_MOVING;
 	spool_msg_commit(&v->msg, &e, on_moved);
 	arena_free(&mem);

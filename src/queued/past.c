@@ -16,6 +16,7 @@ struct past_entry {
 	uint8_t flags;
 	bool all_done;
 	uint8_t held; /* enum hold_flag */
+	bool tells_hold;
 	uint32_t *done;
 	uint32_t n_done;
 	struct past_reason *reason;
@@ -190,8 +191,10 @@ static void take(struct queued *q, struct segment *r, const struct record *recor
 		add_done(e, &in);
 	else if (record->type == RECORD_DEFER)
 		set_deferred(e, &in);
-	else if (record->type == RECORD_HOLD)
+	else if (record->type == RECORD_HOLD) {
 		e->held = ipc_get_u8(&in);
+		e->tells_hold = true;
+	}
 }
 
 static struct segment *next_results(struct queued *q)
@@ -261,6 +264,11 @@ static uint64_t spread(struct queued *q, uint64_t wait_s)
 	enum { OVERDUE_A_SECOND = 2000 };
 
 	return wait_s > 0 ? wait_s : q->n_overdue++ / OVERDUE_A_SECOND;
+}
+
+bool past_tells_hold(const struct past_entry *e)
+{
+	return e && e->tells_hold;
 }
 
 void past_apply(struct queued *q, const struct past_entry *e, struct message *m)

@@ -413,6 +413,8 @@ bool past_is_done(const struct queued *q, uint64_t id, uint64_t generation);
 bool past_rcpt_is_done(const struct past_entry *e, uint32_t index);
 /* Set attempts, flags, due time, reasons of a message that was just made. */
 void past_apply(struct queued *q, const struct past_entry *e, struct message *m);
+/* Does a HOLD record speak of it? */
+bool past_tells_hold(const struct past_entry *e);
 void past_end(struct queued *q);
 
 /* result.c: DONE, DEFER, HOLD. */

@@ -88,6 +88,7 @@ static void die(struct queued *q)
 }
 
 static unsigned kept;
+static uint32_t next_flags; /* of the envelope */
 
 static void on_kept(struct spool_msg *m, int err)
 {
@@ -99,7 +100,9 @@ static void on_kept(struct spool_msg *m, int err)
 static uint64_t accept_message(struct queued *q, unsigned rcpts, size_t octets)
 {
 	struct envelope_rcpt rcpt[8] = { { .index = 0 } };
-	struct envelope env = { .arrival_us = q->start_us, .sender = STR("a@x"), .rcpt = rcpt, .n_rcpt = rcpts };
+	struct envelope env = {
+		.arrival_us = q->start_us, .flags = next_flags, .sender = STR("a@x"), .rcpt = rcpt, .n_rcpt = rcpts
+	};
 	struct spool_msg m = { 0 };
 	unsigned before = kept;
 	char *content = xcalloc(1, octets + 1);
@@ -194,6 +197,32 @@ static void test_states(void **state)
 	check(operate_flush(q, message_find(q, deferred)));
 	check(!operate_flush(q, message_find(q, deferred)));
 	check_int(message_find(q, deferred)->state, MSG_READY);
+	die(q);
+}
+
+/* Put on hold by who took it: held from its COMMIT on, without a record, until one says that it is released. */
+static void test_held_from_the_beginning(void **state)
+{
+	struct queued *q = boot();
+	uint64_t held, released;
+
+	(void)state;
+	next_flags = ENV_HELD;
+	held = accept_message(q, 1, 100);
+	released = accept_message(q, 1, 100);
+	next_flags = 0;
+	check(message_find(q, held)->state == MSG_HELD && message_find(q, released)->state == MSG_HELD);
+	check(message_find(q, held)->active == NULL);
+	check(operate_release(q, message_find(q, released)));
+	check_int(message_find(q, released)->state, MSG_READY);
+	die(q);
+
+	q = boot();
+	check_int(message_find(q, held)->state, MSG_HELD);
+	check_int(message_find(q, released)->state, MSG_READY);
+	finish(q, released);
+	check(operate_release(q, message_find(q, held)));
+	finish(q, held);
 	die(q);
 }
 
@@ -906,9 +935,10 @@ static void test_wheel(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_states), cmocka_unit_test(test_recycling), cmocka_unit_test(test_locks),
-		cmocka_unit_test(test_moved), cmocka_unit_test(test_survivors_move_to_a_later_segment),
-		cmocka_unit_test(test_damaged_survivor_stays), cmocka_unit_test(test_content_waits_for_its_commit),
+		cmocka_unit_test(test_states), cmocka_unit_test(test_held_from_the_beginning),
+		cmocka_unit_test(test_recycling), cmocka_unit_test(test_locks), cmocka_unit_test(test_moved),
+		cmocka_unit_test(test_survivors_move_to_a_later_segment), cmocka_unit_test(test_damaged_survivor_stays),
+		cmocka_unit_test(test_content_waits_for_its_commit),
 		cmocka_unit_test(test_damaged_content_elsewhere_is_kept), cmocka_unit_test(test_lost_header),
 		cmocka_unit_test(test_results_fail), cmocka_unit_test(test_results_wait),
 		cmocka_unit_test(test_release_is_carried), cmocka_unit_test(test_results_fail_again),

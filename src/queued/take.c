@@ -85,7 +85,7 @@ static int relocate(
 	m->flags = (uint8_t)((m->flags & ~MF_SPANS) | MF_MOVED);
 	place(m, s, r, e, spans);
 	message_ref_segments(q, m, e);
-	if (m->state == MSG_HELD || (m->flags & (MF_HELD | MF_EXPIRE)))
+	if (m->state == MSG_HELD || (m->flags & (MF_HELD | MF_EXPIRE)) || (e->flags & ENV_HELD))
 		result_hold(q, m);
 	if (m->attempts > 0)
 		result_defer(q, m);
@@ -142,7 +142,7 @@ static bool is_told_of(struct queued *q, struct segment *s, const struct envelop
 
 static int admit(struct queued *q, struct segment *s, const struct record *r, struct arena **mem, struct envelope *e)
 {
-	struct past_entry *past = s->in_recovery ? past_find(q, e->id, s->head.generation) : NULL;
+	struct past_entry *past = s->in_recovery ? past_find(q, e->id, s->head.generation) : NULL, *said = past;
 	struct rcpt_ref *refs = arena_array(*mem, e->n_rcpt, sizeof *refs);
 	uint32_t n = pending_rcpts(e, past, refs);
 	struct message *m;
@@ -170,7 +170,11 @@ static int admit(struct queued *q, struct segment *s, const struct record *r, st
 	else
 		q->n_accepted++;
 	m->state = MSG_READY;
-	past_apply(q, past ? past : s->in_recovery ? past_of_earlier_copy(q, e->id, s->head.generation) : NULL, m);
+	if (past == NULL && s->in_recovery)
+		said = past_of_earlier_copy(q, e->id, s->head.generation);
+	past_apply(q, said, m);
+	if ((e->flags & ENV_HELD) && !past_tells_hold(said))
+		message_hold(q, m);
 	if (m->state == MSG_WAITING && (e->flags & ENV_LOST)) /* nothing that is worth the waiting */
 		message_ready(q, m);
 	if (m->state != MSG_READY || m->prev)
