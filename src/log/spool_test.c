@@ -537,9 +537,79 @@ static void test_header(void **state)
 	close(fd);
 }
 
+static void lend_wanted(void)
+{
+	for (; t.wanted > 0 && t.next < SEGMENTS; t.wanted--)
+		lend();
+}
+
+/* What was added is read again, in pieces that fit nowhere. */
+static void check_reads(const struct spool_msg *m, const char *must, size_t n)
+{
+	struct spool_cursor c = { 0, 0 };
+	char piece[40001];
+	size_t at = 0;
+	ssize_t got;
+
+	while ((got = spool_msg_read(m, &c, piece, sizeof piece)) > 0) {
+		check(at + (size_t)got <= n && memcmp(piece, must + at, (size_t)got) == 0);
+		at += (size_t)got;
+	}
+	check_int(got, 0);
+	check_int(at, n);
+}
+
+/* Octets put in front when all others are there already, in memory or in records; other content in the place of its own. */
+static void test_changed_at_its_end(void **state)
+{
+	static const struct {
+		size_t first, rest, before; /* before: of another content, that the rest replaces */
+	} sizes[] = { { 0, 0, 0 }, { 10, 0, 0 }, { 0, 10, 0 }, { 10, 20, 0 }, { 200000, 100, 0 }, { 100, 65536, 0 },
+		{ 100, 70000, 0 }, { 70000, 70000, 0 }, { 250000, 700000, 0 }, { 10, 20, 30 }, { 10, 20, 300000 },
+		{ 100, 900000, 700000 }, { 100, 0, 200000 } };
+	enum { N = sizeof sizes / sizeof *sizes };
+	struct spool_msg m[N];
+	char *p = malloc(1000000);
+	uint64_t skipped = 0;
+
+	(void)state;
+	begin(1024 * 1024);
+	memset(m, 0, sizeof m);
+	for (unsigned i = 0; i < N; i++) {
+		size_t n = sizes[i].first + sizes[i].rest;
+		struct spool_msg other = { .writer = NULL }, *to = sizes[i].before ? &other : &m[i];
+
+		check_int(spool_msg_begin(&m[i], t.w), 0);
+		if (sizes[i].before) {
+			add(&m[i], sizes[i].before, 99);
+			check_int(spool_msg_begin_as(&other, t.w, m[i].id), 0);
+		}
+		fill(p, n, i);
+		for (size_t at = sizes[i].first; at < n; at += 5000) {
+			check_int(spool_msg_add(to, str_sub(str_pn(p, n), at, 5000)), 0);
+			lend_wanted();
+		}
+		if (sizes[i].before)
+			spool_msg_replace(&m[i], &other);
+		check_reads(&m[i], p + sizes[i].first, sizes[i].rest);
+		check_int(spool_msg_put_first(&m[i], str_pn(p, sizes[i].first)), 0);
+		check_reads(&m[i], p, n);
+		lend_wanted();
+		commit(&m[i], i);
+		run_until(i + 1);
+		check_int(t.result[i], 0);
+	}
+	check_int(recover(true, &skipped), N);
+	check_int(skipped, 0);
+	check_int(t.failed, 0);
+	free(p);
+	stop(); /* and no segment is held any more */
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_changed_at_its_end),
 		cmocka_unit_test(test_sizes),
 		cmocka_unit_test(test_alone_and_together),
 		cmocka_unit_test(test_gathering),

@@ -80,4 +80,17 @@ void spool_msg_commit(struct spool_msg *m, struct envelope *env, void (*on_commi
 /* Drop it: what was written becomes dead space. Not after commit. Safe on a message that was never begun. */
 void spool_msg_abort(struct spool_msg *m);
 
+/*
+ * spool_edit.c: between its last octet and its commit. Read it again: zeroed to begin; octets into p (some of n), 0: that
+ * was all, or negative errno. It was written a moment ago, so that the disk is seldom waited for.
+ */
+struct spool_cursor {
+	size_t extent, at;
+};
+ssize_t spool_msg_read(const struct spool_msg *m, struct spool_cursor *c, char *p, size_t n);
+/* Octets in front of all others, in wire form. 0, or -1: it can no longer be stored. */
+int spool_msg_put_first(struct spool_msg *m, struct str octets);
+/* Takes: the content of `with` (begun with the same writer, spool_msg_begin_as()) in the place of its own. */
+void spool_msg_replace(struct spool_msg *m, struct spool_msg *with);
+
 #endif
