@@ -10,8 +10,8 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 VERSION = 0.1
 
-LIBS = base conf smtp sasl auth mime log tls map dns msg child ctl
-smtpd_LIBS = tls map dns auth sasl smtp mime log child msg conf base
+LIBS = base conf milter smtp sasl auth mime log tls map dns msg child ctl
+smtpd_LIBS = tls map dns auth sasl milter smtp mime log child msg conf base
 authd_LIBS = auth sasl child msg conf base
 mapd_LIBS = map auth smtp child msg conf base
 queued_LIBS = map log mime smtp child msg conf base
