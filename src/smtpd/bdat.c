@@ -34,7 +34,7 @@ static enum outcome fail_sequence(struct session *s)
 	return skip_chunk(s);
 }
 
-static enum outcome first_checked(struct session *s, bool taken)
+static enum outcome first_told(struct session *s, bool taken)
 {
 	struct transaction *t = s->tx;
 
@@ -46,6 +46,11 @@ static enum outcome first_checked(struct session *s, bool taken)
 	message_begin(s);
 	s->mode = MODE_BDAT;
 	return R_MORE;
+}
+
+static enum outcome first_checked(struct session *s, bool taken)
+{
+	return taken ? milter_tell(s, MILTER_DATA, first_told) : first_told(s, false);
 }
 
 static bool is_too_big(const struct session *s)

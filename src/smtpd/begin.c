@@ -233,6 +233,7 @@ void session_end(struct session *s, enum end_reason reason)
 	restrict_drop(s);
 	question_end(s);
 	transaction_end(s);
+	milter_session_end(s);
 	auth_forget(s);
 	s->ending = true;
 	uv_poll_stop(&s->poll);

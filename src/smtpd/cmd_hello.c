@@ -50,6 +50,7 @@ static enum outcome hello(struct session *s, struct str arg, enum hello kind)
 		return R_DONE;
 	}
 	transaction_end(s); /* sec. 4.1.4: as RSET */
+	milter_hello_changed(s);
 	free(s->helo);
 	s->helo = xstrndup(arg);
 	s->hello = kind;

@@ -36,6 +36,7 @@ static bool read_params(struct session *s, struct str params)
 	uint64_t limit = s->service->size_limit;
 
 	params = arena_dup(s->tx->mem, params); /* ENVID outlives the command line */
+	s->tx->mail_args = params;
 	switch (mail_params_parse(params, offered, s->tx->mem, &s->tx->params, &bad)) {
 	case 0:
 		break;
@@ -80,7 +81,7 @@ static bool read_sender(struct session *s, struct str path)
 	return false;
 }
 
-static enum outcome sender_checked(struct session *s, bool taken)
+static enum outcome sender_told(struct session *s, bool taken)
 {
 	if (taken) {
 		s->messages++;
@@ -89,6 +90,11 @@ static enum outcome sender_checked(struct session *s, bool taken)
 		transaction_end(s);
 	}
 	return R_DONE;
+}
+
+static enum outcome sender_checked(struct session *s, bool taken)
+{
+	return taken ? milter_tell(s, MILTER_MAIL, sender_told) : sender_told(s, false);
 }
 
 enum outcome do_mail(struct session *s, struct str arg)

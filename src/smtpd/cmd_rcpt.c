@@ -71,13 +71,18 @@ static enum outcome rcpt_taken(struct session *s, bool taken)
 	return R_DONE;
 }
 
+static enum outcome rcpt_allowed(struct session *s, bool taken)
+{
+	return taken ? milter_tell(s, MILTER_RCPT, rcpt_taken) : rcpt_taken(s, false);
+}
+
 static enum outcome rcpt_checked(struct session *s, bool taken)
 {
 	if (taken && since_is_asked(s))
-		return since_check_rcpt(s, rcpt_taken);
+		return since_check_rcpt(s, rcpt_allowed);
 	if (taken && s->tx->rcpt_params.valid_since == 0)
 		since_note_rcpt(s->tx);
-	return rcpt_taken(s, taken);
+	return rcpt_allowed(s, taken);
 }
 
 static enum outcome rcpt_judge(struct session *s);
@@ -155,8 +160,8 @@ static bool read_rcpt(struct session *s, const struct smtp_path_arg *path)
 		return reply(s, REPLY_NEED_SMTPUTF8), false;
 	if (r != 0 && !(r == -ADDRESS_ELONG && t->rcpt_parts.local.n))
 		return reply(s, REPLY_BAD_RCPT), false;
-	switch (rcpt_params_parse(
-		arena_dup(t->mem, path->params), s->hello == HELLO_EHLO ? s->extensions : 0, &t->rcpt_params, &bad)) {
+	t->rcpt_args = arena_dup(t->mem, path->params);
+	switch (rcpt_params_parse(t->rcpt_args, s->hello == HELLO_EHLO ? s->extensions : 0, &t->rcpt_params, &bad)) {
 	case 0:
 		return true;
 	case -PARAM_EUNKNOWN:

@@ -26,6 +26,7 @@ enum outcome do_starttls(struct session *s, struct str arg)
 	}
 	/* Sec. 4.2: nothing that was learnt in the clear is kept. */
 	transaction_end(s);
+	milter_hello_changed(s);
 	auth_forget(s);
 	free(s->helo);
 	s->helo = NULL;

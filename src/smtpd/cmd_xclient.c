@@ -103,6 +103,7 @@ static void forget_client(struct session *s)
 	s->spoke_early = s->sent_ahead = false;
 	s->hidden = s->service->hidden;
 	s->hidden_known = false;
+	milter_session_end(s);
 	free(s->cert); /* it is the proxy's */
 	s->cert = NULL;
 	forward_drop(s);

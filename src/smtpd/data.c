@@ -61,13 +61,15 @@ static void put_received(struct session *s)
 	else
 		received_put(&out, &r);
 	t->own_octets += (int64_t)out.n;
-	spool_msg_add(&t->msg, buf_str(&out));
+	if (!milter_keep(t, buf_str(&out)))
+		spool_msg_add(&t->msg, buf_str(&out));
 	buf_free(&out);
 	buf_free(&addr);
 }
 
 void message_begin(struct session *s)
 {
+	milter_content_open(s);
 	put_received(s);
 	session_deadline(s, s->service->timeout_ms);
 }
@@ -111,6 +113,8 @@ static bool refuse_content(struct session *s, enum outcome *r)
 		reply(s, REPLY_NUL_DATA);
 	} else if (t->header.hops > s->service->hop_limit) { /* sec. 6.3 */
 		reply_reject(s, 554, "5.4.6", "Error: too many hops", false);
+	} else if (milter_head_is_long(t)) {
+		reply_reject(s, 552, "5.3.4", "Error: message header is too long", false);
 	} else {
 		return false;
 	}
@@ -136,14 +140,21 @@ static enum outcome message_committed(struct session *s)
 	return R_DONE;
 }
 
+static enum outcome message_seen(struct session *s, bool taken)
+{
+	if (taken && !milter_discards(s)) {
+		transaction_commit(s, message_committed);
+		return R_WAIT;
+	}
+	if (taken)
+		replyf(s, 250, "2.0.0", "Ok: queued as %s", s->tx->id);
+	transaction_end(s);
+	return R_DONE;
+}
+
 static enum outcome message_checked(struct session *s, bool taken)
 {
-	if (!taken) {
-		transaction_end(s);
-		return R_DONE;
-	}
-	transaction_commit(s, message_committed);
-	return R_WAIT;
+	return taken ? milter_show(s, message_seen) : message_seen(s, false);
 }
 
 static enum outcome since_checked(struct session *s, bool taken)
@@ -180,7 +191,7 @@ enum outcome data_input(struct session *s, struct str in, size_t *used)
 	return r == 1 ? message_finish(s) : R_MORE;
 }
 
-static enum outcome data_checked(struct session *s, bool taken)
+static enum outcome data_told(struct session *s, bool taken)
 {
 	if (!taken) {
 		transaction_end(s);
@@ -191,6 +202,11 @@ static enum outcome data_checked(struct session *s, bool taken)
 	s->mode = MODE_DATA;
 	reply(s, REPLY_DATA);
 	return R_MORE;
+}
+
+static enum outcome data_checked(struct session *s, bool taken)
+{
+	return taken ? milter_tell(s, MILTER_DATA, data_told) : data_told(s, false);
 }
 
 enum outcome do_data(struct session *s, struct str arg)

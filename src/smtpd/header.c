@@ -11,7 +11,8 @@ enum { MESSAGE_ID_MAX = 998 };
 
 static void keep(struct transaction *t, struct str octets)
 {
-	spool_msg_add(&t->msg, octets);
+	if (!milter_keep(t, octets))
+		spool_msg_add(&t->msg, octets);
 }
 
 static void keep_own(struct transaction *t, const char *text)
@@ -56,8 +57,8 @@ static void add_missing(struct session *s, struct transaction *t)
 
 static void header_end(struct session *s, struct transaction *t)
 {
-	t->header.ended = true;
 	add_missing(s, t);
+	t->header.ended = true;
 	log_info("%s: message-id=%.*s", t->id, STR_ARG(t->message_id.n ? t->message_id : STR("<>")));
 	buf_free(&t->header.line);
 }

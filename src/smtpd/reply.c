@@ -92,8 +92,7 @@ void log_session(const struct session *s)
 	log_name(s->service->log_name);
 }
 
-/* "NOQUEUE: reject: RCPT from name[addr]: 554 5.7.1 …; from=<a> to=<b> proto=ESMTP helo=<h>" */
-void reply_reject(struct session *s, int code, const char *enhanced, const char *text, bool only_warn)
+void log_action(const struct session *s, const char *action, const char *text)
 {
 	const struct transaction *t = s->tx;
 	struct buf tail = BUF_INIT(2048);
@@ -108,9 +107,20 @@ void reply_reject(struct session *s, int code, const char *enhanced, const char 
 	buf_addf(&tail, " proto=%s", proto_text(s));
 	if (s->helo)
 		buf_addf(&tail, " helo=<%s>", s->helo);
-	log_info("%s: %s: %s from %s: %d %s %s;%s", t && *t->id ? t->id : "NOQUEUE",
-		only_warn ? "reject_warning" : "reject", state_name(s), client_text(s), code, enhanced, text, tail.p);
+	log_info("%s: %s: %s from %s: %s;%s", t && *t->id ? t->id : "NOQUEUE", action, state_name(s), client_text(s),
+		text, tail.p);
 	buf_free(&tail);
+}
+
+/* "NOQUEUE: reject: RCPT from name[addr]: 554 5.7.1 …; from=<a> to=<b> proto=ESMTP helo=<h>" */
+void reply_reject(struct session *s, int code, const char *enhanced, const char *text, bool only_warn)
+{
+	struct buf shown = BUF_INIT(4096);
+
+	if (buf_addf(&shown, "%d %s %s", code, enhanced, text) != 0)
+		buf_addf(&shown, "%d %s %.1000s", code, enhanced, text);
+	log_action(s, only_warn ? "reject_warning" : "reject", shown.p);
+	buf_free(&shown);
 	if (!only_warn)
 		replyf(s, code, enhanced, "%s", text);
 }

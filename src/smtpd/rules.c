@@ -138,11 +138,17 @@ bool rules_is_foreign(struct session *s, struct str line)
 	return true;
 }
 
-static enum outcome unknown_command(struct session *s)
+static enum outcome unknown_told(struct session *s, bool taken)
+{
+	if (taken)
+		reply(s, REPLY_UNKNOWN_COMMAND);
+	return R_DONE;
+}
+
+static enum outcome unknown_command(struct session *s, struct str line)
 {
 	s->junk++;
-	reply(s, REPLY_UNKNOWN_COMMAND);
-	return R_DONE;
+	return milter_tell_unknown(s, line, unknown_told);
 }
 
 static enum smtp_reply refusal_of(const struct session *s, const struct rule *r)
@@ -220,7 +226,7 @@ enum outcome rules_run(struct session *s, struct str line)
 	}
 	count_junk(s, r);
 	if (r == NULL)
-		return unknown_command(s);
+		return unknown_command(s, line);
 	refusal = check_rule(s, r, cmd.arg);
 	s->bdat_refusal = refusal; /* the octets of a refused chunk must be skipped first */
 	if (refusal != REPLY_OK && r->verb != VERB_BDAT) {

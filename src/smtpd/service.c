@@ -214,6 +214,7 @@ static void set_local(struct service *s)
 	s->mem = arena_new(256); /* lives as long as the process */
 	s->log_name = arena_printf(s->mem, "%s/pickup", conf_str(s->view, "syslog_name"));
 	user_list_read(&s->submitters, str_c(conf_str(s->view, "authorized_submit_users")));
+	milter_settings_read(s);
 }
 
 static void read_service(struct service *s, const struct conf_service *row)
@@ -245,6 +246,7 @@ static void read_service(struct service *s, const struct conf_service *row)
 	read_sasl(s);
 	read_extensions(s);
 	read_restrictions(s);
+	milter_settings_read(s);
 }
 
 void services_open(void)
@@ -265,8 +267,7 @@ const struct service *service_find(const struct conf_service *row)
 	return NULL;
 }
 
-/* An absolute path below queue_directory, as the chroot sees it. */
-static const char *path_below_root(const char *path)
+const char *path_below_root(const char *path)
 {
 	size_t n = strlen(smtpd.child.queue_directory);
 

@@ -75,7 +75,8 @@ struct question *question_new(struct session *s, enum asked what, enum outcome (
 	return q;
 }
 
-/* Also when it is still open: then it is cancelled, but a commit, which goes on without the session. */
+/* Also when it is still open: then it is cancelled, but a commit, which goes on without the session; a milter that is
+ * waited for is hung up on by milter_mail_abort() or milter_session_end(), which follow. */
 void question_end(struct session *s)
 {
 	struct question *q = s->question;

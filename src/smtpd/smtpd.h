@@ -22,6 +22,7 @@
 #include "smtp/esmtp.h"
 #include "smtp/attribute.h"
 #include "smtp/reply.h"
+#include "milter/packet.h"
 #include "smtpd/policy.h"
 #include "tls/tls.h"
 
@@ -133,13 +134,16 @@ struct service {
 	int bare_newline_code;
 	const char *forbidden_commands, *sender_login_maps, *name_maps, *drop_headers, *origin, *sasl_service;
 	struct restriction_list list[STAGE_COUNT];
+	/* Mail filters; NULL: none. */
+	const struct milter_settings *milter;
+
 	struct arena *mem;	     /* holds the lists */
 	bool is_local;		     /* public/submit: sendmail(1) of a local user */
 	struct user_list submitters; /* authorized_submit_users */
 };
 
 /* The one open question of a session. Freed by question_end(). */
-enum asked { ASK_MAP, ASK_DNS, ASK_AUTH, ASK_FLUSH, ASK_COMMIT, ASK_SLEEP, ASK_POLICY };
+enum asked { ASK_MAP, ASK_DNS, ASK_AUTH, ASK_FLUSH, ASK_COMMIT, ASK_SLEEP, ASK_POLICY, ASK_MILTER };
 struct question {
 	struct session *session;
 	enum asked what;
@@ -191,6 +195,9 @@ struct session {
 	enum outcome (*after_login)(struct session *s);
 	unsigned user_limit[USER_MATTERS];
 	struct transaction *tx; /* between MAIL and its end; made and destroyed in transaction.c only */
+	/* Mail filters that it speaks with; NULL: none yet. */
+	struct milter_session *milters;
+
 	union {
 		struct sockaddr any;
 		struct sockaddr_in v4;
@@ -265,6 +272,8 @@ void services_open(void);
 /* TCP ports that they and DNS connect to, ended by 0: what the jail permits. Static. After services_open(). */
 const uint16_t *ports_to_connect(void);
 void services_connect(void);
+/* An absolute path below queue_directory, as the chroot sees it. */
+const char *path_below_root(const char *path);
 bool services_know_auth(void); /* was every authentication service that is used there once? */
 const struct service *service_find(const struct conf_service *row);
 
@@ -371,6 +380,8 @@ void reply_host(struct session *s, int code, const char *enhanced, const char *t
 void reply_greeting(struct session *s);
 /* "reject: …" line and its reply. `text` is all after the enhanced code. */
 void reply_reject(struct session *s, int code, const char *enhanced, const char *text, bool only_warn);
+/* "ID: ACTION: RCPT from name[addr]: TEXT; from=<a> to=<b> proto=ESMTP helo=<h>" */
+void log_action(const struct session *s, const char *action, const char *text);
 /* "name[addr]", static. */
 const char *client_text(const struct session *s);
 const char *proto_text(const struct session *s);
@@ -481,6 +492,8 @@ struct transaction {
 	struct str sender;
 	struct address sender_parts;
 	struct mail_params params;
+	struct str sender_arg, mail_args, rcpt_args; /* as sent, for milters */
+	struct milter_mail *milter;		     /* what they say of it; NULL: none is asked */
 	struct envelope_rcpt *rcpt;
 	size_t n_rcpt, cap_rcpt;
 	size_t n_accepted;	    /* RCPT commands that got 250 */
@@ -556,6 +569,29 @@ enum outcome since_check_rcpt(struct session *s, enum outcome (*then)(struct ses
 enum outcome since_check_fields(struct session *s, enum outcome (*then)(struct session *s, bool taken));
 /* Note a recipient that such a field may be about. */
 void since_note_rcpt(struct transaction *t);
+
+/* milter_*.c: mail filters (milter.h) */
+void milter_settings_read(struct service *s);
+/* A refusal is answered and logged there; `then` goes on: taken or refused. */
+enum outcome milter_tell(struct session *s, enum milter_event e, enum outcome (*then)(struct session *s, bool taken));
+enum outcome milter_tell_unknown(
+	struct session *s, struct str line, enum outcome (*then)(struct session *s, bool taken));
+/* Show them the whole message, and do what they want changed. */
+enum outcome milter_show(struct session *s, enum outcome (*then)(struct session *s, bool taken));
+/* What the transaction holds for them; they forget the message (also when it is done: then they have). */
+struct milter_mail *milter_mail_new(void);
+void milter_mail_free(struct milter_mail **m);
+void milter_mail_abort(struct session *s);
+/* The content begins: is its header to be kept for them? Then these octets of it are (else false: they go into the spool). */
+void milter_content_open(struct session *s);
+bool milter_keep(struct transaction *t, struct str octets);
+bool milter_head_is_long(const struct transaction *t);
+/* Is the message to be dropped after its 250; to be put on hold? */
+bool milter_discards(const struct session *s);
+bool milter_holds(const struct transaction *t);
+/* The client said another HELO; it is gone, or another one. */
+void milter_hello_changed(struct session *s);
+void milter_session_end(struct session *s);
 
 /* bdat.c */
 enum outcome bdat_input(struct session *s, struct str in, size_t *used);

@@ -24,6 +24,9 @@ void transaction_begin(struct session *s, struct str sender)
 	t->mem = arena_new(ARENA_OCTETS);
 	t->sender = arena_dup(t->mem, sender);
 	t->header.line = BUF_INIT(READ_OCTETS);
+	t->sender_arg = t->sender;
+	if (s->service->milter)
+		t->milter = milter_mail_new();
 	s->tx = t;
 }
 
@@ -34,6 +37,7 @@ static void transaction_free(struct transaction *t)
 	if (t->rcpt_known)
 		map_done(&t->rcpt_answer);
 	header_clear(&t->header);
+	milter_mail_free(&t->milter);
 	free(t->rcpt);
 	arena_free(&t->mem);
 	free(t);
@@ -46,6 +50,7 @@ void transaction_end(struct session *s)
 	forward_drop(s);
 	if (t == NULL)
 		return;
+	milter_mail_abort(s);
 	s->tx = NULL;
 	t->session = NULL;
 	if (!t->committing) /* else on_committed() frees it: the message is kept though its client is gone */
@@ -192,6 +197,8 @@ void transaction_commit(struct session *s, enum outcome (*then)(struct session *
 	e.hold_until_us = t->params.hold_until_s * 1000000;
 	if (fields_say_tls_optional(t))
 		e.flags |= ENV_TLS_OPTIONAL;
+	if (milter_holds(t))
+		e.flags |= ENV_HELD;
 	question_new(s, ASK_COMMIT, then);
 	t->committing = true;
 	spool_msg_commit(&t->msg, &e, on_committed);
