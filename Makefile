@@ -16,6 +16,7 @@ authd_LIBS = auth sasl child msg conf base
 mapd_LIBS = map auth smtp child msg conf base
 queued_LIBS = map log mime smtp child msg conf base
 relay_LIBS = tls dns map auth sasl smtp mime log child msg conf base
+fetchd_LIBS = dns child msg conf base
 deliver_LIBS = map smtp sasl mime log child msg conf base
 pickup_LIBS = ctl base
 master_LIBS = tls map auth sasl smtp log child msg conf base
@@ -30,6 +31,7 @@ smtpd_SO = -luv -lssl -lcrypto -lunbound -lidn2 -lpcre2-8 -lsqlite3 -llmdb -lsec
 authd_SO = -luv -lcrypto -lsqlite3 -lcrypt -lsodium -largon2 -lidn -ljansson -lseccomp
 mapd_SO = -luv -lcrypto -lsqlite3 -llmdb -lpcre2-8 -lidn2 -lseccomp
 queued_SO = -luv -lcrypto -lidn2 -lpcre2-8 -lsqlite3 -llmdb -lseccomp
+fetchd_SO = -luv -lcurl -lssl -lcrypto -lunbound -lseccomp
 relay_SO = -luv -lssl -lcrypto -lunbound -lidn2 -lpcre2-8 -lsqlite3 -llmdb -lidn -lseccomp
 deliver_SO = -luv -lcrypto -lpcre2-8 -lsqlite3 -llmdb -lidn2 -lidn -lseccomp
 master_SO = -luv -lssl -lcrypto -lsqlite3 -lcrypt -lsodium -largon2 -llmdb -lpcre2-8 -lidn2 -lidn -lseccomp
@@ -48,6 +50,11 @@ HAVE += -DHAVE_MYSQL
 authd_SO += -lmariadb
 else
 LEFT_OUT += src/authd/sql_mysql.c
+endif
+# So is fetchd, which speaks HTTP by libcurl.
+ifneq ($(wildcard /usr/include/*/curl/curl.h /usr/include/curl/curl.h),)
+HAVE += -DHAVE_CURL
+DAEMONS += fetchd
 endif
 
 WARN = -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wvla -Wstrict-prototypes -Wmissing-prototypes -Werror

@@ -12,6 +12,7 @@
 #define AUTHD_AUTHD_H
 
 #include "authd/accounts.h"
+#include "authd/fetch.h"
 #include "authd/passwd_file.h"
 #include "authd/pool.h"
 #include "authd/row_cache.h"
@@ -90,6 +91,7 @@ struct authd {
 	struct database database[2 * DB_MAX];
 	size_t n_databases;
 	unsigned n_threads; /* of libuv's pool: as many as all pools together may run */
+	struct fetch *fetch; /* NULL: auth.conf names no URL */
 	struct row_cache *cache;
 	struct verdicts *verdicts;
 	struct login *hashing;	  /* whose hash is waited for */

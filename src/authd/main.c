@@ -18,6 +18,7 @@
 #include <libgen.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 enum { PATHS_MAX = 128 };
 
@@ -42,6 +43,17 @@ static void on_stop(struct child *child, enum stop_how how)
 		if (c->n_logins == 0)
 			client_end(c, NULL);
 	}
+}
+
+static void on_peer(struct child *child, enum role role, unsigned index, int fd)
+{
+	struct authd *a = container_of(child, struct authd, child);
+
+	(void)index;
+	if (role == ROLE_FETCHD && a->fetch)
+		fetch_peer(a->fetch, fd);
+	else
+		close(fd);
 }
 
 static void on_status(struct child *child, struct buf *json)
@@ -310,7 +322,7 @@ int main(int argc, char **argv)
 
 	if (argc == 3 && strcmp(argv[1], "-t") == 0)
 		return try_settings(argv[2]);
-	a->child = (struct child){ .role = ROLE_AUTHD, .on_stop = on_stop, .on_status = on_status };
+	a->child = (struct child){ .role = ROLE_AUTHD, .on_peer = on_peer, .on_stop = on_stop, .on_status = on_status };
 	child_begin(&a->child);
 	load_settings(a);
 	accounts_open(&a->accounts, wants_shadow(a));
@@ -323,6 +335,10 @@ int main(int argc, char **argv)
 	/* libuv makes its threads at the first job. */
 	snprintf(threads, sizeof threads, "%u", a->n_threads);
 	setenv("UV_THREADPOOL_SIZE", threads, 1);
+	if (a->set->fetch.n) {
+		a->fetch = fetch_new(a->child.loop, &a->set->fetch);
+		child_need(&a->child, ROLE_FETCHD);
+	}
 	jail = enter_jail(a);
 	check_databases(a);
 	server_start(a);

@@ -192,6 +192,7 @@ void settings_free(struct settings **s)
 	if (*s == NULL)
 		return;
 	jwt_keys_free(&(*s)->oauth2.keys);
+	fetch_sites_close(&(*s)->fetch);
 	arena_wipe(&(*s)->mem);
 	free(*s);
 	*s = NULL;

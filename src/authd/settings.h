@@ -5,6 +5,7 @@
 #ifndef AUTHD_SETTINGS_H
 #define AUTHD_SETTINGS_H
 
+#include "authd/fetch.h"
 #include "authd/oauth2.h"
 #include "authd/query.h"
 #include "authd/sql.h"
@@ -85,6 +86,7 @@ struct settings {
 	bool user_from_cert, require_cert; /* auth_ssl_username_from_cert, auth_ssl_require_client_cert */
 	const char *anonymous_user;
 	struct oauth2 oauth2;
+	struct fetch_sites fetch; /* the URLs that are named */
 	const char *upgrade_scheme; /* "": stored passwords stay as they are */
 	const char *new_scheme;	    /* of passwords that `gatepost user` makes */
 };

@@ -32,6 +32,7 @@ static const struct {
 	[JAIL_MAPD] = { "mapd", HAS_UNIX | HAS_READ },
 	[JAIL_QUEUED] = { "queued", HAS_READ | HAS_WRITE },
 	[JAIL_RELAY] = { "relay", HAS_NET },
+	[JAIL_FETCHD] = { "fetchd", HAS_NET },
 	[JAIL_DELIVER] = { "deliver", HAS_UNIX | HAS_READ | HAS_WRITE | HAS_CHILDREN },
 	[JAIL_LMTP] = { "lmtp", HAS_NET | HAS_UNIX | HAS_READ },
 	[JAIL_NAMES] = { "names", HAS_UNIX | HAS_READ },

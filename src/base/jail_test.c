@@ -205,7 +205,7 @@ static int lives(void)
 
 #define ALL	((1U << JAIL_ROLES) - 1)
 #define ROLE(r) (1U << JAIL_##r)
-#define NET	(ROLE(AUTHD_NET) | ROLE(SMTPD) | ROLE(RELAY) | ROLE(LMTP) | ROLE(DELIVER_ALONE))
+#define NET	(ROLE(AUTHD_NET) | ROLE(SMTPD) | ROLE(RELAY) | ROLE(FETCHD) | ROLE(LMTP) | ROLE(DELIVER_ALONE))
 #define FILES                                                                                                   \
 	(ROLE(AUTHD) | ROLE(AUTHD_NET) | ROLE(MAPD) | ROLE(QUEUED) | ROLE(DELIVER) | ROLE(LMTP) | ROLE(NAMES) | \
 		ROLE(DELIVER_ALONE))

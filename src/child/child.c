@@ -271,6 +271,15 @@ void child_ready(struct child *c, const char *jail)
 	buf_free(&out);
 }
 
+void child_need(struct child *c, enum role role)
+{
+	struct buf out = IPC_BUF;
+
+	ipc_put_u8(&out, (uint8_t)role);
+	ipc_send(&c->master, MSG_NEED, buf_str(&out), NULL, 0);
+	buf_free(&out);
+}
+
 int child_run(struct child *c)
 {
 	uv_run(c->loop, UV_RUN_DEFAULT);

@@ -65,6 +65,8 @@ struct child {
 void child_begin(struct child *c);
 /* In the jail and serving. `jail` is shown by `gatepost status`. */
 void child_ready(struct child *c, const char *jail);
+/* That role is needed beside this one (master_msg.h: MSG_NEED). */
+void child_need(struct child *c, enum role role);
 /* Run the loop until child_exit(). Returns the exit code. */
 int child_run(struct child *c);
 /* Leave child_run() with code 0. */

@@ -16,6 +16,7 @@ static const struct {
 	{ ROLE_QUEUED, ROLE_DELIVER },
 	{ ROLE_RELAY, ROLE_MAPD },
 	{ ROLE_DELIVER, ROLE_MAPD },
+	{ ROLE_AUTHD, ROLE_FETCHD },
 };
 
 static bool belong_together(enum role a, enum role b)

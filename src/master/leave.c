@@ -19,6 +19,7 @@ void proc_tell(struct proc *p, enum stop_how how)
 
 void procs_retire(struct master *m)
 {
+	m->needs_fetchd = false; /* until the next authd says so; the one that leaves keeps its own */
 	for (struct proc *p = m->procs; p; p = p->next) {
 		p->leaving = true;
 		if (p->role == ROLE_QUEUED || procs_wanted(m, p->role) == 0)

@@ -72,6 +72,7 @@ struct master {
 	char *program_directory;
 	char *queue_directory;
 	bool root, foreground, stopping;
+	bool needs_fetchd; /* said by the authd of this generation */
 	unsigned generation;
 	struct setup setup;
 	struct proc *procs;

@@ -15,8 +15,8 @@ enum { QUICK_DEATH_MS = 1000, RESTART_MAX_MS = 1000, SMTPD_HOLD_MS = 2000 };
 static const struct {
 	enum role role;
 	const char *log;
-} kinds[] = { { ROLE_QUEUED, "qmgr" }, { ROLE_MAPD, "mapd" }, { ROLE_AUTHD, "authd" }, { ROLE_RELAY, "smtp" },
-	{ ROLE_DELIVER, "virtual" }, { ROLE_SMTPD, "smtpd" } };
+} kinds[] = { { ROLE_QUEUED, "qmgr" }, { ROLE_MAPD, "mapd" }, { ROLE_AUTHD, "authd" }, { ROLE_FETCHD, "fetchd" },
+	{ ROLE_RELAY, "smtp" }, { ROLE_DELIVER, "virtual" }, { ROLE_SMTPD, "smtpd" } };
 
 static const char *log_word(enum role role)
 {
@@ -35,6 +35,8 @@ unsigned procs_wanted(const struct master *m, enum role role)
 		return m->setup.has_smtpd ? m->setup.n_relay : 0;
 	case ROLE_AUTHD:
 		return m->setup.has_authd;
+	case ROLE_FETCHD:
+		return m->needs_fetchd;
 	case ROLE_MAPD:
 	case ROLE_QUEUED:
 	case ROLE_DELIVER:
@@ -208,11 +210,29 @@ static int on_violation(struct ipc *channel, struct ipc_in *in, int *fds, unsign
 	return 0;
 }
 
+/* What only authd knows, because only authd reads auth.conf: it names a URL. */
+static int on_need(struct ipc *channel, struct ipc_in *in, int *fds, unsigned n_fds)
+{
+	struct proc *p = container_of(channel, struct proc, channel);
+	uint8_t role = ipc_get_u8(in);
+
+	(void)fds;
+	(void)n_fds;
+	if (!ipc_get_end(in) || p->role != ROLE_AUTHD || role != ROLE_FETCHD)
+		return -1;
+	if (!p->leaving && !p->master->needs_fetchd) {
+		p->master->needs_fetchd = true;
+		procs_fill(p->master);
+	}
+	return 0;
+}
+
 static const struct ipc_rule from_child[] = {
 	{ MSG_READY, 0, on_ready },
 	{ MSG_STATUS_ANSWER, 0, on_status_answer },
 	{ MSG_WHO_ANSWER, 0, on_who_answer },
 	{ MSG_VIOLATION, 0, on_violation },
+	{ MSG_NEED, 0, on_need },
 };
 
 void proc_kill_violator(struct master *m, enum role role, unsigned index, const char *why)

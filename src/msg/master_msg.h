@@ -19,7 +19,8 @@ enum master_msg {
 	MSG_READY = 16,		/* str: jail in force. In the jail, serving */
 	MSG_STATUS_ANSWER = 17, /* u32 request, str JSON object */
 	MSG_WHO_ANSWER = 19,	/* u32 request, u8 it is the last one, str JSON objects with commas between them */
-	MSG_VIOLATION = 18	/* u8 role, u32 index, str why: that peer asked for what it may not; master kills it */
+	MSG_VIOLATION = 18,	/* u8 role, u32 index, str why: that peer asked for what it may not; master kills it */
+	MSG_NEED = 20		/* u8 role: that one too is to be started; authd, of fetchd */
 };
 
 #endif
