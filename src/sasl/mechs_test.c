@@ -241,10 +241,42 @@ static void test_tokens(void **state)
 	}
 }
 
+/* RFC 7628 sec. 3.2.2: what the client learns of a token that is not good. */
+static void test_token_error(void **state)
+{
+	static const struct {
+		const char *mech;
+		struct str first;
+		const char *scope, *openid, *says;
+	} cases[] = {
+		{ "OAUTHBEARER", S("n,a=u,\1auth=Bearer x\1\1"), "", "", "{\"status\":\"invalid_token\"}" },
+		{ "OAUTHBEARER", S("n,a=u,\1auth=Bearer x\1\1"), "mail openid", "https://a/b",
+			"{\"status\":\"invalid_token\",\"scope\":\"mail "
+			"openid\",\"openid-configuration\":\"https://a/b\"}" },
+		{ "XOAUTH2", S("user=u\1auth=Bearer x\1\1"), "mail", "",
+			"{\"status\":\"401\",\"schemes\":\"bearer\",\"scope\":\"mail\"}" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct run r;
+
+		run_begin(&r, sasl_mech_find(str_c(cases[i].mech)));
+		r.x->token_scope = str_c(cases[i].scope);
+		r.x->token_openid = str_c(cases[i].openid);
+		check_int(step(&r, cases[i].first), SASL_WANT_KEY);
+		r.x->key = STR("");
+		check_int(step(&r, none), SASL_MORE);
+		check_str(buf_str(&r.out), cases[i].says);
+		run_end(&r);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_cram_md5), cmocka_unit_test(test_states),
-		cmocka_unit_test(test_external), cmocka_unit_test(test_anonymous), cmocka_unit_test(test_tokens) };
+		cmocka_unit_test(test_external), cmocka_unit_test(test_anonymous), cmocka_unit_test(test_tokens),
+		cmocka_unit_test(test_token_error) };
 
 	return test_run(tests);
 }

@@ -54,7 +54,9 @@ struct sasl_xchg { /* one exchange; owns nothing outside mem */
 	struct str binding;	 /* raw octets; p == NULL: this connection has none of that type */
 	bool is_plus_offered;	 /* before the first step: the client could have had the same mechanism with binding */
 	struct str external;	 /* before the first step: who the client is by its certificate; n == 0: nobody */
-	struct str nonce;	 /* the server's part; p == NULL: a random one (tests set it) */
+	/* for tokens, before the key is set: what the client is told of one that is not good; n == 0: nothing */
+	struct str token_scope, token_openid; /* neither has a quote or a backslash in it */
+	struct str nonce;		      /* the server's part; p == NULL: a random one (tests set it) */
 };
 
 struct sasl_mech {

@@ -64,6 +64,17 @@ static enum sasl_step xoauth2_first(struct sasl_xchg *x, struct str in)
 	return take_fields(x, rest) ? SASL_WANT_KEY : bad(x, "no auth=Bearer in the message");
 }
 
+/* sec. 3.2.2; the configuration is where a client can learn how to get a better one. */
+static void add_error(struct sasl_xchg *x, const char *status)
+{
+	buf_addf(x->out, "{%s", status);
+	if (x->token_scope.n)
+		buf_addf(x->out, ",\"scope\":\"%.*s\"", STR_ARG(x->token_scope));
+	if (x->token_openid.n)
+		buf_addf(x->out, ",\"openid-configuration\":\"%.*s\"", STR_ARG(x->token_openid));
+	buf_add_c(x->out, "}");
+}
+
 static enum sasl_step step_by(
 	struct sasl_xchg *x, struct str in, enum sasl_step (*first)(struct sasl_xchg *, struct str), const char *error)
 {
@@ -77,7 +88,7 @@ static enum sasl_step step_by(
 	if (phase == PHASE_TOKEN && x->key.n)
 		return SASL_OK;
 	if (phase == PHASE_TOKEN) {
-		buf_add_c(x->out, error);
+		add_error(x, error);
 		x->state[0] = PHASE_TOLD;
 		return SASL_MORE;
 	}
@@ -93,12 +104,12 @@ static enum sasl_step step_by(
 
 static enum sasl_step bearer_step(struct sasl_xchg *x, struct str in)
 {
-	return step_by(x, in, bearer_first, "{\"status\":\"invalid_token\"}");
+	return step_by(x, in, bearer_first, "\"status\":\"invalid_token\"");
 }
 
 static enum sasl_step xoauth2_step(struct sasl_xchg *x, struct str in)
 {
-	return step_by(x, in, xoauth2_first, "{\"status\":\"401\",\"schemes\":\"bearer\"}");
+	return step_by(x, in, xoauth2_first, "\"status\":\"401\",\"schemes\":\"bearer\"");
 }
 
 const struct sasl_mech sasl_oauthbearer = { "OAUTHBEARER", SASL_PLAINTEXT | SASL_TOKEN, 1, bearer_step, NULL };
