@@ -1,7 +1,6 @@
 #include "auth/jwt.h"
 
 #include "auth/jwt_key.h"
-#include "base/utf8.h"
 #include "sasl/base64.h"
 
 #include <jansson.h>
@@ -57,12 +56,8 @@ static json_t *part_json(struct str base64)
 	json_t *j = NULL;
 
 	if (jwt_base64url(base64, &raw) == 0)
-		j = json_loadb(raw.p ? raw.p : "", raw.n, JSON_REJECT_DUPLICATES, NULL);
+		j = claims_parse(buf_str(&raw));
 	buf_wipe(&raw);
-	if (j && !json_is_object(j)) {
-		json_decref(j);
-		j = NULL;
-	}
 	return j;
 }
 
@@ -87,112 +82,67 @@ static bool is_signed(const struct jwt_keys *k, const json_t *header, struct str
 	return good;
 }
 
-/* ---- the claims ---- */
+/* ---- the whole ---- */
 
-static bool has_word(struct str list, struct str word)
+bool jwt_is_one(struct str token)
 {
-	struct str w;
+	struct str rest = token, head, body, signature;
+	json_t *header = NULL;
+	bool is_one = token.n <= JWT_MAX && str_field(&rest, ".", &head) && str_field(&rest, ".", &body) &&
+		      str_field(&rest, ".", &signature) && rest.p == NULL && (header = part_json(head)) != NULL;
 
-	while (str_word(&list, " ,\t", &w))
-		if (str_eq(w, word))
-			return true;
-	return false;
+	json_decref(header);
+	return is_one;
 }
 
-static bool has_time(const json_t *claims, const char *name, double *out)
+bool jwt_needs_other_keys(const struct jwt_keys *k, struct str token)
 {
-	const json_t *v = json_object_get(claims, name);
+	struct str head = token;
+	json_t *header = NULL;
+	bool known = true;
 
-	*out = json_number_value(v);
-	return json_is_number(v);
+	if (jwt_is_one(token) && str_field(&token, ".", &head) && (header = part_json(head)) != NULL)
+		known = !jwt_alg_is_known(text_of(header, "alg"));
+	for (size_t i = 0; k && i < k->n && !known; i++)
+		known = jwt_key_is_for(k->key[i], text_of(header, "alg"), text_of(header, "kid"));
+	json_decref(header);
+	return !known;
 }
 
-static bool has_audience(const json_t *claims, struct str wanted)
+json_t *jwt_claims(const struct jwt_keys *k, struct str token, const char **why)
 {
-	const json_t *aud = json_object_get(claims, "aud"), *item;
-	size_t at;
-
-	json_array_foreach(aud, at,
-		item) if (json_is_string(item) &&
-			  str_eq(str_pn(json_string_value(item), json_string_length(item)), wanted)) return true;
-	return str_eq(text_of(claims, "aud"), wanted);
-}
-
-static bool has_scopes(const json_t *claims, struct str wanted)
-{
-	const json_t *scp = json_object_get(claims, "scp"), *item;
-	struct str one, list = text_of(claims, json_object_get(claims, "scope") ? "scope" : "scp");
-	size_t at;
-
-	while (str_word(&wanted, " ,\t", &one)) {
-		bool has = has_word(list, one);
-
-		json_array_foreach(scp, at, item) has |=
-			json_is_string(item) && str_eq(str_c(json_string_value(item)), one);
-		if (!has)
-			return false;
-	}
-	return true;
-}
-
-static bool is_active(const json_t *claims, const struct jwt_demands *d)
-{
-	const json_t *v = json_object_get(claims, d->active_attribute);
-
-	if (*d->active_attribute == '\0')
-		return true;
-	if (v == NULL || *d->active_value == '\0')
-		return v != NULL;
-	if (json_is_boolean(v))
-		return strcmp(d->active_value, json_is_true(v) ? "true" : "false") == 0;
-	return json_is_string(v) && str_eq(text_of(claims, d->active_attribute), str_c(d->active_value));
-}
-
-/* RFC 7519 sec. 4.1, RFC 9068 sec. 4. NULL, or what is wrong. */
-static const char *look_at_claims(const json_t *claims, const struct jwt_demands *d, time_t now)
-{
-	double at, t = (double)now;
-
-	if (!has_time(claims, "exp", &at))
-		return "the token has no time of expiry";
-	if (at + JWT_LEEWAY_S <= t)
-		return "the token has expired";
-	if (json_object_get(claims, "nbf") && (!has_time(claims, "nbf", &at) || at - JWT_LEEWAY_S > t))
-		return "the token is not good yet";
-	if (json_object_get(claims, "iat") && (!has_time(claims, "iat", &at) || at - JWT_LEEWAY_S > t))
-		return "the token is of the future";
-	if (*d->issuers && !has_word(str_c(d->issuers), text_of(claims, "iss")))
-		return "the token is of another issuer";
-	if (*d->audience && !has_audience(claims, str_c(d->audience)))
-		return "the token is for another audience";
-	if (!has_scopes(claims, str_c(d->scope)))
-		return "the token lacks a scope";
-	return is_active(claims, d) ? NULL : "the account is not active, says the token";
-}
-
-int jwt_check(const struct jwt_keys *k, struct str token, const struct jwt_demands *d, time_t now, struct arena *mem,
-	struct str *user, const char **why)
-{
-	struct str rest = token, head, body, signature, name;
+	struct str rest = token, head, body, signature;
 	json_t *header = NULL, *claims = NULL;
 
-	*user = (struct str){ 0 };
 	*why = "the token is no signed JWT";
 	if (token.n <= JWT_MAX && str_field(&rest, ".", &head) && str_field(&rest, ".", &body) &&
 		str_field(&rest, ".", &signature) && rest.p == NULL && (header = part_json(head)) != NULL &&
 		(claims = part_json(body)) != NULL) {
-		name = text_of(claims, d->username_attribute);
+		*why = NULL;
 		/* RFC 7515 sec. 4.1.11: an extension that must be understood. */
 		if (json_object_get(header, "crit"))
 			*why = "the token has an extension that is not known here";
 		else if (!is_signed(k, header, str_sub(token, 0, head.n + 1 + body.n), signature))
 			*why = "the token is signed by no known key";
-		else if ((*why = look_at_claims(claims, d, now)) == NULL && (name.n == 0 || str_chr(name, '\0') >= 0))
-			*why = "the token names no user";
-		if (*why == NULL)
-			*user = arena_dup(mem, name);
 	}
 	json_decref(header);
+	if (*why == NULL)
+		return claims;
+	json_decref(claims);
+	return NULL;
+}
+
+int jwt_check(const struct jwt_keys *k, struct str token, const struct jwt_demands *d, time_t now, struct arena *mem,
+	struct str *user, const char **why)
+{
+	json_t *claims = jwt_claims(k, token, why);
+	struct str name = text_of(claims, d->username_attribute);
+
+	*user = (struct str){ 0 };
+	if (claims && (*why = claims_check(claims, d, now)) == NULL && (name.n == 0 || str_chr(name, '\0') >= 0))
+		*why = "the token names no user";
+	if (*why == NULL)
+		*user = arena_dup(mem, name);
 	json_decref(claims);
 	return *why ? -1 : 0;
 }

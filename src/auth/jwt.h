@@ -5,11 +5,10 @@
 #ifndef AUTH_JWT_H
 #define AUTH_JWT_H
 
-#include "base/arena.h"
+#include "auth/claims.h"
 #include "base/buf.h"
-#include <time.h>
 
-enum { JWT_MAX = 16384, JWT_LEEWAY_S = 60 /* that clocks may differ */ };
+enum { JWT_MAX = 16384 };
 
 struct jwt_keys;
 /* Read a JWK set. Keys of other kinds or uses are passed over. NULL, and a sentence in *why (static): nothing is usable. */
@@ -17,20 +16,21 @@ struct jwt_keys *jwt_keys_parse(struct str json, const char **why);
 void jwt_keys_free(struct jwt_keys **k);
 size_t jwt_keys_count(const struct jwt_keys *k);
 
-struct jwt_demands {
-	const char *issuers;  /* words: one of them is "iss"; "": any */
-	const char *audience; /* is in "aud"; "": any */
-	const char *scope;    /* words: all of them are in "scope" (or "scp"); "": none */
-	const char *active_attribute,
-		*active_value;		/* a claim with that value; value "": the claim is there; "": none */
-	const char *username_attribute; /* claim that names the user */
-};
-
 /*
  * Is that token good at the time `now`? It must have an "exp" ahead. Returns 0, *user is the name (in the arena); -1: it is
  * not, and *why says what is wrong with it, without a word of the token (static English).
  */
 int jwt_check(const struct jwt_keys *k, struct str token, const struct jwt_demands *d, time_t now, struct arena *mem,
 	struct str *user, const char **why);
+
+/* Its claims when its signature is right, whatever they say (claims_check()), to be freed; or NULL, and *why as above. */
+json_t *jwt_claims(const struct jwt_keys *k, struct str token, const char **why);
+/* Has it the form of a signed JWT? Another kind of token is not to be judged here. */
+bool jwt_is_one(struct str token);
+/*
+ * Is it signed, by an algorithm that is known, with a key that is not among these? Then the issuer may have a new one. A token
+ * without a "kid" says so when no key is for its algorithm. k NULL: there are none yet.
+ */
+bool jwt_needs_other_keys(const struct jwt_keys *k, struct str token);
 
 #endif

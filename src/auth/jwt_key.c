@@ -113,12 +113,21 @@ static EVP_PKEY *ed_key(const json_t *jwk)
 	return key;
 }
 
+static const struct {
+	const char *kty, *alg;
+	EVP_PKEY *(*make)(const json_t *jwk);
+} kinds[] = { { "RSA", "RS256", rsa_key }, { "EC", "ES256", ec_key }, { "OKP", "EdDSA", ed_key } };
+
+bool jwt_alg_is_known(struct str alg)
+{
+	for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+		if (str_eq(alg, str_c(kinds[i].alg)))
+			return true;
+	return false;
+}
+
 struct jwt_key *jwt_key_new(const json_t *jwk)
 {
-	static const struct {
-		const char *kty, *alg;
-		EVP_PKEY *(*make)(const json_t *jwk);
-	} kinds[] = { { "RSA", "RS256", rsa_key }, { "EC", "ES256", ec_key }, { "OKP", "EdDSA", ed_key } };
 	struct str kty = text_of(jwk, "kty"), use = text_of(jwk, "use"), alg = text_of(jwk, "alg");
 	struct jwt_key *k;
 

@@ -13,6 +13,9 @@ void jwt_key_free(struct jwt_key **k);
 bool jwt_key_is_for(const struct jwt_key *k, struct str alg, struct str kid);
 bool jwt_key_verify(const struct jwt_key *k, struct str text, struct str signature);
 
+/* Is it one of RS256, ES256, EdDSA? */
+bool jwt_alg_is_known(struct str alg);
+
 /* RFC 7515 sec. 2: the other alphabet, no padding. 0, or -1: it is not that. */
 int jwt_base64url(struct str s, struct buf *out);
 

@@ -52,6 +52,41 @@ static void test_rfc7515(void **state)
 	arena_free(&mem);
 }
 
+static void test_other_keys(void **state)
+{
+	static const struct {
+		const char *keys, *token;
+		bool is_one, needs;
+	} cases[] = {
+		{ ES_KEY, ES_TOKEN, true, false },
+		{ "{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"x\":\"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo\"}",
+			ES_TOKEN, true, true },
+		{ ES_KEY, "eyJhbGciOiJFUzI1NiIsImtpZCI6IngifQ.e30.AA", true, true },	/* {"alg":"ES256","kid":"x"} */
+		{ ES_KEY, "eyJhbGciOiJIUzI1NiIsImtpZCI6IngifQ.e30.AA", true, false },	/* HS256 */
+		{ ES_KEY, "eyJhbGciOiJFUzI1NiIsImtpZCI6IngifQ.e30", false, false },	/* two parts */
+		{ ES_KEY, "eyJhbGciOiJFUzI1NiIsImtpZCI6IngifQ.e30.AA.", false, false }, /* four */
+		{ ES_KEY, "nonsense", false, false },
+		{ ES_KEY, "..", false, false },
+		{ ES_KEY, "", false, false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct buf set = BUF_INIT(4096);
+		struct jwt_keys *k;
+		const char *why;
+
+		buf_addf(&set, "{\"keys\":[%s]}", cases[i].keys);
+		k = jwt_keys_parse(buf_str(&set), &why);
+		check(k != NULL);
+		check(jwt_is_one(str_c(cases[i].token)) == cases[i].is_one);
+		check(jwt_needs_other_keys(k, str_c(cases[i].token)) == cases[i].needs);
+		jwt_keys_free(&k);
+		buf_free(&set);
+	}
+	check(jwt_needs_other_keys(NULL, STR(ES_TOKEN)));
+}
+
 static void test_rfc8037(void **state)
 {
 	json_t *j = json_loads(
@@ -253,8 +288,9 @@ static void test_sets(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(test_rfc7515), cmocka_unit_test(test_rfc8037),
-		cmocka_unit_test(test_headers), cmocka_unit_test(test_claims), cmocka_unit_test(test_sets) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_rfc7515), cmocka_unit_test(test_other_keys),
+		cmocka_unit_test(test_rfc8037), cmocka_unit_test(test_headers), cmocka_unit_test(test_claims),
+		cmocka_unit_test(test_sets) };
 	int r;
 
 	make_issuer();
