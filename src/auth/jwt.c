@@ -33,6 +33,20 @@ struct jwt_keys *jwt_keys_parse(struct str json, const char **why)
 	return k;
 }
 
+struct jwt_keys *jwt_keys_new(void)
+{
+	return xcalloc(1, sizeof(struct jwt_keys));
+}
+
+int jwt_keys_add_pem(struct jwt_keys *k, struct str pem, struct str azp, struct str alg, struct str kid)
+{
+	struct jwt_key *key = k->n < KEYS_MAX ? jwt_key_from_pem(pem, azp, alg, kid) : NULL;
+
+	if (key)
+		k->key[k->n++] = key;
+	return key ? 0 : -1;
+}
+
 void jwt_keys_free(struct jwt_keys **k)
 {
 	if (*k == NULL)
@@ -69,7 +83,8 @@ static struct str text_of(const json_t *object, const char *name)
 }
 
 /* By its kid where the token names one, else any key of that algorithm. */
-static bool is_signed(const struct jwt_keys *k, const json_t *header, struct str text, struct str signature)
+static bool is_signed(
+	const struct jwt_keys *k, const json_t *header, struct str azp, struct str text, struct str signature)
 {
 	struct str kid = text_of(header, "kid"), alg = text_of(header, "alg");
 	struct buf raw = BUF_INIT(1024);
@@ -77,7 +92,8 @@ static bool is_signed(const struct jwt_keys *k, const json_t *header, struct str
 
 	if (jwt_base64url(signature, &raw) == 0)
 		for (size_t i = 0; i < k->n && !good; i++)
-			good = jwt_key_is_for(k->key[i], alg, kid) && jwt_key_verify(k->key[i], text, buf_str(&raw));
+			good = jwt_key_is_for(k->key[i], alg, kid) && jwt_key_is_of(k->key[i], azp) &&
+			       jwt_key_verify(k->key[i], text, buf_str(&raw));
 	buf_free(&raw);
 	return good;
 }
@@ -122,7 +138,8 @@ json_t *jwt_claims(const struct jwt_keys *k, struct str token, const char **why)
 		/* RFC 7515 sec. 4.1.11: an extension that must be understood. */
 		if (json_object_get(header, "crit"))
 			*why = "the token has an extension that is not known here";
-		else if (!is_signed(k, header, str_sub(token, 0, head.n + 1 + body.n), signature))
+		else if (!is_signed(
+				 k, header, text_of(claims, "azp"), str_sub(token, 0, head.n + 1 + body.n), signature))
 			*why = "the token is signed by no known key";
 	}
 	json_decref(header);

@@ -13,6 +13,10 @@ enum { JWT_MAX = 16384 };
 struct jwt_keys;
 /* Read a JWK set. Keys of other kinds or uses are passed over. NULL, and a sentence in *why (static): nothing is usable. */
 struct jwt_keys *jwt_keys_parse(struct str json, const char **why);
+/* An empty set, for keys that stand in files of their own. */
+struct jwt_keys *jwt_keys_new(void);
+/* See jwt_key_from_pem(). 0, or -1: it is of no use, or there are 64. */
+int jwt_keys_add_pem(struct jwt_keys *k, struct str pem, struct str azp, struct str alg, struct str kid);
 void jwt_keys_free(struct jwt_keys **k);
 size_t jwt_keys_count(const struct jwt_keys *k);
 

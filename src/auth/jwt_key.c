@@ -9,14 +9,16 @@
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/param_build.h>
+#include <openssl/pem.h>
 #include <stdlib.h>
 
-enum { NUMBER_MAX = 2048, RSA_BITS_MIN = 2048, ES256_HALF = 32, ED25519_OCTETS = 32 };
+enum { PEM_MAX = 65536, NUMBER_MAX = 2048, RSA_BITS_MIN = 2048, ES256_HALF = 32, ED25519_OCTETS = 32 };
 
 struct jwt_key {
 	EVP_PKEY *pkey;
 	const char *alg;
 	char *kid;
+	char *azp; /* NULL: of any client */
 };
 
 int jwt_base64url(struct str s, struct buf *out)
@@ -55,6 +57,16 @@ static EVP_PKEY *from_params(const char *type, OSSL_PARAM_BLD *build)
 	OSSL_PARAM_free(params);
 	EVP_PKEY_CTX_free(ctx);
 	return key;
+}
+
+/* A key that asks for one would ask on the terminal. */
+static int no_password(char *p, int size, int writing, void *context)
+{
+	(void)p;
+	(void)size;
+	(void)writing;
+	(void)context;
+	return -1;
 }
 
 /* RFC 7518 sec. 6.3.1 */
@@ -149,9 +161,49 @@ struct jwt_key *jwt_key_new(const json_t *jwk)
 	return NULL;
 }
 
+/* Is it what the algorithm needs? */
+static bool is_kind(const EVP_PKEY *pkey, struct str alg)
+{
+	char curve[32] = "";
+
+	if (str_eq(alg, STR("RS256")))
+		return EVP_PKEY_is_a(pkey, "RSA") && EVP_PKEY_get_bits(pkey) >= RSA_BITS_MIN;
+	if (str_eq(alg, STR("EdDSA")))
+		return EVP_PKEY_is_a(pkey, "ED25519");
+	EVP_PKEY_get_utf8_string_param(pkey, OSSL_PKEY_PARAM_GROUP_NAME, curve, sizeof curve, NULL);
+	return str_eq(alg, STR("ES256")) && EVP_PKEY_is_a(pkey, "EC") && strcmp(curve, "prime256v1") == 0;
+}
+
+struct jwt_key *jwt_key_from_pem(struct str pem, struct str azp, struct str alg, struct str kid)
+{
+	BIO *bio = pem.n <= PEM_MAX ? BIO_new_mem_buf(pem.p ? pem.p : "", (int)pem.n) : NULL;
+	EVP_PKEY *pkey = bio ? PEM_read_bio_PUBKEY(bio, NULL, no_password, NULL) : NULL;
+	struct jwt_key *k = NULL;
+
+	for (size_t i = 0; pkey && k == NULL && is_kind(pkey, alg) && i < sizeof kinds / sizeof *kinds; i++)
+		if (str_eq(alg, str_c(kinds[i].alg))) {
+			k = xcalloc(1, sizeof *k);
+			k->pkey = pkey;
+			k->alg = kinds[i].alg;
+			k->kid = xstrndup(kid);
+			k->azp = xstrndup(azp);
+		}
+	if (k == NULL)
+		EVP_PKEY_free(pkey);
+	BIO_free(bio);
+	ERR_clear_error();
+	return k;
+}
+
+bool jwt_key_is_of(const struct jwt_key *k, struct str azp)
+{
+	return k->azp == NULL || str_eq(azp.n ? azp : STR("default"), str_c(k->azp));
+}
+
 void jwt_key_free(struct jwt_key **k)
 {
 	EVP_PKEY_free((*k)->pkey);
+	free((*k)->azp);
 	free((*k)->kid);
 	free(*k);
 	*k = NULL;

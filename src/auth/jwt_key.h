@@ -8,7 +8,14 @@
 struct jwt_key;
 /* NULL: not a key for RS256, ES256 or EdDSA, too short (RSA below 2048 bits), or for another use. */
 struct jwt_key *jwt_key_new(const json_t *jwk);
+/*
+ * A public key in PEM, for that algorithm and no other, by that name, and for tokens of that client ("azp"). NULL: it is none,
+ * too short, or of another kind than the algorithm wants.
+ */
+struct jwt_key *jwt_key_from_pem(struct str pem, struct str azp, struct str alg, struct str kid);
 void jwt_key_free(struct jwt_key **k);
+/* Was it named for tokens of one client? Then their "azp" ("default" when they have none) is that. */
+bool jwt_key_is_of(const struct jwt_key *k, struct str azp);
 /* Is it for that algorithm, and has it that kid? kid "": it need not say. */
 bool jwt_key_is_for(const struct jwt_key *k, struct str alg, struct str kid);
 bool jwt_key_verify(const struct jwt_key *k, struct str text, struct str signature);

@@ -87,6 +87,46 @@ static void test_other_keys(void **state)
 	check(jwt_needs_other_keys(NULL, STR(ES_TOKEN)));
 }
 
+#define ES_PEM                                                               \
+	"-----BEGIN PUBLIC KEY-----\n"                                       \
+	"MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEf83OJ3D2xF1Bg8vub9tLe1gHMzV7\n" \
+	"6e8Tus9uPHvRVEXH8UTNG72bfocs3+257rn0s2ldbqkLJK2KRiMohYjlrQ==\n"     \
+	"-----END PUBLIC KEY-----\n"
+
+/* Keys in files: of one algorithm, by one name, of one client. */
+static void test_pem(void **state)
+{
+	static const struct {
+		const char *pem, *azp, *alg, *kid;
+		int added, good;
+	} cases[] = {
+		{ ES_PEM, "default", "ES256", "default", 0, 0 }, /* a token without a kid takes any */
+		{ ES_PEM, "another", "ES256", "default", 0, -1 },
+		{ ES_PEM, "default", "RS256", "default", -1, -1 },
+		{ ES_PEM, "default", "EdDSA", "default", -1, -1 },
+		{ ES_PEM, "default", "HS256", "default", -1, -1 },
+		{ ES_PEM, "default", "ES384", "default", -1, -1 },
+		{ "", "default", "ES256", "default", -1, -1 },
+		{ "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n", "default", "ES256", "x", -1, -1 },
+	};
+	struct jwt_demands d = { "joe", "", "", "", "", "iss" };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct arena *mem = arena_new(0);
+		struct jwt_keys *k = jwt_keys_new();
+		struct str user;
+		const char *why;
+
+		check_int(jwt_keys_add_pem(k, str_c(cases[i].pem), str_c(cases[i].azp), str_c(cases[i].alg),
+				  str_c(cases[i].kid)),
+			cases[i].added);
+		check_int(jwt_check(k, STR(ES_TOKEN), &d, 1300819379, mem, &user, &why), cases[i].good);
+		jwt_keys_free(&k);
+		arena_free(&mem);
+	}
+}
+
 static void test_rfc8037(void **state)
 {
 	json_t *j = json_loads(
@@ -289,8 +329,8 @@ static void test_sets(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_rfc7515), cmocka_unit_test(test_other_keys),
-		cmocka_unit_test(test_rfc8037), cmocka_unit_test(test_headers), cmocka_unit_test(test_claims),
-		cmocka_unit_test(test_sets) };
+		cmocka_unit_test(test_pem), cmocka_unit_test(test_rfc8037), cmocka_unit_test(test_headers),
+		cmocka_unit_test(test_claims), cmocka_unit_test(test_sets) };
 	int r;
 
 	make_issuer();
