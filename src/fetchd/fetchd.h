@@ -76,6 +76,9 @@ void sites_load(const struct fetch_setup *s, const int *fds);
 void site_answered(struct site *s);
 void site_failed(struct site *s, const char *why);
 
+/* memory.c: libcurl is initialised, and wipes what it frees. */
+bool memory_take_curl(void);
+
 /* loop.c */
 void loop_open(void);
 

@@ -100,7 +100,7 @@ static int on_timer_wish(CURLM *multi, long ms, void *context)
 
 void loop_open(void)
 {
-	if (curl_global_init(CURL_GLOBAL_ALL) != CURLE_OK || (fetchd.multi = curl_multi_init()) == NULL)
+	if (!memory_take_curl() || (fetchd.multi = curl_multi_init()) == NULL)
 		fatal("libcurl cannot be used");
 	uv_timer_init(fetchd.child.loop, &fetchd.timer);
 	curl_multi_setopt(fetchd.multi, CURLMOPT_SOCKETFUNCTION, on_socket);
