@@ -416,6 +416,7 @@ void check_denied(struct login *l)
 	l->chain = chain_of(l);
 	l->chain.is_only_deny = true;
 	if (db_chain_first(&l->chain) != DB_ASK) {
+		collect_fields(l);
 		login_succeed(l);
 		return;
 	}

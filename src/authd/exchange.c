@@ -17,6 +17,8 @@ static void check_token(struct login *l)
 	l->since_ms = uv_now(l->authd->child.loop);
 	l->vars.orig_user = x->authcid;
 	l->vars.pass = x->pass;
+	x->token_scope = str_c(l->authd->set->oauth2.demands.scope);
+	x->token_openid = str_c(l->authd->set->oauth2.openid_configuration_url);
 	if (x->authcid.n && username_normalise(l->authd->set, &l->vars, x->authcid, l->mem, &why) < 0)
 		login_fail(l, NULL, why);
 	else

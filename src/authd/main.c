@@ -341,6 +341,7 @@ int main(int argc, char **argv)
 	}
 	jail = enter_jail(a);
 	check_databases(a);
+	oauth2_start(a);
 	server_start(a);
 	child_ready(&a->child, jail);
 	return child_run(&a->child);

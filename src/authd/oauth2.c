@@ -1,163 +1,162 @@
+/* One token: by its signature where there are keys and it is a JWT, else by asking; then whose it is. */
 #include "authd/oauth2.h"
 
+#include "authd/fields.h"
 #include "authd/login.h"
-#include "authd/settings_impl.h"
 #include "base/log.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <stdlib.h>
-#include <unistd.h>
-
-enum { JWKS_MAX = 1024 * 1024 };
-
-/* ---- settings ---- */
-
-/* Where a setting may stand: in the file that args names, or as oauth2_NAME in auth.conf. */
-struct place {
-	const struct dovecot_node *list;
-	const char *prefix;
-};
-
-static const char *value_at(struct loader *l, const struct place *p, const char *name, const char *otherwise)
+static void end(struct oauth2_work *w)
 {
-	char key[64];
-
-	snprintf(key, sizeof key, "%s%s", p->prefix, name);
-	return settings_keep(l, dovecot_value(p->list, key, otherwise));
+	json_decref(w->claims);
+	w->claims = NULL;
 }
 
-static void complain(struct loader *l, const char *text)
+static void refuse(struct oauth2_work *w, const char *why)
 {
-	buf_addf(l->errors, "%s: %s\n", l->set->oauth2.file, text);
+	struct login *l = w->login;
+
+	end(w);
+	log_info("auth: oauth2(%.*s,%.*s): %s (method %s)", STR_ARG(l->vars.user), STR_ARG(l->vars.remote_ip), why,
+		l->mech->name);
+	l->is_unknown = true;
+	login_key(l, STR(""));
 }
 
-/* Settings that would change who gets in, and that are not obeyed. */
-static void refuse_others(struct loader *l, const struct place *p)
+void oauth2_end_temporary(struct oauth2_work *w)
 {
-	static const char *const others[] = { "tokeninfo_url", "introspection_url", "grant_url", "use_grant_password",
-		"force_introspection", "local_validation_key_dict", "local_validation", "username_validation_format",
-		"pass_attrs" };
-
-	for (size_t i = 0; i < sizeof others / sizeof *others; i++)
-		if (*value_at(l, p, others[i], ""))
-			buf_addf(l->errors,
-				"%s: %s%s is not supported; tokens are checked by their signature (introspection_mode "
-				"= local, jwks = FILE)\n",
-				l->set->oauth2.file, p->prefix, others[i]);
-	if (strcmp(value_at(l, p, "introspection_mode", "local"), "local") != 0)
-		complain(l, "introspection_mode is not \"local\"; tokens are checked by their signature only, with "
-			    "jwks = FILE");
+	end(w);
+	login_temp_fail(w->login);
 }
 
-static void load_keys(struct loader *l)
+/* ---- whose it is ---- */
+
+static struct str in_form(const struct oauth2 *o, struct vars v, struct str user, struct arena *mem)
 {
-	struct oauth2 *o = &l->set->oauth2;
-	int fd = open(o->jwks, O_RDONLY | O_CLOEXEC);
-	struct buf text = BUF_INIT(JWKS_MAX);
+	vars_set_user(&v, user);
+	return template_expand(&o->username_format, &v, mem);
+}
+
+/* Whom the client names must be whom the token names. Returns NULL and sets *user, or what is wrong. */
+static const char *find_user(struct login *l, struct str name, struct str *user)
+{
+	const struct oauth2 *o = &l->authd->set->oauth2;
+	struct vars own = l->vars;
 	const char *why = NULL;
-	ssize_t n = 0;
-	char *p;
 
-	if (fd < 0)
-		why = strerror(errno);
-	while (fd >= 0 && (p = buf_reserve(&text, 65536)) != NULL && (n = read(fd, p, 65536)) > 0)
-		buf_commit(&text, (size_t)n);
-	if (fd >= 0)
-		close(fd);
-	if (fd >= 0)
-		o->keys = n == 0 ? jwt_keys_parse(buf_str(&text), &why) : NULL;
-	if (o->keys == NULL)
-		buf_addf(l->errors, "%s: jwks = %s: %s\n", o->file, o->jwks,
-			why ? why : "it cannot be read, or is over 1 MB");
-	buf_free(&text);
+	if (name.n == 0 || str_chr(name, '\0') >= 0)
+		return "the token names no user";
+	if (username_normalise(l->authd->set, &own, name, l->mem, &why) < 0)
+		return why;
+	*user = l->vars.user.n ? l->vars.user : own.user;
+	return str_eq(in_form(o, l->vars, *user, l->mem), in_form(o, l->vars, own.user, l->mem))
+		       ? NULL
+		       : "the token is another user's";
 }
 
-static void load_from(struct loader *l, const struct place *p)
+/* The claims that are text, as the columns of a database would be. */
+static struct sql_row *row_of(const json_t *claims, struct arena *mem)
 {
-	struct oauth2 *o = &l->set->oauth2;
+	struct sql_row *row = arena_alloc(mem, sizeof *row);
+	size_t n = json_object_size(claims);
+	const char *name;
+	json_t *unused;
 
-	refuse_others(l, p);
-	o->jwks = value_at(l, p, "jwks", "");
-	o->demands = (struct jwt_demands){
-		.issuers = value_at(l, p, "issuers", ""),
-		.audience = value_at(l, p, "client_id", ""),
-		.scope = value_at(l, p, "scope", ""),
-		.active_attribute = value_at(l, p, "active_attribute", ""),
-		.active_value = value_at(l, p, "active_value", ""),
-		.username_attribute = value_at(l, p, "username_attribute", "email"),
-	};
-	if (*o->jwks == '\0')
-		complain(l, "jwks is missing; it should name a file with the keys of the issuer (a JWK set)");
-	else
-		load_keys(l);
-	/* Whoever issues tokens does so for others too: theirs must not open this door. */
-	if (*o->demands.issuers == '\0' || *o->demands.audience == '\0')
-		buf_addf(l->warnings,
-			"%s: without both issuers and client_id a token that was meant for another service is taken "
-			"too\n",
-			o->file);
-}
+	row->field = arena_array(mem, n ? n : 1, sizeof *row->field);
+	json_object_foreach((json_t *)(uintptr_t)claims, name, unused)
+	{
+		struct str value = claims_text(claims, name, mem);
 
-static void load_file(struct loader *l, const struct dovecot_node *args)
-{
-	struct dovecot_conf *c = dovecot_load_flat(args->value, l->errors);
-	struct place p = { c->first, "" };
-
-	l->set->oauth2.is_set = true;
-	l->set->oauth2.file = settings_keep(l, args->value);
-	load_from(l, &p);
-	dovecot_free(&c);
-}
-
-void load_oauth2(struct loader *l)
-{
-	struct place flat = { l->conf->first, "oauth2_" };
-	const struct dovecot_node *jwks = dovecot_get(l->conf->first, "oauth2_jwks"), *n = l->conf->first, *args;
-
-	for (; (n = dovecot_section(n, "passdb")) != NULL; n = n->next)
-		if (strcmp(dovecot_value(n->child, "driver", n->name), "oauth2") == 0 && !l->set->oauth2.is_set) {
-			args = dovecot_get(n->child, "args");
-			if (args)
-				load_file(l, args);
-			else if (jwks == NULL)
-				settings_complain(
-					l, n, "passdb oauth2 needs args = FILE, or oauth2_jwks = FILE outside");
-		}
-	if (jwks && !l->set->oauth2.is_set) {
-		l->set->oauth2.is_set = true;
-		l->set->oauth2.file = settings_keep(l, jwks->file);
-		load_from(l, &flat);
+		if (value.n && str_chr(value, '\0') < 0)
+			row->field[row->n++] = (struct sql_field){ arena_dup(mem, str_c(name)), value, false };
 	}
-	for (size_t i = 0; i < l->set->n_mechs; i++)
-		if ((l->set->mech[i]->flags & SASL_TOKEN) && !l->set->oauth2.is_set)
-			buf_addf(l->errors,
-				"auth_mechanisms has %s; it needs \"passdb { driver = oauth2  args = FILE }\"\n",
-				l->set->mech[i]->name);
+	return row;
 }
 
-/* ---- a login ---- */
+static void take_fields(struct login *l, const json_t *claims)
+{
+	const struct oauth2 *o = &l->authd->set->oauth2;
+	struct vars own = l->vars;
+	struct str user;
+
+	if (o->fields->n == 0)
+		return;
+	own.passdb = row_of(claims, l->mem);
+	l->kept = fields_merge(l->kept, fields_expand(o->fields, &own, l->mem), l->mem);
+	l->vars.passdb = l->kept;
+	user = fields_get(l->kept, "user");
+	if (user.n)
+		vars_set_user(&l->vars, user);
+}
+
+void oauth2_judge(struct oauth2_work *w, const char *why, const struct jwt_demands *d)
+{
+	struct login *l = w->login;
+	struct str user = { 0 };
+
+	if (why == NULL)
+		why = find_user(l, claims_text(w->claims, d->username_attribute, l->mem), &user);
+	if (why) {
+		refuse(w, why);
+		return;
+	}
+	vars_set_user(&l->vars, user);
+	take_fields(l, w->claims);
+	end(w);
+	l->is_unknown = false;
+	login_key(l, l->vars.user);
+}
+
+/* ---- which way ---- */
+
+void oauth2_by_signature(struct oauth2_work *w)
+{
+	const struct authd *a = w->login->authd;
+	const struct jwt_demands *d = &a->set->oauth2.demands;
+	const struct jwt_keys *keys = oauth2_keys(a);
+	const char *why = NULL;
+
+	if (jwt_needs_other_keys(keys, w->token)) {
+		if (!w->is_second && oauth2_keys_wait(w))
+			return;
+		if (!oauth2_keys_are_current(a)) {
+			oauth2_end_temporary(w);
+			return;
+		}
+	}
+	if (keys == NULL)
+		why = "the token is no JWT of a kind that is known here";
+	else
+		w->claims = jwt_claims(keys, w->token, &why);
+	oauth2_judge(w, why ? why : claims_check(w->claims, d, time(NULL)), d);
+}
+
+static bool is_for(const char *mechanisms, const char *name)
+{
+	struct str rest = str_c(mechanisms), word;
+	bool all = true;
+
+	while (str_word(&rest, " \t,", &word)) {
+		all = false;
+		if (str_ieq(word, str_c(name)))
+			return true;
+	}
+	return all;
+}
 
 void oauth2_check(struct login *l)
 {
 	const struct oauth2 *o = &l->authd->set->oauth2;
-	struct vars claimed = l->vars;
-	struct str token = l->vars.pass, user;
-	const char *why;
+	struct oauth2_work *w = arena_alloc(l->mem, sizeof *w);
+	bool has_server = o->tokeninfo_site >= 0 || o->introspection_site >= 0;
 
+	w->login = l;
+	w->token = l->vars.pass;
 	l->vars.pass = (struct str){ 0 };
-	l->is_unknown = true;
-	if (jwt_check(o->keys, token, &o->demands, time(NULL), l->mem, &user, &why) == 0 &&
-		username_normalise(l->authd->set, &l->vars, user, l->mem, &why) == 0) {
-		/* Whom the client names must be whom the token names. */
-		l->is_unknown = claimed.user.n && !str_eq(claimed.user, l->vars.user);
-		why = "the token is another user's";
-	}
-	if (l->is_unknown) {
-		log_info("auth: oauth2(%.*s,%.*s): %s (method %s)", STR_ARG(claimed.user), STR_ARG(l->vars.remote_ip),
-			why, l->mech->name);
-		l->vars = claimed;
-		l->vars.pass = (struct str){ 0 };
-	}
-	login_key(l, l->is_unknown ? STR("") : l->vars.user);
+	l->state = LOGIN_WORK;
+	if (!is_for(o->mechanisms, l->mech->name))
+		refuse(w, "the passdb of tokens is not for this mechanism (mechanisms =)");
+	else if (o->has_keys && (!has_server || jwt_is_one(w->token)))
+		oauth2_by_signature(w);
+	else
+		oauth2_ask(w);
 }

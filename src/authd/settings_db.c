@@ -244,6 +244,8 @@ static void refuse_unknown(struct loader *l, const struct dovecot_node *block, c
 	for (const struct dovecot_node *n = block->child; n; n = n->next) {
 		size_t k = 0;
 
+		if (known == known_oauth2 && strncmp(n->key, "oauth2_", 7) == 0)
+			continue;
 		while (known[k] && strcmp(known[k], bare(n->key)) != 0)
 			k++;
 		if (known[k] == NULL)
@@ -297,22 +299,9 @@ static void load_list(struct loader *l, const char *key, struct db *dbs, size_t 
 	}
 }
 
-/* Is there something that takes tokens? */
-static bool has_oauth2(struct loader *l)
-{
-	const struct dovecot_node *n = l->conf->first;
-
-	if (dovecot_get(n, "oauth2_jwks"))
-		return true;
-	for (; (n = dovecot_section(n, "passdb")); n = n->next)
-		if (strcmp(value(n, "driver", *n->name ? n->name : ""), "oauth2") == 0)
-			return true;
-	return false;
-}
-
 void load_dbs(struct loader *l)
 {
-	bool has_login = has_oauth2(l);
+	bool has_login = oauth2_is_named(l);
 
 	load_list(l, "passdb", l->set->passdb, &l->set->n_passdbs);
 	load_list(l, "userdb", l->set->userdb, &l->set->n_userdbs);

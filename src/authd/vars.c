@@ -71,6 +71,7 @@ static const struct var table[] = {
 	ROW(0, "env:", user, ENV, false),
 	ROW(0, "passdb:", user, PASSDB, true),
 	ROW(0, "userdb:", user, USERDB, true),
+	ROW(0, "oauth2:", user, PASSDB, true),
 };
 enum { N_VARS = sizeof table / sizeof *table };
 
@@ -163,6 +164,7 @@ struct str var_value(const struct var *var, struct str field, const struct vars 
 	case ENV:
 		return str_c(getenv(arena_cdup(mem, field)));
 	case PASSDB:
+		/* "oauth2:" is there in oauth2.c alone, which puts the token in the place of a passdb's row. */
 		return row_value(v->passdb, field, mem);
 	case USERDB:
 		return row_value(v->userdb, field, mem);

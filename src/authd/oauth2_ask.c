@@ -1,0 +1,292 @@
+/*
+ * The server that issued a token is asked what it is worth: tokeninfo_url first where there is one, then introspection_url as
+ * far as that did not say all (RFC 7662, and what came before it). What it said is kept as auth_cache_… say, for minutes at
+ * most and never longer than the token is good, under a keyed hash of the token: no token can be had from memory.
+ */
+#include "authd/oauth2.h"
+
+#include "authd/login.h"
+#include "base/log.h"
+#include "sasl/base64.h"
+
+#include <stdlib.h>
+
+enum { GOOD_MAX_S = 300, BAD_MAX_S = 30 };
+
+/* ---- what is kept ---- */
+
+static const char *cache_key(struct authd *a, const struct oauth2_work *w)
+{
+	struct buf hex = BUF_INIT(128);
+	struct verdict_key key;
+	const char *text;
+
+	verdict_key(a->verdicts, STR("oauth2"), w->token, STR(""), &key);
+	buf_add_c(&hex, "oauth2 ");
+	for (size_t i = 0; i < sizeof key.octets; i++)
+		buf_addf(&hex, "%02x", key.octets[i]);
+	text = arena_cdup(w->login->mem, buf_str(&hex));
+	buf_free(&hex);
+	return text;
+}
+
+/* claims "": it is good for nothing. */
+static void keep(struct oauth2_work *w, const char *claims, time_t end)
+{
+	struct authd *a = w->login->authd;
+	const char *until = arena_printf(w->login->mem, "%lld", (long long)end);
+	struct sql_field fields[2] = { { STR("claims"), str_c(claims), false }, { STR("end"), str_c(until), false } };
+	struct sql_row row = { .field = fields, .n = 2 };
+
+	row_cache_put(a->cache, str_c(w->cache_key), &row, uv_now(a->child.loop));
+}
+
+static void keep_good(struct oauth2_work *w)
+{
+	/* They are of no use here, and worth something to others. */
+	static const char *const secrets[] = { "access_token", "refresh_token", "id_token", "client_secret" };
+	time_t now = time(NULL);
+	char *text;
+
+	for (size_t i = 0; i < sizeof secrets / sizeof *secrets; i++)
+		json_object_del(w->claims, secrets[i]);
+	text = json_dumps(w->claims, JSON_COMPACT);
+	if (text)
+		keep(w, text, claims_end(w->claims, now, now + GOOD_MAX_S));
+	free(text);
+}
+
+/* Not for long: another of the issuer's machines may not yet know of a token that was just issued. */
+static void keep_bad(struct oauth2_work *w)
+{
+	keep(w, "", time(NULL) + BAD_MAX_S);
+}
+
+static void judge(struct oauth2_work *w)
+{
+	const struct jwt_demands *d = &w->login->authd->set->oauth2.answer_demands;
+
+	oauth2_judge(w, claims_check_answer(w->claims, d, time(NULL)), d);
+}
+
+/* True: it is known what this token is worth, and the login went on. */
+static bool is_kept(struct oauth2_work *w)
+{
+	struct authd *a = w->login->authd;
+	struct sql_row *row;
+	const struct sql_field *claims, *end;
+	uint64_t until = 0;
+
+	if (!row_cache_get(a->cache, str_c(w->cache_key), uv_now(a->child.loop), false, w->login->mem, &row) || !row)
+		return false;
+	claims = sql_field_find(row, "claims");
+	end = sql_field_find(row, "end");
+	if (claims == NULL || end == NULL || !str_u64(end->value, &until) || (time_t)until <= time(NULL))
+		return false;
+	w->claims = claims_parse(claims->value);
+	if (w->claims)
+		judge(w);
+	else
+		oauth2_judge(w, "the token is not good, said the server a moment ago", &a->set->oauth2.answer_demands);
+	return true;
+}
+
+/* ---- the question ---- */
+
+static void add_address(struct buf *b, const char *name, struct str ip, struct str port)
+{
+	bool is_v6 = str_chr(ip, ':') >= 0;
+
+	for (size_t i = 0; i < ip.n + port.n; i++)
+		if (!ascii_is_graph(i < ip.n ? ip.p[i] : port.p[i - ip.n]))
+			return;
+	if (ip.n)
+		buf_addf(
+			b, "%s: %s%.*s%s:%.*s\n", name, is_v6 ? "[" : "", STR_ARG(ip), is_v6 ? "]" : "", STR_ARG(port));
+}
+
+/* send_auth_headers: as Dovecot names them. */
+static void add_headers(struct buf *b, const struct vars *v)
+{
+	bool is_word = v->service.n > 0;
+
+	for (size_t i = 0; i < v->service.n; i++)
+		is_word = is_word && ascii_is_graph(v->service.p[i]);
+	if (is_word)
+		buf_addf(b, "X-Dovecot-Auth-Service: %.*s\n", STR_ARG(v->service));
+	add_address(b, "X-Dovecot-Auth-Local", v->local_ip, v->local_port);
+	add_address(b, "X-Dovecot-Auth-Remote", v->remote_ip, v->remote_port);
+}
+
+/* RFC 6749 sec. 2.3.1 */
+static void add_client(struct buf *header, const struct oauth2 *o)
+{
+	struct buf plain = BUF_INIT(8192), base64 = BUF_INIT(16384);
+
+	if (fetch_escape(&plain, str_c(o->client_id)) == 0 && buf_add_char(&plain, ':') == 0 &&
+		fetch_escape(&plain, str_c(o->client_secret)) == 0 && base64_encode(&base64, buf_str(&plain)) == 0)
+		buf_addf(header, "Authorization: Basic %.*s\n", STR_ARG(buf_str(&base64)));
+	buf_wipe(&plain);
+	buf_wipe(&base64);
+}
+
+static void add_parameter(struct buf *b, const char *name, const char *value)
+{
+	if (*value && buf_addf(b, "&%s=", name) == 0)
+		fetch_escape(b, str_c(value));
+}
+
+struct question {
+	struct buf suffix, header, body;
+};
+
+static void write_introspection(struct question *q, const struct oauth2 *o, struct str token)
+{
+	if (o->mode == OAUTH2_POST) {
+		buf_add_c(&q->body, "token=");
+		fetch_escape(&q->body, token);
+		if (*o->client_secret && !o->has_user)
+			add_client(&q->header, o);
+		return;
+	}
+	if (o->mode == OAUTH2_AUTH)
+		return;
+	fetch_escape(&q->suffix, token);
+	add_parameter(&q->suffix, "client_id", o->client_id);
+	add_parameter(&q->suffix, "client_secret", o->client_secret);
+}
+
+static void on_answer(struct fetch_call *c, const struct fetch_answer *a);
+
+struct asking { /* in the arena */
+	struct fetch_call call;
+	struct oauth2_work *work;
+};
+
+static void ask_site(struct oauth2_work *w, int site)
+{
+	struct login *l = w->login;
+	const struct oauth2 *o = &l->authd->set->oauth2;
+	bool is_tokeninfo = site == o->tokeninfo_site && !w->is_second;
+	struct asking *asking = arena_alloc(l->mem, sizeof *asking);
+	struct question q = { BUF_INIT(FETCH_REQUEST_MAX), BUF_INIT(FETCH_REQUEST_MAX), BUF_INIT(FETCH_REQUEST_MAX) };
+	struct fetch_ask ask = { .timeout_ms = (uint32_t)o->timeout_ms };
+
+	buf_add_c(&q.header, "Accept: application/json\n");
+	if (is_tokeninfo)
+		fetch_escape(&q.suffix, w->token);
+	else
+		write_introspection(&q, o, w->token);
+	if (o->mode == OAUTH2_AUTH && (is_tokeninfo || !o->has_user))
+		buf_addf(&q.header, "Authorization: Bearer %.*s\n", STR_ARG(w->token));
+	if (o->sends_headers)
+		add_headers(&q.header, &l->vars);
+	ask.is_post = !is_tokeninfo && o->mode == OAUTH2_POST;
+	ask.suffix = buf_str(&q.suffix);
+	ask.header = buf_str(&q.header);
+	ask.body = buf_str(&q.body);
+	asking->work = w;
+	asking->call.done = on_answer;
+	fetch_start(l->authd->fetch, &asking->call, site, &ask);
+	buf_wipe(&q.suffix);
+	buf_wipe(&q.header);
+	buf_wipe(&q.body);
+}
+
+/* ---- the answer ---- */
+
+/* The server works, and is set up in another way than we are: once, until it answers as it should. */
+static void complain(struct oauth2_work *w, const char *what, unsigned status)
+{
+	struct authd *a = w->login->authd;
+
+	if (!a->is_oauth2_bad)
+		log_error("auth: oauth2: the server %s (status %u): see introspection_url, introspection_mode, "
+			  "client_id and "
+			  "client_secret in %s; logins with tokens get a temporary failure",
+			what, status, a->set->oauth2.file);
+	a->is_oauth2_bad = true;
+}
+
+enum worth { WORTH_ASKING_MORE, WORTH_NOTHING, WORTH_UNKNOWN };
+
+/* RFC 7662 sec. 2.3: 401 and 403 are about us. RFC 6750 sec. 3.1: where the token itself is the login they are about the token. */
+static enum worth look_at_status(struct oauth2_work *w, unsigned status)
+{
+	const struct oauth2 *o = &w->login->authd->set->oauth2;
+	bool is_about_us = (w->is_second || o->tokeninfo_site < 0) && (o->mode == OAUTH2_POST || o->has_user);
+
+	if (status >= 200 && status < 300)
+		return WORTH_ASKING_MORE;
+	if ((status == 400 || status == 401 || status == 403) && !is_about_us)
+		return WORTH_NOTHING;
+	complain(w, is_about_us && status != 400 ? "does not let us ask" : "does not understand the question", status);
+	return WORTH_UNKNOWN;
+}
+
+/* Has tokeninfo said what is needed? */
+static bool is_enough(const struct oauth2_work *w)
+{
+	const struct oauth2 *o = &w->login->authd->set->oauth2;
+	const struct jwt_demands *d = &o->answer_demands;
+
+	if (w->is_second || o->introspection_site < 0 || o->tokeninfo_site < 0)
+		return true;
+	return !o->forces_introspection && json_object_get(w->claims, d->username_attribute) &&
+	       (*d->active_attribute == '\0' || json_object_get(w->claims, d->active_attribute));
+}
+
+static void take_claims(struct oauth2_work *w, json_t *claims)
+{
+	static const struct jwt_demands none = { "", "", "", "", "", "" };
+
+	if (w->claims) {
+		json_object_update(w->claims, claims);
+		json_decref(claims);
+	} else {
+		w->claims = claims;
+	}
+	if (claims_check_answer(w->claims, &none, time(NULL)) != NULL) {
+		keep_bad(w);
+		judge(w);
+	} else if (!is_enough(w)) {
+		w->is_second = true;
+		ask_site(w, w->login->authd->set->oauth2.introspection_site);
+	} else {
+		keep_good(w);
+		judge(w);
+	}
+}
+
+static void on_answer(struct fetch_call *c, const struct fetch_answer *a)
+{
+	struct oauth2_work *w = container_of(c, struct asking, call)->work;
+	enum worth worth = a->why.n ? WORTH_UNKNOWN : look_at_status(w, a->status);
+	json_t *claims = worth == WORTH_ASKING_MORE ? claims_parse(a->body) : NULL;
+
+	if (worth == WORTH_ASKING_MORE && claims == NULL)
+		complain(w, "does not answer with a JSON object", a->status);
+	if (claims)
+		w->login->authd->is_oauth2_bad = false;
+	if (w->login->client == NULL) {
+		json_decref(claims);
+		json_decref(w->claims);
+		login_free(w->login);
+	} else if (claims) {
+		take_claims(w, claims);
+	} else if (worth == WORTH_NOTHING) {
+		keep_bad(w);
+		oauth2_judge(w, "the token is refused by the server", &w->login->authd->set->oauth2.answer_demands);
+	} else {
+		oauth2_end_temporary(w);
+	}
+}
+
+void oauth2_ask(struct oauth2_work *w)
+{
+	const struct oauth2 *o = &w->login->authd->set->oauth2;
+
+	w->cache_key = cache_key(w->login->authd, w);
+	if (!is_kept(w))
+		ask_site(w, o->tokeninfo_site >= 0 ? o->tokeninfo_site : o->introspection_site);
+}

@@ -1,0 +1,413 @@
+/* What auth.conf says of tokens, in the words of Dovecot 2.3 (a file of its own) and of 2.4 (oauth2_…, oauth2 { }). */
+#include "authd/oauth2.h"
+
+#include "authd/settings_impl.h"
+#include "base/log.h"
+
+#include <stdlib.h>
+
+enum { TIMEOUT_MS = 10000, PLACES_MAX = 5 };
+
+/* Where a setting may stand: in the file that args names; or in the passdb block, in oauth2 { }, or around them. */
+struct places {
+	struct {
+		const struct dovecot_node *list;
+		const char *prefix;
+	} at[PLACES_MAX];
+	size_t n;
+};
+
+static void add_place(struct places *p, const struct dovecot_node *list, const char *prefix)
+{
+	require(p->n < PLACES_MAX);
+	p->at[p->n].list = list;
+	p->at[p->n++].prefix = prefix;
+}
+
+static const struct dovecot_node *get(const struct places *p, const char *name)
+{
+	const struct dovecot_node *n = NULL;
+	char key[64];
+
+	for (size_t i = 0; i < p->n && n == NULL; i++) {
+		snprintf(key, sizeof key, "%s%s", p->at[i].prefix, name);
+		n = dovecot_get(p->at[i].list, key);
+	}
+	return n;
+}
+
+static const char *text(struct loader *l, const struct places *p, const char *name, const char *otherwise)
+{
+	const struct dovecot_node *n = get(p, name);
+
+	return n ? settings_keep(l, n->value) : otherwise;
+}
+
+static bool is_on(struct loader *l, const struct places *p, const char *name)
+{
+	const struct dovecot_node *n = get(p, name);
+	bool on = false;
+
+	if (n && *n->value && dovecot_bool(n->value, &on) < 0)
+		settings_complain(l, n, "%s = %s; it should be yes or no", n->key, n->value);
+	return on;
+}
+
+/* In milliseconds. */
+static uint64_t number(struct loader *l, const struct places *p, const char *name, uint64_t otherwise)
+{
+	const struct dovecot_node *n = get(p, name);
+	uint64_t ms = 0;
+
+	if (n && !str_u64(str_c(n->value), &ms))
+		settings_complain(l, n, "%s = %s; it should be a number of milliseconds", n->key, n->value);
+	return ms ? ms : otherwise;
+}
+
+static void complain(struct loader *l, const char *what)
+{
+	buf_addf(l->errors, "%s: %s\n", l->set->oauth2.file, what);
+}
+
+/* ---- what is not obeyed, and would change who gets in, or who is believed ---- */
+
+static void refuse_others(struct loader *l, const struct places *p)
+{
+	static const struct {
+		const char *name, *instead;
+	} others[] = {
+		{ "tls_ca_cert_dir", "name a file with tls_ca_cert_file" },
+		{ "ssl_client_ca_dir", "name a file with ssl_client_ca_file" },
+		{ "tls_cert_file", "a server that knows us by a certificate cannot be asked" },
+		{ "ssl_client_cert_file", "a server that knows us by a certificate cannot be asked" },
+	};
+	const struct dovecot_node *n;
+
+	for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+		if ((n = get(p, others[i].name)) != NULL && *n->value)
+			settings_complain(l, n, "%s is not supported; %s", n->key, others[i].instead);
+	if (is_on(l, p, "use_grant_password"))
+		complain(l,
+			"use_grant_password is not supported: no password is shown to another server; remove it, and "
+			"let clients show tokens");
+	n = get(p, "ssl_client_require_valid_cert");
+	if (is_on(l, p, "tls_allow_invalid_cert") || (n && strcmp(n->value, "no") == 0))
+		complain(l,
+			"a certificate that is not valid is never believed; name its authority with tls_ca_cert_file");
+}
+
+/* ---- URLs ---- */
+
+/* Returns the number of the site, or OAUTH2_NO_SITE: there is none by that name, or it is of no use. */
+static int load_url(struct loader *l, const struct places *p, const char *name, bool takes_suffix)
+{
+	const struct dovecot_node *n = get(p, name);
+	struct fetch_site_settings set = {
+		.authorities = text(l, p, "tls_ca_cert_file", text(l, p, "ssl_client_ca_file", "")),
+		.idle_ms = number(l, p, "max_idle_time_msecs", 0),
+		.takes_suffix = takes_suffix,
+	};
+	const char *why;
+	int site;
+
+	if (n == NULL || *n->value == '\0')
+		return OAUTH2_NO_SITE;
+	set.url = settings_keep(l, n->value);
+	site = fetch_site_add(&l->set->fetch, &set, l->set->mem, &why);
+	if (site < 0)
+		settings_complain(l, n, "%s: %s", n->key, why); /* not the URL: it may hold a password */
+	else if (fetch_site_is_open(set.url))
+		buf_addf(l->warnings,
+			"%s, line %u: %s is http: tokens cross the network for everybody to read; it should be https\n",
+			n->file, n->line, n->key);
+	return site;
+}
+
+static bool is_url(const char *s)
+{
+	return str_has_iprefix(str_c(s), STR("http://")) || str_has_iprefix(str_c(s), STR("https://"));
+}
+
+/* local_validation { dict fs { fs posix { prefix = /etc/dovecot/keys/ } } } */
+static const char *modern_dict(const struct places *p)
+{
+	static const char *const path[] = { "dict", "fs" };
+	const struct dovecot_node *n = NULL;
+
+	for (size_t i = 0; i < p->n && n == NULL; i++) {
+		n = dovecot_section(p->at[i].list, "oauth2_local_validation");
+		if (n == NULL && *p->at[i].prefix == '\0')
+			n = dovecot_section(p->at[i].list, "local_validation");
+	}
+	for (size_t i = 0; n && i < sizeof path / sizeof *path; i++)
+		n = dovecot_section(n->child, path[i]);
+	if (n == NULL || strcmp(n->name, "posix") != 0)
+		return "";
+	return dovecot_value(n->child, "prefix", dovecot_value(n->child, "fs_posix_prefix", ""));
+}
+
+static void load_all_keys(struct loader *l, const struct places *p)
+{
+	struct oauth2 *o = &l->set->oauth2;
+	const char *dict = text(l, p, "local_validation_key_dict", modern_dict(p));
+
+	o->has_keys = *o->jwks || *dict;
+	if (*o->jwks && *dict)
+		complain(l, "there are both jwks and local_validation_key_dict; it should be one of them");
+	else if (is_url(o->jwks))
+		o->jwks_site = load_url(l, p, "jwks", false);
+	else if (*o->jwks)
+		o->keys = oauth2_jwks_load(l, o->jwks);
+	else if (*dict)
+		o->keys = oauth2_dict_load(l, dict);
+}
+
+static void load_mode(struct loader *l, const struct places *p)
+{
+	static const char *const names[] = {
+		[OAUTH2_AUTH] = "auth", [OAUTH2_GET] = "get", [OAUTH2_POST] = "post", [OAUTH2_LOCAL] = "local"
+	};
+	const struct dovecot_node *n = get(p, "introspection_mode");
+
+	for (size_t i = 0; n && i < sizeof names / sizeof *names; i++)
+		if (strcmp(n->value, names[i]) == 0) {
+			l->set->oauth2.mode = (enum oauth2_mode)i;
+			return;
+		}
+	if (n && *n->value)
+		settings_complain(l, n, "introspection_mode = %s; it should be auth, get, post or local", n->value);
+}
+
+static void load_servers(struct loader *l, const struct places *p)
+{
+	struct oauth2 *o = &l->set->oauth2;
+	const struct dovecot_node *n = get(p, "introspection_url");
+	struct fetch_url u;
+	const char *why;
+
+	load_mode(l, p);
+	o->tokeninfo_site = o->introspection_site = o->jwks_site = OAUTH2_NO_SITE;
+	if (o->mode != OAUTH2_LOCAL) {
+		o->tokeninfo_site = load_url(l, p, "tokeninfo_url", true);
+		o->introspection_site = load_url(l, p, "introspection_url", o->mode == OAUTH2_GET);
+		if (n && fetch_url_parse(str_c(n->value), &u, &why) == 0)
+			o->has_user = u.authority.p > n->value && u.authority.p[-1] == '@';
+	}
+	load_all_keys(l, p);
+	if (o->mode == OAUTH2_LOCAL && !o->has_keys)
+		complain(l, "jwks is missing; it should name a file or URL with the keys of the issuer (a JWK set)");
+	else if (!o->has_keys && get(p, "tokeninfo_url") == NULL && n == NULL)
+		complain(l, "there should be jwks = FILE or URL with the keys of the issuer (a JWK set), "
+			    "introspection_url or "
+			    "tokeninfo_url");
+}
+
+/* ---- what a token has to be ---- */
+
+static void load_demands(struct loader *l, const struct places *p)
+{
+	struct oauth2 *o = &l->set->oauth2;
+	const struct dovecot_node *scope = get(p, "scope"), *openid = get(p, "openid_configuration_url");
+	struct fetch_url u;
+	const char *why;
+
+	o->client_id = text(l, p, "client_id", "");
+	o->client_secret = text(l, p, "client_secret", "");
+	o->demands = (struct jwt_demands){
+		.issuers = text(l, p, "issuers", ""),
+		.audience = text(l, p, "audience", o->client_id),
+		.scope = text(l, p, "scope", ""),
+		.active_attribute = text(l, p, "active_attribute", ""),
+		.active_value = text(l, p, "active_value", ""),
+		.username_attribute = text(l, p, "username_attribute", "email"),
+	};
+	o->answer_demands = o->demands;
+	o->answer_demands.audience = text(l, p, "audience", "");
+	o->openid_configuration_url = text(l, p, "openid_configuration_url", "");
+	/* Both are shown to clients in JSON, as they are; RFC 6749 sec. 3.3 has neither octet in a scope. */
+	if (scope && strpbrk(scope->value, "\"\\"))
+		settings_complain(l, scope, "%s has a quote or a backslash, which no scope has", scope->key);
+	if (openid && *openid->value && fetch_url_parse(str_c(openid->value), &u, &why) < 0)
+		settings_complain(l, openid, "%s = %s: %s", openid->key, openid->value, why);
+}
+
+static void load_format(struct loader *l, const struct places *p)
+{
+	const struct dovecot_node *n = get(p, "username_validation_format");
+	const char *why;
+
+	n = n ? n : get(p, "username_format");
+	if (template_compile(
+		    str_c(n && *n->value ? n->value : "%u"), l->set->mem, &l->set->oauth2.username_format, &why) < 0)
+		settings_complain(l, n, "%s: %s", n->key, why);
+}
+
+/* pass_attrs = user=%{oauth2:sub} proxy=y; 2.4: fields { user = %{oauth2:sub} } */
+static void add_field(struct loader *l, const struct dovecot_node *at, struct str key, struct str value)
+{
+	struct db_fields *fields = l->set->oauth2.fields;
+	struct db_field *f = &fields->field[fields->n];
+	/* They are a matter of the passwords' passdbs; here nobody would look at them. */
+	static const char *const refused[] = { "nologin", "fail", "allow_nets", "allow_real_nets", "password" };
+	const char *why;
+
+	for (size_t i = 0; i < sizeof refused / sizeof *refused; i++)
+		if (str_ieq(key, str_c(refused[i])))
+			settings_complain(l, at, "the field %s is not supported for tokens", refused[i]);
+	if (fields->n == FIELDS_MAX) {
+		settings_complain(l, at, "more than %d fields", FIELDS_MAX);
+		return;
+	}
+	f->key = arena_cdup(l->set->mem, key);
+	if (value.n == 0 || str_eq(value, STR("%$"))) /* as it is named by the token */
+		value = str_c(arena_printf(l->set->mem, "%%{oauth2:%s}", f->key));
+	if (template_compile(value, l->set->mem, &f->value, &why) < 0)
+		settings_complain(l, at, "%s: %s", f->key, why);
+	fields->n++;
+}
+
+static void load_fields(struct loader *l, const struct places *p)
+{
+	const struct dovecot_node *n = get(p, "pass_attrs");
+	struct str rest = str_c(n ? n->value : ""), word, key;
+
+	l->set->oauth2.fields = arena_alloc(l->set->mem, sizeof *l->set->oauth2.fields);
+	while (str_word(&rest, " \t,", &word)) {
+		str_field(&word, "=", &key);
+		add_field(l, n, key, word.p ? word : STR(""));
+	}
+	for (size_t i = 0; i < p->n; i++)
+		for (const struct dovecot_node *s = p->at[i].list; s; s = s->next) {
+			bool is_fields = s->name && strcmp(s->key, "fields") == 0 && *p->at[i].prefix == '\0';
+
+			is_fields |= s->name && strcmp(s->key, "oauth2_fields") == 0;
+			for (n = is_fields ? s->child : NULL; n; n = n->next)
+				if (n->name == NULL)
+					add_field(l, n, str_c(n->key), str_c(n->value));
+		}
+}
+
+static uint64_t load_timeout(struct loader *l, const struct places *p)
+{
+	const struct dovecot_node *n = get(p, "http_client_request_timeout");
+	uint64_t ms = number(l, p, "timeout_msecs", TIMEOUT_MS);
+
+	if (n && dovecot_time_ms(n->value, &ms) < 0)
+		settings_complain(l, n, "%s = %s; it should be a time, such as \"10 secs\"", n->key, n->value);
+	return ms > FETCH_TIMEOUT_MAX_MS ? FETCH_TIMEOUT_MAX_MS : ms ? ms : TIMEOUT_MS;
+}
+
+static void warn(struct loader *l)
+{
+	const struct oauth2 *o = &l->set->oauth2;
+
+	/* Whoever issues tokens does so for others too: theirs must not open this door. */
+	if (o->has_keys && (*o->demands.issuers == '\0' || *o->demands.audience == '\0'))
+		buf_addf(l->warnings,
+			"%s: without both issuers and client_id a token that was meant for another service is taken "
+			"too\n",
+			o->file);
+	if ((o->introspection_site >= 0 || o->tokeninfo_site >= 0) && *o->answer_demands.audience == '\0' &&
+		*o->demands.scope == '\0')
+		buf_addf(l->warnings,
+			"%s: without audience or scope a token that was meant for another service is taken too, unless "
+			"the "
+			"server itself says that it is not for us\n",
+			o->file);
+}
+
+static void load_from(struct loader *l, const struct places *p)
+{
+	struct oauth2 *o = &l->set->oauth2;
+
+	o->is_set = true;
+	refuse_others(l, p);
+	o->timeout_ms = load_timeout(l, p);
+	o->forces_introspection = is_on(l, p, "force_introspection");
+	o->sends_headers = is_on(l, p, "send_auth_headers");
+	o->jwks = text(l, p, "jwks", "");
+	load_demands(l, p);
+	load_format(l, p);
+	load_fields(l, p);
+	load_servers(l, p);
+	warn(l);
+}
+
+static void load_file(struct loader *l, const struct dovecot_node *args)
+{
+	struct dovecot_conf *c = dovecot_load_flat(args->value, l->errors);
+	struct places p = { 0 };
+
+	add_place(&p, c->first, "");
+	l->set->oauth2.file = settings_keep(l, args->value);
+	load_from(l, &p);
+	dovecot_free(&c);
+}
+
+/* ---- which of them ---- */
+
+static const struct dovecot_node *find_passdb(const struct loader *l)
+{
+	const struct dovecot_node *n = l->conf->first;
+
+	for (; (n = dovecot_section(n, "passdb")) != NULL; n = n->next)
+		if (strcmp(dovecot_value(n->child, "driver", dovecot_value(n->child, "passdb_driver", n->name)),
+			    "oauth2") == 0)
+			return n;
+	return NULL;
+}
+
+static const struct dovecot_node *find_named(const struct dovecot_node *list)
+{
+	for (const struct dovecot_node *n = list; n; n = n->next)
+		if ((n->name && strcmp(n->key, "oauth2") == 0) || strncmp(n->key, "oauth2_", 7) == 0)
+			return n;
+	return NULL;
+}
+
+bool oauth2_is_named(const struct loader *l)
+{
+	return find_passdb(l) != NULL || find_named(l->conf->first) != NULL;
+}
+
+static void load_around(struct loader *l, const struct dovecot_node *passdb, const struct dovecot_node *at)
+{
+	const struct dovecot_node *block = dovecot_section(l->conf->first, "oauth2");
+	struct places p = { 0 };
+
+	if (passdb)
+		add_place(&p, passdb->child, "oauth2_");
+	if (block) {
+		add_place(&p, block->child, "");
+		add_place(&p, block->child, "oauth2_");
+	}
+	add_place(&p, l->conf->first, "oauth2_");
+	l->set->oauth2.file = settings_keep(l, at->file);
+	load_from(l, &p);
+}
+
+void load_oauth2(struct loader *l)
+{
+	const struct dovecot_node *passdb = find_passdb(l), *outside = find_named(l->conf->first);
+	const struct dovecot_node *args = passdb ? dovecot_get(passdb->child, "args") : NULL;
+	const char *mechanisms = "";
+
+	if (args)
+		load_file(l, args);
+	else if (outside)
+		load_around(l, passdb, outside);
+	else if (passdb && find_named(passdb->child))
+		load_around(l, passdb, passdb);
+	else if (passdb)
+		settings_complain(l, passdb, "passdb oauth2 needs args = FILE, or settings oauth2_… outside");
+	if (passdb)
+		mechanisms = dovecot_value(passdb->child, "mechanisms",
+			dovecot_value(passdb->child, "mechanisms_filter",
+				dovecot_value(passdb->child, "passdb_mechanisms_filter", "")));
+	l->set->oauth2.mechanisms = settings_keep(l, mechanisms);
+	for (size_t i = 0; i < l->set->n_mechs; i++)
+		if ((l->set->mech[i]->flags & SASL_TOKEN) && !l->set->oauth2.is_set)
+			buf_addf(l->errors,
+				"auth_mechanisms has %s; it needs \"passdb { driver = oauth2  args = FILE }\"\n",
+				l->set->mech[i]->name);
+}

@@ -1,0 +1,182 @@
+#include "authd/settings.h"
+#include "base/test.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#define LISTENER "service auth {\n unix_listener a {\n }\n}\n"
+#define MECHS	 "auth_mechanisms = oauthbearer\n"
+
+/* Returns the settings, or NULL with what is wrong in *said; else what is doubtful. "~" in the text is a file with `flat`. */
+static struct settings *load(const char *text, const char *flat, struct buf *said)
+{
+	char path[] = "/tmp/auth.conf.XXXXXX", other[] = "/tmp/oauth2.conf.XXXXXX";
+	struct buf all = BUF_INIT(65536), warnings = BUF_INIT(65536);
+	int fd = mkstemp(path), fd2 = mkstemp(other);
+	struct settings *set;
+
+	check(fd2 >= 0 && write(fd2, flat, strlen(flat)) == (ssize_t)strlen(flat));
+	buf_add_c(&all, LISTENER MECHS);
+	for (; *text; text++)
+		if (*text == '~')
+			buf_add_c(&all, other);
+		else
+			buf_add_char(&all, *text);
+	check(fd >= 0 && write(fd, all.p, all.n) == (ssize_t)all.n);
+	set = settings_load(path, said, &warnings);
+	if (set)
+		buf_add_str(said, buf_str(&warnings));
+	close(fd);
+	close(fd2);
+	unlink(path);
+	unlink(other);
+	buf_free(&all);
+	buf_free(&warnings);
+	return set;
+}
+
+#ifdef HAVE_CURL
+#define FLAT                                                                                           \
+	"introspection_url = https://id:pw@login.example1.com/introspect\nintrospection_mode = post\n" \
+	"client_id = us\nclient_secret = s\nusername_attribute = sub\nscope = mail\naudience = them\n" \
+	"timeout_msecs = 2500\nmax_idle_time_msecs = 5000\npass_attrs = a=%{oauth2:x} b=%$ c\n"        \
+	"active_attribute = active\nactive_value = true\nsend_auth_headers = yes\n"                    \
+	"openid_configuration_url = https://login.example1.com/.well-known/openid-configuration\n"
+#define MODERN                                                                                                      \
+	"oauth2_introspection_url = https://id:pw@login.example1.com/introspect\noauth2_username_attribute = sub\n" \
+	"oauth2_audience = them\n"                                                                                  \
+	"oauth2 {\n introspection_mode = post\n client_id = us\n oauth2_client_secret = s\n scope = mail\n"         \
+	" active_attribute = active\n active_value = true\n send_auth_headers = yes\n"                              \
+	" http_client_request_timeout = 2500 ms\n max_idle_time_msecs = 5000\n"                                     \
+	" openid_configuration_url = https://login.example1.com/.well-known/openid-configuration\n"                 \
+	" fields {\n  a = %{oauth2:x}\n  b = %$\n  c =\n }\n}\n"
+
+static void check_whole(const struct settings *set)
+{
+	const struct oauth2 *o = &set->oauth2;
+
+	check(o->is_set && o->mode == OAUTH2_POST && o->has_user && o->sends_headers && !o->forces_introspection);
+	check_int(set->fetch.n, 1);
+	check_int(o->introspection_site, 0);
+	check_int(o->tokeninfo_site, OAUTH2_NO_SITE);
+	check_int(o->jwks_site, OAUTH2_NO_SITE);
+	check_str(str_c(set->fetch.site[0].url), "https://id:pw@login.example1.com/introspect");
+	check_int(set->fetch.site[0].idle_s, 5);
+	check_int(o->timeout_ms, 2500);
+	check_str(str_c(o->client_id), "us");
+	check_str(str_c(o->client_secret), "s");
+	check_str(str_c(o->answer_demands.audience), "them");
+	check_str(str_c(o->answer_demands.username_attribute), "sub");
+	check_str(str_c(o->answer_demands.active_value), "true");
+	check_int(o->fields->n, 3);
+	check_str(str_c(o->openid_configuration_url), "https://login.example1.com/.well-known/openid-configuration");
+}
+
+static void test_dialects(void **state)
+{
+	static const struct {
+		const char *text, *flat;
+	} cases[] = {
+		{ "passdb {\n driver = oauth2\n mechanisms = xoauth2 oauthbearer\n args = ~\n}\n", FLAT },
+		{ "passdb oauth2 {\n args = ~\n}\n", FLAT },
+		{ MODERN, "" },
+		{ "passdb oauth2 {\n mechanisms_filter = oauthbearer\n oauth2_force_introspection = no\n}\n" MODERN,
+			"" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct buf said = BUF_INIT(65536);
+		struct settings *set = load(cases[i].text, cases[i].flat, &said);
+
+		if (set == NULL)
+			fail_msg("case %zu: %s", i, said.p);
+		check_whole(set);
+		settings_free(&set);
+		buf_free(&said);
+	}
+}
+
+/* What an answer has to have is not what a JWT has to have. */
+static void test_audience(void **state)
+{
+	struct buf said = BUF_INIT(65536);
+	struct settings *set = load("oauth2_introspection_url = https://a/\noauth2_client_id = us\n", "", &said);
+
+	(void)state;
+	check(set != NULL && set->oauth2.mode == OAUTH2_AUTH);
+	check_str(str_c(set->oauth2.demands.audience), "us");
+	check_str(str_c(set->oauth2.answer_demands.audience), "");
+	check(strstr(said.p, "without audience or scope") != NULL);
+	settings_free(&set);
+	buf_free(&said);
+}
+
+#define URL "oauth2_introspection_url = https://a.example/\n"
+static void test_said(void **state)
+{
+	static const struct {
+		const char *text, *says;
+	} cases[] = {
+		{ "oauth2_introspection_url = http://a.example/\n", "is http: tokens cross the network" },
+		{ "oauth2_introspection_url = gopher://id:secret@a/\n", "introspection_url: it does not begin" },
+		{ "oauth2_introspection_url = https://a.example\noauth2_introspection_mode = get\n", "has no path" },
+		{ "oauth2_tokeninfo_url = https://a.example\n", "has no path" },
+		{ URL "oauth2_introspection_mode = both\n", "it should be auth, get, post or local" },
+		{ URL "oauth2_introspection_mode = local\n", "jwks is missing" },
+		{ URL "oauth2_scope = a\"b\n", "has a quote" },
+		{ URL "oauth2_openid_configuration_url = /x\n", "openid_configuration_url = /x" },
+		{ URL "oauth2_use_grant_password = yes\n", "use_grant_password is not supported" },
+		{ URL "oauth2_tls_allow_invalid_cert = yes\n", "never believed" },
+		{ URL "oauth2 {\n ssl_client_require_valid_cert = no\n}\n", "never believed" },
+		{ URL "oauth2_local_validation_key_dict = redis:host=x\n", "should be fs:posix:prefix=/FOLDER/" },
+		{ URL "oauth2_local_validation_key_dict = fs:posix:prefix=/nonexistent/\n",
+			"/nonexistent: No such file" },
+		{ URL "oauth2 {\n local_validation {\n dict fs {\n fs posix {\n prefix = /nonexistent/\n}\n}\n}\n}\n",
+			"/nonexistent: No such file" },
+		{ URL "oauth2_jwks = https://a/\noauth2_local_validation_key_dict = x\n", "one of them" },
+		{ URL "oauth2_timeout_msecs = soon\n", "a number of milliseconds" },
+		{ URL "oauth2_pass_attrs = nologin=y\n", "nologin is not supported for tokens" },
+		{ URL "oauth2_username_validation_format = %{nonsense}\n", "username_validation_format" },
+		{ "oauth2_scope = mail\n", "there should be jwks" },
+		{ "passdb oauth2 {\n}\n", "needs args = FILE" },
+		{ "", "it needs \"passdb" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct buf said = BUF_INIT(65536);
+		struct settings *set = load(cases[i].text, "", &said);
+
+		buf_add_char(&said, '\0');
+		if (strstr(said.p, cases[i].says) == NULL || strstr(said.p, "secret"))
+			fail_msg("case %zu: %s", i, said.p);
+		check(true);
+		settings_free(&set);
+		buf_free(&said);
+	}
+}
+#else
+static void test_without(void **state)
+{
+	struct buf said = BUF_INIT(65536);
+
+	(void)state;
+	check(load("oauth2_introspection_url = https://a/\n", "", &said) == NULL);
+	check(strstr(said.p, "built without libcurl") != NULL);
+	buf_free(&said);
+}
+#endif
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+#ifdef HAVE_CURL
+		cmocka_unit_test(test_dialects), cmocka_unit_test(test_audience), cmocka_unit_test(test_said)
+#else
+		cmocka_unit_test(test_without)
+#endif
+	};
+
+	return test_run(tests);
+}
