@@ -90,10 +90,11 @@ struct authd {
 	struct pool hashes;
 	struct database database[2 * DB_MAX];
 	size_t n_databases;
-	unsigned n_threads; /* of libuv's pool: as many as all pools together may run */
-	bool is_oauth2_bad; /* that the server of tokens is of no use was said in the log */
+	unsigned n_threads;		/* of libuv's pool: as many as all pools together may run */
+	struct oauth2_work *asking;	/* tokens that a server is asked about */
+	bool is_oauth2_bad;		/* that the server of tokens is of no use was said in the log */
 	struct oauth2_keyring *keyring; /* NULL: no keys behind a URL */
-	struct fetch *fetch; /* NULL: auth.conf names no URL */
+	struct fetch *fetch;		/* NULL: auth.conf names no URL */
 	struct row_cache *cache;
 	struct verdicts *verdicts;
 	struct login *hashing;	  /* whose hash is waited for */

@@ -64,8 +64,9 @@ void oauth2_check(struct login *l);
 struct oauth2_work { /* one token that is looked at, in the login's arena */
 	struct login *login;
 	struct str token;
-	json_t *claims;		  /* what was said of it; freed by oauth2_end() */
-	struct oauth2_work *next; /* of those that wait for keys */
+	json_t *claims;		       /* what was said of it; freed by oauth2_end() */
+	struct oauth2_work *next;      /* of those that wait for the same */
+	struct oauth2_work *followers; /* who showed the same token while the server was asked about it */
 	const char *cache_key;
 	bool is_second; /* keys were fetched for it, or the second server is asked */
 };

@@ -236,10 +236,44 @@ static bool is_enough(const struct oauth2_work *w)
 	       (*d->active_attribute == '\0' || json_object_get(w->claims, d->active_attribute));
 }
 
+static void leave(struct oauth2_work *w)
+{
+	struct oauth2_work **at = &w->login->authd->asking;
+
+	while (*at != w)
+		at = &(*at)->next;
+	*at = w->next;
+}
+
+/* What is known of the token now is known to all that showed it. why: it is refused; is_known false: nothing is known. */
+static void settle(struct oauth2_work *w, const char *why, bool is_known)
+{
+	const struct jwt_demands *d = &w->login->authd->set->oauth2.answer_demands;
+	json_t *claims = w->claims;
+	struct oauth2_work *next;
+
+	leave(w);
+	w->next = w->followers;
+	for (; w; w = next) {
+		next = w->next;
+		w->claims = json_incref(claims);
+		if (w->login->client == NULL) {
+			json_decref(w->claims);
+			login_free(w->login);
+		} else if (!is_known) {
+			oauth2_end_temporary(w);
+		} else {
+			oauth2_judge(w, why ? why : claims_check_answer(claims, d, time(NULL)), d);
+		}
+	}
+	json_decref(claims);
+}
+
 static void take_claims(struct oauth2_work *w, json_t *claims)
 {
 	static const struct jwt_demands none = { "", "", "", "", "", "" };
 
+	w->login->authd->is_oauth2_bad = false;
 	if (w->claims) {
 		json_object_update(w->claims, claims);
 		json_decref(claims);
@@ -248,13 +282,13 @@ static void take_claims(struct oauth2_work *w, json_t *claims)
 	}
 	if (claims_check_answer(w->claims, &none, time(NULL)) != NULL) {
 		keep_bad(w);
-		judge(w);
+		settle(w, NULL, true);
 	} else if (!is_enough(w)) {
 		w->is_second = true;
 		ask_site(w, w->login->authd->set->oauth2.introspection_site);
 	} else {
 		keep_good(w);
-		judge(w);
+		settle(w, NULL, true);
 	}
 }
 
@@ -266,27 +300,43 @@ static void on_answer(struct fetch_call *c, const struct fetch_answer *a)
 
 	if (worth == WORTH_ASKING_MORE && claims == NULL)
 		complain(w, "does not answer with a JSON object", a->status);
-	if (claims)
-		w->login->authd->is_oauth2_bad = false;
-	if (w->login->client == NULL) {
-		json_decref(claims);
-		json_decref(w->claims);
-		login_free(w->login);
-	} else if (claims) {
+	if (claims) {
 		take_claims(w, claims);
 	} else if (worth == WORTH_NOTHING) {
 		keep_bad(w);
-		oauth2_judge(w, "the token is refused by the server", &w->login->authd->set->oauth2.answer_demands);
+		settle(w, "the token is refused by the server", true);
 	} else {
-		oauth2_end_temporary(w);
+		settle(w, NULL, false);
 	}
+}
+
+/* The one that asks the same already. Where the server is told who logs in from where, each is a question of its own. */
+static struct oauth2_work *find_asking(const struct oauth2_work *w)
+{
+	const struct authd *a = w->login->authd;
+	struct oauth2_work *other = a->set->oauth2.sends_headers ? NULL : a->asking;
+
+	while (other && strcmp(other->cache_key, w->cache_key) != 0)
+		other = other->next;
+	return other;
 }
 
 void oauth2_ask(struct oauth2_work *w)
 {
-	const struct oauth2 *o = &w->login->authd->set->oauth2;
+	struct authd *a = w->login->authd;
+	const struct oauth2 *o = &a->set->oauth2;
+	struct oauth2_work *leader;
 
-	w->cache_key = cache_key(w->login->authd, w);
-	if (!is_kept(w))
-		ask_site(w, o->tokeninfo_site >= 0 ? o->tokeninfo_site : o->introspection_site);
+	w->cache_key = cache_key(a, w);
+	if (is_kept(w))
+		return;
+	leader = find_asking(w);
+	if (leader) {
+		w->next = leader->followers;
+		leader->followers = w;
+		return;
+	}
+	w->next = a->asking;
+	a->asking = w;
+	ask_site(w, o->tokeninfo_site >= 0 ? o->tokeninfo_site : o->introspection_site);
 }
