@@ -41,11 +41,16 @@ struct sasl_mech;
 
 struct sasl_xchg { /* one exchange; owns nothing outside mem */
 	const struct sasl_mech *mech;
-	struct arena *mem;    /* wiped, not only freed, when the exchange ends */
-	struct str authcid;   /* whose secret is proven: 1..255 octets of UTF-8, prepared (RFC 4013), no NUL */
-	struct str authzid;   /* who to act as; n == 0: same as authcid */
-	struct str pass;      /* valid only with SASL_CHECK_PASS: 1..512 octets, as they came */
-	struct str key;	      /* stored secret in the mechanism's form; n == 0: no such user, carry on */
+	struct arena *mem;  /* wiped, not only freed, when the exchange ends */
+	struct str authcid; /* whose secret is proven: 1..255 octets of UTF-8, prepared (RFC 4013), no NUL */
+	struct str authzid; /* who to act as; n == 0: same as authcid */
+	struct str pass;    /* valid only with SASL_CHECK_PASS: 1..512 octets, as they came */
+	/*
+	 * Stored secret in the mechanism's form; n == 0: no such user, carry on. SCRAM: a record, or several of one salt and
+	 * count with a blank between them.
+	 */
+	struct str key;
+	size_t which;	      /* SCRAM, with SASL_OK: the record that was proven, from 0 */
 	struct buf *out;      /* raw octets for the client; emptied before step */
 	const char *why;      /* with SASL_BAD: what is wrong, static English */
 	unsigned char *state; /* mech->state_size octets, zeroed, the mechanism's own */

@@ -5,7 +5,8 @@
  *	server-first   nonce, salt, iterations	MORE
  *	client-final   binding, nonce, proof	OK, out is server-final; FAIL; BAD
  *
- * An unknown user (no key) goes the same way to its end: the caller's key of nobody, or here random ones.
+ * An unknown user (no key) goes the same way to its end: the caller's key of nobody, or here random ones. A user with several
+ * passwords has several keys of one salt, and the proof is looked at with each.
  */
 #include "sasl/sasl_mech.h"
 
@@ -152,7 +153,9 @@ static enum sasl_step server_first(struct sasl_xchg *x)
 	struct scram *st = scram_of(x);
 	struct buf nonce = BUF_INIT(CLIENT_NONCE_MAX + 256);
 
-	if (x->key.n == 0 || scram_keys_parse(x->mech->scram, x->key, &st->keys) < 0)
+	struct str rest = x->key, first = { 0 };
+
+	if (!str_word(&rest, " ", &first) || scram_keys_parse(x->mech->scram, first, &st->keys) < 0)
 		nobodys_keys(st);
 	buf_add_str(&nonce, st->client_nonce);
 	if (x->nonce.p)
@@ -187,6 +190,37 @@ static bool is_binding_right(struct sasl_xchg *x, struct str got)
 	return right;
 }
 
+/* The client was shown the salt of the first key: that of another one can have made no proof. */
+static bool is_of_same_salt(const struct scram_keys *a, const struct scram_keys *b)
+{
+	return a->iterations == b->iterations && a->salt_n == b->salt_n && memcmp(a->salt, b->salt, a->salt_n) == 0;
+}
+
+/* Which key proves it goes to st->keys and x->which. All are tried: which one it is shows in no time. */
+static bool find_proven(struct sasl_xchg *x, struct str message, struct str proof)
+{
+	struct scram *st = scram_of(x);
+	const struct scram_hash *h = x->mech->scram;
+	struct scram_keys k, right = { 0 };
+	struct str rest = x->key, record;
+	bool found = false;
+
+	if (x->key.n == 0)
+		(void)scram_proof_is_good(h, &st->keys, message, proof); /* for the time that it takes */
+	for (size_t i = 0; str_word(&rest, " ", &record); i++)
+		if (scram_keys_parse(h, record, &k) == 0 && is_of_same_salt(&st->keys, &k) &&
+			scram_proof_is_good(h, &k, message, proof)) {
+			found = true;
+			right = k;
+			x->which = i;
+		}
+	if (found)
+		st->keys = right;
+	mem_wipe(&k, sizeof k);
+	mem_wipe(&right, sizeof right);
+	return found;
+}
+
 static enum sasl_step server_final(struct sasl_xchg *x, struct str without_proof, struct str proof)
 {
 	struct scram *st = scram_of(x);
@@ -195,7 +229,7 @@ static enum sasl_step server_final(struct sasl_xchg *x, struct str without_proof
 	struct str message = str_c(arena_printf(x->mem, "%.*s,%.*s,%.*s", STR_ARG(st->client_first_bare),
 		STR_ARG(st->server_first), STR_ARG(without_proof)));
 
-	if (!scram_proof_is_good(h, &st->keys, message, proof) || x->key.n == 0)
+	if (!find_proven(x, message, proof))
 		return end(x, SASL_FAIL, "invalid-proof", NULL);
 	st->phase = PHASE_END;
 	scram_server_signature(h, &st->keys, message, signature);

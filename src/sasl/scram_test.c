@@ -133,6 +133,52 @@ static void test_vectors(void **state)
 	}
 }
 
+/* Several passwords of one user: each is proven by its own key, when that has the salt that was shown. */
+static void test_several_keys(void **state)
+{
+	static const struct {
+		const char *pass[3]; /* of the keys; "*…": with another salt */
+		int which;	     /* -1: refused */
+	} cases[] = {
+		{ { "pencil", "b", "c" }, 0 },
+		{ { "a", "pencil", "c" }, 1 },
+		{ { "a", "b", "pencil" }, 2 },
+		{ { "a", "b", "c" }, -1 },
+		{ { "a", "*pencil", "c" }, -1 },
+		{ { "a", "*b", "pencil" }, 2 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		const struct vector *v = &vectors[1];
+		const struct scram_hash *h = sasl_mech_find(str_c(v->mech))->scram;
+		struct run r = { .key = BUF_INIT(4096) };
+		bool good = cases[i].which >= 0;
+
+		for (size_t k = 0; k < 3; k++) {
+			const char *pass = cases[i].pass[k];
+			struct scram_keys other;
+
+			if (k)
+				buf_add_char(&r.key, ' ');
+			if (*pass != '*') {
+				make_key(v, pass, &r.key);
+				continue;
+			}
+			check_int(scram_keys_new(h, str_c(pass + 1), &other), 0);
+			check_int(scram_keys_format(h, &other, &r.key), 0);
+		}
+		run_begin(&r, v, str_c(v->client_first));
+		check_str(buf_str(&r.out), v->server_first);
+		check_int(run_final(&r, str_c(v->client_final)), good ? SASL_OK : SASL_FAIL);
+		check_str(buf_str(&r.out), good ? v->server_final : "e=invalid-proof");
+		if (good)
+			check_int(r.x->which, cases[i].which);
+		run_end(&r);
+		buf_free(&r.key);
+	}
+}
+
 /* Whatever bit of the last message is another one: no success. Nor with any of it cut off, or something behind. */
 static void test_no_bit_may_change(void **state)
 {
@@ -342,9 +388,10 @@ static void test_saslprep(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(test_vectors), cmocka_unit_test(test_no_bit_may_change),
-		cmocka_unit_test(test_first_messages), cmocka_unit_test(test_binding), cmocka_unit_test(test_keys),
-		cmocka_unit_test(test_prepared_password), cmocka_unit_test(test_saslprep) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_vectors), cmocka_unit_test(test_several_keys),
+		cmocka_unit_test(test_no_bit_may_change), cmocka_unit_test(test_first_messages),
+		cmocka_unit_test(test_binding), cmocka_unit_test(test_keys), cmocka_unit_test(test_prepared_password),
+		cmocka_unit_test(test_saslprep) };
 
 	return test_run(tests);
 }
