@@ -136,11 +136,14 @@ static int check_file(struct sqlite_conn *c, struct arena *mem, const char **why
 static int failed(struct sqlite_conn *c, struct arena *mem, const char **why)
 {
 	int code = sqlite3_errcode(c->db) & 255;
+	const char *text = sqlite3_errmsg(c->db);
 
-	*why = arena_printf(mem, "%s: %s", c->path, sqlite3_errmsg(c->db));
+	*why = arena_printf(mem, "%s: %s%s", c->path, text,
+		strcmp(text, "no such table: credentials") == 0 ? "; `gatepost user migrate` makes it" : "");
 	if (code == SQLITE_BUSY || code == SQLITE_LOCKED)
 		return -SQL_EBUSY;
-	return -SQL_EDOWN;
+	/* No such table, no such column …: the other queries are as good as they were. */
+	return code == SQLITE_ERROR ? -SQL_EQUERY : -SQL_EDOWN;
 }
 
 static int statement(struct sqlite_conn *c, const char *sql, sqlite3_stmt **out)
