@@ -6,6 +6,8 @@
  *	exchange.c  AUTH, CONT, CANCEL on a client socket, and the mechanism behind them
  *	check.c   is this name and password right: databases, hashes
  *	key.c     the stored key for a mechanism that shows no password, and that of nobody
+ *	credentials.c  what else a user may log in with: keys beside a hash, app passwords; last_use.c  when they were used;
+ *	renew.c   keys that are missing are made
  *	users.c   USER, PASS, LIST … on a userdb or master socket
  */
 #ifndef AUTHD_AUTHD_H
@@ -38,6 +40,7 @@ struct authd;
 struct client;
 struct login;
 struct ask;
+struct last_uses;
 
 struct listener {
 	uv_poll_t poll;
@@ -97,6 +100,8 @@ struct authd {
 	struct fetch *fetch;		/* NULL: auth.conf names no URL */
 	struct row_cache *cache;
 	struct verdicts *verdicts;
+	struct last_uses *last_uses;
+	struct source credentials[DB_MAX];
 	struct login *hashing;	  /* whose hash is waited for */
 	unsigned char secret[32]; /* keys the salts that are made up: see key.c */
 	struct source passdb[DB_MAX], userdb[DB_MAX];
@@ -110,7 +115,7 @@ struct authd {
 	uv_timer_t sweep; /* logins whose client went silent */
 	struct login *delayed, **delayed_last;
 	uint32_t last_cuid;
-	size_t n_clients, n_upgrades;
+	size_t n_clients, n_upgrades, n_renewals;
 	bool is_stopping;
 	uint64_t n_ok, n_fail, n_temp, n_verdict_hits;
 };

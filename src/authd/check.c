@@ -3,8 +3,10 @@
 
 #include "auth/auth_proto.h"
 #include "auth/password.h"
+#include "authd/credentials.h"
 #include "authd/db.h"
 #include "authd/fields.h"
+#include "authd/renew.h"
 #include "authd/upgrade.h"
 #include "base/log.h"
 
@@ -37,12 +39,15 @@ static void settle(struct login *l, enum db_result r)
 		if (step == DB_ASK)
 			step = db_chain_go_on(&l->chain);
 	}
-	l->is_fresh = false;
+	l->is_fresh = l->has_asked_more = false;
+	l->more.rows = NULL;
 	if (step == DB_ASK && l->is_proven && !l->chain.is_verified) {
 		/* What the mechanism proved, it proved with what this passdb has stored. */
 		login_fail(l, NULL, NULL);
 	} else if (step == DB_ASK) {
 		l->passdb = l->chain.at;
+		if (!l->chain.is_verified)
+			l->app = STR("");
 		ask(l, true);
 	} else if (step == DB_ACCEPT) {
 		collect_fields(l);
@@ -165,14 +170,20 @@ static void on_verdict(struct login *l, int verdict)
 		ask(l, false);
 		return;
 	}
-	if (l->is_compared && !l->lookup.from_cache && l->lookup.rows)
-		upgrade_maybe(l->authd, l->passdb, l->stored, l->lookup.rows, &l->vars);
+	/* A better hash comes first, and then keys beside it. */
+	if (l->is_compared && upgrade_is_due(l->authd, l->passdb, l->stored, &l->vars)) {
+		if (!l->lookup.from_cache && l->lookup.rows)
+			upgrade_maybe(l->authd, l->passdb, l->stored, l->lookup.rows, &l->vars);
+	} else if (l->is_hashed) {
+		renew_maybe(l->authd, l->passdb, l->stored, &l->vars);
+	}
 	settle(l, admit(l));
 }
 
 void check_proven(struct login *l)
 {
 	l->is_proven = true;
+	credentials_proven(l);
 	on_verdict(l, 1);
 }
 
@@ -250,6 +261,7 @@ static void on_hashed(struct job *j, bool dropped)
 	int verdict = l->verdict;
 
 	hashing_leave(l);
+	l->is_hashed = true;
 	if (!left && !dropped && verdict >= 0)
 		verdict_put(l->authd->verdicts, &l->key, verdict == 1, uv_now(j->pool->loop));
 	if (!left && !dropped && verdict >= 0 && !l->is_unknown)
@@ -300,6 +312,26 @@ static void compare(struct login *l)
 	a->hashing = l;
 }
 
+/* What else he may log in with: asked for an unknown user too, so that he costs the same. */
+static void look_further(struct login *l)
+{
+	if (l->has_asked_more || !credentials_are_due(l))
+		compare(l);
+	else
+		credentials_ask(l);
+}
+
+/* An app password that is none, or not good, is compared as every other one: whoever has some costs no less, and no more. */
+void check_credentials(struct login *l)
+{
+	if (l->more.result == LOOKUP_FAILED)
+		settle(l, DB_FAILED);
+	else if (!l->wants_key && !l->is_unknown && credentials_match(l))
+		on_verdict(l, 1);
+	else
+		compare(l);
+}
+
 /* nopassword: this user needs none, and the column password must then be empty. */
 static bool needs_no_password(const struct sql_row *row, struct str stored)
 {
@@ -341,7 +373,7 @@ static void on_user(struct login *l)
 		l->stored = password->value;
 	else
 		l->is_unknown = true;
-	compare(l);
+	look_further(l);
 }
 
 static void on_rows(struct login *l)
@@ -354,7 +386,7 @@ static void on_rows(struct login *l)
 		return;
 	}
 	l->is_unknown = row == NULL;
-	l->is_compared = false;
+	l->is_compared = l->is_hashed = false;
 	/* A copy: the dummy may follow another user while this one is hashed. */
 	l->stored = arena_dup(l->mem, buf_str(&l->authd->dummy[l->passdb]));
 	if (row && row->next) {
@@ -376,7 +408,7 @@ static void on_rows(struct login *l)
 	} else if (l->is_proven) {
 		settle(l, DB_UNKNOWN);
 	} else {
-		compare(l);
+		look_further(l);
 	}
 }
 

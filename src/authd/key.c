@@ -1,12 +1,13 @@
 /*
- * What is stored, for a mechanism that never shows the password (SCRAM, CRAM-MD5): its own record, or one that is derived
- * here from a password stored in the clear. For EXTERNAL it is enough that there is such a user.
+ * What is stored, for a mechanism that never shows the password (SCRAM, CRAM-MD5): its own record, as the stored password or
+ * among the credentials beside it, or one that is derived here from a password stored in the clear. SCRAM gets those of app
+ * passwords too, as far as they have the same salt. For EXTERNAL it is enough that there is such a user.
  *
  * A user who has neither, and one whom nobody knows, gets keys of nobody: no proof fits them, and all that can be seen of
  * them, the salt, the count, the time that it took, is as with the user who was asked for last. The salt is
  * HMAC(secret, mechanism and name), so that it is the same at each attempt, as a real one (RFC 5802 sec. 9).
  */
-#include "authd/login.h"
+#include "authd/credentials.h"
 
 #include "auth/password.h"
 #include "base/log.h"
@@ -20,7 +21,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { SALT_MADE_UP_MAX = 32, KEY_MAX = 8192 };
+enum { SALT_MADE_UP_MAX = 32, KEY_MAX = 32 * 1024 };
 
 static void random_octets(void *p, size_t n)
 {
@@ -119,6 +120,16 @@ static void spoil(struct scram_keys *k)
 	random_octets(k->server, sizeof k->server);
 }
 
+/* The derived record, and behind it those of app passwords, whose salt it has. */
+static struct str with_beside(struct login *l, struct str record)
+{
+	if (l->beside.n == 0)
+		return record;
+	memmove(l->key_names + 1, l->key_names, l->n_keys++ * sizeof *l->key_names);
+	l->key_names[0] = STR("");
+	return str_c(arena_printf(l->mem, "%.*s %.*s", STR_ARG(record), STR_ARG(l->beside)));
+}
+
 static void on_derived(struct job *j, bool dropped)
 {
 	struct login *l = container_of(j, struct login, job);
@@ -131,15 +142,19 @@ static void on_derived(struct job *j, bool dropped)
 	} else {
 		if (l->is_unknown)
 			spoil(l->derived);
-		login_key(l, record_of(l, l->derived));
+		login_key(l, with_beside(l, record_of(l, l->derived)));
 	}
 }
 
 static void derive(struct login *l, struct str plain)
 {
+	struct str rest = l->beside, first;
+
 	l->derived = arena_alloc(l->mem, sizeof *l->derived);
-	l->derived->iterations = SCRAM_ITERATIONS;
-	make_up_salt(l, l->derived, SCRAM_SALT);
+	if (!str_word(&rest, " ", &first) || scram_keys_parse(l->mech->scram, first, l->derived) < 0) {
+		l->derived->iterations = SCRAM_ITERATIONS;
+		make_up_salt(l, l->derived, SCRAM_SALT);
+	}
 	l->vars.pass = arena_dup(l->mem, plain);
 	l->state = LOGIN_WORK;
 	l->job = (struct job){ .run = derive_in_thread, .done = on_derived };
@@ -149,8 +164,7 @@ static void derive(struct login *l, struct str plain)
 
 /* ---- what each mechanism takes ---- */
 
-/* Is it the data of this mechanism's scheme? */
-static bool is_record(const struct login *l, struct str raw)
+bool key_is_record(const struct login *l, struct str raw)
 {
 	struct scram_keys k;
 	bool is;
@@ -189,12 +203,47 @@ static void key_follow(struct authd *a, struct str stored, const char *default_s
 	a->key_like = next;
 }
 
+/* What an unknown user is shown, and costs: as the record in front of `raw`, and as the own stored password. */
+static void follow(struct login *l, enum password_use use, struct str raw)
+{
+	struct str first = raw, stored = l->stored;
+
+	dummy_follow(l->authd, l->passdb, l->stored);
+	if (l->mech->scram && use == PASSWORD_RAW_SCHEME && str_word(&raw, " ", &first))
+		stored = str_c(arena_printf(l->mem, "{%s}%.*s", scheme_of(l), STR_ARG(first)));
+	if (l->mech->scram)
+		key_follow(l->authd, stored, l->authd->set->passdb[l->passdb].sql.scheme);
+}
+
+/*
+ * Beside a hash, or a password in the clear, there may be keys of it. Those of app passwords alone will do after a hash; a
+ * password in the clear goes with them.
+ */
+static enum password_use find_beside(struct login *l, enum password_use use, struct buf *raw)
+{
+	struct buf keys = BUF_INIT(KEY_MAX);
+	bool has_own = credentials_add_keys(l, scheme_of(l), &keys) && l->key_names[0].n == 0;
+
+	if (keys.n && (has_own || (use == PASSWORD_RAW_NONE && l->mech->scram))) {
+		buf_wipe(raw);
+		buf_add_str(raw, buf_str(&keys));
+		use = PASSWORD_RAW_SCHEME;
+	} else if (use == PASSWORD_RAW_PLAIN && l->mech->scram) {
+		l->beside = arena_dup(l->mem, buf_str(&keys));
+	} else {
+		l->n_keys = 0;
+	}
+	buf_wipe(&keys);
+	return use;
+}
+
 /* What is of use for the mechanism goes to *raw. EXTERNAL needs no secret: there is such a user. */
 static enum password_use find_use(struct login *l, struct buf *raw)
 {
 	const char *default_scheme = l->authd->set->passdb[l->passdb].sql.scheme;
 	enum password_use use;
 
+	l->beside = STR("");
 	if (l->mech == &sasl_external && l->lookup.rows) {
 		l->is_unknown = false;
 		buf_add_c(raw, "known");
@@ -203,13 +252,14 @@ static enum password_use find_use(struct login *l, struct buf *raw)
 	if (l->is_unknown)
 		return PASSWORD_RAW_NONE;
 	use = password_raw(l->stored, str_c(default_scheme), scheme_of(l), raw);
-	if (use == PASSWORD_RAW_SCHEME && !is_record(l, buf_str(raw)))
+	if (use == PASSWORD_RAW_SCHEME && !key_is_record(l, buf_str(raw)))
 		use = PASSWORD_RAW_NONE;
-	if (use != PASSWORD_RAW_NONE) {
-		dummy_follow(l->authd, l->passdb, l->stored);
-		if (l->mech->scram)
-			key_follow(l->authd, l->stored, default_scheme);
-	}
+	if (use != PASSWORD_RAW_SCHEME)
+		use = find_beside(l, use, raw);
+	else if (l->mech->scram)
+		credentials_add_keys(l, scheme_of(l), raw);
+	if (use != PASSWORD_RAW_NONE)
+		follow(l, use, buf_str(raw));
 	return use;
 }
 

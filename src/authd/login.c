@@ -2,6 +2,7 @@
 
 #include "auth/auth_client.h"
 #include "auth/auth_proto.h"
+#include "authd/last_use.h"
 #include "base/log.h"
 #include <stdlib.h>
 #include <sys/random.h>
@@ -106,6 +107,7 @@ void login_drop(struct login *l)
 	detach(l);
 	l->job.cancelled = true;
 	l->lookup.job.cancelled = true;
+	l->more.job.cancelled = true;
 	if (l->state != LOGIN_WORK)
 		login_free(l);
 }
@@ -138,9 +140,12 @@ void login_succeed(struct login *l)
 		return;
 	}
 	l->authd->n_ok++;
-	if (l->authd->set->verbose)
-		log_info("auth: user=<%.*s>, method=%s, rip=%.*s: success", STR_ARG(l->vars.user), l->mech->name,
-			STR_ARG(l->vars.remote_ip));
+	if (l->app.n)
+		last_use_note(l);
+	if (l->authd->set->verbose || l->app.n)
+		log_info("auth: user=<%.*s>, method=%s, rip=%.*s: success%s%.*s%s", STR_ARG(l->vars.user),
+			l->mech->name, STR_ARG(l->vars.remote_ip), l->app.n ? " with the app password \"" : "",
+			STR_ARG(l->app), l->app.n ? "\"" : "");
 	if (c) {
 		buf_addf(&c->out, "OK\t%u", l->id);
 		auth_add_field(&c->out, "user=", l->vars.user);

@@ -49,6 +49,7 @@ struct login {
 	bool no_delay;		    /* of FAIL */
 	bool is_fresh;		    /* the passdb was asked once more, past the cache */
 	bool is_compared;	    /* the password with l->stored, rather than let in without */
+	bool is_hashed;		    /* … by its hash, rather than by what was remembered */
 	bool is_unknown;	    /* this passdb does not know the user */
 	struct lookup lookup;
 	struct job job;
@@ -59,6 +60,15 @@ struct login {
 	int verdict;				 /* of password_verify() */
 	struct scram_keys *derived;		 /* key.c's */
 	struct str fields;			 /* extra fields of OK, each with a TAB in front */
+
+	/* credentials.c's */
+	struct lookup more;    /* what else he may log in with, in this passdb */
+	bool has_asked_more;   /* that was looked up */
+	struct str *key_names; /* of the records in xchg->key: whose each is; "": the own password's */
+	size_t n_keys;
+	struct str beside;	  /* records of app passwords that go with one that is derived; "": none */
+	struct str app, app_user; /* the name of the app password that let him in, and whose it is; "": none */
+	size_t app_passdb;
 };
 
 /* exchange.c: what is stored for this user, in the mechanism's form; l goes on, or ends. */
@@ -73,10 +83,14 @@ void check_start(struct login *l);
 void check_proven(struct login *l);
 /* Who he is was said by a token, which no passdb has: may he log in, as far as those with deny = yes are concerned? */
 void check_denied(struct login *l);
+/* l->more is there: go on with it. */
+void check_credentials(struct login *l);
 /* This passdb has nothing that is of use: the next one. */
 void check_next(struct login *l);
 
-/* key.c: of l->stored make the mechanism's key. */
+/* key.c: is it the data of this mechanism's scheme? */
+bool key_is_record(const struct login *l, struct str raw);
+/* Of l->stored make the mechanism's key. */
 void key_take(struct login *l);
 /* No passdb has one: a key of nobody, which looks like the others. */
 void key_of_nobody(struct login *l);

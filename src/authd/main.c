@@ -10,6 +10,7 @@
 
 #include "auth/password.h"
 #include "authd/db.h"
+#include "authd/last_use.h"
 #include "authd/sql_connect.h"
 #include "authd/try.h"
 #include "base/jail.h"
@@ -171,10 +172,14 @@ static void open_databases(struct authd *a)
 	pool_init(&a->hashes, a->child.loop, a->n_threads, HASHES_WAITING, HASH_WAIT_MS);
 	a->cache = row_cache_new(set->cache_octets, set->cache_ttl_ms, set->cache_negative_ttl_ms);
 	a->verdicts = verdicts_new();
+	a->last_uses = last_uses_new(a);
 	for (size_t i = 0; i < set->n_passdbs; i++, index++) {
 		if (set->passdb[i].kind == DB_SQL)
 			source_init(&a->passdb[i], &set->passdb[i].sql, database_of(a, &set->passdb[i].sql), a->cache,
 				index);
+		if (set->passdb[i].sql.credentials_query.sql)
+			source_init(&a->credentials[i], &set->passdb[i].credentials,
+				database_of(a, &set->passdb[i].sql), NULL, index);
 		db_preload(a, &set->passdb[i]);
 		dummy_make(a, i);
 	}
@@ -194,6 +199,8 @@ static void check_databases(struct authd *a)
 	for (size_t i = 0; i < a->set->n_passdbs; i++)
 		if (a->set->passdb[i].kind == DB_SQL)
 			source_check(&a->passdb[i], "password_query", &a->set->passdb[i].sql.password_query, mem);
+	for (size_t i = 0; i < a->set->n_passdbs; i++)
+		source_check(&a->credentials[i], "credentials_query", &a->set->passdb[i].sql.credentials_query, mem);
 	for (size_t i = 0; i < a->set->n_userdbs; i++)
 		if (a->set->userdb[i].kind == DB_SQL) {
 			source_check(&a->userdb[i], "user_query", &a->set->userdb[i].sql.user_query, mem);

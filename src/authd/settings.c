@@ -1,5 +1,6 @@
 #include "authd/settings_impl.h"
 
+#include "auth/key_words.h"
 #include "auth/password.h"
 
 #include <stdlib.h>
@@ -121,6 +122,22 @@ static void load_new_scheme(struct loader *l)
 			l, n, "gatepost_new_password_scheme = %s: %s", l->set->new_scheme, password_err_text(r));
 }
 
+/* What is stored beside a hash, for mechanisms that do not show the password. */
+static void load_new_credentials(struct loader *l)
+{
+	const struct dovecot_node *n = dovecot_get(l->conf->first, "gatepost_new_credentials");
+	struct str rest, scheme;
+
+	l->set->new_credentials = settings_keep(l, n ? n->value : "SCRAM-SHA-256");
+	rest = str_c(n ? n->value : NULL);
+	while (n && str_word(&rest, " ,\t", &scheme))
+		if (!key_scheme_is_known(scheme))
+			settings_complain(l, n,
+				"gatepost_new_credentials: \"%.*s\"; it should be some of SCRAM-SHA-1, SCRAM-SHA-256, "
+				"SCRAM-SHA-512 and CRAM-MD5",
+				STR_ARG(scheme));
+}
+
 static void load_upgrade_scheme(struct loader *l)
 {
 	const struct dovecot_node *n = dovecot_get(l->conf->first, "auth_upgrade_scheme");
@@ -169,6 +186,7 @@ struct settings *settings_load(const char *file, struct buf *errors, struct buf 
 	load_username(&l);
 	load_anonymous(&l);
 	load_new_scheme(&l);
+	load_new_credentials(&l);
 	load_upgrade_scheme(&l);
 	load_dbs(&l);
 	load_oauth2(&l);

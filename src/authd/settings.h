@@ -21,6 +21,8 @@ struct sql_settings {
 	const char *connect; /* may hold a password */
 	const char *scheme;  /* default_pass_scheme */
 	struct query password_query, user_query, iterate_query, update_query;
+	/* More passwords of a user. */
+	struct query credentials_query, credentials_used_query, credentials_set_query;
 };
 
 enum db_kind { DB_SQL, DB_STATIC, DB_PASSWD_FILE, DB_PASSWD };
@@ -41,6 +43,8 @@ struct db { /* a passdb or userdb block */
 	const char *name; /* "sql", for the log */
 	const char *file;
 	struct sql_settings sql; /* sql.scheme is that of any kind */
+	/* Of a passdb: as sql, but for `file`, where credentials_query stands. */
+	struct sql_settings credentials;
 	struct db_fields fields; /* DB_STATIC */
 	struct db_fields defaults, overrides;
 	struct template path, username_format; /* DB_PASSWD_FILE */
@@ -85,6 +89,8 @@ struct settings {
 	bool verbose, allow_weak;
 	bool user_from_cert, require_cert; /* auth_ssl_username_from_cert, auth_ssl_require_client_cert */
 	const char *anonymous_user;
+	/* Schemes of the keys that are stored beside a hash; "": none. */
+	const char *new_credentials;
 	struct oauth2 oauth2;
 	struct fetch_sites fetch; /* the URLs that are named */
 	const char *upgrade_scheme; /* "": stored passwords stay as they are */

@@ -146,6 +146,8 @@ static void load_db_sql(struct loader *l, const struct dovecot_node *block, bool
 
 	load_sql(l, block, &db->sql, is_passdb);
 	load_section(l, block, &db->overrides);
+	if (is_passdb)
+		load_credentials(l, block, db);
 	if (db->sql.driver == NULL || q->sql || l->errors->n)
 		return;
 	if (is_passdb)
@@ -237,7 +239,7 @@ static const char *const known_oauth2[] = { "driver", "args", "name", "mechanism
 				 "iterate_query", "update_query", "default_password_scheme", "static_password",
 				 "password", "passwd_file_path", "username_format", "auth_username_format",
 				 "sql_driver", "sqlite_path", "mysql", "pgsql", "use_worker", "fields_import_all",
-				 NULL };
+				 "credentials_query", "credentials_used_query", "credentials_set_query", NULL };
 
 static void refuse_unknown(struct loader *l, const struct dovecot_node *block, const char *const *known)
 {
@@ -255,6 +257,14 @@ static void refuse_unknown(struct loader *l, const struct dovecot_node *block, c
 	}
 }
 
+static void refuse_credentials(struct loader *l, const struct dovecot_node *block, bool is_passdb, const struct db *db)
+{
+	const struct dovecot_node *n = get(block, "credentials_query");
+
+	if (n && (!is_passdb || db->kind != DB_SQL))
+		settings_complain(l, n, "credentials_query is for a passdb with driver = sql");
+}
+
 static void load_block(struct loader *l, const struct dovecot_node *block, bool is_passdb, struct db *db)
 {
 	const char *driver = value(block, "driver", *block->name ? block->name : "");
@@ -267,6 +277,7 @@ static void load_block(struct loader *l, const struct dovecot_node *block, bool 
 			db->name = drivers[i].name;
 			load_rules(l, block, is_passdb, db);
 			drivers[i].load(l, block, is_passdb, db);
+			refuse_credentials(l, block, is_passdb, db);
 			return;
 		}
 	settings_complain(l, block, "%s driver \"%s\" is not available; there are sql, static, passwd-file, passwd%s",

@@ -15,6 +15,13 @@ static void load_query(struct loader *l, const struct dovecot_node *list, const 
 		settings_complain(l, n, "%s: %s", key, why);
 }
 
+static void load_credentials_queries(struct loader *l, const struct dovecot_node *list, struct sql_settings *sql)
+{
+	load_query(l, list, "credentials_query", sql, &sql->credentials_query);
+	load_query(l, list, "credentials_used_query", sql, &sql->credentials_used_query);
+	load_query(l, list, "credentials_set_query", sql, &sql->credentials_set_query);
+}
+
 static void load_driver(
 	struct loader *l, const struct dovecot_node *at, const struct dovecot_node *driver, struct sql_settings *sql)
 {
@@ -75,6 +82,7 @@ static void load_file(struct loader *l, const struct dovecot_node *args, struct 
 		load_query(l, c->first, "user_query", sql, &sql->user_query);
 		load_query(l, c->first, "iterate_query", sql, &sql->iterate_query);
 		load_query(l, c->first, "update_query", sql, &sql->update_query);
+		load_credentials_queries(l, c->first, sql);
 	}
 	dovecot_free(&c);
 }
@@ -191,4 +199,12 @@ void load_sql(struct loader *l, const struct dovecot_node *block, struct sql_set
 		load_file(l, args, sql);
 	else
 		load_inline(l, block, sql, is_passdb);
+}
+
+void load_credentials(struct loader *l, const struct dovecot_node *block, struct db *db)
+{
+	load_credentials_queries(l, block->child, &db->sql);
+	db->credentials = db->sql;
+	if (dovecot_get(block->child, "credentials_query"))
+		db->credentials.file = settings_keep(l, block->file);
 }

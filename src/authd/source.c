@@ -257,10 +257,11 @@ void source_check(struct source *s, const char *what, const struct query *q, str
 {
 	struct lookup l = { .mem = mem, .max_rows = 1 };
 	struct vars v = { 0 };
-	struct sql_conn *c = s->db->in_loop;
+	struct sql_conn *c;
 
 	if (q->sql == NULL || q->names || s->db->is_down)
 		return;
+	c = s->db->in_loop;
 	vars_set_user(&v, STR("nobody@invalid"));
 	prepare(&l, s, what, q, &v);
 	if (c == NULL)

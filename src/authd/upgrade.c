@@ -1,6 +1,7 @@
 #include "authd/upgrade.h"
 
 #include "auth/password.h"
+#include "authd/renew.h"
 #include "base/log.h"
 
 #include <stdlib.h>
@@ -12,6 +13,7 @@ struct upgrade { /* one that is under way */
 	size_t i;
 	struct arena *mem;
 	struct vars vars;
+	struct str plain;
 	struct buf made;
 	int error;
 	struct job job;
@@ -87,9 +89,13 @@ static void on_written(struct lookup *l)
 {
 	struct upgrade *u = container_of(l, struct upgrade, lookup);
 
-	if (l->result == LOOKUP_DONE)
+	if (l->result == LOOKUP_DONE) {
 		log_info("auth: the stored password of %.*s is of scheme %s now", STR_ARG(u->vars.user),
 			u->a->set->upgrade_scheme);
+		/* What was beside the old hash is not good any more. */
+		u->vars.pass = u->plain;
+		renew_maybe(u->a, u->i, buf_str(&u->made), &u->vars);
+	}
 	end(u);
 }
 
@@ -108,6 +114,7 @@ static void on_made(struct job *j, bool dropped)
 		end(u);
 		return;
 	}
+	u->plain = u->vars.pass;
 	u->vars.pass = buf_str(&u->made);
 	u->lookup.done = on_written;
 	if (lookup_write(&u->lookup, &u->a->passdb[u->i], "update_query", &u->a->set->passdb[u->i].sql.update_query,

@@ -68,6 +68,7 @@ static const struct var table[] = {
 	ROW(0, "login_user", login_user, WHOLE, true),
 	ROW(0, "login_username", login_user, LOCAL_PART, true),
 	ROW(0, "login_domain", login_user, DOMAIN_PART, true),
+	ROW(0, "credential", credential, WHOLE, true),
 	ROW(0, "env:", user, ENV, false),
 	ROW(0, "passdb:", user, PASSDB, true),
 	ROW(0, "userdb:", user, USERDB, true),

@@ -12,6 +12,7 @@ struct vars {								  /* values of one request; "" not known */
 	struct str mechanism, secured, session, pass;			  /* %m %c %{session} %w; pass is a secret */
 	struct str orig_user;						  /* as the client sent it */
 	struct str home;
+	struct str credential;	/* the name of an app password */
 	struct str auth_user;	/* who proves himself, where that is not `user` */
 	struct str master_user; /* the same, for master users only */
 	struct str login_user;	/* whom a master user asked for */
