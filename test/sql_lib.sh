@@ -107,3 +107,42 @@ PY
 	touch "$T/load.stop"
 	wait $load
 }
+# Several credentials of one user, by the table and the words of auth.conf(5). Arguments: the time in SQL, how INSERT begins and
+# ends when it may replace. The caller gives the database's user the rights.
+credentials_schema() {
+	sed -n '/^CREATE TABLE credentials/,/;$/p' "$ROOT/man/auth.conf.5" | sed "s/\\\\(aq/'/g"
+}
+credentials_checks() { # NOW INSERT UPSERT
+	local app
+	cat >>"$DIR/etc/auth-sql.conf.ext" <<E2
+credentials_query = SELECT c.name, c.password, c.expires, c.allow_nets, c.service \\
+  FROM credentials c JOIN virtual_users u ON u.email = c.email \\
+  WHERE c.email = '%u' AND (c.name <> '' OR c.made_for = u.password)
+credentials_used_query = UPDATE credentials SET used = $1, used_from = '%r' \\
+  WHERE email = '%u' AND name = '%{credential}'
+credentials_set_query = $2 INTO credentials(email, password, made_for) \\
+  SELECT email, '%w', password FROM virtual_users WHERE email = '%u' AND password = '%{passdb:password}' $3
+E2
+	sed -i 's/^auth_mechanisms.*/auth_mechanisms = plain login scram-sha-256/' "$DIR/etc/auth.conf"
+	gp stop; : >"$DIR/mail.log"; start_instance || { not_ok "it starts with a credentials_query"; return; }
+	check_no_match "credentials_query fits the manual's table" "$(grep "authd\[" "$DIR/mail.log")" 'warning|error'
+	app=$(gp user app-password add john@example.org --name phone --networks 192.0.2.0/24 --sql 2>&1 >"$T/app.sql")
+	check "the SQL for an app password" db_sql <"$T/app.sql"
+	check_eq "an app password" "$(login john@example.org "$app")" OK
+	check_eq "… is nobody else's" "$(login jane@example.org "$app")" FAIL
+	check_eq "… beside the own one" "$(login john@example.org test)" OK
+	check "… its last use is kept" wait_for 10 credentials_has "used > 1700000000 AND used_from = '192.0.2.1' AND name = 'phone'"
+	check_no_match "… without a complaint" "$(grep "authd\[" "$DIR/mail.log")" 'warning|error'
+	check "keys for SCRAM are made beside the hash" wait_for 10 credentials_has "name = '' AND email = 'john@example.org'"
+	check_match "… and SCRAM works" "$(python3 "$ROOT/test/peer/mechanisms.py" "socket:$(sock)" SCRAM-SHA-256 john@example.org test 2>&1 | tail -n 1)" 'OK 1'
+	check_match "… not with another password" "$(python3 "$ROOT/test/peer/mechanisms.py" "socket:$(sock)" SCRAM-SHA-256 john@example.org Test 2>&1 | tail -n 1)" 'FAIL 1'
+	echo "UPDATE credentials SET expires = 1 WHERE name = 'phone';" | db_sql
+	check_eq "expired" "$(login john@example.org "$app")" FAIL
+	echo "UPDATE credentials SET expires = NULL WHERE name = 'phone';" | db_sql
+	check_eq "… not any more" "$(login john@example.org "$app")" OK
+	echo "DELETE FROM credentials WHERE name = 'phone';" | db_sql
+	check_eq "revoked" "$(login john@example.org "$app")" FAIL
+	check_match "the log names it" "$(maillog)" 'success with the app password "phone"'
+	check_no_match "… and does not show it" "$(maillog)" "$app"
+}
+credentials_has() { [ "$(credentials_count "$1")" -ge 1 ]; }

@@ -1,5 +1,6 @@
 /* The configuration of authd that `gatepost init` writes. */
 #include "ctl/user.h"
+#include "ctl/user_impl.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -70,10 +71,15 @@ static void sql_file(struct buf *out, const char *data_dir)
 		"auth.conf.\n"
 		"default_pass_scheme = CRYPT\n\n",
 		data_dir);
-	buf_add_c(out, "password_query = SELECT email AS user, password FROM users WHERE email = '%u'\n"
-		       "user_query = SELECT u.email AS user, name, created FROM users u \\\n"
-		       "  LEFT JOIN users_since s ON s.email = u.email WHERE u.email = '%u'\n"
-		       "iterate_query = SELECT email AS user FROM users\n");
+	buf_add_c(out,
+		"password_query = SELECT email AS user, password FROM users WHERE email = '%u'\n"
+		"user_query = SELECT u.email AS user, name, created FROM users u \\\n"
+		"  LEFT JOIN users_since s ON s.email = u.email WHERE u.email = '%u'\n"
+		"iterate_query = SELECT email AS user FROM users\n\n"
+		"# More than one password: SCRAM keys beside the hash, and `gatepost user app-password`. Dovecot does "
+		"not "
+		"know\n# these words: if it is to read this file too, move them into the passdb block of auth.conf.\n");
+	user_db_auth_lines(out);
 }
 
 int ctl_write_auth_conf(

@@ -21,7 +21,9 @@ static const char usage[] =
 	"  gatepost [-c DIR/etc] status [--json]\n"
 	"  gatepost [-c DIR/etc] check          say all that is wrong with the configuration\n"
 	"  gatepost [-c DIR/etc] user add NAME [--name 'User1']     password on standard input\n"
-	"  gatepost [-c DIR/etc] user passwd NAME | del NAME | list\n"
+	"  gatepost [-c DIR/etc] user passwd NAME | del NAME | list | migrate\n"
+	"  gatepost [-c DIR/etc] user app-password add NAME --name DEVICE [--expires 90d] [--networks N]\n"
+	"  gatepost [-c DIR/etc] user app-password list NAME [--json] | revoke NAME DEVICE | --all\n"
 	"  gatepost [-c DIR/etc] auth test NAME                     password on standard input\n"
 	"  gatepost [-c DIR/etc] auth who [--json]                  who is logged in, and from where\n"
 	"  gatepost pw [-l] [-s SCHEME] [-r ROUNDS] [-u USER] [-p PASSWORD] [-V] [-t HASH]   as doveadm pw\n"
@@ -88,7 +90,8 @@ static int dispatch(const char *dir, int argc, char **argv)
 		return with_conf(dir, ctl_queue, argc - 1, argv + 1);
 	if (strcmp(word, "user") == 0 || strcmp(word, "auth") == 0)
 		return wrong_usage(
-			"which? `user add`, `user del`, `user passwd`, `user list`, `auth test`, `auth who`");
+			"which? `user add`, `user del`, `user passwd`, `user list`, `user app-password`, `auth test`, "
+			"`auth who`");
 	if (strcmp(word, "version") == 0) {
 		puts("gatepost " GATEPOST_VERSION);
 		return 0;

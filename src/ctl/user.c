@@ -4,16 +4,12 @@
 #include "auth/password.h"
 #include "base/log.h"
 #include "base/utf8.h"
-#include "conf/dovecot.h"
+#include "ctl/user_impl.h"
 #include "sasl/base64.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <pwd.h>
-#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -23,20 +19,8 @@ enum {
 	EXIT_TEMPORARY = 2,
 	EXIT_USAGE = 2,
 	EXIT_AUTH_USAGE = 64,
-	LINE_MAX_OCTETS = 1024,
-	BUSY_MS = 5000
+	LINE_MAX_OCTETS = 1024
 };
-
-static const char schema[] =
-	"CREATE TABLE IF NOT EXISTS users(email TEXT PRIMARY KEY COLLATE NOCASE, "
-	"password TEXT NOT NULL, name TEXT NOT NULL DEFAULT '');"
-	/* Since when, for smtpd_rrvs_maps; a table of its own, so that users keeps its three columns. */
-	"CREATE TABLE IF NOT EXISTS users_since(email TEXT PRIMARY KEY COLLATE NOCASE, "
-	"created INTEGER NOT NULL);"
-	"CREATE TRIGGER IF NOT EXISTS users_added AFTER INSERT ON users BEGIN "
-	"INSERT OR REPLACE INTO users_since VALUES(new.email, strftime('%s', 'now')); END;"
-	"CREATE TRIGGER IF NOT EXISTS users_removed AFTER DELETE ON users BEGIN "
-	"DELETE FROM users_since WHERE email = old.email; END";
 
 static int failed(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 static int failed(const char *fmt, ...)
@@ -91,139 +75,6 @@ static int read_password(struct buf *pass)
 	return r;
 }
 
-/* ---- where the users are ---- */
-
-struct users {
-	struct arena *mem;
-	const char *path;   /* of the database */
-	const char *scheme; /* for new passwords */
-	const char *owner;  /* auth_owner */
-	sqlite3 *db;
-};
-
-static const char *sql_file(struct arena *mem, const struct dovecot_node *args)
-{
-	const char *slash = strrchr(args->file, '/');
-
-	if (args->value[0] == '/' || slash == NULL)
-		return arena_cdup(mem, str_c(args->value));
-	return arena_printf(mem, "%.*s/%s", (int)(slash - args->file), args->file, args->value);
-}
-
-static int read_sql_file(struct users *u, const char *file, struct buf *errors)
-{
-	struct dovecot_conf *sql = dovecot_load_flat(file, errors);
-	struct str connect = str_c(dovecot_value(sql->first, "connect", "")), word = { 0 };
-	const char *driver = dovecot_value(sql->first, "driver", "");
-	int r = 0;
-
-	str_word(&connect, " \t", &word);
-	if (errors->n)
-		r = failed("%s", errors->p);
-	else if (strcmp(driver, "sqlite") != 0)
-		r = failed("%s: driver = %s; `gatepost user` keeps users in SQLite only: use the database's own tools",
-			file, driver);
-	else if (word.n == 0)
-		r = failed("%s: \"connect\" is missing; it should name the database", file);
-	u->path = arena_cdup(u->mem, word);
-	dovecot_free(&sql);
-	return r;
-}
-
-static int find_database(struct users *u, const struct conf *conf)
-{
-	const char *file = conf_str(conf_main(conf), "auth_conf_file");
-	struct buf errors = BUF_INIT(65536);
-	struct dovecot_conf *c = dovecot_load(file, &errors);
-	const struct dovecot_node *passdb = dovecot_section(c->first, "passdb");
-	const struct dovecot_node *args = passdb ? dovecot_get(passdb->child, "args") : NULL;
-	const char *inline_path = dovecot_value(c->first, "sqlite_path", NULL);
-	int r = 0;
-
-	u->owner = conf_str(conf_main(conf), "auth_owner");
-	u->scheme = arena_cdup(u->mem, str_c(dovecot_value(c->first, "gatepost_new_password_scheme", "ARGON2ID")));
-	if (errors.n)
-		r = failed("%s", errors.p);
-	else if (args)
-		r = read_sql_file(u, sql_file(u->mem, args), &errors);
-	else if (inline_path)
-		u->path = arena_cdup(u->mem, str_c(inline_path));
-	else
-		r = failed("%s: no passdb with \"driver = sql  args = FILE\"", file);
-	dovecot_free(&c);
-	buf_free(&errors);
-	return r;
-}
-
-/* The service reads it under its own account, and SQLite makes its journal beside it: file and directory are its. */
-static int give_to_owner(const struct users *u)
-{
-	const struct passwd *pw;
-	const char *slash = strrchr(u->path, '/');
-	char *dir;
-	struct stat st;
-	int r = 0;
-
-	if (geteuid() != 0)
-		return 0;
-	pw = getpwnam(u->owner);
-	if (pw == NULL)
-		return failed("there is no user \"%s\" (auth_owner)", u->owner);
-	if (chown(u->path, pw->pw_uid, pw->pw_gid) != 0)
-		return failed("%s: cannot be given to %s: %s", u->path, u->owner, strerror(errno));
-	dir = slash ? arena_printf(u->mem, "%.*s", (int)(slash - u->path), u->path) : NULL;
-	if (dir && *dir && stat(dir, &st) == 0 && st.st_uid == 0 && strcmp(dir, "/etc") != 0 && !(st.st_mode & S_ISVTX))
-		r = chown(dir, (uid_t)-1, pw->pw_gid) != 0 || chmod(dir, (st.st_mode & 07777) | 0070) != 0;
-	return r ? failed("%s: cannot be opened to %s: %s", dir, u->owner, strerror(errno)) : 0;
-}
-
-static int open_database(struct users *u, const struct conf *conf, bool create)
-{
-	struct stat st;
-	bool is_new;
-	mode_t mask;
-	int r;
-
-	u->mem = arena_new(0);
-	if (find_database(u, conf) < 0)
-		return -1;
-	is_new = stat(u->path, &st) != 0;
-	if (is_new && !create)
-		return failed("users database %s: no such file; create it with `gatepost user add`", u->path);
-	mask = umask(077);
-	r = sqlite3_open_v2(u->path, &u->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL);
-	umask(mask);
-	if (r != SQLITE_OK)
-		return failed("users database %s: %s", u->path, u->db ? sqlite3_errmsg(u->db) : "no memory");
-	sqlite3_busy_timeout(u->db, BUSY_MS);
-	if (create && sqlite3_exec(u->db, schema, NULL, NULL, NULL) != SQLITE_OK)
-		return failed("users database %s: %s", u->path, sqlite3_errmsg(u->db));
-	return is_new ? give_to_owner(u) : 0;
-}
-
-static void close_database(struct users *u)
-{
-	sqlite3_close_v2(u->db);
-	arena_wipe(&u->mem);
-}
-
-/* Run one statement with up to three values. Returns rows that it changed, or -1 (said). */
-static int change(struct users *u, const char *sql, struct str a, struct str b, struct str c)
-{
-	const struct str values[] = { a, b, c };
-	sqlite3_stmt *stmt = NULL;
-	int r = sqlite3_prepare_v2(u->db, sql, -1, &stmt, NULL);
-
-	for (int i = 0; r == SQLITE_OK && i < 3 && i < sqlite3_bind_parameter_count(stmt); i++)
-		r = sqlite3_bind_text(stmt, i + 1, values[i].p ? values[i].p : "", (int)values[i].n, SQLITE_STATIC);
-	if (r == SQLITE_OK)
-		r = sqlite3_step(stmt);
-	if (r != SQLITE_DONE)
-		failed("users database %s: %s", u->path, sqlite3_errmsg(u->db));
-	sqlite3_finalize(stmt);
-	return r == SQLITE_DONE ? sqlite3_changes(u->db) : -1;
-}
-
 /* ---- user add, passwd, del, list ---- */
 
 static int check_name(struct str name)
@@ -236,50 +87,62 @@ static int check_name(struct str name)
 	return 0;
 }
 
-static int make_stored(const struct users *u, struct buf *stored)
-{
-	struct buf pass = BUF_INIT(LINE_MAX_OCTETS);
-	int r = read_password(&pass);
+struct user_args {
+	const char *command;
+	struct str name, full_name;
+	bool revokes;
+	unsigned from; /* the schema before */
+};
 
-	if (r == 0) {
-		r = password_make(str_c(u->scheme), buf_str(&pass), stored);
-		if (r < 0)
-			failed("%s", password_err_text(r));
-	}
-	buf_wipe(&pass);
-	return r < 0 ? -1 : 0;
-}
-
-static int user_add(struct users *u, struct str name, struct str full_name)
+/* In the transaction that is open. Returns 1, 0: there is no such user, or there is one already; -1: it failed (said). */
+static int put_password(struct users *u, const char *sql, const struct user_args *args, struct str pass, bool revokes)
 {
-	struct buf stored = BUF_INIT(8192);
-	int r = make_stored(u, &stored);
+	struct buf stored = BUF_INIT(STORED_MAX), keys = BUF_INIT(STORED_MAX);
+	int r = user_make_stored(u, args->name, pass, &stored, &keys);
+	const struct str values[] = { args->name, buf_str(&stored), args->full_name },
+			 own[] = { args->name, buf_str(&keys), buf_str(&stored) };
 
 	if (r == 0)
-		r = change(u, "INSERT INTO users(email, password, name) VALUES(?, ?, ?) ON CONFLICT DO NOTHING", name,
-			buf_str(&stored), full_name);
-	if (r == 0)
-		r = failed("%.*s is there already; `gatepost user passwd` changes the password", STR_ARG(name));
+		r = user_db_change(u, sql, values, 3);
+	if (r > 0 && user_db_change(u,
+			     revokes ? "DELETE FROM credentials WHERE email = ?1"
+				     : "DELETE FROM credentials WHERE email = ?1 AND name = ''",
+			     values, 1) < 0)
+		r = -1;
+	if (r > 0 && keys.n &&
+		user_db_change(u, "INSERT INTO credentials(email, password, made_for) VALUES(?, ?, ?)", own, 3) < 0)
+		r = -1;
 	buf_wipe(&stored);
+	buf_wipe(&keys);
 	return r;
 }
 
-static int user_passwd(struct users *u, struct str name)
+static int user_add(struct users *u, const struct user_args *args, struct str pass)
 {
-	struct buf stored = BUF_INIT(8192);
-	int r = make_stored(u, &stored);
+	int r = put_password(
+		u, "INSERT INTO users(email, password, name) VALUES(?, ?, ?) ON CONFLICT DO NOTHING", args, pass, true);
 
 	if (r == 0)
-		r = change(u, "UPDATE users SET password = ?2 WHERE email = ?1", name, buf_str(&stored), STR(""));
+		r = failed("%.*s is there already; `gatepost user passwd` changes the password", STR_ARG(args->name));
+	return r;
+}
+
+static int user_passwd(struct users *u, const struct user_args *args, struct str pass)
+{
+	int r = put_password(u, "UPDATE users SET password = ?2 WHERE email = ?1", args, pass, args->revokes);
+	long long n = user_db_number(u, "SELECT count(*) FROM credentials WHERE email = ? AND name <> ''", args->name);
+
 	if (r == 0)
-		r = failed("there is no user %.*s", STR_ARG(name));
-	buf_wipe(&stored);
+		r = failed("there is no user %.*s", STR_ARG(args->name));
+	if (r > 0 && n > 0)
+		fprintf(stderr, "%lld app password%s of %.*s %s still good; --revoke-app-passwords ends them too\n", n,
+			n == 1 ? "" : "s", STR_ARG(args->name), n == 1 ? "is" : "are");
 	return r;
 }
 
 static int user_del(struct users *u, struct str name)
 {
-	int r = change(u, "DELETE FROM users WHERE email = ?", name, STR(""), STR(""));
+	int r = user_db_change(u, "DELETE FROM users WHERE email = ?", &name, 1);
 
 	return r == 0 ? failed("there is no user %.*s", STR_ARG(name)) : r;
 }
@@ -305,17 +168,17 @@ static int user_list(struct users *u)
 static int user_usage(void)
 {
 	fputs("usage: gatepost user add NAME [--name 'Full Name']   password: one line of standard input\n"
-	      "       gatepost user passwd NAME                     password: one line of standard input\n"
+	      "       gatepost user passwd NAME [--revoke-app-passwords]   password: one line of standard input\n"
 	      "       gatepost user del NAME\n"
-	      "       gatepost user list\n",
+	      "       gatepost user list\n"
+	      "       gatepost user app-password add NAME --name DEVICE [--expires 2027-01-01 | 90d]\n"
+	      "                [--networks 192.0.2.0/24,2001:db8::/32] [--service smtp] [--sql]\n"
+	      "       gatepost user app-password list NAME [--json]\n"
+	      "       gatepost user app-password revoke NAME DEVICE | --all\n"
+	      "       gatepost user migrate\n",
 		stderr);
 	return EXIT_USAGE;
 }
-
-struct user_args {
-	const char *command;
-	struct str name, full_name;
-};
 
 static bool parse_user_args(int argc, char **argv, struct user_args *out)
 {
@@ -325,50 +188,92 @@ static bool parse_user_args(int argc, char **argv, struct user_args *out)
 	for (int i = 1; i < argc; i++) {
 		if (strcmp(argv[i], "--name") == 0 && i + 1 < argc)
 			out->full_name = str_c(argv[++i]);
+		else if (strcmp(argv[i], "--revoke-app-passwords") == 0 && strcmp(out->command, "passwd") == 0)
+			out->revokes = true;
 		else if (argv[i][0] == '-' || has_name)
 			return false;
 		else
 			out->name = str_c(argv[i]), has_name = true;
 	}
-	if (strcmp(out->command, "list") == 0)
+	if (strcmp(out->command, "list") == 0 || strcmp(out->command, "migrate") == 0)
 		return !has_name;
 	return has_name;
+}
+
+/* The password and its keys, or neither. Nobody is kept waiting while it is typed. */
+static int change_user(struct users *u, const struct user_args *args)
+{
+	struct buf pass = BUF_INIT(LINE_MAX_OCTETS);
+	bool adds = strcmp(args->command, "add") == 0, deletes = strcmp(args->command, "del") == 0;
+	int r = deletes ? 0 : read_password(&pass);
+
+	if (r == 0)
+		r = user_db_exec(u, "BEGIN IMMEDIATE");
+	if (r == 0)
+		r = deletes ? user_del(u, args->name) : (adds ? user_add : user_passwd)(u, args, buf_str(&pass));
+	if (r >= 0)
+		r = user_db_exec(u, "COMMIT");
+	buf_wipe(&pass);
+	return r;
+}
+
+static int migrate(struct users *u)
+{
+	struct buf lines = BUF_INIT(4096);
+	unsigned from;
+
+	if (user_db_migrate(u, &from) < 0)
+		return -1;
+	if (from == USER_SCHEMA)
+		printf("%s has the schema %d already.\n", u->path, USER_SCHEMA);
+	else
+		printf("%s had the schema %u, and has %d now.\n", u->path, from, USER_SCHEMA);
+	user_db_auth_lines(&lines);
+	if (!u->has_query)
+		printf("For SCRAM beside hashes, and for app passwords, put these lines into %s and run `gatepost "
+		       "reload`:\n%s",
+			u->lines_file, lines.p);
+	buf_free(&lines);
+	return 0;
 }
 
 int ctl_user(const struct conf *conf, int argc, char **argv)
 {
 	struct users u = { 0 };
 	struct user_args args;
-	bool add;
+	bool lists, migrates;
 	int r;
 
+	if (argc && strcmp(argv[0], "app-password") == 0)
+		return argc > 1 ? ctl_app_password(conf, argc - 1, argv + 1) : user_usage();
 	if (!parse_user_args(argc, argv, &args))
 		return user_usage();
-	add = strcmp(args.command, "add") == 0;
-	if (!add && strcmp(args.command, "passwd") != 0 && strcmp(args.command, "del") != 0 &&
-		strcmp(args.command, "list") != 0)
+	lists = strcmp(args.command, "list") == 0;
+	migrates = strcmp(args.command, "migrate") == 0;
+	if (!lists && !migrates && strcmp(args.command, "add") != 0 && strcmp(args.command, "passwd") != 0 &&
+		strcmp(args.command, "del") != 0)
 		return user_usage();
-	if (strcmp(args.command, "list") != 0 && check_name(args.name) < 0)
+	if (!lists && !migrates && check_name(args.name) < 0)
 		return EXIT_FAILED;
-	r = open_database(&u, conf, add);
-	if (r == 0 && add)
-		r = user_add(&u, args.name, args.full_name);
-	else if (r == 0 && strcmp(args.command, "passwd") == 0)
-		r = user_passwd(&u, args.name);
-	else if (r == 0 && strcmp(args.command, "del") == 0)
-		r = user_del(&u, args.name);
-	else if (r == 0)
+	r = user_db_open(&u, conf, strcmp(args.command, "add") == 0);
+	if (r == 0 && lists)
 		r = user_list(&u);
-	close_database(&u);
+	else if (r == 0 && migrates)
+		r = migrate(&u);
+	else if (r == 0 && user_db_migrate(&u, &args.from) == 0)
+		r = change_user(&u, &args);
+	else
+		r = -1;
+	user_db_close(&u);
 	return r < 0 ? EXIT_FAILED : EXIT_DONE;
 }
 
 int ctl_create_users_db(const struct conf *conf)
 {
 	struct users u = { 0 };
-	int r = open_database(&u, conf, true);
+	int r = user_db_open(&u, conf, true);
 
-	close_database(&u);
+	user_db_close(&u);
 	return r;
 }
 
