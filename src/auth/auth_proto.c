@@ -113,6 +113,17 @@ bool auth_is_key(struct str field, const char *key, struct str *value)
 	return true;
 }
 
+bool auth_is_secret(struct str name)
+{
+	static const char *const words[] = { "pass", "secret", "token", "key", "nonce", "hash", "resp", "forward" };
+
+	for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+		for (size_t k = 0; k < name.n; k++)
+			if (str_has_iprefix(str_from(name, k), str_c(words[i])))
+				return true;
+	return false;
+}
+
 bool auth_id(struct str s, uint32_t *id)
 {
 	uint64_t v;

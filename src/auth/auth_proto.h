@@ -36,6 +36,8 @@ int auth_add_field(struct buf *out, const char *key, struct str s);
 bool auth_field(struct str *rest, struct str *field);
 /* Is `field` "key=…"? Then *value is what follows, still escaped. `key` is with its "=". */
 bool auth_is_key(struct str field, const char *key, struct str *value);
+/* May a field of that name hold a secret ("pass", "auth_token", "resp" …)? Such a one is not shown to people. */
+bool auth_is_secret(struct str name);
 /* A request's number: 1 to 2^32-1. Returns false for anything else. */
 bool auth_id(struct str s, uint32_t *id);
 

@@ -98,6 +98,9 @@ static void test_fields(void **state)
 	check(!auth_id(STR("1 "), &id));
 	check_int(auth_flag(STR("plaintext")), AUTH_MECH_PLAINTEXT);
 	check_int(auth_flag(STR("nonsense")), 0);
+	check(auth_is_secret(STR("password")) && auth_is_secret(STR("userdb_api_Token")) &&
+		auth_is_secret(STR("resp")));
+	check(!auth_is_secret(STR("user")) && !auth_is_secret(STR("reason")) && !auth_is_secret(STR("")));
 	auth_add_flags(&b, AUTH_MECH_PLAINTEXT | AUTH_MECH_MUTUAL);
 	check_str(buf_str(&b), "\tplaintext\tmutual-auth");
 	buf_free(&b);

@@ -9,6 +9,7 @@
  *	credentials.c  what else a user may log in with: keys beside a hash, app passwords; last_use.c  when they were used;
  *	renew.c   keys that are missing are made
  *	users.c   USER, PASS, LIST … on a userdb or master socket
+ *	trace.c   the steps of one login, for the control socket and for the log
  */
 #ifndef AUTHD_AUTHD_H
 #define AUTHD_AUTHD_H
@@ -33,7 +34,9 @@ enum {
 	REPLY_GRID_MS = 500,	       /* failures leave on this grid, so that their time tells nothing */
 	HASHES_WAITING = 256,
 	HASH_WAIT_MS = 10 * 1000, /* a client has given up by then */
-	SQL_WAITING = 1024
+	SQL_WAITING = 1024,
+	WATCHED_MIN = 16, /* octets of a session that is watched: nobody guesses it */
+	WATCHED_MAX = 64
 };
 
 struct authd;
@@ -82,6 +85,9 @@ struct client { /* one connection */
 	size_t n_logins;
 	struct listing *listing;
 	struct ask *asks; /* USER and PASS under way */
+	struct client *next_watcher; /* trace.c's */
+	char watched[WATCHED_MAX + 1];
+	uint32_t watch_id;
 };
 
 struct authd {
@@ -107,9 +113,9 @@ struct authd {
 	struct source passdb[DB_MAX], userdb[DB_MAX];
 	struct buf dummy[DB_MAX]; /* what an unknown user's password is compared with; see dummy_make() */
 	struct buf key_like;	  /* as what the last SCRAM key was made of: so is a key of nobody; n == 0: none yet */
-	struct listener listener[LISTENERS_MAX];
+	struct listener listener[LISTENERS_MAX + 1]; /* and the control socket */
 	size_t n_listeners;
-	struct client *clients, *dirty;
+	struct client *clients, *dirty, *watchers;
 	uv_prepare_t flush;
 	uv_timer_t tick;  /* delayed replies */
 	uv_timer_t sweep; /* logins whose client went silent */

@@ -7,6 +7,7 @@
 #include "authd/db.h"
 #include "authd/fields.h"
 #include "authd/renew.h"
+#include "authd/trace.h"
 #include "authd/upgrade.h"
 #include "base/log.h"
 
@@ -20,6 +21,7 @@ static void ask(struct login *l, bool use_cache);
 
 static void say(const struct login *l, const char *what)
 {
+	TRACE(l, "note", "why=", str_c(what), NULL);
 	log_info("auth: %s(%.*s,%.*s): %s (method %s)", l->authd->set->passdb[l->passdb].name, STR_ARG(l->vars.user),
 		STR_ARG(l->vars.remote_ip), what, l->mech->name);
 }
@@ -29,6 +31,7 @@ static void collect_fields(struct login *l);
 /* What one passdb said, and what that means. */
 static void settle(struct login *l, enum db_result r)
 {
+	size_t at = l->chain.at;
 	enum db_step step;
 
 	l->chain.user = l->vars.user;
@@ -39,6 +42,7 @@ static void settle(struct login *l, enum db_result r)
 		if (step == DB_ASK)
 			step = db_chain_go_on(&l->chain);
 	}
+	trace_decided(l, at, r, step);
 	l->is_fresh = l->has_asked_more = false;
 	l->more.rows = NULL;
 	if (step == DB_ASK && l->is_proven && !l->chain.is_verified) {
@@ -218,8 +222,11 @@ static void hash_in_thread(struct job *j)
 {
 	struct login *l = container_of(j, struct login, job);
 
+	uint64_t began = uv_hrtime();
+
 	l->verdict = password_verify_user(l->stored, str_c(l->authd->set->passdb[l->passdb].sql.scheme), l->vars.user,
 		l->vars.pass, l->authd->set->allow_weak);
+	l->hash_ns = uv_hrtime() - began;
 }
 
 static void compare(struct login *l);
@@ -243,8 +250,12 @@ static struct login *hashing_find(const struct login *l)
 	return other;
 }
 
-static void hash_end(struct login *l, bool dropped, int verdict)
+static void hash_end(struct login *l, bool dropped, int verdict, const char *how)
 {
+	if (l->client && dropped)
+		TRACE(l, "note", "why=", STR("waited too long for its hash: too many logins at once"), NULL);
+	else if (l->client)
+		trace_compared(l, verdict, how);
 	if (l->client == NULL)
 		login_free(l);
 	else if (dropped)
@@ -266,13 +277,13 @@ static void on_hashed(struct job *j, bool dropped)
 		verdict_put(l->authd->verdicts, &l->key, verdict == 1, uv_now(j->pool->loop));
 	if (!left && !dropped && verdict >= 0 && !l->is_unknown)
 		dummy_follow(l->authd, l->passdb, l->stored);
-	hash_end(l, dropped, verdict);
+	hash_end(l, dropped, verdict, "hashed");
 	for (; follower; follower = next) {
 		next = follower->next_follower;
 		if (left && follower->client)
 			compare(follower);
 		else
-			hash_end(follower, dropped, verdict);
+			hash_end(follower, dropped, verdict, "hashed for another login at the same time");
 	}
 }
 
@@ -291,6 +302,7 @@ static void compare(struct login *l)
 	verdict_key(a->verdicts, l->vars.user, l->vars.pass, l->stored, &l->key);
 	known = verdict_get(a->verdicts, &l->key, uv_now(a->child.loop));
 	if (known >= 0) {
+		trace_compared(l, known, "remembered");
 		a->n_verdict_hits++;
 		on_verdict(l, known);
 		return;
@@ -305,6 +317,7 @@ static void compare(struct login *l)
 	}
 	l->job = (struct job){ .run = hash_in_thread, .done = on_hashed };
 	if (pool_submit(&a->hashes, &l->job, l->vars.user, l->vars.remote_ip) < 0) {
+		TRACE(l, "note", "why=", STR("too many logins wait for their hash"), NULL);
 		login_temp_fail(l);
 		return;
 	}
@@ -342,6 +355,7 @@ static void cannot_use(struct login *l, const char *what)
 {
 	const struct db *db = &l->authd->set->passdb[l->passdb];
 
+	TRACE(l, "note", "why=", str_c(what), NULL);
 	log_warn("auth: %s: %s for %.*s", db->sql.file ? db->sql.file : db->file, what, STR_ARG(l->vars.user));
 	settle(l, DB_FAILED);
 }
@@ -381,6 +395,7 @@ static void on_rows(struct login *l)
 	const struct db *db = &l->authd->set->passdb[l->passdb];
 	const struct sql_row *row = l->lookup.rows;
 
+	trace_lookup(l);
 	if (l->lookup.result == LOOKUP_FAILED) {
 		settle(l, DB_FAILED);
 		return;
@@ -445,9 +460,13 @@ static struct db_chain chain_of(const struct login *l)
 
 void check_denied(struct login *l)
 {
+	enum db_step step;
+
 	l->chain = chain_of(l);
 	l->chain.is_only_deny = true;
-	if (db_chain_first(&l->chain) != DB_ASK) {
+	step = db_chain_first(&l->chain);
+	trace_first(l, step);
+	if (step != DB_ASK) {
 		collect_fields(l);
 		login_succeed(l);
 		return;
@@ -458,8 +477,12 @@ void check_denied(struct login *l)
 
 void check_start(struct login *l)
 {
+	enum db_step step;
+
 	l->chain = chain_of(l);
-	if (db_chain_first(&l->chain) != DB_ASK) {
+	step = db_chain_first(&l->chain);
+	trace_first(l, step);
+	if (step != DB_ASK) {
 		if (l->wants_key)
 			key_of_nobody(l);
 		else

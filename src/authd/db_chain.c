@@ -55,22 +55,27 @@ static bool skips(const struct db_chain *c, const struct db *db)
 	return (db->skip == SKIP_DONE && c->is_ok) || (db->skip == SKIP_NOT_DONE && !c->is_ok);
 }
 
-static bool is_skipped(const struct db_chain *c, const struct db *db)
+const char *db_chain_why_skipped(const struct db_chain *c, size_t i)
 {
+	const struct db *db = &c->db[i];
+
 	if (c->is_passdb && db->master != c->is_master)
-		return true;
+		return db->master ? "master = yes: it is for those who log in as others" : "it has no masters";
 	if (c->is_only_deny && !db->deny)
-		return true;
+		return "only those with deny = yes are asked";
 	if (!c->is_only_deny && skips(c, db))
-		return true;
-	return c->is_passdb &&
-	       (!is_mech_accepted(db->mechanisms, c->mech) || !is_user_accepted(db->username_filter, c->user));
+		return db->skip == SKIP_DONE ? "skip = authenticated" : "skip = unauthenticated";
+	if (c->is_passdb && !is_mech_accepted(db->mechanisms, c->mech))
+		return "mechanisms: it is not for this one";
+	if (c->is_passdb && !is_user_accepted(db->username_filter, c->user))
+		return "username_filter: it is not for this user";
+	return NULL;
 }
 
 /* From `i` on: true, and c->at is the next to ask. */
 static bool find(struct db_chain *c, size_t i)
 {
-	while (i < c->n && is_skipped(c, &c->db[i]))
+	while (i < c->n && db_chain_why_skipped(c, i))
 		i++;
 	if (i < c->n)
 		c->at = i;
@@ -99,6 +104,23 @@ static enum db_rule rule_of(const struct db *db, enum db_result r)
 		break;
 	}
 	return db->on_failure;
+}
+
+const char *db_chain_rule(const struct db_chain *c, enum db_result r)
+{
+	static const char *const names[][RULE_CONTINUE_FAIL + 1] = {
+		{ "result_success = return-ok", "result_success = return", "result_success = return-fail",
+			"result_success = continue", "result_success = continue-ok", "result_success = continue-fail" },
+		{ "result_failure = return-ok", "result_failure = return", "result_failure = return-fail",
+			"result_failure = continue", "result_failure = continue-ok", "result_failure = continue-fail" },
+		{ "result_internalfail = return-ok", "result_internalfail = return", "result_internalfail = return-fail",
+			"result_internalfail = continue", "result_internalfail = continue-ok",
+			"result_internalfail = continue-fail" },
+	};
+
+	if (r == DB_DISABLED || r == DB_NEXT)
+		return "";
+	return names[r == DB_OK ? 0 : r == DB_FAILED ? 2 : 1][rule_of(&c->db[c->at], r)];
 }
 
 static enum db_step end(const struct db_chain *c, enum db_result r)

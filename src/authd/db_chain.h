@@ -45,6 +45,10 @@ struct db_chain {
 enum db_step db_chain_first(struct db_chain *c);
 /* Block c->at said `r`. When a master was let in c->became is true once, and the caller sets c->user before it goes on. */
 enum db_step db_chain_after(struct db_chain *c, enum db_result r);
+/* Why block i is not asked as things are; static, NULL: it is, when its turn comes. */
+const char *db_chain_why_skipped(const struct db_chain *c, size_t i);
+/* The rule of block c->at for that answer: "result_failure = continue"; static. */
+const char *db_chain_rule(const struct db_chain *c, enum db_result r);
 /* The next block after that; for a caller that was told c->became. */
 enum db_step db_chain_go_on(struct db_chain *c);
 

@@ -257,11 +257,42 @@ static void test_passwd_lines(void **state)
 		}
 }
 
+/* Which are passed over, as a person is told it. */
+static void test_why(void **state)
+{
+	const struct db dbs[] = {
+		{ .deny = true, .mechanisms = "", .username_filter = "" },
+		{ .master = true, .mechanisms = "", .username_filter = "" },
+		{ .mechanisms = "login", .username_filter = "" },
+		{ .mechanisms = "", .username_filter = "!u*" },
+		{ .mechanisms = "", .username_filter = "", .skip = SKIP_NOT_DONE },
+		{ .mechanisms = "",
+			.username_filter = "",
+			.on_failure = RULE_CONTINUE,
+			.on_internalfail = RULE_RETURN_FAIL },
+	};
+	static const char *const want[] = { NULL, "master = yes: it is for those who log in as others",
+		"mechanisms: it is not for this one", "username_filter: it is not for this user",
+		"skip = unauthenticated", NULL };
+	struct db_chain c = { .db = dbs, .n = 6, .is_passdb = true, .mech = STR("PLAIN"), .user = STR("u") };
+
+	(void)state;
+	check_int(db_chain_first(&c), DB_ASK);
+	for (size_t i = 0; i < c.n; i++)
+		check_str(str_c(db_chain_why_skipped(&c, i)), want[i] ? want[i] : "");
+	check_int(db_chain_after(&c, DB_UNKNOWN), DB_ASK);
+	check_int(c.at, 5);
+	check_str(str_c(db_chain_rule(&c, DB_OK)), "result_success = return-ok");
+	check_str(str_c(db_chain_rule(&c, DB_MISMATCH)), "result_failure = continue");
+	check_str(str_c(db_chain_rule(&c, DB_FAILED)), "result_internalfail = return-fail");
+	check_str(str_c(db_chain_rule(&c, DB_NEXT)), "");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_rules), cmocka_unit_test(test_master),
 		cmocka_unit_test(test_only_deny), cmocka_unit_test(test_fields), cmocka_unit_test(test_set),
-		cmocka_unit_test(test_passwd_lines) };
+		cmocka_unit_test(test_passwd_lines), cmocka_unit_test(test_why) };
 
 	return test_run(tests);
 }

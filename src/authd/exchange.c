@@ -5,6 +5,7 @@
 #include "authd/login.h"
 
 #include "auth/auth_proto.h"
+#include "authd/trace.h"
 #include "base/log.h"
 #include "sasl/base64.h"
 
@@ -38,6 +39,7 @@ static void check_identity(struct login *l)
 	if (l->authd->set->user_from_cert && l->has_cert && l->cert_name.n)
 		x->authcid = l->cert_name;
 	id = identity_set(l, x->authcid, x->authzid, &why);
+	trace_name(l);
 	if (id != IDENTITY_OK) {
 		login_fail(l, id == IDENTITY_NOT_ALLOWED ? "authz_fail" : NULL, why);
 		return;
@@ -144,6 +146,8 @@ static void step(struct login *l, struct str in)
 
 void login_key(struct login *l, struct str key)
 {
+	if (l->mech->flags & SASL_TOKEN)
+		trace_token(l);
 	l->wants_key = false;
 	l->xchg->key = key;
 	step(l, (struct str){ 0 });
@@ -231,6 +235,7 @@ static struct login *login_new(struct client *c, uint32_t id, const struct sasl_
 	l->out = BUF_INIT(AUTH_MAX_LINE);
 	l->xchg = sasl_xchg_new(mech, l->mem, &l->out);
 	l->vars.mechanism = str_c(mech->name);
+	l->began_ns = uv_hrtime();
 	*at = l;
 	c->n_logins++;
 	return l;
@@ -283,6 +288,7 @@ static int on_auth(struct client *c, struct str rest)
 	l = login_new(c, id, mech);
 	while (auth_field(&rest, &field))
 		take_param(l, field, &p);
+	trace_begin(l);
 	if (l->vars.service.n == 0)
 		return refuse(c, "AUTH without service=");
 	if (p.has_resp && !p.is_resp_last)

@@ -10,6 +10,7 @@
 #include "authd/credentials.h"
 
 #include "auth/password.h"
+#include "authd/trace.h"
 #include "base/log.h"
 #include "sasl/cram_md5.h"
 #include "sasl/scram.h"
@@ -270,6 +271,7 @@ void key_take(struct login *l)
 	struct buf raw = BUF_INIT(KEY_MAX);
 	enum password_use use = find_use(l, &raw);
 
+	trace_key(l, use);
 	if (use == PASSWORD_RAW_NONE) {
 		log_info("auth: sql(%.*s,%.*s): %s (method %s)", STR_ARG(l->vars.user), STR_ARG(l->vars.remote_ip),
 			l->is_unknown ? "unknown user" : "what is stored is of no use for this mechanism",

@@ -3,6 +3,7 @@
 #include "auth/auth_client.h"
 #include "auth/auth_proto.h"
 #include "authd/last_use.h"
+#include "authd/trace.h"
 #include "base/log.h"
 #include <stdlib.h>
 #include <sys/random.h>
@@ -140,6 +141,7 @@ void login_succeed(struct login *l)
 		return;
 	}
 	l->authd->n_ok++;
+	trace_end(l, "ok", NULL, NULL, 0);
 	if (l->app.n)
 		last_use_note(l);
 	if (l->authd->set->verbose || l->app.n)
@@ -180,6 +182,7 @@ static void send_fail(struct login *l, const char *code)
 void login_temp_fail(struct login *l)
 {
 	l->authd->n_temp++;
+	trace_end(l, "temp_fail", NULL, NULL, 0);
 	send_fail(l, "temp_fail");
 	login_free(l);
 }
@@ -220,6 +223,7 @@ void login_fail(struct login *l, const char *code, const char *why)
 		log_info("auth: login failed: user=<%.*s>, method=%s, rip=%.*s: %s",
 			STR_ARG(l->vars.user.n ? l->vars.user : l->vars.orig_user), l->mech->name,
 			STR_ARG(l->vars.remote_ip), why);
+	trace_end(l, "fail", code, why, due_of(l, now) - now);
 	if (l->client == NULL) {
 		login_free(l);
 		return;

@@ -30,6 +30,8 @@ struct login {
 	struct vars vars;
 	uint64_t since_ms; /* since it waits for the client; since its check began */
 	uint64_t due_ms;
+	bool is_traced; /* trace.c's */
+	uint64_t began_ns, hash_ns;
 
 	bool has_cert;	      /* the client has shown a certificate that the asker trusts */
 	struct str cert_name; /* whose it is */

@@ -2,6 +2,7 @@
 #include "authd/authd.h"
 
 #include "auth/auth_proto.h"
+#include "authd/trace.h"
 #include "base/log.h"
 
 #include <errno.h>
@@ -122,18 +123,30 @@ static int bind_inet(const struct listener_settings *set)
 	return fd;
 }
 
+static void bind_one(struct authd *a, const struct listener_settings *set)
+{
+	struct listener *l = &a->listener[a->n_listeners++];
+
+	l->authd = a;
+	l->set = set;
+	l->uid = set->uid == (uid_t)-1 ? geteuid() : set->uid;
+	l->gid = set->gid == (gid_t)-1 ? getegid() : set->gid;
+	l->fd = set->host ? bind_inet(set) : bind_unix(a, set);
+}
+
 void server_bind(struct authd *a)
 {
-	for (size_t i = 0; i < a->set->n_listeners; i++) {
-		const struct listener_settings *set = &a->set->listener[i];
-		struct listener *l = &a->listener[a->n_listeners++];
+	static const struct listener_settings control = { .path = "public/auth-trace",
+		.type = LISTEN_CONTROL,
+		.mode = 0600,
+		.uid = (uid_t)-1,
+		.gid = (gid_t)-1,
+		.file = "queue_directory",
+		.line = 0 };
 
-		l->authd = a;
-		l->set = set;
-		l->uid = set->uid == (uid_t)-1 ? geteuid() : set->uid;
-		l->gid = set->gid == (gid_t)-1 ? getegid() : set->gid;
-		l->fd = set->host ? bind_inet(set) : bind_unix(a, set);
-	}
+	for (size_t i = 0; i < a->set->n_listeners; i++)
+		bind_one(a, &a->set->listener[i]);
+	bind_one(a, &control);
 }
 
 /* ---- a connection's end ---- */
@@ -176,6 +189,7 @@ void client_end(struct client *c, const char *why)
 		log_warn("auth: client %u (process %u): %s; ending its connection", c->cuid, c->cpid, why);
 	login_drop_all(c);
 	users_drop(c);
+	trace_drop(c);
 	if (c->is_dirty)
 		unlink_dirty(c);
 	*(c->prev ? &c->prev->next : &a->clients) = c->next;
@@ -325,6 +339,8 @@ static int line_in(struct client *c, struct str line)
 		return str_eq(word, STR("VERSION")) ? on_version(c, line) : refuse(c, "a command before VERSION");
 	if (str_eq(word, STR("VERSION")))
 		return refuse(c, "VERSION twice");
+	if (c->listener->set->type == LISTEN_CONTROL)
+		return trace_line(c, word, line);
 	if (!is_login_socket(c))
 		return users_line(c, word, line);
 	if (str_eq(word, STR("CPID")))
@@ -396,12 +412,13 @@ static void check_peer(struct client *c)
 	struct ucred peer;
 	socklen_t size = sizeof peer;
 
-	if (l->set->host || l->set->mode != 0666 || is_login_socket(c))
+	if (l->set->host || (l->set->mode != 0666 && l->set->type != LISTEN_CONTROL) || is_login_socket(c))
 		return;
 	if (getsockopt(c->fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0)
 		peer.uid = (uid_t)-1, peer.gid = (gid_t)-1;
 	c->peer_uid = peer.uid;
-	c->is_restricted = peer.uid != l->uid && peer.gid != l->gid && peer.uid != 0;
+	c->is_restricted =
+		peer.uid != l->uid && peer.uid != 0 && (peer.gid != l->gid || l->set->type == LISTEN_CONTROL);
 }
 
 static void client_new(struct listener *l, int fd)

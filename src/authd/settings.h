@@ -55,7 +55,7 @@ struct db { /* a passdb or userdb block */
 	const char *mechanisms, *username_filter; /* "": all */
 };
 
-enum listener_type { LISTEN_AUTH, LISTEN_LOGIN, LISTEN_USERDB, LISTEN_MASTER };
+enum listener_type { LISTEN_AUTH, LISTEN_LOGIN, LISTEN_USERDB, LISTEN_MASTER, LISTEN_CONTROL /* trace.h */ };
 struct listener_settings {
 	const char *path; /* of a socket: absolute, or relative to queue_directory; of TCP: its name */
 	const char *host; /* TCP: "" is all addresses; NULL: a socket's file */
@@ -86,7 +86,7 @@ struct settings {
 	bool has_master;
 	uint64_t failure_delay_ms;
 	uint64_t cache_octets, cache_ttl_ms, cache_negative_ttl_ms;
-	bool verbose, allow_weak;
+	bool verbose, debug, allow_weak;
 	bool user_from_cert, require_cert; /* auth_ssl_username_from_cert, auth_ssl_require_client_cert */
 	const char *anonymous_user;
 	/* Schemes of the keys that are stored beside a hash; "": none. */
