@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "sasl/base64.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -46,10 +47,13 @@ static void on_done(struct auth_client *c)
 /* Returns -1 when the connection was given up. */
 int auth_greeting_line(struct auth_client *c, struct str word, struct str rest)
 {
-	struct str major;
+	struct str major, minor = { 0 };
+	uint64_t n;
 
 	if (str_eq(word, STR("VERSION"))) {
 		auth_field(&rest, &major);
+		auth_field(&rest, &minor);
+		c->minor = str_u64(minor, &n) && n < UINT_MAX ? (unsigned)n : 0;
 		if (str_eq(major, STR("1")))
 			return 0;
 		auth_link_failed(c, "cannot use", "it speaks another major version of the authentication protocol",
@@ -144,6 +148,8 @@ void auth_answer_line(struct auth_client *c, struct str word, struct str rest)
 		return;
 	}
 	auth_request_take(c, id);
+	if (r->on_answer)
+		r->on_answer(r, word, rest);
 	if (ok)
 		on_ok(r, rest, mem);
 	else

@@ -214,6 +214,11 @@ void auth_client_on_up(struct auth_client *c, void (*fn)(struct auth_client *c))
 	c->on_up = fn;
 }
 
+unsigned auth_client_minor(const struct auth_client *c)
+{
+	return c->minor;
+}
+
 bool auth_client_is_up(const struct auth_client *c)
 {
 	return c->state == LINK_UP;

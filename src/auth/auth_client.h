@@ -39,6 +39,8 @@ struct auth_mech {
 size_t auth_client_mechs(const struct auth_client *c, const struct auth_mech **first);
 /* Call `fn` each time a handshake is done, never from within a call of the caller's. NULL: no more. */
 void auth_client_on_up(struct auth_client *c, void (*fn)(struct auth_client *c));
+/* The minor version of the protocol that the service speaks. */
+unsigned auth_client_minor(const struct auth_client *c);
 /* Is the connection up, with its handshake done? */
 bool auth_client_is_up(const struct auth_client *c);
 /* Why the last connection came to nothing, and what to do, as one line without an end. False: none did, or it is up. */
@@ -71,6 +73,8 @@ struct auth_request {	    /* embedded in the session; zeroed by the caller, fiel
 	 * there are none of that type. NULL: there never are.
 	 */
 	int (*on_binding)(struct auth_request *r, struct str type, struct buf *out);
+	/* The line that ends it: "OK" or "FAIL", and its fields, escaped. Before on_end; may be NULL. */
+	void (*on_answer)(struct auth_request *r, struct str word, struct str fields);
 	/* The end. Slices live for the call only. */
 	void (*on_end)(struct auth_request *r, enum auth_outcome outcome, struct str user, struct str reason);
 	/* auth_client.c's */

@@ -64,6 +64,7 @@ struct auth_client {
 	struct auth_mech mechs[MECHS_MAX], new_mechs[MECHS_MAX];
 	size_t n_mechs, n_new;
 	bool only_spid; /* SPID came before any MECH */
+	unsigned minor; /* the service's */
 	uint32_t last_id;
 	size_t n_requests;
 	struct auth_request *bucket[BUCKETS];

@@ -24,7 +24,7 @@ static const char usage[] =
 	"  gatepost [-c DIR/etc] user passwd NAME | del NAME | list | migrate\n"
 	"  gatepost [-c DIR/etc] user app-password add NAME --name DEVICE [--expires 90d] [--networks N]\n"
 	"  gatepost [-c DIR/etc] user app-password list NAME [--json] | revoke NAME DEVICE | --all\n"
-	"  gatepost [-c DIR/etc] auth test NAME                     password on standard input\n"
+	"  gatepost [-c DIR/etc] auth test [--mech M] [--json] NAME  log in, say each step; password on standard input\n"
 	"  gatepost [-c DIR/etc] auth who [--json]                  who is logged in, and from where\n"
 	"  gatepost pw [-l] [-s SCHEME] [-r ROUNDS] [-u USER] [-p PASSWORD] [-V] [-t HASH]   as doveadm pw\n"
 	"  gatepost [-c DIR/etc] queue top [--once | --json]         what goes where, and why things wait\n"

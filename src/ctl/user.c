@@ -1,11 +1,9 @@
 #include "ctl/user.h"
 
-#include "auth/auth_client.h"
 #include "auth/password.h"
 #include "base/log.h"
 #include "base/utf8.h"
 #include "ctl/user_impl.h"
-#include "sasl/base64.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -16,9 +14,7 @@
 enum {
 	EXIT_DONE = 0,
 	EXIT_FAILED = 1,
-	EXIT_TEMPORARY = 2,
 	EXIT_USAGE = 2,
-	EXIT_AUTH_USAGE = 64,
 	LINE_MAX_OCTETS = 1024
 };
 
@@ -53,7 +49,7 @@ static int read_line(struct buf *line)
 }
 
 /* Without echo when a person types it. */
-static int read_password(struct buf *pass)
+int ctl_read_password(struct buf *pass)
 {
 	struct termios was, quiet;
 	bool typed = isatty(STDIN_FILENO) && tcgetattr(STDIN_FILENO, &was) == 0;
@@ -205,7 +201,7 @@ static int change_user(struct users *u, const struct user_args *args)
 {
 	struct buf pass = BUF_INIT(LINE_MAX_OCTETS);
 	bool adds = strcmp(args->command, "add") == 0, deletes = strcmp(args->command, "del") == 0;
-	int r = deletes ? 0 : read_password(&pass);
+	int r = deletes ? 0 : ctl_read_password(&pass);
 
 	if (r == 0)
 		r = user_db_exec(u, "BEGIN IMMEDIATE");
@@ -275,117 +271,4 @@ int ctl_create_users_db(const struct conf *conf)
 
 	user_db_close(&u);
 	return r;
-}
-
-/* ---- auth test ---- */
-
-struct auth_test {
-	struct auth_request request;
-	struct auth_client *client;
-	uv_timer_t wait; /* for the service to come up */
-	unsigned waited;
-	struct str user;
-	int code;
-};
-
-static void stop_test(struct auth_test *t, int code)
-{
-	t->code = code;
-	auth_client_free(&t->client);
-	uv_close((uv_handle_t *)&t->wait, NULL);
-}
-
-static void on_end(struct auth_request *r, enum auth_outcome outcome, struct str user, struct str reason)
-{
-	struct auth_test *t = container_of(r, struct auth_test, request);
-
-	if (outcome == AUTH_OK)
-		printf("ok: the service knows %.*s as user=%.*s\n", STR_ARG(t->user), STR_ARG(user));
-	else if (outcome == AUTH_TEMP)
-		printf("temporary failure%s%.*s\n", reason.n ? ": " : "", STR_ARG(reason));
-	else
-		printf("failed: wrong password, or no such user as %.*s%s%.*s%s\n", STR_ARG(t->user),
-			reason.n ? " (" : "", STR_ARG(reason), reason.n ? ")" : "");
-	stop_test(t, outcome == AUTH_OK ? EXIT_DONE : outcome == AUTH_TEMP ? EXIT_TEMPORARY : EXIT_FAILED);
-}
-
-static void on_challenge(struct auth_request *r, struct str challenge)
-{
-	(void)challenge; /* PLAIN has said all in its initial response */
-	auth_cancel(r);
-	on_end(r, AUTH_TEMP, STR(""), STR("the service asks for more than PLAIN has"));
-}
-
-static void on_wait(uv_timer_t *timer)
-{
-	struct auth_test *t = container_of(timer, struct auth_test, wait);
-
-	if (auth_client_is_up(t->client)) {
-		uv_timer_stop(timer);
-		auth_start(t->client, &t->request);
-	} else if (++t->waited == 40) {
-		on_end(&t->request, AUTH_TEMP, STR(""), STR("the service cannot be reached"));
-	}
-}
-
-/* The initial response of PLAIN (RFC 4616), in base64. */
-static int plain_response(struct str user, struct buf *out)
-{
-	struct buf pass = BUF_INIT(LINE_MAX_OCTETS), raw = BUF_INIT(4096);
-	int r = read_password(&pass);
-
-	if (r == 0) {
-		buf_add_char(&raw, '\0');
-		buf_add_str(&raw, user);
-		buf_add_char(&raw, '\0');
-		buf_add_str(&raw, buf_str(&pass));
-		base64_encode(out, buf_str(&raw));
-	}
-	buf_wipe(&pass);
-	buf_wipe(&raw);
-	return r;
-}
-
-static int run_test(const struct conf *conf, struct auth_test *t, struct str response)
-{
-	const struct conf_view *v = conf_main(conf);
-	uv_loop_t loop;
-
-	if (chdir(conf_str(v, "queue_directory")) != 0) {
-		failed("cannot go to queue_directory %s: %s", conf_str(v, "queue_directory"), strerror(errno));
-		return EXIT_TEMPORARY;
-	}
-	t->request = (struct auth_request){ .mech = STR("PLAIN"),
-		.service = STR("smtp"),
-		.local_ip = STR("127.0.0.1"),
-		.remote_ip = STR("127.0.0.1"),
-		.secured = true,
-		.has_initial = true,
-		.initial = response,
-		.on_challenge = on_challenge,
-		.on_end = on_end };
-	uv_loop_init(&loop);
-	t->client = auth_client_new(&loop, conf_str(v, "smtpd_sasl_path"), 20);
-	uv_timer_init(&loop, &t->wait);
-	uv_timer_start(&t->wait, on_wait, 0, 50);
-	uv_run(&loop, UV_RUN_DEFAULT);
-	uv_loop_close(&loop);
-	return t->code;
-}
-
-int ctl_auth(const struct conf *conf, int argc, char **argv)
-{
-	struct auth_test t = { 0 };
-	struct buf response = BUF_INIT(8192);
-	int code = EXIT_FAILED;
-
-	if (argc != 2 || strcmp(argv[0], "test") != 0 || argv[1][0] == '-') {
-		fputs("usage: gatepost auth test USER   password: one line of standard input\n", stderr);
-		return EXIT_AUTH_USAGE;
-	}
-	t.user = str_c(argv[1]);
-	if (plain_response(t.user, &response) == 0)
-		code = run_test(conf, &t, buf_str(&response));
-	buf_wipe(&response);
-	return code;
 }

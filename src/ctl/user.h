@@ -14,10 +14,12 @@
  */
 int ctl_user(const struct conf *conf, int argc, char **argv);
 /*
- * `gatepost auth …`: argv[0] is "test", argv[1] the user; the password is one line of standard input. Asks
- * smtpd_sasl_path. Returns 0: right; 1: wrong; 2: temporary failure, service away; 64 wrong usage.
+ * `gatepost auth …`: argv[0] is "test", then options and the user; the password is one line of standard input. Asks
+ * smtpd_sasl_path, and shows each step. Returns 0: right; 1: wrong; 2: temporary failure, service away; 64 wrong usage.
  */
 int ctl_auth(const struct conf *conf, int argc, char **argv);
+/* One line of standard input to *pass (a secret), without echo when a person types it. 0, or -1 (said on stderr). */
+int ctl_read_password(struct buf *pass);
 /*
  * `gatepost pw`, with the options of `doveadm pw` (-l -s -r -u -p -V -t); argv[0] is "pw". Returns 0; 75: the password does not
  * match; 1, 2: it failed, wrong usage (said on stderr).
