@@ -6,6 +6,7 @@
 #include "authd/credentials.h"
 #include "authd/db.h"
 #include "authd/fields.h"
+#include "authd/given.h"
 #include "authd/renew.h"
 #include "authd/trace.h"
 #include "authd/upgrade.h"
@@ -22,8 +23,9 @@ static void ask(struct login *l, bool use_cache);
 static void say(const struct login *l, const char *what)
 {
 	TRACE(l, "note", "why=", str_c(what), NULL);
-	log_info("auth: %s(%.*s,%.*s): %s (method %s)", l->authd->set->passdb[l->passdb].name, STR_ARG(l->vars.user),
-		STR_ARG(l->vars.remote_ip), what, l->mech->name);
+	if (!l->authd->set->passdb[l->passdb].is_quiet)
+		log_info("auth: %s(%.*s,%.*s): %s (method %s)%s", l->authd->set->passdb[l->passdb].name,
+			STR_ARG(l->vars.user), STR_ARG(l->vars.remote_ip), what, l->mech->name, given_password(l));
 }
 
 static void collect_fields(struct login *l);

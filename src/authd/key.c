@@ -273,7 +273,8 @@ void key_take(struct login *l)
 
 	trace_key(l, use);
 	if (use == PASSWORD_RAW_NONE) {
-		log_info("auth: sql(%.*s,%.*s): %s (method %s)", STR_ARG(l->vars.user), STR_ARG(l->vars.remote_ip),
+		log_info("auth: %s(%.*s,%.*s): %s (method %s)", l->authd->set->passdb[l->passdb].name,
+			STR_ARG(l->vars.user), STR_ARG(l->vars.remote_ip),
 			l->is_unknown ? "unknown user" : "what is stored is of no use for this mechanism",
 			l->mech->name);
 		l->is_unknown = true;

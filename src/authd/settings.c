@@ -175,7 +175,7 @@ struct settings *settings_load(const char *file, struct buf *errors, struct buf 
 	s->failure_delay_ms = 2000;
 	s->cache_ttl_ms = s->cache_negative_ttl_ms = 3600 * 1000;
 	load_bool(&l, "auth_allow_weak_schemes", &s->allow_weak);
-	load_bool(&l, "auth_verbose", &s->verbose);
+	load_log(&l);
 	load_bool(&l, "auth_ssl_username_from_cert", &s->user_from_cert);
 	load_bool(&l, "auth_ssl_require_client_cert", &s->require_cert);
 	load_time(&l, "auth_failure_delay", &s->failure_delay_ms);

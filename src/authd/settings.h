@@ -53,6 +53,7 @@ struct db { /* a passdb or userdb block */
 	bool deny;				  /* who is found in it is refused */
 	bool master;				  /* those in it may log in as others */
 	const char *mechanisms, *username_filter; /* "": all */
+	bool is_quiet;				  /* auth_verbose = no in the block: its failures are not logged */
 };
 
 enum listener_type { LISTEN_AUTH, LISTEN_LOGIN, LISTEN_USERDB, LISTEN_MASTER, LISTEN_CONTROL /* trace.h */ };
@@ -67,6 +68,8 @@ struct listener_settings {
 	const char *file; /* where it stands, for messages */
 	unsigned line;
 };
+
+enum log_passwords { LOG_PASSWORDS_NO, LOG_PASSWORDS_PLAIN, LOG_PASSWORDS_SHA1 };
 
 struct settings {
 	struct arena *mem;
@@ -87,6 +90,8 @@ struct settings {
 	uint64_t failure_delay_ms;
 	uint64_t cache_octets, cache_ttl_ms, cache_negative_ttl_ms;
 	bool verbose, debug, allow_weak;
+	enum log_passwords log_passwords; /* of failed logins */
+	unsigned log_passwords_n;	  /* of how many characters; 0: all */
 	bool user_from_cert, require_cert; /* auth_ssl_username_from_cert, auth_ssl_require_client_cert */
 	const char *anonymous_user;
 	/* Schemes of the keys that are stored beside a hash; "": none. */

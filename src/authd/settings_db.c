@@ -130,6 +130,7 @@ static void load_rules(struct loader *l, const struct dovecot_node *block, bool 
 	load_rule(l, block, "result_failure", RULE_CONTINUE, &db->on_failure);
 	load_rule(l, block, "result_internalfail", RULE_CONTINUE, &db->on_internalfail);
 	load_skip(l, block, is_passdb, db);
+	db->is_quiet = strcmp(value(block, "auth_verbose", "default"), "no") == 0;
 	db->mechanisms = settings_keep(l, value(block, "mechanisms", value(block, "mechanisms_filter", "")));
 	db->username_filter = settings_keep(l, value(block, "username_filter", ""));
 	load_words(l, get(block, "default_fields"), &db->defaults);

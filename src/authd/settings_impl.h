@@ -29,6 +29,8 @@ void load_dbs(struct loader *l);
 /* *scheme is `name`, which stands at that node, and is looked at. */
 void load_scheme(struct loader *l, const struct dovecot_node *at, const char *name, const char **scheme);
 
+/* auth_verbose … */
+void load_log(struct loader *l);
 /* All listeners of all "service auth" blocks. */
 void load_listeners(struct loader *l);
 

@@ -62,9 +62,45 @@ static void test_oauth2_block(void **state)
 	}
 }
 
+static void test_log(void **state)
+{
+	static const struct {
+		const char *line;
+		bool is_good;
+	} cases[] = {
+		{ "auth_verbose_passwords = no", true },
+		{ "auth_verbose_passwords = plain", true },
+		{ "auth_verbose_passwords = yes", true },
+		{ "auth_verbose_passwords = sha1:6", true },
+		{ "auth_verbose_passwords = plain:2", true },
+		{ "auth_verbose_passwords = sha256", false },
+		{ "auth_verbose_passwords = sha1:", false },
+		{ "auth_verbose_passwords = sha1:0", false },
+		{ "auth_verbose_passwords = no:3", false },
+		{ "auth_verbose_passwords = sha1:x", false },
+		{ "auth_debug = yes", true },
+		{ "auth_debug = perhaps", false },
+		{ "auth_debug_passwords = yes", true },
+		{ "auth_debug_passwords = 2", false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct buf errors = BUF_INIT(65536), text = BUF_INIT(65536);
+
+		buf_addf(&text, "%sservice auth {\n unix_listener a {\n }\n}\n%s\n", STATIC, cases[i].line);
+		load(text.p, &errors);
+		if ((errors.n == 0) != cases[i].is_good)
+			fail_msg("%s: %.*s", cases[i].line, STR_ARG(buf_str(&errors)));
+		check(true);
+		buf_free(&errors);
+		buf_free(&text);
+	}
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(test_oauth2_block) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_oauth2_block), cmocka_unit_test(test_log) };
 
 	return test_run(tests);
 }
