@@ -84,7 +84,7 @@ struct client { /* one connection */
 	struct login *login[LOGIN_BUCKETS];
 	size_t n_logins;
 	struct listing *listing;
-	struct ask *asks; /* USER and PASS under way */
+	struct ask *asks;	     /* USER and PASS under way */
 	struct client *next_watcher; /* trace.c's */
 	char watched[WATCHED_MAX + 1];
 	uint32_t watch_id;

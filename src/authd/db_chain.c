@@ -113,9 +113,9 @@ const char *db_chain_rule(const struct db_chain *c, enum db_result r)
 			"result_success = continue", "result_success = continue-ok", "result_success = continue-fail" },
 		{ "result_failure = return-ok", "result_failure = return", "result_failure = return-fail",
 			"result_failure = continue", "result_failure = continue-ok", "result_failure = continue-fail" },
-		{ "result_internalfail = return-ok", "result_internalfail = return", "result_internalfail = return-fail",
-			"result_internalfail = continue", "result_internalfail = continue-ok",
-			"result_internalfail = continue-fail" },
+		{ "result_internalfail = return-ok", "result_internalfail = return",
+			"result_internalfail = return-fail", "result_internalfail = continue",
+			"result_internalfail = continue-ok", "result_internalfail = continue-fail" },
 	};
 
 	if (r == DB_DISABLED || r == DB_NEXT)
