@@ -36,7 +36,8 @@ enum {
 	HASH_WAIT_MS = 10 * 1000, /* a client has given up by then */
 	SQL_WAITING = 1024,
 	WATCHED_MIN = 16, /* octets of a session that is watched: nobody guesses it */
-	WATCHED_MAX = 64
+	WATCHED_MAX = 64,
+	COOKIE_OCTETS = 16
 };
 
 struct authd;
@@ -44,6 +45,7 @@ struct client;
 struct login;
 struct ask;
 struct last_uses;
+struct handover;
 
 struct listener {
 	uv_poll_t poll;
@@ -88,6 +90,9 @@ struct client { /* one connection */
 	struct client *next_watcher; /* trace.c's */
 	char watched[WATCHED_MAX + 1];
 	uint32_t watch_id;
+	unsigned char cookie[COOKIE_OCTETS]; /* of the greeting */
+	struct handover *handovers;
+	size_t n_handovers;
 };
 
 struct authd {

@@ -199,6 +199,16 @@ static const struct {
 	{ "real_rport=", offsetof(struct vars, real_rport) },
 };
 
+void login_param(struct vars *v, struct str field, struct arena *mem)
+{
+	struct str value;
+
+	for (size_t i = 0; i < sizeof param_table / sizeof *param_table; i++)
+		if (auth_is_key(field, param_table[i].key, &value))
+			*(struct str *)(void *)((char *)v + param_table[i].at) =
+				arena_dup(mem, auth_unescape(mem, value));
+}
+
 static void take_param(struct login *l, struct str field, struct auth_params *p)
 {
 	struct str value;
@@ -216,11 +226,14 @@ static void take_param(struct login *l, struct str field, struct auth_params *p)
 		l->vars.cert = STR("valid");
 	} else if (auth_is_key(field, "cert_username=", &value)) {
 		l->cert_name = arena_dup(l->mem, auth_unescape(l->mem, value));
+	} else if (auth_is_key(field, "ssl_client_cert_fp=", &value)) {
+		l->cert_print = arena_dup(l->mem, auth_unescape(l->mem, value));
+	} else if (auth_is_key(field, "ssl_client_cert_pubkey_fp=", &value)) {
+		l->key_print = arena_dup(l->mem, auth_unescape(l->mem, value));
+	} else if (auth_is_key(field, "forward_fields=", &value)) {
+		l->forward = arena_dup(l->mem, auth_unescape(l->mem, value));
 	}
-	for (size_t i = 0; i < sizeof param_table / sizeof *param_table; i++)
-		if (auth_is_key(field, param_table[i].key, &value))
-			*(struct str *)(void *)((char *)&l->vars + param_table[i].at) =
-				arena_dup(l->mem, auth_unescape(l->mem, value));
+	login_param(&l->vars, field, l->mem);
 }
 
 static struct login *login_new(struct client *c, uint32_t id, const struct sasl_mech *mech)

@@ -2,6 +2,7 @@
 
 #include "auth/auth_client.h"
 #include "auth/auth_proto.h"
+#include "authd/handover.h"
 #include "authd/last_use.h"
 #include "authd/trace.h"
 #include "base/log.h"
@@ -39,7 +40,6 @@ unsigned login_mech_flags(const struct sasl_mech *m)
 void login_greet(struct client *c)
 {
 	const struct settings *set = c->authd->set;
-	unsigned char cookie[16];
 
 	/* Whoever says later that he speaks more was not shown more. */
 	c->is_shown_binding = c->minor >= AUTH_MINOR_BINDING;
@@ -51,11 +51,11 @@ void login_greet(struct client *c)
 		auth_add_flags(&c->out, login_mech_flags(set->mech[i]));
 		buf_add_char(&c->out, '\n');
 	}
-	if (getrandom(cookie, sizeof cookie, 0) != sizeof cookie)
+	if (getrandom(c->cookie, sizeof c->cookie, 0) != sizeof c->cookie)
 		panic("the kernel gives no random numbers");
 	buf_addf(&c->out, "SPID\t%d\nCUID\t%u\nCOOKIE\t", (int)getpid(), c->cuid);
-	for (size_t i = 0; i < sizeof cookie; i++)
-		buf_addf(&c->out, "%02x", cookie[i]);
+	for (size_t i = 0; i < sizeof c->cookie; i++)
+		buf_addf(&c->out, "%02x", c->cookie[i]);
 	buf_add_c(&c->out, "\nDONE\n");
 }
 
@@ -142,6 +142,7 @@ void login_succeed(struct login *l)
 	}
 	l->authd->n_ok++;
 	trace_end(l, "ok", NULL, NULL, 0);
+	handover_keep(l);
 	if (l->app.n)
 		last_use_note(l);
 	if (l->authd->set->verbose || l->app.n)
@@ -171,6 +172,8 @@ static void send_fail(struct login *l, const char *code)
 		auth_add_field(&c->out, "user=", l->vars.user);
 	if (code)
 		buf_addf(&c->out, "\tcode=%s", code);
+	if (l->no_delay && c->minor <= AUTH_MINOR_EMPTY)
+		buf_add_c(&c->out, "\tnodelay"); /* a login process of Dovecot 2.3 waits itself, without */
 	if (l->reason.n)
 		auth_add_field(&c->out, "reason=", l->reason);
 	if (l->takes_final && l->final.n)

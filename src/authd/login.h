@@ -33,12 +33,14 @@ struct login {
 	bool is_traced; /* trace.c's */
 	uint64_t began_ns, hash_ns;
 
-	bool has_cert;	      /* the client has shown a certificate that the asker trusts */
-	struct str cert_name; /* whose it is */
-	bool takes_final;     /* "final-resp-ok": OK and FAIL may carry the mechanism's last word */
-	bool is_final_sent;   /* it went out as a challenge; one empty answer, and the login is done */
-	bool wants_binding;   /* the client is asked for the data of its TLS channel */
-	struct str final;     /* the mechanism's last word, in base64 */
+	bool has_cert;			  /* the client has shown a certificate that the asker trusts */
+	struct str cert_name;		  /* whose it is */
+	struct str cert_print, key_print; /* its fingerprint, and that of its key, as the asker says */
+	struct str forward;		  /* forward_fields=, unescaped once */
+	bool takes_final;		  /* "final-resp-ok": OK and FAIL may carry the mechanism's last word */
+	bool is_final_sent;		  /* it went out as a challenge; one empty answer, and the login is done */
+	bool wants_binding;		  /* the client is asked for the data of its TLS channel */
+	struct str final;		  /* the mechanism's last word, in base64 */
 
 	/* check.c's */
 	bool wants_key; /* the mechanism needs what is stored, and there is no password to compare it with */
@@ -97,6 +99,9 @@ void key_take(struct login *l);
 /* No passdb has one: a key of nobody, which looks like the others. */
 void key_of_nobody(struct login *l);
 
+/* A parameter of AUTH, USER or PASS that has a variable ("rip=…", escaped): into *v, in the arena. */
+void login_param(struct vars *v, struct str field, struct arena *mem);
+
 /* A challenge, in base64. */
 void login_challenge(struct login *l, struct str base64);
 /* Is the mechanism for this client, as it was greeted? (channel binding: from minor 3 on) */
@@ -112,6 +117,14 @@ void login_fail(struct login *l, const char *code, const char *why);
 void login_temp_fail(struct login *l);
 /* The work of a login without a client is done. */
 void login_free(struct login *l);
+
+/* ---- client_fields.c ---- */
+
+/* The row wants the certificate of this client to be another (check_client_fp …): why, static; NULL: it does not. */
+const char *client_print_check(const struct login *l, const struct sql_row *row);
+/* Append to the fields of OK, each with a TAB in front. */
+void client_forward_fields(const struct login *l, struct buf *out);
+void client_original_user(const struct login *l, struct buf *out);
 
 /* ---- identity.c ---- */
 

@@ -38,7 +38,7 @@ static void keep(struct oauth2_work *w, const char *claims, time_t end)
 	struct sql_field fields[2] = { { STR("claims"), str_c(claims), false }, { STR("end"), str_c(until), false } };
 	struct sql_row row = { .field = fields, .n = 2 };
 
-	row_cache_put(a->cache, str_c(w->cache_key), &row, uv_now(a->child.loop));
+	row_cache_put(a->cache, str_c(w->cache_key), w->login->vars.user, &row, uv_now(a->child.loop));
 }
 
 static void keep_good(struct oauth2_work *w)

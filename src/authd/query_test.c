@@ -138,8 +138,8 @@ static void test_cache(void **state)
 	(void)state;
 	check(row_cache_new(0, 1, 1) == NULL);
 	check(!row_cache_get(NULL, STR("a"), 0, false, mem, &got));
-	row_cache_put(c, STR("a"), &row, 0);
-	row_cache_put(c, STR("b"), NULL, 0);
+	row_cache_put(c, STR("a"), STR("john@a"), &row, 0);
+	row_cache_put(c, STR("b"), STR("Mary@b"), NULL, 0);
 	check(row_cache_get(c, STR("a"), 999, false, mem, &got) && got);
 	check_str(sql_field_find(got, "PASSWORD")->value, "x");
 	check(row_cache_get(c, STR("b"), 99, false, mem, &got) && got == NULL);
@@ -148,7 +148,7 @@ static void test_cache(void **state)
 	check(row_cache_get(c, STR("a"), 1000, true, mem, &got) && got);
 	check(!row_cache_get(c, STR("c"), 0, true, mem, &got));
 	for (int i = 0; i < 100; i++)
-		row_cache_put(c, str_c(arena_printf(mem, "k%d", i)), &row, 0);
+		row_cache_put(c, str_c(arena_printf(mem, "k%d", i)), STR("u"), &row, 0);
 	check(row_cache_get(c, STR("k99"), 1, false, mem, &got));
 	check(!row_cache_get(c, STR("a"), 1, true, mem, &got)); /* pushed out */
 	check(row_cache_flush(c) < 50);

@@ -1,5 +1,7 @@
 #include "authd/row_cache.h"
 
+#include "authd/mask.h"
+
 #include <stdlib.h>
 
 enum { BUCKETS = 4096 };
@@ -8,7 +10,7 @@ struct entry {
 	struct entry *next_in_bucket;
 	struct entry *older, *newer;
 	struct arena *mem; /* the entry's content */
-	struct str key;
+	struct str key, user;
 	struct sql_row *rows;
 	uint64_t expires_ms;
 	size_t octets;
@@ -17,6 +19,7 @@ struct entry {
 struct row_cache {
 	uint64_t max_octets, octets, ttl_ms, negative_ttl_ms;
 	size_t n;
+	uint64_t hits, misses;
 	struct entry *oldest, *newest;
 	struct entry *bucket[BUCKETS];
 };
@@ -74,7 +77,7 @@ static struct sql_row *copy_rows(const struct sql_row *rows, struct arena *mem)
 	return first;
 }
 
-void row_cache_put(struct row_cache *c, struct str key, const struct sql_row *rows, uint64_t now_ms)
+void row_cache_put(struct row_cache *c, struct str key, struct str user, const struct sql_row *rows, uint64_t now_ms)
 {
 	struct entry *e, **at;
 
@@ -86,6 +89,7 @@ void row_cache_put(struct row_cache *c, struct str key, const struct sql_row *ro
 	e = xcalloc(1, sizeof *e);
 	e->mem = arena_new(512);
 	e->key = arena_dup(e->mem, key);
+	e->user = arena_dup(e->mem, user);
 	e->rows = copy_rows(rows, e->mem);
 	e->expires_ms = now_ms + (rows ? c->ttl_ms : c->negative_ttl_ms);
 	e->octets = arena_octets(e->mem) + sizeof *e;
@@ -107,8 +111,14 @@ bool row_cache_get(
 	struct entry *e;
 
 	*rows = NULL;
-	if (c == NULL || (e = *find(c, key)) == NULL || (e->expires_ms <= now_ms && !expired))
+	if (c == NULL)
 		return false;
+	e = *find(c, key);
+	if (e == NULL || (e->expires_ms <= now_ms && !expired)) {
+		c->misses += !expired;
+		return false;
+	}
+	c->hits++;
 	*rows = copy_rows(e->rows, mem);
 	return true;
 }
@@ -120,6 +130,48 @@ size_t row_cache_flush(struct row_cache *c)
 	while (c && c->oldest)
 		drop(c, c->oldest);
 	return n;
+}
+
+static bool fits(const struct entry *e, const struct str *mask, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (mask_matches(mask[i], e->user))
+			return true;
+	return false;
+}
+
+size_t row_cache_flush_users(struct row_cache *c, const struct str *mask, size_t n)
+{
+	size_t gone = 0;
+
+	for (struct entry *e = c ? c->oldest : NULL, *newer; e; e = newer) {
+		newer = e->newer;
+		if (fits(e, mask, n)) {
+			drop(c, e);
+			gone++;
+		}
+	}
+	return gone;
+}
+
+void row_cache_status(const struct row_cache *c, struct row_cache_status *s)
+{
+	*s = (struct row_cache_status){ 0 };
+	if (c == NULL)
+		return;
+	s->hits = c->hits;
+	s->misses = c->misses;
+	s->max_octets = c->max_octets;
+	for (const struct entry *e = c->oldest; e; e = e->newer) {
+		*(e->rows ? &s->positive : &s->negative) += 1;
+		*(e->rows ? &s->positive_octets : &s->negative_octets) += e->octets;
+	}
+}
+
+void row_cache_reset_counts(struct row_cache *c)
+{
+	if (c)
+		c->hits = c->misses = 0;
 }
 
 void row_cache_free(struct row_cache **c)

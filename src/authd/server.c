@@ -2,6 +2,7 @@
 #include "authd/authd.h"
 
 #include "auth/auth_proto.h"
+#include "authd/handover.h"
 #include "authd/trace.h"
 #include "base/log.h"
 
@@ -190,6 +191,7 @@ void client_end(struct client *c, const char *why)
 	login_drop_all(c);
 	users_drop(c);
 	trace_drop(c);
+	handover_drop(c);
 	if (c->is_dirty)
 		unlink_dirty(c);
 	*(c->prev ? &c->prev->next : &a->clients) = c->next;
@@ -444,7 +446,10 @@ static void client_new(struct listener *l, int fd)
 	check_peer(c);
 	if (is_login_socket(c)) {
 		buf_addf(&c->out, "VERSION\t%d\t%d\n", AUTH_MAJOR, AUTH_MINOR);
-		uv_timer_start(&c->grace, on_grace, GRACE_MS, 0);
+		if (l->set->is_legacy)
+			greet(c);
+		else
+			uv_timer_start(&c->grace, on_grace, GRACE_MS, 0);
 	} else {
 		buf_addf(&c->out, "VERSION\t%d\t%d\nSPID\t%d\n", AUTH_MAJOR, MINOR_USERS, (int)getpid());
 	}
@@ -472,9 +477,11 @@ static void on_sweep(uv_timer_t *t)
 {
 	struct authd *a = container_of(t, struct authd, sweep);
 
-	for (struct client *c = a->clients; c; c = c->next)
+	for (struct client *c = a->clients; c; c = c->next) {
 		if (c->n_logins)
 			login_sweep(c);
+		handover_sweep(c);
+	}
 }
 
 void server_start(struct authd *a)

@@ -62,6 +62,7 @@ struct listener_settings {
 	const char *host; /* TCP: "" is all addresses; NULL: a socket's file */
 	uint16_t port;
 	enum listener_type type;
+	bool is_legacy; /* auth-legacy: all of the greeting at once, and nothing with channel binding */
 	mode_t mode;
 	uid_t uid; /* (uid_t)-1: as it comes */
 	gid_t gid;
@@ -79,6 +80,7 @@ struct settings {
 	size_t n_passdbs;
 	struct db userdb[DB_MAX];
 	size_t n_userdbs;
+	bool has_prefetch; /* userdb { driver = prefetch } */
 	struct listener_settings listener[LISTENERS_MAX];
 	size_t n_listeners;
 	struct template username_format;
@@ -90,8 +92,8 @@ struct settings {
 	uint64_t failure_delay_ms;
 	uint64_t cache_octets, cache_ttl_ms, cache_negative_ttl_ms;
 	bool verbose, debug, allow_weak;
-	enum log_passwords log_passwords; /* of failed logins */
-	unsigned log_passwords_n;	  /* of how many characters; 0: all */
+	enum log_passwords log_passwords;  /* of failed logins */
+	unsigned log_passwords_n;	   /* of how many characters; 0: all */
 	bool user_from_cert, require_cert; /* auth_ssl_username_from_cert, auth_ssl_require_client_cert */
 	const char *anonymous_user;
 	/* Schemes of the keys that are stored beside a hash; "": none. */

@@ -293,9 +293,11 @@ static void load_list(struct loader *l, const char *key, struct db *dbs, size_t 
 	for (const struct dovecot_node *n = l->conf->first; (n = dovecot_section(n, key)); n = n->next) {
 		const char *driver = value(n, "driver", *n->name ? n->name : "");
 
-		/* A remark for services that log in and deliver in one go: what a passdb gave is enough. */
-		if (!is_passdb && strcmp(driver, "prefetch") == 0)
+		/* For services that log in and deliver in one go (REQUEST): what a passdb gave is enough. */
+		if (!is_passdb && strcmp(driver, "prefetch") == 0) {
+			l->set->has_prefetch = true;
 			continue;
+		}
 		if (is_passdb && strcmp(driver, "oauth2") == 0) {
 			/* The rest is load_oauth2()'s. */
 			refuse_unknown(l, n, known_oauth2);

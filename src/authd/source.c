@@ -109,7 +109,7 @@ static void finish(struct lookup *l)
 	if (l->key.n == 0)
 		return;
 	if (l->result == LOOKUP_DONE) {
-		row_cache_put(s->cache, l->key, l->rows, now);
+		row_cache_put(s->cache, l->key, l->user, l->rows, now);
 	} else if (row_cache_get(s->cache, l->key, now, true, l->mem, &l->rows)) {
 		/* An expired answer is better than none. */
 		l->result = LOOKUP_DONE;
@@ -168,6 +168,7 @@ static void prepare(struct lookup *l, struct source *s, const char *what, const 
 	l->what = what;
 	l->sql = query_sql(q, v, &l->why);
 	l->n_params = q->n_params;
+	l->user = v->user;
 	l->params = query_params(q, v, l->mem);
 	l->rows = NULL;
 	l->from_cache = l->is_trial = false;

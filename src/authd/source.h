@@ -57,7 +57,7 @@ struct lookup { /* embedded; zeroed before lookup_start() */
 	struct str *params;
 	size_t max_rows;
 	struct arena *mem;
-	struct str key; /* of the cache */
+	struct str key, user; /* of the cache */
 	const char *why;
 	int error;     /* 0, or -enum sql_err */
 	bool is_trial; /* it shows whether the database still is down */

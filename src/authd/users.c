@@ -7,7 +7,9 @@
 #include "auth/auth_proto.h"
 #include "authd/db.h"
 #include "authd/fields.h"
-#include "authd/login.h"
+#include "authd/handover.h"
+#include "authd/mask.h"
+#include "authd/users_impl.h"
 #include "base/log.h"
 
 #include <stdlib.h>
@@ -23,6 +25,7 @@ struct ask { /* one USER or PASS */
 	struct db_chain chain;
 	const struct sql_row *kept; /* what the blocks so far say of the user */
 	bool is_pass;
+	struct handover *handover; /* REQUEST: whose login; else NULL */
 };
 
 static void ask_free(struct ask *q)
@@ -34,8 +37,22 @@ static void ask_free(struct ask *q)
 			at = &(*at)->next;
 		*at = q->next;
 	}
+	handover_free(&q->handover);
 	arena_wipe(&q->mem);
 	free(q);
+}
+
+static struct ask *ask_new(struct client *c, uint32_t id)
+{
+	struct ask *q = xcalloc(1, sizeof *q);
+
+	q->mem = arena_new(0);
+	q->authd = c->authd;
+	q->client = c;
+	q->next = c->asks;
+	c->asks = q;
+	q->id = id;
+	return q;
 }
 
 static void answer(struct ask *q, const char *word, const char *reason)
@@ -117,6 +134,8 @@ static void answer_row(struct ask *q)
 	for (size_t i = 0; i < row->n; i++)
 		if (!is_name_column(row->field[i].name) && !row->field[i].is_null)
 			add_pair(&c->out, row->field[i].name, numeric(q, row->field[i].name, row->field[i].value));
+	if (q->handover)
+		handover_add(q->authd, q->handover, row_user(row, &q->vars, q->mem), &c->out);
 	buf_add_char(&c->out, '\n');
 	client_send_soon(c);
 	ask_free(q);
@@ -189,30 +208,18 @@ static int refuse(struct client *c, const char *why)
 
 static int on_ask(struct client *c, uint32_t id, struct str rest, bool is_pass)
 {
-	struct ask *q = xcalloc(1, sizeof *q);
-	struct str field, value, name;
+	struct ask *q = ask_new(c, id);
+	struct str field, name;
 	const char *why;
 
-	q->mem = arena_new(0);
-	q->authd = c->authd;
-	q->client = c;
-	q->next = c->asks;
-	c->asks = q;
-	q->id = id;
 	q->is_pass = is_pass;
 	if (!auth_field(&rest, &name)) {
 		ask_free(q);
 		return refuse(c, "USER or PASS without a user name");
 	}
 	name = auth_unescape(q->mem, name);
-	while (auth_field(&rest, &field)) {
-		if (auth_is_key(field, "service=", &value) || auth_is_key(field, "protocol=", &value))
-			q->vars.service = arena_dup(q->mem, auth_unescape(q->mem, value));
-		else if (auth_is_key(field, "rip=", &value))
-			q->vars.remote_ip = arena_dup(q->mem, auth_unescape(q->mem, value));
-		else if (auth_is_key(field, "lip=", &value))
-			q->vars.local_ip = arena_dup(q->mem, auth_unescape(q->mem, value));
-	}
+	while (auth_field(&rest, &field))
+		login_param(&q->vars, field, q->mem);
 	q->vars.orig_user = arena_dup(q->mem, name);
 	if (is_pass && (c->listener->set->type != LISTEN_MASTER || c->is_restricted))
 		answer(q, "FAIL", "PASS is answered on a master socket only");
@@ -235,30 +242,6 @@ static int on_pass(struct client *c, uint32_t id, struct str rest)
 
 /* ---- LIST ---- */
 
-/* "*" and "?" in the mask, without regard to case. */
-static bool matches(struct str mask, struct str s)
-{
-	size_t m = 0, i = 0, star = SIZE_MAX, from = 0;
-
-	while (i < s.n) {
-		if (m < mask.n && mask.p[m] == '*') {
-			star = m++;
-			from = i;
-		} else if (m < mask.n && (mask.p[m] == '?' || ascii_lower(mask.p[m]) == ascii_lower(s.p[i]))) {
-			m++;
-			i++;
-		} else if (star != SIZE_MAX) {
-			m = star + 1;
-			i = ++from;
-		} else {
-			return false;
-		}
-	}
-	while (m < mask.n && mask.p[m] == '*')
-		m++;
-	return m == mask.n;
-}
-
 static void listing_free(struct listing *g)
 {
 	if (g->client)
@@ -279,7 +262,7 @@ void users_more(struct client *c)
 	while (g->next && c->out.n < LIST_CHUNK) {
 		struct str user = row_user(g->next, &none, g->mem);
 
-		if (user.n && (g->mask.n == 0 || matches(g->mask, user))) {
+		if (user.n && (g->mask.n == 0 || mask_matches(g->mask, user))) {
 			buf_addf(&c->out, "LIST\t%u\t", g->id);
 			auth_escape(&c->out, user);
 			buf_add_char(&c->out, '\n');
@@ -366,21 +349,28 @@ void users_drop(struct client *c)
 
 /* ---- the rest ---- */
 
-static int on_cache_flush(struct client *c, uint32_t id, struct str rest)
-{
-	(void)rest; /* a mask: flushing more than was asked for is only slower */
-	verdicts_flush(c->authd->verdicts);
-	buf_addf(&c->out, "OK\t%u\t%zu\n", id, row_cache_flush(c->authd->cache));
-	client_send_soon(c);
-	return 0;
-}
-
-/* A login is handed on to another service only where a login process asked for it: here none does ("nologin"). */
+/* Who is it that logged in? A userdb says it; or a passdb has said it already (driver = prefetch). */
 static int on_request(struct client *c, uint32_t id, struct str rest)
 {
-	(void)rest;
-	buf_addf(&c->out, "NOTFOUND\t%u\n", id);
-	client_send_soon(c);
+	struct handover *h;
+	struct ask *q;
+	int r = handover_take(c, rest, &h);
+
+	if (r < 0)
+		return refuse(c, "REQUEST without process, number and cookie of a login");
+	q = ask_new(c, id);
+	q->handover = h;
+	if (r > 0) {
+		answer(q, "FAIL", NULL);
+		return 0;
+	}
+	q->vars = h->vars;
+	if (h->prefetched && c->authd->set->has_prefetch) {
+		q->kept = h->prefetched;
+		answer_row(q);
+	} else {
+		ask_first(q);
+	}
 	return 0;
 }
 
@@ -393,7 +383,8 @@ static const struct {
 	{ "PASS", false, on_pass },
 	{ "LIST", false, on_list_request },
 	{ "REQUEST", true, on_request },
-	{ "CACHE-FLUSH", true, on_cache_flush },
+	{ "CACHE-FLUSH", true, users_cache_flush },
+	{ "CACHE-STATUS", true, users_cache_status },
 };
 
 int users_line(struct client *c, struct str word, struct str rest)
