@@ -76,13 +76,13 @@ void check_next(struct login *l)
 static bool is_own_column(struct str name)
 {
 	static const char *const own[] = { "password", "password_noscheme", "nopassword", "user", "username", "domain",
-		"allow_nets", "allow_real_nets", "noauthenticate", "nodelay", "fail", "nologin", "reason",
-		"login_user" };
+		"allow_nets", "allow_real_nets", "noauthenticate", "nodelay", "fail", "nologin", "reason", "login_user",
+		"check_client_fp", "check_client_cert_fp", "check_client_pubkey_fp", "k5principals" };
 
 	for (size_t i = 0; i < sizeof own / sizeof *own; i++)
 		if (str_ieq(name, str_c(own[i])))
 			return true;
-	return str_has_iprefix(name, STR("userdb_"));
+	return str_has_iprefix(name, STR("userdb_")) || str_has_iprefix(name, STR("event_"));
 }
 
 static void collect_fields(struct login *l)
@@ -91,6 +91,8 @@ static void collect_fields(struct login *l)
 
 	if (l->vars.auth_user.n)
 		auth_add_field(&b, "auth_user=", l->vars.auth_user);
+	client_original_user(l, &b);
+	client_forward_fields(l, &b);
 	for (size_t i = 0; l->kept && i < l->kept->n; i++) {
 		const struct sql_field *f = &l->kept->field[i];
 		size_t before = b.n;
@@ -124,9 +126,15 @@ static enum db_result admit(struct login *l)
 {
 	struct str nets = fields_get(l->row, "allow_nets"), real_nets = fields_get(l->row, "allow_real_nets"),
 		   real_ip = l->vars.real_rip.n ? l->vars.real_rip : l->vars.remote_ip;
+	const char *print;
 
 	if ((nets.n && !is_in_nets(nets, l->vars.remote_ip)) || (real_nets.n && !is_in_nets(real_nets, real_ip))) {
 		say(l, "allow_nets check failed");
+		return DB_MISMATCH;
+	}
+	print = client_print_check(l, l->row);
+	if (print) {
+		say(l, print);
 		return DB_MISMATCH;
 	}
 	l->reason = fields_get(l->row, "reason");

@@ -41,13 +41,15 @@ static const struct {
 	const char *name;
 	enum listener_type type;
 	mode_t mode;
+	bool is_legacy;
 } listener_types[] = {
-	{ "auth", LISTEN_AUTH, 0600 },
-	{ "auth-legacy", LISTEN_AUTH, 0600 },
-	{ "client", LISTEN_AUTH, 0600 },
-	{ "login", LISTEN_LOGIN, 0666 },
-	{ "userdb", LISTEN_USERDB, 0666 },
-	{ "master", LISTEN_MASTER, 0600 },
+	{ "auth", LISTEN_AUTH, 0600, false },
+	{ "auth-legacy", LISTEN_AUTH, 0600, true },
+	{ "legacy", LISTEN_AUTH, 0600, true },
+	{ "client", LISTEN_AUTH, 0600, false },
+	{ "login", LISTEN_LOGIN, 0666, false },
+	{ "userdb", LISTEN_USERDB, 0666, false },
+	{ "master", LISTEN_MASTER, 0600, false },
 };
 enum { N_LISTENER_TYPES = sizeof listener_types / sizeof *listener_types };
 
@@ -56,6 +58,7 @@ static bool take_type(struct listener_settings *out, const char *name)
 	for (size_t i = 0; i < N_LISTENER_TYPES; i++)
 		if (strcmp(listener_types[i].name, name) == 0) {
 			out->type = listener_types[i].type;
+			out->is_legacy = listener_types[i].is_legacy;
 			out->mode = listener_types[i].mode;
 			return true;
 		}
