@@ -21,6 +21,7 @@
 #include "authd/row_cache.h"
 #include "authd/settings.h"
 #include "authd/source.h"
+#include "authd/ticker.h"
 #include "authd/verdicts.h"
 #include "child/child.h"
 
@@ -32,6 +33,7 @@ enum {
 	LOGIN_TIMEOUT_MS = 150 * 1000, /* for the client to answer a challenge */
 	GRACE_MS = 250,		       /* a client that waits for us to speak first gets the rest then */
 	REPLY_GRID_MS = 500,	       /* failures leave on this grid, so that their time tells nothing */
+	CHALLENGE_GRID_MS = 2,	       /* challenges that depend on what is stored, on this one */
 	HASHES_WAITING = 256,
 	HASH_WAIT_MS = 10 * 1000, /* a client has given up by then */
 	SQL_WAITING = 1024,
@@ -122,7 +124,8 @@ struct authd {
 	size_t n_listeners;
 	struct client *clients, *dirty, *watchers;
 	uv_prepare_t flush;
-	uv_timer_t tick;  /* delayed replies */
+	uv_timer_t tick; /* delayed replies, where there is no ticker */
+	struct ticker ticker;
 	uv_timer_t sweep; /* logins whose client went silent */
 	struct login *delayed, **delayed_last;
 	uint32_t last_cuid;
@@ -145,6 +148,9 @@ void client_send_soon(struct client *c);
 void client_end(struct client *c, const char *why);
 
 /* ---- login.c ---- */
+
+/* The time of what waits may have come. */
+void login_tick(struct authd *a);
 
 /* The rest of the greeting: MECH … DONE. */
 void login_greet(struct client *c);

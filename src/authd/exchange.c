@@ -149,6 +149,7 @@ void login_key(struct login *l, struct str key)
 	if (l->mech->flags & SASL_TOKEN)
 		trace_token(l);
 	l->wants_key = false;
+	l->hides_time = true;
 	l->xchg->key = key;
 	step(l, (struct str){ 0 });
 }

@@ -120,7 +120,7 @@ void login_drop_all(struct client *c)
 			login_drop(c->login[i]);
 }
 
-void login_challenge(struct login *l, struct str base64)
+static void send_challenge(struct login *l, struct str base64)
 {
 	struct client *c = l->client;
 
@@ -128,6 +128,37 @@ void login_challenge(struct login *l, struct str base64)
 	l->since_ms = uv_now(l->authd->child.loop);
 	buf_addf(&c->out, "CONT\t%u\t%.*s\n", l->id, STR_ARG(base64));
 	client_send_soon(c);
+}
+
+static uint64_t now_ms(const struct authd *a)
+{
+	uint64_t now = uv_hrtime() / 1000000;
+
+	return now > uv_now(a->child.loop) ? now : uv_now(a->child.loop);
+}
+
+static void delay(struct login *l, uint64_t due_ms);
+
+/* The first multiple of `grid` since its check began that is ahead, and not before `wait`. */
+static uint64_t on_grid(const struct login *l, uint64_t now, uint64_t wait, uint64_t grid)
+{
+	uint64_t took = now - l->since_ms;
+
+	return l->since_ms + (wait > took ? wait : (took / grid + 1) * grid);
+}
+
+void login_challenge(struct login *l, struct str base64)
+{
+	bool hides_time = l->hides_time;
+
+	l->hides_time = false;
+	if (!hides_time || l->authd->ticker.fd <= 0) {
+		send_challenge(l, base64);
+		return;
+	}
+	l->is_held = true;
+	l->challenge = base64;
+	delay(l, on_grid(l, now_ms(l->authd), 0, CHALLENGE_GRID_MS));
 }
 
 void login_succeed(struct login *l)
@@ -190,36 +221,78 @@ void login_temp_fail(struct login *l)
 	login_free(l);
 }
 
-static void on_tick(uv_timer_t *t)
+static void on_tick(uv_timer_t *t);
+
+static void wake_at(struct authd *a, uint64_t ms)
 {
-	struct authd *a = container_of(t, struct authd, tick);
-	uint64_t now = uv_now(t->loop);
+	uint64_t now = uv_now(a->child.loop);
+
+	if (a->ticker.fd > 0)
+		ticker_at(&a->ticker, ms);
+	else
+		uv_timer_start(&a->tick, on_tick, ms > now ? ms - now : 0, 0);
+}
+
+static void wait_is_over(struct login *l)
+{
+	if (l->is_held) {
+		unlink_delayed(l);
+		l->is_held = false;
+		send_challenge(l, l->challenge);
+		return;
+	}
+	/* l->stored serves as the code from login_fail() to here. */
+	send_fail(l, l->stored.n ? l->stored.p : NULL);
+	login_free(l);
+}
+
+void login_tick(struct authd *a)
+{
+	uint64_t now = now_ms(a);
 	struct login *l;
 
-	while ((l = a->delayed) != NULL && l->due_ms <= now) {
-		/* l->stored serves as the code from login_fail() to here. */
-		send_fail(l, l->stored.n ? l->stored.p : NULL);
-		login_free(l);
-	}
+	while ((l = a->delayed) != NULL && l->due_ms <= now)
+		wait_is_over(l);
 	if (l)
-		uv_timer_start(t, on_tick, l->due_ms - now, 0);
+		wake_at(a, l->due_ms);
+}
+
+static void on_tick(uv_timer_t *t)
+{
+	login_tick(container_of(t, struct authd, tick));
+}
+
+/* Nearly always the last one; sorted all the same. */
+static void delay(struct login *l, uint64_t due_ms)
+{
+	struct authd *a = l->authd;
+	struct login **at = a->delayed_last;
+
+	l->due_ms = due_ms;
+	l->state = LOGIN_DELAY;
+	if (a->delayed && container_of(at, struct login, next_delayed)->due_ms > l->due_ms)
+		for (at = &a->delayed; *at && (*at)->due_ms <= l->due_ms;)
+			at = &(*at)->next_delayed;
+	l->next_delayed = *at;
+	*at = l;
+	if (l->next_delayed == NULL)
+		a->delayed_last = &l->next_delayed;
+	if (a->delayed == l)
+		wake_at(a, l->due_ms);
 }
 
 /* When it leaves: on the same grid for every failure, counted from where its check began. */
 static uint64_t due_of(const struct login *l, uint64_t now)
 {
-	uint64_t took = now - l->since_ms, wait = l->authd->set->failure_delay_ms;
-
 	if (l->no_delay)
 		return now;
-	return l->since_ms + (wait > took ? wait : (took / REPLY_GRID_MS + 1) * REPLY_GRID_MS);
+	return on_grid(l, now, l->authd->set->failure_delay_ms, REPLY_GRID_MS);
 }
 
 void login_fail(struct login *l, const char *code, const char *why)
 {
 	struct authd *a = l->authd;
 	uint64_t now = uv_now(a->child.loop);
-	struct login **at = a->delayed_last;
 
 	a->n_fail++;
 	if (why)
@@ -232,18 +305,7 @@ void login_fail(struct login *l, const char *code, const char *why)
 		return;
 	}
 	l->stored = str_c(code);
-	l->due_ms = due_of(l, now);
-	l->state = LOGIN_DELAY;
-	/* Nearly always the last one; sorted all the same. */
-	if (a->delayed && container_of(at, struct login, next_delayed)->due_ms > l->due_ms)
-		for (at = &a->delayed; *at && (*at)->due_ms <= l->due_ms;)
-			at = &(*at)->next_delayed;
-	l->next_delayed = *at;
-	*at = l;
-	if (l->next_delayed == NULL)
-		a->delayed_last = &l->next_delayed;
-	if (a->delayed == l)
-		uv_timer_start(&a->tick, on_tick, l->due_ms - now, 0);
+	delay(l, due_of(l, now));
 }
 
 void login_sweep(struct client *c)

@@ -3,7 +3,7 @@
  *
  *	CLIENT  a challenge is out; the client's turn (LOGIN_TIMEOUT_MS)
  *	WORK    a database or a hash is at work; a cancelled one is freed when the work is done
- *	DELAY   failed; the reply waits for its time
+ *	DELAY   failed, or there is a challenge; the reply waits for its time
  */
 #ifndef AUTHD_LOGIN_H
 #define AUTHD_LOGIN_H
@@ -38,9 +38,12 @@ struct login {
 	struct str cert_print, key_print; /* its fingerprint, and that of its key, as the asker says */
 	struct str forward;		  /* forward_fields=, unescaped once */
 	bool takes_final;		  /* "final-resp-ok": OK and FAIL may carry the mechanism's last word */
-	bool is_final_sent;		  /* it went out as a challenge; one empty answer, and the login is done */
-	bool wants_binding;		  /* the client is asked for the data of its TLS channel */
-	struct str final;		  /* the mechanism's last word, in base64 */
+	bool hides_time;		  /* the next challenge depends on what is stored: it leaves on a grid */
+	bool is_held;			  /* it is what waits in LOGIN_DELAY, in l->challenge */
+	struct str challenge;
+	bool is_final_sent; /* it went out as a challenge; one empty answer, and the login is done */
+	bool wants_binding; /* the client is asked for the data of its TLS channel */
+	struct str final;   /* the mechanism's last word, in base64 */
 
 	/* check.c's */
 	bool wants_key; /* the mechanism needs what is stored, and there is no password to compare it with */

@@ -270,6 +270,49 @@ static void test_scram_of_nobody(void **state)
 	world_free(w);
 }
 
+static void on_ticker(struct ticker *t)
+{
+	login_tick(container_of(t, struct authd, ticker));
+}
+
+/* What depends on what is stored is not answered at once, and not before its millisecond; CANCEL forgets it. */
+static void test_challenge_on_a_grid(void **state)
+{
+	struct world *w = world_new(&sasl_scram_sha256);
+	struct buf line = BUF_INIT(1024);
+	uint64_t due;
+
+	(void)state;
+	add_passdb(w, &local);
+	ticker_init(&w->a.ticker, &w->loop, on_ticker);
+	base64_encode(&line, STR("n,,n=u,r=fyko"));
+	for (unsigned id = 1; id < 4; id++) {
+		struct buf auth = BUF_INIT(1024);
+
+		buf_addf(&auth, "%u\tSCRAM-SHA-256\tservice=smtp\tresp=%.*s", id, STR_ARG(buf_str(&line)));
+		check_int(login_line(&w->c, STR("AUTH"), buf_str(&auth)), 0);
+		buf_free(&auth);
+	}
+	check_int(w->c.out.n, 0);
+	check(w->a.delayed != NULL);
+	due = w->a.delayed->due_ms;
+	check_int(login_line(&w->c, STR("CANCEL"), STR("2")), 0);
+	buf_reset(&w->c.out);
+	while (w->c.out.n == 0)
+		uv_run(&w->loop, UV_RUN_ONCE);
+	check(uv_hrtime() / 1000000 >= due);
+	check(str_has_prefix(buf_str(&w->c.out), STR("CONT\t1\t")));
+	while (w->a.delayed)
+		uv_run(&w->loop, UV_RUN_ONCE);
+	buf_add_char(&w->c.out, '\0');
+	check(strstr(w->c.out.p, "CONT\t3\t") && !strstr(w->c.out.p, "CONT\t2\t"));
+	uv_close((uv_handle_t *)&w->a.ticker.poll, NULL);
+	close(w->a.ticker.fd);
+	w->a.ticker.fd = 0;
+	buf_wipe(&line);
+	world_free(w);
+}
+
 /* RFC 5802 sec. 6: "y" is a lie only of a client that was shown the mechanism with -PLUS. */
 static void test_plus_not_shown(void **state)
 {
@@ -436,8 +479,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_nodelay), cmocka_unit_test(test_without_password),
 		cmocka_unit_test(test_scram_of_nobody), cmocka_unit_test(test_denied_with_token),
-		cmocka_unit_test(test_plus_not_shown), cmocka_unit_test(test_upgrade),
-		cmocka_unit_test(test_back_with_a_refusal) };
+		cmocka_unit_test(test_plus_not_shown), cmocka_unit_test(test_challenge_on_a_grid),
+		cmocka_unit_test(test_upgrade), cmocka_unit_test(test_back_with_a_refusal) };
 
 	(void)remote;
 	alarm(60); /* an answer that never comes is a failure */

@@ -484,6 +484,11 @@ static void on_sweep(uv_timer_t *t)
 	}
 }
 
+static void on_ticker(struct ticker *t)
+{
+	login_tick(container_of(t, struct authd, ticker));
+}
+
 void server_start(struct authd *a)
 {
 	uv_loop_t *loop = a->child.loop;
@@ -491,6 +496,7 @@ void server_start(struct authd *a)
 	a->delayed_last = &a->delayed;
 	uv_prepare_init(loop, &a->flush);
 	uv_timer_init(loop, &a->tick);
+	ticker_init(&a->ticker, loop, on_ticker);
 	uv_timer_init(loop, &a->sweep);
 	uv_timer_start(&a->sweep, on_sweep, 5000, 5000);
 	for (size_t i = 0; i < a->n_listeners; i++) {
