@@ -77,7 +77,7 @@ struct client { /* one connection */
 	const struct listener *listener;
 	struct client *next, *prev;
 	struct client *next_dirty;
-	int fd;
+	int fd, events; /* events: that are waited for */
 	bool is_dirty, has_version, has_cpid, is_greeted, is_ended;
 	bool is_shown_binding; /* the greeting listed what needs channel binding */
 	bool is_restricted;    /* socket of mode 0666 and not its owner's: sees only its own uid */
@@ -106,7 +106,7 @@ struct authd {
 	struct pool hashes;
 	struct database database[2 * DB_MAX];
 	size_t n_databases;
-	unsigned n_threads;		/* of libuv's pool: as many as all pools together may run */
+	unsigned n_threads;		/* as many as all pools together may run */
 	struct oauth2_work *asking;	/* tokens that a server is asked about */
 	bool is_oauth2_bad;		/* that the server of tokens is of no use was said in the log */
 	struct oauth2_keyring *keyring; /* NULL: no keys behind a URL */

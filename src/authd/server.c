@@ -213,6 +213,14 @@ void client_end(struct client *c, const char *why)
 
 static void on_poll(uv_poll_t *poll, int status, int events);
 
+/* libuv takes a descriptor out of the kernel's list and puts it back, whether anything changes or not. */
+static void wait_for(struct client *c, int events)
+{
+	if (c->events != events)
+		uv_poll_start(&c->poll, events, on_poll);
+	c->events = events;
+}
+
 static void client_flush(struct client *c)
 {
 	while (c->out.n) {
@@ -232,7 +240,7 @@ static void client_flush(struct client *c)
 		client_end(c, "it does not read its answers");
 		return;
 	}
-	uv_poll_start(&c->poll, c->out.n ? UV_READABLE | UV_WRITABLE : UV_READABLE, on_poll);
+	wait_for(c, c->out.n ? UV_READABLE | UV_WRITABLE : UV_READABLE);
 	if (c->out.n == 0)
 		buf_wipe(&c->out);
 }
