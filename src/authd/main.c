@@ -170,6 +170,7 @@ static void open_databases(struct authd *a)
 
 	a->n_threads = processors();
 	pool_init(&a->hashes, a->child.loop, a->n_threads, HASHES_WAITING, HASH_WAIT_MS);
+	a->hashes.is_background = true; /* hashing yields to the loop that answers everybody else */
 	a->cache = row_cache_new(set->cache_octets, set->cache_ttl_ms, set->cache_negative_ttl_ms);
 	a->verdicts = verdicts_new();
 	a->last_uses = last_uses_new(a);
@@ -325,7 +326,6 @@ int main(int argc, char **argv)
 {
 	struct authd *a = &the_authd;
 	const char *jail;
-	char threads[16];
 
 	if (argc == 3 && strcmp(argv[1], "-t") == 0)
 		return try_settings(argv[2]);
@@ -339,9 +339,6 @@ int main(int argc, char **argv)
 	key_secret_load(a);
 	server_bind(a);
 	open_databases(a);
-	/* libuv makes its threads at the first job. */
-	snprintf(threads, sizeof threads, "%u", a->n_threads);
-	setenv("UV_THREADPOOL_SIZE", threads, 1);
 	if (a->set->fetch.n) {
 		a->fetch = fetch_new(a->child.loop, &a->set->fetch);
 		child_need(&a->child, ROLE_FETCHD);

@@ -1,9 +1,35 @@
 #include "authd/pool.h"
 
+#include "base/arena.h"
 #include "base/log.h"
 
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
 #include <sys/resource.h>
 #include <unistd.h>
+
+enum { NICE = 5 };
+
+/* What the threads and the loop share; the pool itself is the loop's. */
+struct pool_threads {
+	uv_mutex_t lock; /* of the next ones */
+	uv_cond_t more;
+	struct job *first, **last; /* waiting, as they came */
+	uint64_t clock;		   /* tag of what started last */
+	unsigned n, idle, queued;  /* threads, those without a job, jobs */
+	uint64_t max_wait_ms;
+	bool is_background;
+	_Atomic(struct job *) done; /* the latest first */
+	int fd;			    /* an eventfd: there is something in done */
+};
+
+/* The loop watches the eventfd while there are jobs, so that nothing keeps it alive when there are none. */
+struct watch {
+	uv_poll_t poll;
+	struct pool *pool; /* NULL: closing */
+};
 
 void pool_init(struct pool *p, uv_loop_t *loop, unsigned max_running, unsigned max_waiting, uint64_t max_wait_ms)
 {
@@ -12,76 +38,195 @@ void pool_init(struct pool *p, uv_loop_t *loop, unsigned max_running, unsigned m
 	};
 }
 
-static void start_next(struct pool *p);
+/* ---- in a thread ---- */
 
-static void in_thread(uv_work_t *w)
+static struct job *take_lowest(struct pool_threads *t)
 {
-	static _Thread_local bool niced;
-	struct job *j = (struct job *)w->data;
+	struct job **best = &t->first, *j;
 
-	/* Hashing yields to the loop that answers everybody else. */
-	if (!niced)
-		setpriority(PRIO_PROCESS, (id_t)gettid(), 5);
-	niced = true;
-	if (!j->cancelled)
-		j->run(j);
-}
-
-static void after(uv_work_t *w, int status)
-{
-	struct job *j = (struct job *)w->data;
-	struct pool *p = j->pool;
-
-	p->running--;
-	p->n_run++;
-	start_next(p);
-	j->done(j, status != 0);
-}
-
-static struct job *take_lowest(struct pool *p)
-{
-	struct job **best = &p->first, *j;
-
-	for (struct job **at = &p->first; *at; at = &(*at)->next)
+	for (struct job **at = &t->first; *at; at = &(*at)->next)
 		if ((*at)->tag < (*best)->tag)
 			best = at;
 	j = *best;
 	*best = j->next;
+	if (t->last == &j->next)
+		t->last = best;
 	j->next = NULL;
-	p->waiting--;
+	t->queued--;
 	return j;
 }
 
-static void start_next(struct pool *p)
+static void tell_done(struct pool_threads *t, struct job *j)
 {
-	while (p->first && p->running < p->max_running) {
-		struct job *j = take_lowest(p);
+	struct job *before = atomic_load(&t->done);
+	const uint64_t one = 1;
 
-		if (j->cancelled || uv_now(p->loop) - j->since_ms > p->max_wait_ms) {
-			/* Its client has given up long ago; the work would only delay the others. */
-			p->n_dropped++;
-			j->done(j, true);
-			continue;
-		}
-		p->clock = j->tag;
-		p->running++;
-		j->work.data = j;
-		if (uv_queue_work(p->loop, &j->work, in_thread, after) != 0)
-			panic("uv_queue_work failed");
+	do
+		j->next = before;
+	while (!atomic_compare_exchange_weak(&t->done, &before, j));
+	/* Whoever put something there before has told the loop, which takes all of it. */
+	if (before == NULL && write(t->fd, &one, sizeof one) != (ssize_t)sizeof one && errno != EAGAIN)
+		panic("the event loop cannot be told that work is done: %s", strerror(errno));
+}
+
+static void work(void *arg)
+{
+	struct pool_threads *t = arg;
+
+	if (t->is_background)
+		setpriority(PRIO_PROCESS, (id_t)gettid(), NICE);
+	for (;;) {
+		struct job *j;
+
+		uv_mutex_lock(&t->lock);
+		t->idle++;
+		while (t->first == NULL)
+			uv_cond_wait(&t->more, &t->lock);
+		t->idle--;
+		j = take_lowest(t);
+		/* Its client has given up long ago; the work would only delay the others. */
+		j->dropped = j->cancelled || uv_hrtime() / 1000000 > j->since_ms + t->max_wait_ms;
+		if (!j->dropped)
+			t->clock = j->tag;
+		uv_mutex_unlock(&t->lock);
+		if (!j->dropped)
+			j->run(j);
+		tell_done(t, j);
 	}
+}
+
+/* ---- in the loop ---- */
+
+static void on_closed(uv_handle_t *h)
+{
+	free(container_of((uv_poll_t *)(void *)h, struct watch, poll));
+}
+
+/* Of those that are not done as many run as may. */
+static void count(struct pool *p, unsigned not_done)
+{
+	p->running = not_done < p->max_running ? not_done : p->max_running;
+	p->waiting = not_done - p->running;
+}
+
+static void end_job(struct pool *p, struct job *j)
+{
+	count(p, p->running + p->waiting - 1);
+	*(j->dropped ? &p->n_dropped : &p->n_run) += 1;
+	j->done(j, j->dropped);
+}
+
+static struct job *reversed(struct job *list)
+{
+	struct job *back = NULL, *next;
+
+	for (; list; list = next) {
+		next = list->next;
+		list->next = back;
+		back = list;
+	}
+	return back;
+}
+
+static void on_done(uv_poll_t *poll, int status, int events)
+{
+	struct watch *w = container_of(poll, struct watch, poll);
+	struct pool *p = w->pool;
+	struct pool_threads *t = p->threads;
+	uint64_t times;
+
+	(void)status;
+	(void)events;
+	/* Before the list is taken: what comes later rings again. */
+	if (read(t->fd, &times, sizeof times) < 0 && errno != EAGAIN)
+		panic("the event loop cannot read what is done: %s", strerror(errno));
+	for (struct job *j = reversed(atomic_exchange(&t->done, NULL)), *next; j; j = next) {
+		next = j->next;
+		end_job(p, j);
+	}
+	if (p->running + p->waiting == 0) {
+		p->watch = NULL;
+		uv_poll_stop(poll);
+		uv_close((uv_handle_t *)poll, on_closed);
+	}
+}
+
+static void watch(struct pool *p)
+{
+	if (p->watch)
+		return;
+	p->watch = xcalloc(1, sizeof *p->watch);
+	p->watch->pool = p;
+	if (uv_poll_init(p->loop, &p->watch->poll, p->threads->fd) != 0)
+		panic("uv_poll_init: no watcher for what is done");
+	uv_poll_start(&p->watch->poll, UV_READABLE, on_done);
+}
+
+static struct pool_threads *threads_new(const struct pool *p)
+{
+	struct pool_threads *t = xcalloc(1, sizeof *t);
+
+	t->last = &t->first;
+	t->max_wait_ms = p->max_wait_ms;
+	t->is_background = p->is_background;
+	t->fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	if (t->fd < 0 || uv_mutex_init(&t->lock) != 0 || uv_cond_init(&t->more) != 0)
+		panic("no eventfd or lock for threads");
+	return t;
+}
+
+static void add_thread(struct pool_threads *t)
+{
+	uv_thread_t thread;
+
+	if (uv_thread_create(&thread, work, t) == 0)
+		t->n++;
+	else if (t->n == 0)
+		panic("no thread can be made");
+}
+
+static void queue(struct pool *p, struct job *j, uint64_t tag)
+{
+	struct pool_threads *t = p->threads;
+
+	j->pool = p;
+	j->next = NULL;
+	j->tag = tag;
+	j->dropped = false;
+	j->since_ms = uv_now(p->loop);
+	uv_mutex_lock(&t->lock);
+	*t->last = j;
+	t->last = &j->next;
+	t->queued++;
+	if (t->queued > t->idle && t->n < p->max_running)
+		add_thread(t);
+	uv_cond_signal(&t->more);
+	uv_mutex_unlock(&t->lock);
+}
+
+static uint64_t clock_of(struct pool_threads *t)
+{
+	uint64_t now;
+
+	uv_mutex_lock(&t->lock);
+	now = t->clock;
+	uv_mutex_unlock(&t->lock);
+	return now;
 }
 
 int pool_submit(struct pool *p, struct job *j, struct str user, struct str address)
 {
 	uint64_t *by_user = &p->lane[0][str_ihash(user) % POOL_LANES];
 	uint64_t *by_address = &p->lane[1][str_hash(address) % POOL_LANES];
-	uint64_t tag = p->clock;
-	struct job **at = &p->first;
+	uint64_t tag;
 
 	if (p->waiting >= p->max_waiting) {
 		p->n_refused++;
 		return -1;
 	}
+	if (p->threads == NULL)
+		p->threads = threads_new(p);
+	tag = clock_of(p->threads);
 	if (user.n && *by_user > tag)
 		tag = *by_user;
 	if (address.n && *by_address > tag)
@@ -91,17 +236,8 @@ int pool_submit(struct pool *p, struct job *j, struct str user, struct str addre
 		*by_user = tag;
 	if (address.n)
 		*by_address = tag;
-	j->pool = p;
-	j->tag = tag;
-	j->since_ms = uv_now(p->loop);
-	while (*at)
-		at = &(*at)->next;
-	j->next = NULL;
-	*at = j;
-	p->waiting++;
-	if (p->running < p->max_running) {
-		/* Of all that wait this one alone is new, and nothing was dropped before it: it, or an older one, starts. */
-		start_next(p);
-	}
+	watch(p);
+	count(p, p->running + p->waiting + 1);
+	queue(p, j, tag);
 	return 0;
 }
