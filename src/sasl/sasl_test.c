@@ -73,6 +73,10 @@ static void test_server(void **state)
 		{ "PLAIN", { { S("\0user1@example1.com\0SecurePass"), SASL_CHECK_PASS, "" } }, 1, "user1@example1.com",
 			"", "SecurePass" },
 		{ "plain", { { S("a\0b\0c"), SASL_CHECK_PASS, "" } }, 1, "b", "a", "c" },
+		/* RFC 4616 sec. 4: both of its examples */
+		{ "PLAIN", { { S("\0tim\0tanstaaftanstaaf"), SASL_CHECK_PASS, "" } }, 1, "tim", "",
+			"tanstaaftanstaaf" },
+		{ "PLAIN", { { S("Ursel\0Kurt\0xipj3plmq"), SASL_CHECK_PASS, "" } }, 1, "Kurt", "Ursel", "xipj3plmq" },
 		{ "PLAIN", { { NONE, SASL_MORE, "" }, { S("\0b\0c"), SASL_CHECK_PASS, "" } }, 2, "b", "", "c" },
 		{ "PLAIN", { { S(""), SASL_BAD, "" } }, 1, "", "", "" },
 		{ "PLAIN", { { S("\0b"), SASL_BAD, "" } }, 1, "", "", "" },
