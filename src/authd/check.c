@@ -22,7 +22,7 @@ static void ask(struct login *l, bool use_cache);
 
 static void say(const struct login *l, const char *what)
 {
-	TRACE(l, "note", "why=", str_c(what), NULL);
+	TRACE(l, "note", "why=", str_c(what));
 	if (!l->authd->set->passdb[l->passdb].is_quiet)
 		log_info("auth: %s(%.*s,%.*s): %s (method %s)%s", l->authd->set->passdb[l->passdb].name,
 			STR_ARG(l->vars.user), STR_ARG(l->vars.remote_ip), what, l->mech->name, given_password(l));
@@ -263,7 +263,7 @@ static struct login *hashing_find(const struct login *l)
 static void hash_end(struct login *l, bool dropped, int verdict, const char *how)
 {
 	if (l->client && dropped)
-		TRACE(l, "note", "why=", STR("waited too long for its hash: too many logins at once"), NULL);
+		TRACE(l, "note", "why=", STR("waited too long for its hash: too many logins at once"));
 	else if (l->client)
 		trace_compared(l, verdict, how);
 	if (l->client == NULL)
@@ -327,7 +327,7 @@ static void compare(struct login *l)
 	}
 	l->job = (struct job){ .run = hash_in_thread, .done = on_hashed };
 	if (pool_submit(&a->hashes, &l->job, l->vars.user, l->vars.remote_ip) < 0) {
-		TRACE(l, "note", "why=", STR("too many logins wait for their hash"), NULL);
+		TRACE(l, "note", "why=", STR("too many logins wait for their hash"));
 		login_temp_fail(l);
 		return;
 	}
@@ -365,7 +365,7 @@ static void cannot_use(struct login *l, const char *what)
 {
 	const struct db *db = &l->authd->set->passdb[l->passdb];
 
-	TRACE(l, "note", "why=", str_c(what), NULL);
+	TRACE(l, "note", "why=", str_c(what));
 	log_warn("auth: %s: %s for %.*s", db->sql.file ? db->sql.file : db->file, what, STR_ARG(l->vars.user));
 	settle(l, DB_FAILED);
 }

@@ -130,12 +130,12 @@ void trace_begin(struct login *l)
 {
 	l->is_traced = l->authd->set->debug || (l->authd->watchers && watcher_of(l));
 	TRACE(l, "begin", "mech=", str_c(l->mech->name), "service=", l->vars.service, "rip=", l->vars.remote_ip,
-		"lip=", l->vars.local_ip, "secured=", l->vars.secured, "clock=", number(l, l->began_ns), NULL);
+		"lip=", l->vars.local_ip, "secured=", l->vars.secured, "clock=", number(l, l->began_ns));
 }
 
 void trace_name(const struct login *l)
 {
-	TRACE(l, "name", "sent=", l->vars.orig_user, "user=", l->vars.user, "as=", l->vars.login_user, NULL);
+	TRACE(l, "name", "sent=", l->vars.orig_user, "user=", l->vars.user, "as=", l->vars.login_user);
 }
 
 static void say_skipped(const struct login *l, size_t from, size_t to)
@@ -144,7 +144,7 @@ static void say_skipped(const struct login *l, size_t from, size_t to)
 		const char *why = db_chain_why_skipped(&l->chain, i);
 
 		if (why)
-			TRACE(l, "skipped", "passdb=", place(l, i), "driver=", driver(l, i), "why=", str_c(why), NULL);
+			TRACE(l, "skipped", "passdb=", place(l, i), "driver=", driver(l, i), "why=", str_c(why));
 	}
 }
 
@@ -187,7 +187,7 @@ void trace_lookup(const struct login *l)
 
 	TRACE(l, "lookup", "passdb=", place(l, l->passdb), "driver=", str_c(db->name),
 		"file=", str_c(db->sql.file ? db->sql.file : db->file), "result=", str_c(result),
-		"from=", str_c(u->from_cache ? "cache" : "database"), NULL);
+		"from=", str_c(u->from_cache ? "cache" : "database"));
 }
 
 void trace_compared(const struct login *l, int verdict, const char *how)
@@ -196,7 +196,7 @@ void trace_compared(const struct login *l, int verdict, const char *how)
 
 	TRACE(l, "compared", "passdb=", place(l, l->passdb), "scheme=", scheme_of(l, l->stored),
 		"result=", str_c(l->is_unknown ? "mismatch" : result), "how=", str_c(how),
-		"hash_us=", number(l, l->hash_ns / 1000), "nobody=", str_c(l->is_unknown ? "yes" : "no"), NULL);
+		"hash_us=", number(l, l->hash_ns / 1000), "nobody=", str_c(l->is_unknown ? "yes" : "no"));
 }
 
 void trace_key(const struct login *l, enum password_use use)
@@ -206,13 +206,13 @@ void trace_key(const struct login *l, enum password_use use)
 		[PASSWORD_RAW_SCHEME] = "stored in the form of this mechanism" };
 
 	TRACE(l, "key", "passdb=", place(l, l->passdb), "use=", str_c(l->is_unknown ? "unknown user" : uses[use]),
-		"scheme=", l->is_unknown ? STR("") : scheme_of(l, l->stored), NULL);
+		"scheme=", l->is_unknown ? STR("") : scheme_of(l, l->stored));
 }
 
 void trace_token(const struct login *l)
 {
 	trace_name(l);
-	TRACE(l, "token", "result=", str_c(l->is_unknown ? "refused; the log says why" : "good"), NULL);
+	TRACE(l, "token", "result=", str_c(l->is_unknown ? "refused; the log says why" : "good"));
 }
 
 void trace_decided(const struct login *l, size_t at, enum db_result r, enum db_step step)
@@ -237,7 +237,7 @@ void trace_decided(const struct login *l, size_t at, enum db_result r, enum db_s
 	was.at = at;
 	rule = db->deny ? "deny = yes" : db_chain_rule(&was, r);
 	TRACE(l, "decided", "passdb=", place(l, at), "driver=", str_c(db->name), "result=", str_c(results[r]),
-		"rule=", str_c(rule), "then=", str_c(steps[step]), NULL);
+		"rule=", str_c(rule), "then=", str_c(steps[step]));
 	if (step == DB_ASK)
 		say_skipped(l, l->chain.at > at ? at + 1 : 0, l->chain.at);
 	else if (strstr(rule, "continue") || (db->deny && r == DB_UNKNOWN))
@@ -257,8 +257,7 @@ static void say_fields(const struct login *l)
 			TRACE(l, "field", "name=", auth_unescape(l->mem, name), "value=",
 				auth_is_secret(name)
 					? STR("(not shown)")
-					: auth_unescape(l->mem, str_from(field, eq < 0 ? field.n : (size_t)eq + 1)),
-				NULL);
+					: auth_unescape(l->mem, str_from(field, eq < 0 ? field.n : (size_t)eq + 1)));
 	}
 }
 
@@ -268,5 +267,5 @@ void trace_end(const struct login *l, const char *outcome, const char *code, con
 		return;
 	say_fields(l);
 	TRACE(l, "end", "outcome=", str_c(outcome), "user=", l->vars.user, "code=", str_c(code), "why=", str_c(why),
-		"delay_ms=", number(l, delay_ms), NULL);
+		"delay_ms=", number(l, delay_ms));
 }

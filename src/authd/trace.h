@@ -13,10 +13,10 @@
 #include "authd/login.h"
 
 /*
- * A step, in one line: `what`, then pairs of const char * ("result=") and struct str, ended by NULL. Costs nothing while nobody
+ * A step, in one line: `what`, then pairs of const char * ("result=") and struct str. Costs nothing while nobody
  * watches this login. "at=", microseconds since the login began, is added.
  */
-#define TRACE(l, ...) ((l)->is_traced ? trace_step((l), __VA_ARGS__) : (void)0)
+#define TRACE(l, ...) ((l)->is_traced ? trace_step((l), __VA_ARGS__, (const char *)0) : (void)0)
 void trace_step(const struct login *l, const char *what, ...);
 
 /* AUTH was read: is it watched? Then the first line. */
