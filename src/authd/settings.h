@@ -99,7 +99,7 @@ struct settings {
 	/* Schemes of the keys that are stored beside a hash; "": none. */
 	const char *new_credentials;
 	struct oauth2 oauth2;
-	struct fetch_sites fetch; /* the URLs that are named */
+	struct fetch_sites fetch;   /* the URLs that are named */
 	const char *upgrade_scheme; /* "": stored passwords stay as they are */
 	const char *new_scheme;	    /* of passwords that `gatepost user` makes */
 };
