@@ -32,9 +32,13 @@ static bool accept(struct scan *s, char c)
 static struct str take_word(struct scan *s)
 {
 	size_t n = 0;
+	bool is_ldap;
 
 	skip_blanks(s);
-	while (n < s->rest.n && (ascii_is_alnum(s->rest.p[n]) || strchr("_:.", s->rest.p[n])))
+	/* "ldap:NAME:what to take where there is none" has octets that mean something elsewhere. */
+	is_ldap = str_has_prefix(s->rest, STR("ldap:")) || str_has_prefix(s->rest, STR("ldap_multi:"));
+	while (n < s->rest.n && (is_ldap ? strchr(" \t|,)", s->rest.p[n]) == NULL
+					 : ascii_is_alnum(s->rest.p[n]) || strchr("_:.", s->rest.p[n])))
 		n++;
 	s->rest = str_from(s->rest, n);
 	return str_pn(s->rest.p - n, n);
@@ -465,9 +469,11 @@ static void add_range(struct buf *out, const struct template_part *p, const stru
 	buf_add_str(out, s);
 }
 
-static void expand_part(const struct template_part *p, const struct vars *v, struct arena *mem, struct buf *out)
+static void expand_part(const struct template_part *p, const struct vars *v, const struct template_escape *e,
+	struct arena *mem, struct buf *out)
 {
 	struct filter_state st = { .v = v, .mem = mem, .offset = p->offset, .width = p->width };
+	bool is_name = false;
 
 	if (p->is_text) {
 		buf_add_str(out, p->text);
@@ -481,23 +487,41 @@ static void expand_part(const struct template_part *p, const struct vars *v, str
 		/* What failed leaves nothing to work on, but for `default`. */
 		if (!st.has_value && s->filter->needs_value)
 			continue;
+		if (e && !is_name && strcmp(s->filter->name, "ldap_dn") == 0) {
+			st.value = e->name(mem, st.value);
+			is_name = true;
+		}
 		st.has_value = s->filter->run(s, &st);
 		if (!st.has_value)
 			st.value = STR("");
 	}
 	if (st.is_binary)
 		st.value = filter_hex(mem, st.value);
-	add_range(out, p, &st);
+	if (e && (!is_name || e->escapes_names)) {
+		struct buf value = BUF_INIT(65536);
+
+		add_range(&value, p, &st);
+		buf_add_str(out, e->value(mem, buf_str(&value)));
+		buf_wipe(&value);
+	} else {
+		add_range(out, p, &st);
+	}
 }
 
-struct str template_expand(const struct template *t, const struct vars *v, struct arena *mem)
+struct str template_expand_as(
+	const struct template *t, const struct vars *v, const struct template_escape *e, struct arena *mem)
 {
 	struct buf out = BUF_INIT(65536);
 	struct str result;
 
 	for (const struct template_part *p = t->first; p; p = p->next)
-		expand_part(p, v, mem, &out);
+		expand_part(p, v, e, mem, &out);
 	result = arena_dup(mem, buf_str(&out));
 	buf_wipe(&out);
 	return result;
+}
+
+struct str template_expand(const struct template *t, const struct vars *v, struct arena *mem)
+{
+	return template_expand_as(t, v, NULL, mem);
 }

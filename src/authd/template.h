@@ -37,6 +37,18 @@ int template_compile(struct str text, struct arena *mem, struct template *out, c
  * "%"); 0: it is not understood, with *why.
  */
 size_t template_var(struct str s, struct arena *mem, struct template_part *part, const char **why);
+/*
+ * For a text in which some octets have a meaning: what a variable becomes is data in it. `value` makes it so. What the
+ * filter `ldap_dn` works on goes through `name` before that; then through `value` only with escapes_names.
+ */
+struct template_escape {
+	struct str (*value)(struct arena *mem, struct str s);
+	struct str (*name)(struct arena *mem, struct str s);
+	bool escapes_names;
+};
+/* e may be NULL. In the arena. */
+struct str template_expand_as(
+	const struct template *t, const struct vars *v, const struct template_escape *e, struct arena *mem);
 /* In the arena. */
 struct str template_expand(const struct template *t, const struct vars *v, struct arena *mem);
 

@@ -3,7 +3,21 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum part { WHOLE, LOCAL_PART, DOMAIN_PART, DOMAIN_FIRST, DOMAIN_LAST, PID, HOSTNAME, ENV, PASSDB, USERDB };
+enum part {
+	WHOLE,
+	LOCAL_PART,
+	DOMAIN_PART,
+	DOMAIN_FIRST,
+	DOMAIN_LAST,
+	PID,
+	HOSTNAME,
+	ENV,
+	PASSDB,
+	USERDB,
+	LDAP,
+	LDAP_MULTI,
+	LDAP_DN
+};
 
 struct var {
 	char letter; /* %x; 0: has only the long form */
@@ -73,6 +87,10 @@ static const struct var table[] = {
 	ROW(0, "passdb:", user, PASSDB, true),
 	ROW(0, "userdb:", user, USERDB, true),
 	ROW(0, "oauth2:", user, PASSDB, true),
+	ROW('$', "ldap_value", ldap_value, WHOLE, true),
+	ROW(0, "ldap:", user, LDAP, true),
+	ROW(0, "ldap_multi:", user, LDAP_MULTI, true),
+	ROW(0, "ldap_dn", user, LDAP_DN, true),
 };
 enum { N_VARS = sizeof table / sizeof *table };
 
@@ -145,6 +163,20 @@ static struct str row_value(const struct sql_row *row, struct str field, struct 
 	return colon < 0 ? STR("") : str_from(field, (size_t)colon + 1);
 }
 
+/* All values of an attribute, with TABs between them: what the filter `list` takes. */
+static struct str all_values(const struct sql_row *row, struct str name, struct arena *mem)
+{
+	struct buf all = BUF_INIT(65536);
+	struct str s;
+
+	for (size_t i = 0; row && i < row->n; i++)
+		if (str_ieq(row->field[i].name, name) && (all.n == 0 || buf_add_char(&all, '\t') == 0))
+			buf_add_str(&all, row->field[i].value);
+	s = arena_dup(mem, buf_str(&all));
+	buf_wipe(&all);
+	return s;
+}
+
 static struct str host_name(struct arena *mem)
 {
 	char name[256] = "";
@@ -169,6 +201,12 @@ struct str var_value(const struct var *var, struct str field, const struct vars 
 		return row_value(v->passdb, field, mem);
 	case USERDB:
 		return row_value(v->userdb, field, mem);
+	case LDAP:
+		return row_value(v->ldap, field, mem);
+	case LDAP_MULTI:
+		return all_values(v->ldap, field, mem);
+	case LDAP_DN:
+		return row_value(v->ldap, STR("dn"), mem);
 	default:
 		if (at->n == 0)
 			at = (const struct str *)(const void *)((const char *)v + var->fallback);

@@ -19,6 +19,8 @@ struct vars {								  /* values of one request; "" not known */
 	struct str cert, local_name, client_id, session_pid;
 	struct str real_lip, real_rip, real_lport, real_rport; /* "": as without real_ */
 	const struct sql_row *passdb, *userdb;		       /* %{passdb:…}, %{userdb:…}; NULL: nothing yet */
+	const struct sql_row *ldap; /* %{ldap:…}: an entry, a field for each value; NULL: none */
+	struct str ldap_value;	    /* %$: of the attribute that a field is made of */
 };
 
 struct var; /* one name */
