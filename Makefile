@@ -21,6 +21,7 @@ deliver_LIBS = map smtp sasl mime log child msg conf base
 pickup_LIBS = ctl base
 master_LIBS = tls map auth sasl smtp log child msg conf base
 DAEMONS = master smtpd authd mapd queued relay deliver pickup
+authpam_LIBS = child msg conf base
 CTL = gatepost postconf postmap postqueue postsuper postcat sendmail
 # Other names of a program: it looks at the name that it was called by.
 NAMES = mailq:postqueue newaliases:sendmail
@@ -36,6 +37,7 @@ relay_SO = -luv -lssl -lcrypto -lunbound -lidn2 -lpcre2-8 -lsqlite3 -llmdb -lidn
 deliver_SO = -luv -lcrypto -lpcre2-8 -lsqlite3 -llmdb -lidn2 -lidn -lseccomp
 master_SO = -luv -lssl -lcrypto -lsqlite3 -lcrypt -lsodium -largon2 -llmdb -lpcre2-8 -lidn2 -lidn -lseccomp
 pickup_SO = -lseccomp
+authpam_SO = -luv -lpam -lidn2 -lseccomp
 ctl_SO = -luv -lssl -lcrypto -lsqlite3 -lcrypt -lsodium -largon2 -llmdb -lpcre2-8 -lidn2 -lidn -ljansson -lseccomp
 
 # Drivers for databases are built in where their headers are.
@@ -55,6 +57,18 @@ endif
 ifneq ($(wildcard /usr/include/*/curl/curl.h /usr/include/curl/curl.h),)
 HAVE += -DHAVE_CURL
 DAEMONS += fetchd
+endif
+
+ifneq ($(wildcard /usr/include/ldap.h),)
+HAVE += -DHAVE_LDAP
+authd_SO += -lldap -llber
+else
+LEFT_OUT += src/authd/ldap_conn.c src/authd/ldap_session.c src/authd/settings_ldap.c
+endif
+
+ifneq ($(wildcard /usr/include/security/pam_appl.h),)
+HAVE += -DHAVE_PAM
+DAEMONS += authpam
 endif
 
 WARN = -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wvla -Wstrict-prototypes -Wmissing-prototypes -Werror

@@ -182,6 +182,13 @@ static void watch(struct ipc *c)
 	uv_poll_start(&c->poll, UV_READABLE | (c->first ? UV_WRITABLE : 0), on_poll);
 }
 
+/* It may hold a password (authd to authpam). */
+static void free_pending(struct ipc_pending *m)
+{
+	mem_wipe(m->payload, m->n);
+	free(m);
+}
+
 static void drop_pending(struct ipc *c)
 {
 	while (c->first) {
@@ -189,7 +196,7 @@ static void drop_pending(struct ipc *c)
 
 		c->first = m->next;
 		close_fds(m->fds, m->n_fds);
-		free(m);
+		free_pending(m);
 	}
 	c->last = &c->first;
 	c->pending_octets = 0;
@@ -217,7 +224,7 @@ static void send_pending(struct ipc *c)
 			c->last = &c->first;
 		c->pending_octets -= m->n;
 		close_fds(m->fds, m->n_fds);
-		free(m);
+		free_pending(m);
 	}
 	watch(c);
 }

@@ -21,11 +21,15 @@ enum { SECURE_BITS = 1 << 0 | 1 << 1 | 1 << 6 | 1 << 7 };
 #define CAP(name) (UINT64_C(1) << CAP_##name)
 /* deliver: a mailbox's owner is taken by its child (uid, gid, groups), which may take too long (kill). */
 static const uint64_t deliver_caps = CAP(SETUID) | CAP(SETGID) | CAP(DAC_READ_SEARCH) | CAP(KILL);
+/* authpam: as deliver's, and what modules do to files of others; libpam's audit record. */
+static const uint64_t authpam_caps = CAP(SETUID) | CAP(SETGID) | CAP(DAC_READ_SEARCH) | CAP(KILL) | CAP(CHOWN) |
+				     CAP(DAC_OVERRIDE) | CAP(FOWNER) | CAP(AUDIT_WRITE);
 static const struct {
 	uint64_t bit;
 	const char *name;
 } cap_names[] = { { CAP(SETUID), "setuid" }, { CAP(SETGID), "setgid" }, { CAP(DAC_READ_SEARCH), "dac_read_search" },
-	{ CAP(KILL), "kill" } };
+	{ CAP(KILL), "kill" }, { CAP(CHOWN), "chown" }, { CAP(DAC_OVERRIDE), "dac_override" },
+	{ CAP(FOWNER), "fowner" }, { CAP(AUDIT_WRITE), "audit_write" } };
 
 static struct {
 	char text[256];
@@ -94,19 +98,23 @@ static void take_uid(const struct jail *j, bool keep_caps)
 /* Returns the capabilities that stay. */
 static uint64_t drop_root(const struct jail *j, bool reads_all)
 {
-	uint64_t keep = j->role == JAIL_DELIVER ? deliver_caps : reads_all ? CAP(DAC_READ_SEARCH) : 0;
+	uint64_t keep = j->role == JAIL_DELIVER	  ? deliver_caps
+			: j->role == JAIL_AUTHPAM ? authpam_caps
+			: reads_all		  ? CAP(DAC_READ_SEARCH)
+						  : 0;
+	bool keeps_uid = j->role == JAIL_DELIVER || j->role == JAIL_AUTHPAM;
 
 	if (j->chroot_dir && (chroot(j->chroot_dir) != 0 || chdir("/") != 0))
 		fatal("cannot chroot to %s: %s", j->chroot_dir, strerror(errno));
 	if (j->chroot_dir)
 		add("chroot");
 	empty_sets();
-	if (j->role != JAIL_DELIVER) {
+	if (!keeps_uid) {
 		take_uid(j, keep != 0);
 		add("uid");
 	}
 	keep_capabilities(keep);
-	if (j->role != JAIL_DELIVER && setuid(0) == 0)
+	if (!keeps_uid && setuid(0) == 0)
 		panic("root came back after it was given up");
 	add("capabilities");
 	return keep;

@@ -40,6 +40,7 @@ enum jail_role {
 	JAIL_NAMES,	    /* looks up users for deliver */
 	JAIL_PICKUP,	    /* sends one file of maildrop */
 	JAIL_DELIVER_ALONE, /* deliver and LMTP in one, run by an ordinary user */
+	JAIL_AUTHPAM,	    /* keeps root: it forks a child per login that does whatever PAM's modules do */
 	JAIL_ROLES
 };
 
@@ -52,6 +53,8 @@ struct jail {
 	/* Landlock: NULL-ended lists of paths below which files may be read, or read and written. NULL: none. */
 	const char *const *readable;
 	const char *const *writable;
+	/* The same: programs below these may be executed, by a role that executes any (JAIL_AUTHPAM). */
+	const char *const *runnable;
 	/* TCP ports that may be connected to, ended by 0; only of a role that has a network. NULL: all. */
 	const uint16_t *connect_ports;
 	/*

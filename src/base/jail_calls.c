@@ -16,11 +16,12 @@
 #include <unistd.h>
 
 enum set {
-	HAS_NET = 1,	  /* TCP and UDP */
-	HAS_UNIX = 2,	  /* stream sockets of UNIX */
-	HAS_READ = 4,	  /* files by name */
-	HAS_WRITE = 8,	  /* … and to change them; with it comes HAS_READ */
-	HAS_CHILDREN = 16 /* fork, change the uid, end what was forked */
+	HAS_NET = 1,	   /* TCP and UDP */
+	HAS_UNIX = 2,	   /* stream sockets of UNIX */
+	HAS_READ = 4,	   /* files by name */
+	HAS_WRITE = 8,	   /* … and to change them; with it comes HAS_READ */
+	HAS_CHILDREN = 16, /* fork, change the uid, end what was forked */
+	HAS_EXEC = 32	   /* run programs: they get no handler for a refused call, which only fails then */
 };
 static const struct {
 	const char *name;
@@ -38,6 +39,7 @@ static const struct {
 	[JAIL_NAMES] = { "names", HAS_UNIX | HAS_READ },
 	[JAIL_PICKUP] = { "pickup", HAS_UNIX },
 	[JAIL_DELIVER_ALONE] = { "deliver", HAS_NET | HAS_UNIX | HAS_READ | HAS_WRITE | HAS_CHILDREN },
+	[JAIL_AUTHPAM] = { "authpam", HAS_NET | HAS_UNIX | HAS_READ | HAS_WRITE | HAS_CHILDREN | HAS_EXEC },
 };
 
 /* What every process does with what is open already, with its memory, its threads, the time and itself. */
@@ -87,6 +89,10 @@ static const int net_calls[] = { SCMP_SYS(bind) };
 static const int child_calls[] = { SCMP_SYS(fork), SCMP_SYS(vfork), SCMP_SYS(wait4), SCMP_SYS(waitid), SCMP_SYS(kill),
 	SCMP_SYS(tgkill), SCMP_SYS(setgroups), SCMP_SYS(setuid), SCMP_SYS(setgid), SCMP_SYS(setresuid),
 	SCMP_SYS(setresgid), SCMP_SYS(setsid) };
+/* What PAM's modules and the programs that they run do beside that. */
+static const int exec_calls[] = { SCMP_SYS(execve), SCMP_SYS(getpgid), SCMP_SYS(setpgid), SCMP_SYS(getsid),
+	SCMP_SYS(setreuid), SCMP_SYS(setregid), SCMP_SYS(setfsuid), SCMP_SYS(setfsgid), SCMP_SYS(getdents),
+	SCMP_SYS(getxattr), SCMP_SYS(lgetxattr), SCMP_SYS(fgetxattr) };
 /* The sanitizers' own, for a report. None of them is in a release. */
 #ifdef ASAN
 static const int sanitizer_calls[] = { SCMP_SYS(tgkill), SCMP_SYS(prctl), SCMP_SYS(wait4), SCMP_SYS(getdents64),
@@ -163,6 +169,19 @@ static void socket_rules(struct building *b, unsigned sets)
 	allow(b, net_calls, COUNT(net_calls));
 }
 
+static void exec_rules(struct building *b, unsigned sets)
+{
+	enum { TYPE = 15, AUDIT = 9 /* NETLINK_AUDIT */ };
+
+	if (!(sets & HAS_EXEC))
+		return;
+	allow(b, exec_calls, COUNT(exec_calls));
+	/* libpam writes an audit record, and fails a login when it may not ask whether there is an audit. */
+	note(b, SCMP_SYS(socket),
+		seccomp_rule_add(b->ctx, SCMP_ACT_ALLOW, SCMP_SYS(socket), 3, IS(0, AF_NETLINK),
+			BITS(1, TYPE, SOCK_RAW), IS(2, AUDIT)));
+}
+
 static void file_rules(struct building *b, unsigned sets)
 {
 	const int open_to_write = O_WRONLY | O_RDWR | O_CREAT | O_TRUNC;
@@ -218,6 +237,7 @@ static void build(struct building *b, unsigned sets)
 	file_rules(b, sets);
 	process_rules(b, sets);
 	ioctl_rules(b);
+	exec_rules(b, sets);
 #ifdef ASAN
 	allow(b, sanitizer_calls, COUNT(sanitizer_calls));
 	if (!(sets & HAS_READ))
@@ -230,7 +250,8 @@ static void build(struct building *b, unsigned sets)
 
 scmp_filter_ctx jail_filter(enum jail_role role, uint32_t arch, unsigned *calls)
 {
-	struct building b = { .ctx = seccomp_init(JAIL_TRAPS ? SCMP_ACT_TRAP : SCMP_ACT_ERRNO(EPERM)) };
+	bool traps = JAIL_TRAPS && !(roles[role].sets & HAS_EXEC);
+	struct building b = { .ctx = seccomp_init(traps ? SCMP_ACT_TRAP : SCMP_ACT_ERRNO(EPERM)) };
 
 	if (b.ctx == NULL)
 		return NULL;

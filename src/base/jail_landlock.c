@@ -26,7 +26,8 @@ static const uint64_t write_rights = LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_AC
 				     LANDLOCK_ACCESS_FS_MAKE_SOCK | LANDLOCK_ACCESS_FS_REFER | FS_TRUNCATE;
 static const uint64_t other_rights = LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_MAKE_CHAR |
 				     LANDLOCK_ACCESS_FS_MAKE_FIFO | LANDLOCK_ACCESS_FS_MAKE_BLOCK | FS_IOCTL_DEV;
-static const uint64_t file_rights = LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE | FS_TRUNCATE;
+static const uint64_t file_rights =
+	LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE | FS_TRUNCATE;
 
 struct landlock_wish jail_landlock_wish(const struct jail *j, long abi)
 {
@@ -77,6 +78,8 @@ static void add_rules(int ruleset, const struct jail *j, const struct landlock_w
 		allow_path(ruleset, j->readable[i], w->files & read_rights);
 	for (size_t i = 0; j->writable && j->writable[i]; i++)
 		allow_path(ruleset, j->writable[i], w->files & (read_rights | write_rights));
+	for (size_t i = 0; j->runnable && j->runnable[i]; i++)
+		allow_path(ruleset, j->runnable[i], read_rights | LANDLOCK_ACCESS_FS_EXECUTE);
 	if (!jail_role_has_net(j->role))
 		return;
 	for (size_t i = 0; j->connect_ports && j->connect_ports[i]; i++)

@@ -205,14 +205,16 @@ static int lives(void)
 
 #define ALL	((1U << JAIL_ROLES) - 1)
 #define ROLE(r) (1U << JAIL_##r)
-#define NET	(ROLE(AUTHD_NET) | ROLE(SMTPD) | ROLE(RELAY) | ROLE(FETCHD) | ROLE(LMTP) | ROLE(DELIVER_ALONE))
+#define NET \
+	(ROLE(AUTHD_NET) | ROLE(SMTPD) | ROLE(RELAY) | ROLE(FETCHD) | ROLE(LMTP) | ROLE(DELIVER_ALONE) | ROLE(AUTHPAM))
 #define FILES                                                                                                   \
 	(ROLE(AUTHD) | ROLE(AUTHD_NET) | ROLE(MAPD) | ROLE(QUEUED) | ROLE(DELIVER) | ROLE(LMTP) | ROLE(NAMES) | \
-		ROLE(DELIVER_ALONE))
-#define CHILDREN (ROLE(DELIVER) | ROLE(DELIVER_ALONE))
+		ROLE(DELIVER_ALONE) | ROLE(AUTHPAM))
+#define CHILDREN (ROLE(DELIVER) | ROLE(DELIVER_ALONE) | ROLE(AUTHPAM))
 #define STREAMS                                                                                                 \
 	(ROLE(AUTHD_NET) | ROLE(PICKUP) | ROLE(SMTPD) | ROLE(MAPD) | ROLE(DELIVER) | ROLE(LMTP) | ROLE(NAMES) | \
-		ROLE(DELIVER_ALONE))
+		ROLE(DELIVER_ALONE) | ROLE(AUTHPAM))
+#define RUNS (ROLE(AUTHPAM))
 
 /* Who gets which error; the roles that stand in no row may do it. */
 static const struct attempt {
@@ -237,7 +239,8 @@ static const struct attempt {
 	{ "ptrace", trace_other, ALL, EPERM, 0 },
 	{ "signal another process", signal_other, ALL & ~CHILDREN, EPERM, 0 },
 	{ "signal another process", signal_other, CHILDREN, EPERM, 6 },
-	{ "exec", run_program, ALL, EPERM, 0 },
+	{ "exec", run_program, ALL & ~RUNS, EPERM, 0 },
+	{ "exec of a program that was not named", run_program, RUNS, EACCES, 1 },
 	{ "fork", make_process, ALL & ~CHILDREN, EPERM, 0 },
 	{ "fork", make_process, CHILDREN, 0, 0 },
 	{ "connect out", connect_out, ALL & ~NET, EPERM, 0 },

@@ -17,6 +17,7 @@ static const struct {
 	{ ROLE_RELAY, ROLE_MAPD },
 	{ ROLE_DELIVER, ROLE_MAPD },
 	{ ROLE_AUTHD, ROLE_FETCHD },
+	{ ROLE_AUTHD, ROLE_AUTHPAM },
 };
 
 static bool belong_together(enum role a, enum role b)

@@ -32,7 +32,7 @@ struct setup {
 	int main_cf_fd, master_cf_fd; /* memfd */
 	int log_fd;		      /* -1: not to a file */
 	int log_to, facility;
-	bool has_smtpd, has_authd;
+	bool has_smtpd, has_authd, has_authpam;
 	unsigned n_smtpd, n_relay;
 	uid_t uid[ROLE_COUNT];
 	gid_t gid[ROLE_COUNT];

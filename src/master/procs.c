@@ -15,8 +15,8 @@ enum { QUICK_DEATH_MS = 1000, RESTART_MAX_MS = 1000, SMTPD_HOLD_MS = 2000 };
 static const struct {
 	enum role role;
 	const char *log;
-} kinds[] = { { ROLE_QUEUED, "qmgr" }, { ROLE_MAPD, "mapd" }, { ROLE_AUTHD, "authd" }, { ROLE_FETCHD, "fetchd" },
-	{ ROLE_RELAY, "smtp" }, { ROLE_DELIVER, "virtual" }, { ROLE_SMTPD, "smtpd" } };
+} kinds[] = { { ROLE_QUEUED, "qmgr" }, { ROLE_MAPD, "mapd" }, { ROLE_AUTHPAM, "authpam" }, { ROLE_AUTHD, "authd" },
+	{ ROLE_FETCHD, "fetchd" }, { ROLE_RELAY, "smtp" }, { ROLE_DELIVER, "virtual" }, { ROLE_SMTPD, "smtpd" } };
 
 static const char *log_word(enum role role)
 {
@@ -37,6 +37,8 @@ unsigned procs_wanted(const struct master *m, enum role role)
 		return m->setup.has_authd;
 	case ROLE_FETCHD:
 		return m->needs_fetchd;
+	case ROLE_AUTHPAM:
+		return m->setup.has_authpam;
 	case ROLE_MAPD:
 	case ROLE_QUEUED:
 	case ROLE_DELIVER:

@@ -1,5 +1,6 @@
 #include "master/master.h"
 #include "base/log.h"
+#include "conf/dovecot.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -90,6 +91,7 @@ static void share_group(struct setup *s)
 	for (int r = 0; r < ROLE_COUNT; r++)
 		s->gid[r] = s->gid[ROLE_SMTPD];
 	s->uid[ROLE_DELIVER] = 0;
+	s->uid[ROLE_AUTHPAM] = 0;
 	s->uid[ROLE_MASTER] = 0;
 	s->gid[ROLE_MASTER] = 0;
 }
@@ -103,6 +105,26 @@ static unsigned processes(const struct conf_view *v, const char *name)
 	return n < 1 ? 1 : n > 64 ? 64 : (unsigned)n;
 }
 
+/* Has it a passdb that asks PAM? What is wrong in it authd says. */
+static bool asks_pam(const char *file)
+{
+	bool found = false;
+#ifdef HAVE_PAM
+	struct dovecot_conf *c = dovecot_load(file, NULL);
+	const struct dovecot_node *n = c->first;
+
+	for (; (n = dovecot_section(n, "passdb")) != NULL; n = n->next) {
+		const char *driver = dovecot_value(n->child, "passdb_driver", n->name);
+
+		found |= strcmp(dovecot_value(n->child, "driver", driver), "pam") == 0;
+	}
+	dovecot_free(&c);
+#else
+	(void)file;
+#endif
+	return found;
+}
+
 static void find_services(struct setup *s)
 {
 	const struct conf_service *service;
@@ -113,6 +135,7 @@ static void find_services(struct setup *s)
 		if (strcmp(service[i].type, "inet") == 0 && strcmp(service[i].command, "smtpd") == 0)
 			s->has_smtpd = true;
 	s->has_authd = stat(conf_str(s->main, "auth_conf_file"), &st) == 0;
+	s->has_authpam = s->has_authd && asks_pam(conf_str(s->main, "auth_conf_file"));
 	s->n_smtpd = s->has_smtpd ? processes(s->main, "smtpd_processes") : 0;
 	s->n_relay = processes(s->main, "relay_processes");
 }
