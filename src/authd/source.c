@@ -162,36 +162,42 @@ static bool may_ask(struct lookup *l)
 	return true;
 }
 
-static void prepare(struct lookup *l, struct source *s, const char *what, const struct query *q, const struct vars *v)
+static void take(struct lookup *l, struct source *s, const struct lookup_question *q)
 {
 	l->source = s;
-	l->what = what;
-	l->sql = query_sql(q, v, &l->why);
+	l->what = q->what;
+	l->sql = q->sql;
 	l->n_params = q->n_params;
-	l->user = v->user;
-	l->params = query_params(q, v, l->mem);
+	l->params = q->params;
 	l->rows = NULL;
 	l->from_cache = l->is_trial = false;
 	l->error = -SQL_EBUSY;
 }
 
-int lookup_start(struct lookup *l, struct source *s, const char *what, const struct query *q, const struct vars *v,
-	struct arena *mem, size_t max_rows, bool use_cache)
+static void prepare(struct lookup *l, struct source *s, const char *what, const struct query *q, const struct vars *v)
 {
-	l->mem = mem;
-	l->max_rows = max_rows;
-	l->why = NULL;
-	prepare(l, s, what, q, v);
+	struct lookup_question made = { what, query_sql(q, v, &l->why), query_params(q, v, l->mem), q->n_params };
+
+	take(l, s, &made);
+}
+
+static int start(struct lookup *l, struct source *s, const struct vars *v, enum lookup_cache how)
+{
+	struct arena *mem = l->mem;
+	size_t max_rows = l->max_rows;
+
 	s->n_lookups++;
+	l->user = v->user;
 	if (l->sql == NULL) {
 		l->error = -SQL_EINPUT;
 		note(s, l);
 		l->result = LOOKUP_FAILED;
 		return 1;
 	}
-	if (s->cache && max_rows)
+	if (s->cache && max_rows && how != LOOKUP_SECRET)
 		l->key = cache_key(l);
-	if (l->key.n && use_cache && row_cache_get(s->cache, l->key, uv_now(s->db->pool.loop), false, mem, &l->rows)) {
+	if (l->key.n && how == LOOKUP_CACHED &&
+		row_cache_get(s->cache, l->key, uv_now(s->db->pool.loop), false, mem, &l->rows)) {
 		l->result = LOOKUP_DONE;
 		l->from_cache = true;
 		return 1;
@@ -216,6 +222,26 @@ int lookup_start(struct lookup *l, struct source *s, const char *what, const str
 		s->db->is_tried = false;
 	finish(l);
 	return 1;
+}
+
+int lookup_start(struct lookup *l, struct source *s, const char *what, const struct query *q, const struct vars *v,
+	struct arena *mem, size_t max_rows, bool use_cache)
+{
+	l->mem = mem;
+	l->max_rows = max_rows;
+	l->why = NULL;
+	prepare(l, s, what, q, v);
+	return start(l, s, v, use_cache ? LOOKUP_CACHED : LOOKUP_FRESH);
+}
+
+int lookup_ask(struct lookup *l, struct source *s, const struct lookup_question *q, const struct vars *v,
+	struct arena *mem, size_t max_rows, enum lookup_cache how)
+{
+	l->mem = mem;
+	l->max_rows = max_rows;
+	l->why = NULL;
+	take(l, s, q);
+	return start(l, s, v, how);
 }
 
 static void write_in_thread(struct job *j)
@@ -254,23 +280,38 @@ int lookup_write(struct lookup *l, struct source *s, const char *what, const str
 	return pool_submit(&s->db->pool, &l->job, v->user, v->remote_ip);
 }
 
+static void try_now(struct source *s, struct lookup *l)
+{
+	struct sql_conn *c = s->db->in_loop;
+
+	if (c == NULL)
+		c = take_spare(s->db);
+	ask(l, c, SQL_WAIT_MS);
+	if (c != s->db->in_loop)
+		give_back(s->db, c);
+	/* An empty domain may well not fit a column of numbers; that is not the database's fault. */
+	if (l->error != -SQL_EVALUE && l->error != -SQL_EINPUT)
+		note(s, l);
+}
+
 void source_check(struct source *s, const char *what, const struct query *q, struct arena *mem)
 {
 	struct lookup l = { .mem = mem, .max_rows = 1 };
 	struct vars v = { 0 };
-	struct sql_conn *c;
 
 	if (q->sql == NULL || q->names || s->db->is_down)
 		return;
-	c = s->db->in_loop;
 	vars_set_user(&v, STR("nobody@invalid"));
 	prepare(&l, s, what, q, &v);
-	if (c == NULL)
-		c = take_spare(s->db);
-	ask(&l, c, SQL_WAIT_MS);
-	if (c != s->db->in_loop)
-		give_back(s->db, c);
-	/* An empty domain may well not fit a column of numbers; that is not the database's fault. */
-	if (l.error != -SQL_EVALUE && l.error != -SQL_EINPUT)
-		note(s, &l);
+	try_now(s, &l);
+}
+
+void source_try(struct source *s, const struct lookup_question *q, struct arena *mem)
+{
+	struct lookup l = { .mem = mem, .max_rows = 1 };
+
+	if (s->db->is_down)
+		return;
+	take(&l, s, q);
+	try_now(s, &l);
 }

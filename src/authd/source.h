@@ -43,12 +43,30 @@ struct source {
 
 enum lookup_result { LOOKUP_DONE, LOOKUP_FAILED /* the database does not work: a temporary failure */ };
 
+enum lookup_cache {
+	LOOKUP_CACHED, /* a cached answer will do */
+	LOOKUP_FRESH,
+	LOOKUP_SECRET /* a parameter is a password: nothing is kept */
+};
+
+struct lookup_question {
+	const char *what; /* "password_query", for messages */
+	const char *sql;
+	struct str *params;
+	size_t n_params;
+};
+
 struct lookup { /* embedded; zeroed before lookup_start() */
 	/* Not from within lookup_start(). rows, in mem, may be NULL: nobody by that name. */
 	void (*done)(struct lookup *l);
 	enum lookup_result result;
 	struct sql_row *rows;
 	bool from_cache;
+	struct str dn; /* of the entry, where rows are made of one */
+	/* db_ldap.c's */
+	void (*then)(struct lookup *l);
+	const struct db *db;
+	const struct vars *vars;
 	/* source.c's */
 	struct source *source;
 	const char *what; /* "password_query" */
@@ -75,6 +93,9 @@ void source_init(
  */
 int lookup_start(struct lookup *l, struct source *s, const char *what, const struct query *q, const struct vars *v,
 	struct arena *mem, size_t max_rows, bool use_cache);
+/* The same with parameters that are made already, for v->user from v->remote_ip. They live as long as mem. */
+int lookup_ask(struct lookup *l, struct source *s, const struct lookup_question *q, const struct vars *v,
+	struct arena *mem, size_t max_rows, enum lookup_cache how);
 /*
  * Run a query that changes something, on a connection of its own, in a thread; l->done comes later. Returns 0, or -1: not
  * now (too many wait, or the database is away), and done is not called.
@@ -83,5 +104,6 @@ int lookup_write(struct lookup *l, struct source *s, const char *what, const str
 	struct arena *mem);
 /* Try the query against the tables once, at start, to say early what will not work. */
 void source_check(struct source *s, const char *what, const struct query *q, struct arena *mem);
+void source_try(struct source *s, const struct lookup_question *q, struct arena *mem);
 
 #endif

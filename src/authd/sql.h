@@ -66,6 +66,8 @@ struct sql_driver {
 	/* What is wrong with the words of `connect` (English, in the arena); NULL: nothing. May be NULL. */
 	const char *(*check)(const char *connect, struct arena *mem);
 	uint16_t port; /* of TCP, where "port=" does not say it; 0: none */
+	/* The TCP ports of `connect`, at most max, when `port` is not how they are said. Returns how many. May be NULL. */
+	size_t (*ports)(const char *connect, uint16_t *out, size_t max, struct arena *mem);
 };
 
 /* "sqlite" … or NULL. */

@@ -261,4 +261,4 @@ static void sqlite_allow_writes(struct sql_conn *c)
 }
 
 const struct sql_driver sql_sqlite = { "sqlite", true, SQL_QUESTION, sqlite_open, sqlite_close, sqlite_run, sqlite_path,
-	sqlite_allow_writes, NULL, 0 };
+	sqlite_allow_writes, NULL, 0, NULL };
