@@ -16,6 +16,7 @@
 
 #include "authd/accounts.h"
 #include "authd/fetch.h"
+#include "authd/pam.h"
 #include "authd/passwd_file.h"
 #include "authd/pool.h"
 #include "authd/row_cache.h"
@@ -115,6 +116,7 @@ struct authd {
 	struct verdicts *verdicts;
 	struct last_uses *last_uses;
 	struct source credentials[DB_MAX];
+	struct pam_link pam;
 	struct login *hashing;	  /* whose hash is waited for */
 	unsigned char secret[32]; /* keys the salts that are made up: see key.c */
 	struct source passdb[DB_MAX], userdb[DB_MAX];

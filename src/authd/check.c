@@ -10,6 +10,7 @@
 #include "authd/renew.h"
 #include "authd/trace.h"
 #include "authd/upgrade.h"
+#include "authd/verify.h"
 #include "base/log.h"
 
 #include <sys/random.h>
@@ -192,6 +193,17 @@ static void on_verdict(struct login *l, int verdict)
 		renew_maybe(l->authd, l->passdb, l->stored, &l->vars);
 	}
 	settle(l, admit(l));
+}
+
+void check_verified(struct login *l, enum db_result r, const char *why)
+{
+	if (why)
+		say(l, why);
+	l->is_unknown = false;
+	if (r == DB_OK || (r == DB_MISMATCH && (why == NULL || l->lookup.from_cache)))
+		on_verdict(l, r == DB_OK);
+	else
+		settle(l, r);
 }
 
 void check_proven(struct login *l)
@@ -379,9 +391,14 @@ static bool has_column(const struct sql_row *row, const char *name)
 /* There is such a user, and his password is to be looked at. */
 static void on_user(struct login *l)
 {
+	const struct db *db = &l->authd->set->passdb[l->passdb];
 	const struct sql_field *password = sql_field_find(l->row, "password");
 	bool is_asked_for = has_column(l->lookup.rows, "password") || has_column(l->lookup.rows, "password_noscheme");
 
+	if (verify_is_own(db) && l->mech != &sasl_external) {
+		verify_start(l);
+		return;
+	}
 	if (password == NULL)
 		password = sql_field_find(l->row, "password_noscheme");
 	if (password == NULL && !is_asked_for && !fields_is_set(l->row, "nopassword") && l->mech != &sasl_external) {
@@ -430,7 +447,10 @@ static void on_rows(struct login *l)
 		settle(l, DB_NEXT);
 	} else if (row) {
 		on_user(l);
-	} else if (l->is_proven) {
+	} else if (l->is_proven || verify_is_own(db)) {
+		/* There is nothing that would take a known user's time but the question that was not asked. */
+		if (!l->is_proven)
+			say(l, "unknown user");
 		settle(l, DB_UNKNOWN);
 	} else {
 		look_further(l);
@@ -449,8 +469,16 @@ static void on_lookup(struct lookup *lookup)
 
 static void ask(struct login *l, bool use_cache)
 {
+	const struct db *db = &l->authd->set->passdb[l->passdb];
+
 	l->state = LOGIN_WORK;
 	l->lookup = (struct lookup){ .done = on_lookup };
+	if (verify_is_alone(db)) {
+		l->is_compared = false;
+		l->row = db_fields(db, NULL, &l->vars, true, l->mem);
+		verify_start(l);
+		return;
+	}
 	/* A changed password: there is no second look with the proof of a mechanism. */
 	if (db_lookup(&l->lookup, l->authd, true, l->passdb, &l->vars, l->mem, use_cache && !l->wants_key))
 		on_rows(l);

@@ -1,5 +1,6 @@
 #include "authd/db.h"
 
+#include "authd/db_ldap.h"
 #include "authd/fields.h"
 #include "base/log.h"
 
@@ -70,6 +71,11 @@ int db_lookup(struct lookup *l, struct authd *a, bool is_passdb, size_t i, const
 		return in_file(l, a, is_passdb, db, v, mem);
 	case DB_PASSWD:
 		return in_accounts(l, a, is_passdb, db, v, mem);
+	case DB_LDAP:
+		return db_ldap_lookup(l, a, is_passdb, i, v, mem, use_cache);
+	case DB_PAM:
+		/* It tells nothing of a user. */
+		return at_once(l, NULL, NULL, db->file);
 	case DB_STATIC:
 		break;
 	}
@@ -89,6 +95,8 @@ struct sql_row *db_fields(
 
 bool db_is_listable(const struct db *db)
 {
+	if (db->kind == DB_LDAP)
+		return db->ldap->users_filter.first != NULL;
 	return db->kind == DB_SQL ? db->sql.iterate_query.sql != NULL
 				  : db->kind == DB_PASSWD_FILE && !db->path.has_vars;
 }
@@ -102,6 +110,8 @@ int db_list(struct lookup *l, struct authd *a, size_t i, struct arena *mem)
 
 	if (db->kind == DB_SQL)
 		return lookup_start(l, &a->userdb[i], "iterate_query", &db->sql.iterate_query, &none, mem, 0, false);
+	if (db->kind == DB_LDAP)
+		return db_ldap_list(l, a, i, mem);
 	passwd_file_list(a->passwd_files, arena_cdup(mem, template_expand(&db->path, &none, mem)),
 		uv_now(a->child.loop), mem, &rows, &why);
 	return at_once(l, rows, why, db->file);

@@ -109,6 +109,7 @@ void login_drop(struct login *l)
 	l->job.cancelled = true;
 	l->lookup.job.cancelled = true;
 	l->more.job.cancelled = true;
+	l->bind.job.cancelled = true;
 	if (l->state != LOGIN_WORK)
 		login_free(l);
 }

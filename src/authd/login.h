@@ -59,6 +59,9 @@ struct login {
 	bool is_hashed;		    /* … by its hash, rather than by what was remembered */
 	bool is_unknown;	    /* this passdb does not know the user */
 	struct lookup lookup;
+	struct lookup bind; /* verify.c's */
+	uint32_t pam_id;    /* pam.c's */
+	struct login *next_pam;
 	struct job job;
 	struct str stored; /* what the password is compared with */
 	struct verdict_key key;
@@ -94,6 +97,9 @@ void check_denied(struct login *l);
 void check_credentials(struct login *l);
 /* This passdb has nothing that is of use: the next one. */
 void check_next(struct login *l);
+
+/* verify.c's answer: what this passdb says of the password. why: for the log, NULL: as of any other. */
+void check_verified(struct login *l, enum db_result r, const char *why);
 
 /* key.c: is it the data of this mechanism's scheme? */
 bool key_is_record(const struct login *l, struct str raw);

@@ -11,6 +11,8 @@
 #include "auth/password.h"
 #include "authd/db.h"
 #include "authd/last_use.h"
+#include "authd/db_ldap.h"
+#include "authd/ldap_conn.h"
 #include "authd/sql_connect.h"
 #include "authd/try.h"
 #include "base/jail.h"
@@ -53,6 +55,8 @@ static void on_peer(struct child *child, enum role role, unsigned index, int fd)
 	(void)index;
 	if (role == ROLE_FETCHD && a->fetch)
 		fetch_peer(a->fetch, fd);
+	else if (role == ROLE_AUTHPAM)
+		pam_peer(a, fd);
 	else
 		close(fd);
 }
@@ -121,7 +125,7 @@ static bool lies_in(struct authd *a, const struct db *db, char **dir)
 	struct stat st;
 	char *own;
 
-	if (db->kind == DB_STATIC || db->kind == DB_PASSWD)
+	if (db->kind == DB_STATIC || db->kind == DB_PASSWD || db->kind == DB_PAM)
 		return true;
 	if (path == NULL || *path != '/' || (lstat(path, &st) == 0 && !S_ISREG(st.st_mode)))
 		return false;
@@ -175,7 +179,7 @@ static void open_databases(struct authd *a)
 	a->verdicts = verdicts_new();
 	a->last_uses = last_uses_new(a);
 	for (size_t i = 0; i < set->n_passdbs; i++, index++) {
-		if (set->passdb[i].kind == DB_SQL)
+		if (set->passdb[i].sql.driver)
 			source_init(&a->passdb[i], &set->passdb[i].sql, database_of(a, &set->passdb[i].sql), a->cache,
 				index);
 		if (set->passdb[i].sql.credentials_query.sql)
@@ -185,7 +189,7 @@ static void open_databases(struct authd *a)
 		dummy_make(a, i);
 	}
 	for (size_t i = 0; i < set->n_userdbs; i++, index++) {
-		if (set->userdb[i].kind == DB_SQL)
+		if (set->userdb[i].sql.driver)
 			source_init(&a->userdb[i], &set->userdb[i].sql, database_of(a, &set->userdb[i].sql), a->cache,
 				index);
 		db_preload(a, &set->userdb[i]);
@@ -200,12 +204,16 @@ static void check_databases(struct authd *a)
 	for (size_t i = 0; i < a->set->n_passdbs; i++)
 		if (a->set->passdb[i].kind == DB_SQL)
 			source_check(&a->passdb[i], "password_query", &a->set->passdb[i].sql.password_query, mem);
+		else if (a->set->passdb[i].kind == DB_LDAP)
+			db_ldap_check(a, true, i, mem);
 	for (size_t i = 0; i < a->set->n_passdbs; i++)
 		source_check(&a->credentials[i], "credentials_query", &a->set->passdb[i].sql.credentials_query, mem);
 	for (size_t i = 0; i < a->set->n_userdbs; i++)
 		if (a->set->userdb[i].kind == DB_SQL) {
 			source_check(&a->userdb[i], "user_query", &a->set->userdb[i].sql.user_query, mem);
 			source_check(&a->userdb[i], "iterate_query", &a->set->userdb[i].sql.iterate_query, mem);
+		} else if (a->set->userdb[i].kind == DB_LDAP) {
+			db_ldap_check(a, false, i, mem);
 		}
 	arena_wipe(&mem);
 }
@@ -232,7 +240,8 @@ static void add_network(struct paths *p, const struct sql_settings *sql)
 {
 	static const char *const files[] = { "/etc/hosts", "/etc/resolv.conf", "/etc/nsswitch.conf", "/etc/host.conf",
 		"/etc/gai.conf", "/etc/services", "/etc/passwd", "/etc/ssl", "/etc/mysql", "/usr/share/ca-certificates",
-		"/usr/local/share/ca-certificates", "/lib", "/usr/lib", "/usr/local/lib", "/run/systemd/resolve" };
+		"/etc/ldap", "/etc/gnutls", "/usr/local/share/ca-certificates", "/lib", "/usr/lib", "/usr/local/lib",
+		"/run/systemd/resolve" };
 	struct str rest = str_c(sql->connect), word;
 
 	for (size_t i = 0; i < sizeof files / sizeof *files; i++)
@@ -247,7 +256,7 @@ enum { DNS_PORT = 53 };
 /* The ports that it may be at, ended by 0; NULL: another file says where it is. */
 static const uint16_t *database_ports(struct authd *a)
 {
-	static uint16_t ports[2 * DB_MAX + 2];
+	static uint16_t ports[(2 * DB_MAX + 1) * CONNECT_HOSTS + 2];
 	size_t n = 0;
 
 	ports[n++] = DNS_PORT;
@@ -258,6 +267,11 @@ static const uint16_t *database_ports(struct authd *a)
 
 		if (sql->driver->is_local)
 			continue;
+		if (sql->driver->ports) {
+			n += sql->driver->ports(
+				sql->connect, ports + n, sizeof ports / sizeof *ports - 1 - n, a->set->mem);
+			continue;
+		}
 		sql_connect_parse(sql->connect, sql->driver->dialect == SQL_DOLLAR, a->set->mem, &c);
 		if (sql_connect_get(&c, "option_file", NULL) || sql_connect_get(&c, "service", NULL))
 			return NULL;
@@ -335,6 +349,9 @@ int main(int argc, char **argv)
 	accounts_open(&a->accounts, wants_shadow(a));
 	a->passwd_files = passwd_files_new();
 	password_load();
+#ifdef HAVE_LDAP
+	ldap_conn_init();
+#endif
 	a->root = choose_root(a);
 	key_secret_load(a);
 	server_bind(a);

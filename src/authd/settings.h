@@ -6,6 +6,7 @@
 #define AUTHD_SETTINGS_H
 
 #include "authd/fetch.h"
+#include "authd/ldap_map.h"
 #include "authd/oauth2.h"
 #include "authd/query.h"
 #include "authd/sql.h"
@@ -25,7 +26,22 @@ struct sql_settings {
 	struct query credentials_query, credentials_used_query, credentials_set_query;
 };
 
-enum db_kind { DB_SQL, DB_STATIC, DB_PASSWD_FILE, DB_PASSWD };
+struct ldap_settings { /* of one block; its servers are sql.connect */
+	struct template base, filter, users_filter;
+	const char *search, *list; /* the questions of ldap_conn.c, without their parameters */
+	struct ldap_map map, users;
+	bool binds;	 /* the server compares the password */
+	bool has_userdn; /* … of a name that is known without a search */
+	struct template userdn;
+};
+
+struct pam_settings {
+	struct template service;   /* a file of /etc/pam.d */
+	struct template cache_key; /* what an answer depends on, beside user and password; "": no cache */
+	bool setcred, session, shows_message;
+};
+
+enum db_kind { DB_SQL, DB_STATIC, DB_PASSWD_FILE, DB_PASSWD, DB_LDAP, DB_PAM };
 /* After a lookup: is that the answer, and does another block have a say? */
 enum db_rule { RULE_RETURN_OK, RULE_RETURN, RULE_RETURN_FAIL, RULE_CONTINUE, RULE_CONTINUE_OK, RULE_CONTINUE_FAIL };
 enum db_skip { SKIP_NEVER, SKIP_DONE /* after a success before it */, SKIP_NOT_DONE };
@@ -45,7 +61,9 @@ struct db { /* a passdb or userdb block */
 	struct sql_settings sql; /* sql.scheme is that of any kind */
 	/* Of a passdb: as sql, but for `file`, where credentials_query stands. */
 	struct sql_settings credentials;
-	struct db_fields fields; /* DB_STATIC */
+	struct ldap_settings *ldap; /* DB_LDAP; NULL: another */
+	struct pam_settings *pam;   /* DB_PAM; NULL: another */
+	struct db_fields fields;    /* DB_STATIC */
 	struct db_fields defaults, overrides;
 	struct template path, username_format; /* DB_PASSWD_FILE */
 	enum db_rule on_success, on_failure, on_internalfail;

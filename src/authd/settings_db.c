@@ -229,7 +229,22 @@ static const struct {
 	{ "passwd-file", DB_PASSWD_FILE, true, true, load_passwd_file },
 	{ "passwd", DB_PASSWD, true, true, load_passwd },
 	{ "shadow", DB_PASSWD, true, false, load_passwd },
+#ifdef HAVE_LDAP
+	{ "ldap", DB_LDAP, true, true, load_ldap },
+#endif
+#ifdef HAVE_PAM
+	{ "pam", DB_PAM, true, false, load_pam },
+#endif
 };
+
+/* Some are there only where their libraries were at the build. */
+static bool has_driver(const char *name)
+{
+	for (size_t i = 0; i < sizeof drivers / sizeof *drivers; i++)
+		if (strcmp(drivers[i].name, name) == 0)
+			return true;
+	return false;
+}
 
 /* What would change who gets in must not be passed over in silence: the words that a block may have. */
 static const char *const known_oauth2[] = { "driver", "args", "name", "mechanisms", "mechanisms_filter", NULL },
@@ -240,7 +255,17 @@ static const char *const known_oauth2[] = { "driver", "args", "name", "mechanism
 				 "iterate_query", "update_query", "default_password_scheme", "static_password",
 				 "password", "passwd_file_path", "username_format", "auth_username_format",
 				 "sql_driver", "sqlite_path", "mysql", "pgsql", "use_worker", "fields_import_all",
-				 "credentials_query", "credentials_used_query", "credentials_set_query", NULL };
+				 "credentials_query", "credentials_used_query", "credentials_set_query", "ldap_filter",
+				 "filter", "ldap_bind", "bind", "ldap_bind_userdn", "bind_userdn",
+				 "ldap_iterate_filter", "iterate_filter", "ldap_iterate_fields", "iterate_fields",
+				 "ldap_base", "base", "ldap_uris", "uris", "ldap_auth_dn", "auth_dn",
+				 "ldap_auth_dn_password", "auth_dn_password", "ldap_auth_sasl_mechanisms",
+				 "ldap_auth_sasl_authz_id", "ldap_starttls", "starttls", "ldap_version", "ldap_deref",
+				 "ldap_scope", "scope", "ldap_connection_group", "ldap_debug_level",
+				 "ssl_client_ca_file", "ssl_client_ca_dir", "ssl_client_cert_file",
+				 "ssl_client_key_file", "ssl_cipher_list", "ssl_client_require_valid_cert",
+				 "pam_service_name", "service_name", "pam_session", "session", "pam_setcred", "setcred",
+				 "pam_max_requests", "max_requests", "pam_failure_show_msg", "failure_show_msg", NULL };
 
 static void refuse_unknown(struct loader *l, const struct dovecot_node *block, const char *const *known)
 {
@@ -281,8 +306,10 @@ static void load_block(struct loader *l, const struct dovecot_node *block, bool 
 			refuse_credentials(l, block, is_passdb, db);
 			return;
 		}
-	settings_complain(l, block, "%s driver \"%s\" is not available; there are sql, static, passwd-file, passwd%s",
-		block->key, driver, is_passdb ? "" : " and prefetch");
+	settings_complain(l, block,
+		"%s driver \"%s\" is not available; there are sql, static, passwd-file, passwd%s%s%s", block->key,
+		driver, has_driver("ldap") ? ", ldap" : "", is_passdb && has_driver("pam") ? ", pam" : "",
+		is_passdb ? "" : " and prefetch");
 }
 
 static void load_list(struct loader *l, const char *key, struct db *dbs, size_t *n_dbs)

@@ -24,6 +24,10 @@ const char *settings_keep(struct loader *l, const char *s);
 void load_sql(struct loader *l, const struct dovecot_node *block, struct sql_settings *sql, bool is_passdb);
 /* … and the credentials_query and the like that stand in the block itself, after that. */
 void load_credentials(struct loader *l, const struct dovecot_node *block, struct db *db);
+/* What a "driver = ldap" block names, in the same way. */
+void load_ldap(struct loader *l, const struct dovecot_node *block, bool is_passdb, struct db *db);
+/* What a "driver = pam" block says. */
+void load_pam(struct loader *l, const struct dovecot_node *block, bool is_passdb, struct db *db);
 /* All passdb and userdb blocks. */
 void load_dbs(struct loader *l);
 /* *scheme is `name`, which stands at that node, and is looked at. */

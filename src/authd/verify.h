@@ -1,0 +1,20 @@
+/*
+ * verify.h - passdbs that show no hash and say themselves whether a password is right: a directory by a bind, PAM.
+ *
+ * With auth_cache_size a password that was right is remembered for auth_cache_ttl, under a key of the process, and longer
+ * while the passdb does not work.
+ */
+#ifndef AUTHD_VERIFY_H
+#define AUTHD_VERIFY_H
+
+#include "authd/login.h"
+
+/* Is it such a one; and is there nothing to be looked up before? */
+bool verify_is_own(const struct db *db);
+bool verify_is_alone(const struct db *db);
+/* Ask passdb l->passdb; l->row is what it says of the user so far. Ends in check_verified(), or check_next(). */
+void verify_start(struct login *l);
+/* pam.c: what PAM says. */
+void verify_pam_answer(struct login *l, const struct pam_answer *a);
+
+#endif
