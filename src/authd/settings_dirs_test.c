@@ -115,6 +115,9 @@ static void test_faults(void **state)
 		  "x\n}\n",
 			"is not available for binds" },
 		{ "passdb {\n driver = ldap\n args = /nonexistent\n}\n", "cannot be read" },
+		{ "ldap_base = x\nldap_uris = ldap://a\npassdb ldap {\n bind = yes\n bind_userdn = uid=%{user}\n deny "
+		  "= yes\n}\n",
+			"nobody is looked up" },
 #ifdef HAVE_PAM
 		{ "passdb {\n driver = pam\n deny = yes\n}\n", "deny = yes" },
 		{ "passdb {\n driver = pam\n args = a b\n}\n", "\"a\" is not known" },

@@ -145,7 +145,6 @@ static void load_connect(const struct place *p, struct sql_settings *sql)
 	add_word(p, &out, "dnpass", value(p, "dnpass", "auth_dn_password", ""));
 	add_word(p, &out, "version", versions[choice(p, "ldap_version", "version", versions, 1)]);
 	add_word(p, &out, "deref", arena_printf(mem, "%d", choice(p, "deref", "deref", derefs, 0)));
-	add_word(p, &out, "maxconns", value(p, NULL, "connection_limit", ""));
 	add_tls(p, &out);
 	add_sasl(p, &out);
 	sql->connect = settings_keep(p->l, out.n ? out.p : "\n");
@@ -278,6 +277,8 @@ static void load_all(struct place *p, bool is_passdb, struct db *db)
 	db->sql.driver = &sql_ldap;
 	load_connect(p, &db->sql);
 	load_searches(p, is_passdb, db->ldap);
+	if (db->deny && db->ldap->has_userdn)
+		settings_complain(p->l, p->block, "deny = yes: with auth_bind_userdn nobody is looked up");
 	load_scheme(p->l, scheme ? scheme : p->block, scheme ? scheme->value : "CRYPT", &db->sql.scheme);
 }
 
