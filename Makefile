@@ -22,6 +22,7 @@ pickup_LIBS = ctl base
 master_LIBS = tls map auth sasl smtp log child msg conf base
 DAEMONS = master smtpd authd mapd queued relay deliver pickup
 authpam_LIBS = child msg conf base
+comma := ,
 CTL = gatepost postconf postmap postqueue postsuper postcat sendmail
 # Other names of a program: it looks at the name that it was called by.
 NAMES = mailq:postqueue newaliases:sendmail
@@ -69,6 +70,8 @@ endif
 ifneq ($(wildcard /usr/include/security/pam_appl.h),)
 HAVE += -DHAVE_PAM
 DAEMONS += authpam
+# The sanitizer looks for crypt(3) at the start, which a module brings later.
+authpam_SO += $(if $(filter asan,$(MODE)),-Wl$(comma)--no-as-needed -lcrypt)
 endif
 
 WARN = -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wvla -Wstrict-prototypes -Wmissing-prototypes -Werror
