@@ -69,7 +69,7 @@ static void remember(struct login *l, struct sql_row *row)
 	struct str key = cache_key(l);
 
 	if (key.n)
-		row_cache_put(l->authd->cache, key, row ? row : &none, uv_now(l->authd->child.loop));
+		row_cache_put(l->authd->cache, key, l->vars.user, row ? row : &none, uv_now(l->authd->child.loop));
 }
 
 static void end(struct login *l, enum db_result r, const char *why)
