@@ -51,7 +51,7 @@ static const struct param rows[] = {
 	P_STRING("mail_name", "Gatepost", ACTS, "Name of the system, in the greeting and in Received fields"),
 	P_STRING("mail_owner", "gatepost", ACTS, "User of the processes without an own user, and owner of the queue"),
 	P_STRING("mail_release_date", "", KNOWN, "Date of this version"),
-	P_STRING("mail_version", GATEPOST_VERSION, KNOWN, "Version of this system"),
+	P_STRING("mail_version", GATEPOST_VERSION, ACTS, "Version of this system"),
 	P_STRING("maillog_file", "", ACTS, "File for the log; empty means syslog"),
 	P_STRING("maillog_file_compressor", "gzip", KNOWN, "Command that compresses an old log"),
 	P_STRING("maillog_file_permissions", "0600", KNOWN, "Mode of the log file"),

@@ -4,7 +4,8 @@
  * Runs as mail_owner, chrooted to queue_directory, without new privileges; seccomp leaves no call that opens, makes,
  * renames or removes a file, that executes or forks; Landlock no TCP but to the ports of the configuration (ports.c) and
  * of DNS. Open before that: listeners, certificates and keys, the log. Peers: master (orders), queued (lends segments of the log, is told how far they are committed, flushes queues),
- * mapd (lookups), the authentication service at smtpd_sasl_path (a UNIX socket below the chroot, or TCP), DNS.
+ * mapd (lookups), the authentication service at smtpd_sasl_path (a UNIX socket below the chroot, or TCP), policy services,
+ * milters, DNS.
  * man/smtpd.8 is the manual.
  */
 #include "smtpd/smtpd.h"
