@@ -54,10 +54,16 @@ static void on_pause_end(uv_timer_t *timer)
 	listen_resume();
 }
 
+/* A session is a descriptor, and one more for each milter that it speaks with. */
+static bool is_full(void)
+{
+	return smtpd.n_sessions + milter_connections() >= sessions_max;
+}
+
 /* Also called when a session ended: there may be a descriptor again. */
 void listen_resume(void)
 {
-	if (!paused || smtpd.stopping || smtpd.n_sessions >= sessions_max)
+	if (!paused || smtpd.stopping || is_full())
 		return;
 	paused = false;
 	uv_timer_stop(&pause_timer);
@@ -83,7 +89,7 @@ static bool accept_one(const struct listener *l)
 	socklen_t len = sizeof peer;
 	int fd;
 
-	if (smtpd.n_sessions >= sessions_max) {
+	if (is_full()) {
 		pause_accept(EMFILE);
 		return false;
 	}

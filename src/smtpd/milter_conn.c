@@ -11,12 +11,21 @@ enum { AGAIN_MS = 50, OUT_MAX = 2 * MILTER_WIRE_OCTETS + 65536, IN_MAX = 2 * MIL
 static void on_poll(uv_poll_t *poll, int status, int events);
 static void conn_connect(struct milter_conn *c);
 
+static size_t n_connections;
+
+size_t milter_connections(void)
+{
+	return n_connections;
+}
+
 static void one_closed(struct milter_conn *c)
 {
 	if (--c->open_handles > 0)
 		return;
-	if (c->fd >= 0)
+	if (c->fd >= 0) {
 		close(c->fd);
+		n_connections--;
+	}
 	buf_free(&c->in);
 	buf_free(&c->out);
 	buf_free(&c->terms_text);
@@ -232,6 +241,7 @@ static void on_poll(uv_poll_t *poll, int status, int events)
 static void conn_made(struct milter_conn *c, int fd)
 {
 	c->fd = fd;
+	n_connections++;
 	uv_poll_init(c->loop, &c->poll, fd);
 	c->has_poll = true;
 	c->open_handles++;

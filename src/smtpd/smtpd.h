@@ -592,6 +592,8 @@ bool milter_holds(const struct transaction *t);
 /* The client said another HELO; it is gone, or another one. */
 void milter_hello_changed(struct session *s);
 void milter_session_end(struct session *s);
+/* Connections to them, of all sessions. */
+size_t milter_connections(void);
 
 /* bdat.c */
 enum outcome bdat_input(struct session *s, struct str in, size_t *used);
