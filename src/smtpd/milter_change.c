@@ -250,6 +250,7 @@ static void change_sender(struct session *s)
 	}
 	t->sender = full;
 	t->sender_parts = parts;
+	t->params.flags |= parts.is_8bit ? (uint32_t)ENV_SMTPUTF8 : 0;
 	if (m->sender_args.n == 0)
 		return;
 	/* Only what belongs to the sender alone can be changed. */
@@ -267,15 +268,16 @@ static void change_sender(struct session *s)
 static void delete_rcpt(struct session *s, struct str address)
 {
 	struct transaction *t = s->tx;
+	struct str said = without_brackets(address);
 	struct address parts;
-	struct str wanted = normalised(s, without_brackets(address), &parts);
+	struct str full = normalised(s, said, &parts);
 	size_t n = 0;
 
 	for (size_t i = 0; i < t->n_rcpt; i++) {
 		const struct envelope_rcpt *r = &t->rcpt[i];
-		struct str given = normalised(s, r->original.n ? r->original : r->address, &parts);
+		struct str given = r->original.n ? r->original : r->address;
 
-		if (wanted.n > 0 && str_eq(given, wanted))
+		if (str_eq(given, said) || str_eq(given, full))
 			continue;
 		t->rcpt[n] = *r;
 		t->rcpt[n].index = (uint32_t)n;
@@ -322,6 +324,7 @@ static bool add_rcpt(struct session *s, const struct rcpt_edit *e)
 		ignored(s, "a recipient that is no address", e->address);
 		return false;
 	}
+	t->params.flags |= parts.is_8bit ? (uint32_t)ENV_SMTPUTF8 : 0;
 	memset(&t->rcpt_params, 0, sizeof t->rcpt_params);
 	t->rcpt_arg = t->rcpt_address;
 	if (rcpt_params_parse(arena_dup(t->mem, e->args), EXT_BIT(EXT_DSN), &t->rcpt_params, &bad) != 0) {
