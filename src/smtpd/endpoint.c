@@ -40,6 +40,16 @@ int endpoint_connect_addr(const struct sockaddr *addr, socklen_t n, const char *
 	return connect_new(addr, n, why);
 }
 
+const char *endpoint_fault(int fd)
+{
+	int err = 0;
+	socklen_t n = sizeof err;
+
+	if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &err, &n) != 0)
+		err = errno;
+	return err ? strerror(err) : "it closed the connection";
+}
+
 bool endpoint_split(struct str host_port, struct str *host, struct str *port)
 {
 	ptrdiff_t colon = str_rchr(host_port, ':');

@@ -16,6 +16,9 @@ int endpoint_connect(struct str where, const char **why);
 int endpoint_connect_unix(struct str path, const char **why);
 int endpoint_connect_addr(const struct sockaddr *addr, socklen_t n, const char **why);
 
+/* Why nothing comes of that connection: libuv has one name for all that can be wrong with a socket (UV_EBADF). Static. */
+const char *endpoint_fault(int fd);
+
 /* "host:port" of what stands behind "inet:"; the brackets of [::1] are taken off. False: it has no port. */
 bool endpoint_split(struct str host_port, struct str *host, struct str *port);
 

@@ -220,10 +220,8 @@ static void on_poll(uv_poll_t *poll, int status, int events)
 {
 	struct milter_conn *c = container_of(poll, struct milter_conn, poll);
 
-	if (status < 0) { /* libuv has only one name for all that can be wrong */
-		int err = socket_error(c);
-
-		fail(c, err ? strerror(err) : "it closed the connection");
+	if (status < 0) {
+		fail(c, endpoint_fault(c->fd));
 		return;
 	}
 	if (!is_connected(c))

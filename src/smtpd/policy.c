@@ -189,7 +189,7 @@ static void on_poll(uv_poll_t *poll, int status, int events)
 	struct policy_conn *c = container_of(poll, struct policy_conn, poll);
 
 	if (status < 0) {
-		conn_failed(c, uv_strerror(status));
+		conn_failed(c, endpoint_fault(c->fd));
 		return;
 	}
 	if ((events & UV_WRITABLE) && c->request && !conn_write(c))
