@@ -271,7 +271,7 @@ static void test_directory_compares(void **state)
 
 	(void)state;
 	add_directory(w, NULL);
-	check_str(login(w, "u", "right"), "OK\t1\tuser=u@example.org\n");
+	check_str(login(w, "u", "right"), "OK\t1\tuser=u@example.org\toriginal_user=u\n");
 	check_str(login(w, "u", "wrong"), "FAIL\t1\tuser=u\n");
 	check_int(there.binds, 3); /* a row of the cache is looked up anew before somebody is refused */
 	there.binds = 0;
@@ -311,12 +311,12 @@ static void test_directory_that_is_away(void **state)
 
 	(void)state;
 	add_directory(w, NULL);
-	check_str(login(w, "u", "right"), "OK\t1\tuser=u@example.org\n");
+	check_str(login(w, "u", "right"), "OK\t1\tuser=u@example.org\toriginal_user=u\n");
 	there.binds = 0;
-	check_str(login(w, "u", "right"), "OK\t1\tuser=u@example.org\n");
+	check_str(login(w, "u", "right"), "OK\t1\tuser=u@example.org\toriginal_user=u\n");
 	check_int(there.binds, 0); /* it is remembered */
 	there.error = -SQL_EDOWN;
-	check_str(login(w, "u", "right"), "OK\t1\tuser=u@example.org\n");
+	check_str(login(w, "u", "right"), "OK\t1\tuser=u@example.org\toriginal_user=u\n");
 	check_str(login(w, "u", "other"), "FAIL\t1\tuser=u\tcode=temp_fail\n");
 	check_str(login(w, "v", "right"), "FAIL\t1\tuser=v\tcode=temp_fail\n");
 	world_free(w);
@@ -335,7 +335,7 @@ static void test_pam(void **state)
 	check_str(str_c(pam.asked), "dovecot-smtp u 192.0.2.1 2");
 	check_str(login(w, "u", "wrong"), "FAIL\t1\tuser=u\treason=Closed\n");
 	pam.user = "U";
-	check_str(login(w, "u", "right"), "OK\t1\tuser=U\n");
+	check_str(login(w, "u", "right"), "OK\t1\tuser=U\toriginal_user=u\n");
 	check_int(pam.n, 3); /* without cache_key nothing is remembered */
 	pam.says = PAM_SAYS_UNKNOWN;
 	check_str(login(w, "u", "right"), "FAIL\t1\tuser=u\treason=Closed\n");
@@ -351,8 +351,8 @@ static void test_pam_is_remembered(void **state)
 	(void)state;
 	add_pam(w, "%s");
 	pam.user = "U";
-	check_str(login(w, "u", "right"), "OK\t1\tuser=U\n");
-	check_str(login(w, "u", "right"), "OK\t1\tuser=U\n");
+	check_str(login(w, "u", "right"), "OK\t1\tuser=U\toriginal_user=u\n");
+	check_str(login(w, "u", "right"), "OK\t1\tuser=U\toriginal_user=u\n");
 	check_int(pam.n, 1);
 	check_str(login(w, "u", "wrong"), "FAIL\t1\tuser=u\n");
 	check_str(login(w, "u", "wrong"), "FAIL\t1\tuser=u\n");
