@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -237,14 +238,13 @@ static const struct ipc_rule *rule_of(const struct ipc *c, uint16_t type)
 	return NULL;
 }
 
-/* One message. Returns false when there is none now or the channel ended. */
-static bool receive_one(struct ipc *c)
+/* One message, by way of IPC_MAX_OCTETS at `payload`. Returns false when there is none now or the channel ended. */
+static bool receive_one(struct ipc *c, char *payload)
 {
-	static char payload[IPC_MAX_OCTETS]; /* handlers copy what they keep; one thread per process reads channels */
 	int fds[IPC_MAX_FDS];
 	unsigned n_fds;
 	uint16_t type = 0;
-	ssize_t n = recv_now(c->fd, &type, payload, sizeof payload, fds, &n_fds);
+	ssize_t n = recv_now(c->fd, &type, payload, IPC_MAX_OCTETS, fds, &n_fds);
 	const struct ipc_rule *rule;
 	int r = -1;
 
@@ -273,7 +273,8 @@ static bool receive_one(struct ipc *c)
 static void on_poll(uv_poll_t *poll, int status, int events)
 {
 	struct ipc *c = container_of(poll, struct ipc, poll);
-	int budget = 64; /* then others get their turn */
+	static char payload[IPC_MAX_OCTETS]; /* handlers copy what they keep; one thread per process reads channels */
+	int budget = 64;		     /* then others get their turn */
 
 	if (status < 0) {
 		end(c, IPC_CLOSED, uv_strerror(status));
@@ -282,8 +283,21 @@ static void on_poll(uv_poll_t *poll, int status, int events)
 	if (events & UV_WRITABLE)
 		send_pending(c);
 	if (events & UV_READABLE)
-		while (budget-- > 0 && receive_one(c))
+		while (budget-- > 0 && receive_one(c, payload))
 			continue;
+}
+
+int ipc_wait(struct ipc *c, int timeout_ms)
+{
+	static char payload[IPC_MAX_OCTETS]; /* of its own: a handler of another channel may be waiting here */
+	struct pollfd p = { .fd = c->fd, .events = POLLIN };
+	int r = poll(&p, 1, timeout_ms);
+
+	if (r <= 0 && (r == 0 || errno != EINTR))
+		return r;
+	if (r > 0 && receive_one(c, payload))
+		return 1;
+	return ipc_is_open(c) ? 0 : -1;
 }
 
 void ipc_open(struct ipc *c, uv_loop_t *loop, int fd, const struct ipc_rule *rules, size_t n_rules,

@@ -81,6 +81,12 @@ bool ipc_is_open(const struct ipc *c);
  * when the message has to wait). Order is kept. On a closed channel it does nothing and returns -1; else 0.
  */
 int ipc_send(struct ipc *c, uint16_t type, struct str payload, const int *fds, unsigned n_fds);
+/*
+ * Wait up to timeout_ms for one message and run its rule, for an answer without which the caller cannot go on. The bound
+ * is the caller's: nothing else of the process happens meanwhile. 1: there was one; 0: none in time; -1: the channel has
+ * ended, and on_end was called.
+ */
+int ipc_wait(struct ipc *c, int timeout_ms);
 /* End it. on_closed (NULL: nothing) runs when the struct may be freed. Allowed once, also after on_end. */
 void ipc_close(struct ipc *c, void (*on_closed)(struct ipc *c));
 

@@ -156,6 +156,49 @@ static void test_the_peer_ends(void **state)
 	finish();
 }
 
+static void test_an_answer_is_waited_for(void **state)
+{
+	(void)state;
+	begin();
+	check_int(ipc_wait(&b, 1), 0);
+	send_number(1, 5, STR("abc"), false, NULL);
+	send_number(1, 7, STR(""), false, NULL);
+	check_int(ipc_wait(&b, 1000), 1);
+	check_int(received, 1);
+	check_int(ipc_wait(&b, 1000), 1);
+	check_int(sum, 15);
+	send_number(1, 9, STR(""), false, NULL);
+	turn(); /* the loop sees what comes later */
+	check_int(received, 3);
+	finish();
+}
+
+static void on_end_closes(struct ipc *c, enum ipc_end how)
+{
+	on_end(c, how);
+	ipc_close(c, on_closed);
+}
+
+static void test_what_is_waited_for_may_end(void **state)
+{
+	(void)state;
+	begin();
+	b.on_end = on_end_closes;
+	send_number(1, 5, STR("left over"), true, NULL);
+	check_int(ipc_wait(&b, 1000), -1);
+	check_int(ended, 1);
+	check_int(how_ended, IPC_VIOLATION);
+	turn();
+	finish();
+	begin();
+	b.on_end = on_end_closes;
+	ipc_close(&a, on_closed);
+	check_int(ipc_wait(&b, 1000), -1);
+	check_int(how_ended, IPC_CLOSED);
+	turn();
+	finish();
+}
+
 static void test_length_that_lies(void **state)
 {
 	struct ipc_in in = { STR("\xFF\xFF\xFF\xFF"
@@ -172,7 +215,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_messages_and_descriptors),
 		cmocka_unit_test(test_more_than_the_socket_holds), cmocka_unit_test(test_violations),
-		cmocka_unit_test(test_the_peer_ends), cmocka_unit_test(test_length_that_lies) };
+		cmocka_unit_test(test_the_peer_ends), cmocka_unit_test(test_an_answer_is_waited_for),
+		cmocka_unit_test(test_what_is_waited_for_may_end), cmocka_unit_test(test_length_that_lies) };
 
 	return test_run(tests);
 }
