@@ -219,14 +219,17 @@ static void take_start(struct child *c, const struct start_msg *m, const int *fd
 {
 	char *log_name_text = xstrndup(m->log_name);
 	bool has_log = m->log_to == LOG_TO_FD;
-	unsigned n_own = 2U + has_log + (m->has_counts != 0);
+	unsigned n_first = 2U + has_log + (m->has_counts != 0), n_own = n_first + m->n_store;
 
 	if (n_fds < n_own)
 		fatal("master passed %u descriptors; at least %u belong to a start", n_fds, n_own);
 	log_open((enum log_to)m->log_to, log_name_text, has_log ? fds[2] : 2, (int)m->facility);
 	log_verbose(m->verbose);
-	c->counts_fd = m->has_counts ? fds[n_own - 1] : -1;
+	c->counts_fd = m->has_counts ? fds[n_first - 1] : -1;
 	c->counts_table = m->counts_table;
+	c->slot = m->slot;
+	c->n_store = m->n_store;
+	memcpy(c->store_fd, fds + n_first, m->n_store * sizeof *fds);
 	c->index = m->index;
 	c->count = m->count;
 	c->root = m->root;

@@ -15,6 +15,7 @@
 #define CHILD_CHILD_H
 
 #include "base/ipc.h"
+#include "child/start_msg.h"
 #include "conf/conf.h"
 #include "msg/roles.h"
 
@@ -49,8 +50,12 @@ struct child {
 	const char *queue_directory; /* absolute */
 	struct child_listener *listener;
 	size_t n_listener;
-	int counts_fd;		/* the memory of base/counts.h, for counts_open(); -1: none */
-	unsigned counts_table;	/* ours in it */
+	int counts_fd;	       /* the memory of base/counts.h, for counts_open(); -1: none */
+	unsigned counts_table; /* ours in it */
+	unsigned slot;	       /* which of the wanted ones of this role it is */
+	/* The certificates of an smtpd (tls/held.h), the keys of a keyd (msg/key_msg.h): memory, to be read and closed. */
+	int store_fd[START_MAX_STORES];
+	unsigned n_store;
 	unsigned char seed[32]; /* the same for all processes of one start: TLS ticket keys are derived from it */
 
 	/* its own */

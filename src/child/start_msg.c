@@ -12,6 +12,8 @@ void start_msg_encode(struct buf *out, const struct start_msg *m)
 	ipc_put_u8(out, m->verbose);
 	ipc_put_u8(out, m->has_counts);
 	ipc_put_u32(out, m->counts_table);
+	ipc_put_u32(out, m->slot);
+	ipc_put_u32(out, m->n_store);
 	ipc_put_str(out, m->config_directory);
 	ipc_put_str(out, m->queue_directory);
 	ipc_put_str(out, m->log_name);
@@ -37,12 +39,14 @@ int start_msg_decode(struct ipc_in *in, struct start_msg *m)
 	m->verbose = ipc_get_u8(in);
 	m->has_counts = ipc_get_u8(in);
 	m->counts_table = ipc_get_u32(in);
+	m->slot = ipc_get_u32(in);
+	m->n_store = ipc_get_u32(in);
 	m->config_directory = ipc_get_str(in);
 	m->queue_directory = ipc_get_str(in);
 	m->log_name = ipc_get_str(in);
 	m->seed = ipc_get_str(in);
 	m->n_listener = ipc_get_u32(in);
-	if (m->n_listener > START_MAX_LISTENERS)
+	if (m->n_listener > START_MAX_LISTENERS || m->n_store > START_MAX_STORES)
 		return -1;
 	for (uint32_t i = 0; i < m->n_listener; i++) {
 		m->listener[i].service = ipc_get_str(in);

@@ -3,7 +3,7 @@
  *
  * Descriptors, in this order: text of main.cf, text of master.cf (both memfd: a restarted child sees the configuration
  * that master runs with, not a half-edited file), the log when log_to is LOG_TO_FD, the memory of
- * base/counts.h when has_counts, then the listeners.
+ * base/counts.h when has_counts, the stores of certificates or keys, then the listeners.
  */
 #ifndef CHILD_START_MSG_H
 #define CHILD_START_MSG_H
@@ -11,7 +11,7 @@
 #include "base/buf.h"
 #include "base/ipc.h"
 
-enum { START_MAX_LISTENERS = 32 };
+enum { START_MAX_LISTENERS = 32, START_MAX_STORES = 16 };
 
 struct start_listener {
 	struct str service, type, address;
@@ -21,6 +21,7 @@ struct start_msg {
 	uint32_t index, count, uid, gid, log_to, facility;
 	uint8_t root, verbose, has_counts;
 	uint32_t counts_table;
+	uint32_t slot, n_store;
 	struct str config_directory, queue_directory, log_name, seed;
 	struct start_listener listener[START_MAX_LISTENERS];
 	uint32_t n_listener;
