@@ -39,6 +39,7 @@ enum jail_role {
 	JAIL_LMTP,	    /* speaks LMTP for deliver */
 	JAIL_NAMES,	    /* looks up users for deliver */
 	JAIL_PICKUP,	    /* sends one file of maildrop */
+	JAIL_KEYD,	    /* signs with the keys of TLS */
 	JAIL_DELIVER_ALONE, /* deliver and LMTP in one, run by an ordinary user */
 	JAIL_AUTHPAM,	    /* keeps root: it forks a child per login that does whatever PAM's modules do */
 	JAIL_ROLES

@@ -38,6 +38,7 @@ static const struct {
 	[JAIL_LMTP] = { "lmtp", HAS_NET | HAS_UNIX | HAS_READ },
 	[JAIL_NAMES] = { "names", HAS_UNIX | HAS_READ },
 	[JAIL_PICKUP] = { "pickup", HAS_UNIX },
+	[JAIL_KEYD] = { "keyd", 0 },
 	[JAIL_DELIVER_ALONE] = { "deliver", HAS_NET | HAS_UNIX | HAS_READ | HAS_WRITE | HAS_CHILDREN },
 	[JAIL_AUTHPAM] = { "authpam", HAS_NET | HAS_UNIX | HAS_READ | HAS_WRITE | HAS_CHILDREN | HAS_EXEC },
 };
