@@ -30,13 +30,14 @@ bool tls_server_is_wanted(const struct conf_view *v)
 
 /*
  * Every client that has TLS 1.2 has AEAD ciphers with forward secrecy, older ones of Windows with a certificate of RSA only
- * by DHE; what else the grades of Postfix hold (CBC, which Lucky 13 was about, and RSA without forward secrecy, RFC 9325
- * sec. 4.1) is for "low" alone.
+ * by DHE; of what else the grades of Postfix hold CBC (which Lucky 13 was about) is for "low" alone, and RSA without forward
+ * secrecy (RFC 9325 sec. 4.1) for none.
  */
 static void exclude_old(struct buf *exclude, const char *grade)
 {
 	if (strcmp(grade, "high") == 0 || strcmp(grade, "medium") == 0)
-		buf_add_c(exclude, " SHA1 SHA256 SHA384 kRSA AESCCM ARIAGCM");
+		buf_add_c(exclude, " SHA1 SHA256 SHA384 AESCCM ARIAGCM");
+	buf_add_c(exclude, " kRSA"); /* needs a key that decrypts: keyd signs, and does nothing else */
 }
 
 static int fill(SSL_CTX *ssl, const struct conf_view *v, struct buf *error)
@@ -59,7 +60,7 @@ static int fill(SSL_CTX *ssl, const struct conf_view *v, struct buf *error)
 	buf_free(&exclude);
 	if (r != 0)
 		return -1;
-	r = tls_load_certs(ssl, &files, error);
+	r = tls_load_server_certs(ssl, &files, error);
 	if (r == 0)
 		buf_addf(error,
 			"no TLS certificate: set smtpd_tls_chain_files, or smtpd_tls_cert_file and smtpd_tls_key_file");

@@ -309,6 +309,7 @@ static void test_grades(void **state)
 		{ "smtpd_tls_cert_file = @/rsa.all\n", "DHE-RSA-AES256-GCM-SHA384", true },
 		{ "smtpd_tls_cert_file = @/rsa.all\n", "DHE-RSA-AES128-GCM-SHA256", true },
 		{ "smtpd_tls_cert_file = @/rsa.all\n", "DHE-RSA-AES256-SHA256", false },
+		{ "smtpd_tls_cert_file = @/rsa.all\nsmtpd_tls_ciphers = low\n", "AES256-GCM-SHA384", false },
 	};
 
 	(void)state;
