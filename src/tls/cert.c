@@ -1,4 +1,4 @@
-#include "tls/impl.h"
+#include "tls/held_impl.h"
 
 #include <errno.h>
 #include <openssl/err.h>
@@ -91,4 +91,23 @@ int tls_load_certs(SSL_CTX *ssl, const struct tls_cert_files *files, struct buf 
 		return -1;
 	ec = load_pair(ssl, files->eccert_file, files->eckey_file, error);
 	return ec < 0 ? -1 : rsa + ec;
+}
+
+int tls_load_server_certs(SSL_CTX *ssl, const struct tls_cert_files *f, struct buf *error)
+{
+	struct buf spec = BUF_INIT(1 << 20), why = BUF_INIT(65536);
+	int r;
+
+	buf_addf(&spec, "%s\n%s\n%s\n%s\n%s", f->chain_files, f->cert_file, f->key_file, f->eccert_file, f->eckey_file);
+	if (tls_store_is_used()) {
+		r = tls_store_certs(ssl, spec.p, &why);
+	} else {
+		r = tls_load_certs(ssl, f, &why);
+		tls_record_certs(spec.p, r > 0 ? ssl : NULL, buf_str(&why));
+	}
+	if (why.n > 0)
+		buf_add_str(error, buf_str(&why));
+	buf_free(&why);
+	buf_free(&spec);
+	return r;
 }

@@ -1,4 +1,4 @@
-#include "tls/impl.h"
+#include "tls/held_impl.h"
 #include "base/log.h"
 
 #include <errno.h>
@@ -152,15 +152,23 @@ static bool is_as_demanded(struct tls_conn *t)
 
 enum tls_result tls_handshake(struct tls_conn *t)
 {
+	enum tls_result result;
+	const char *why;
 	int r;
 
 	if (t->dead)
 		return TLS_ERROR;
 	ERR_clear_error();
 	errno = 0;
+	tls_held_failure();
 	r = SSL_do_handshake(t->ssl);
-	if (r != 1)
-		return result_of(t, r);
+	if (r != 1) {
+		result = result_of(t, r);
+		why = tls_held_failure();
+		if (why && result == TLS_ERROR)
+			snprintf(t->why, sizeof t->why, "no signature by the private key: %s", why);
+		return result;
+	}
 	t->established = true;
 	return is_as_demanded(t) ? TLS_DONE : TLS_ERROR;
 }

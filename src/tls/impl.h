@@ -60,6 +60,8 @@ struct tls_cert_files {
 	const char *cert_file, *key_file, *eccert_file, *eckey_file;
 };
 int tls_load_certs(SSL_CTX *ssl, const struct tls_cert_files *files, struct buf *error);
+/* The same of a server: recorded, or from the store (held.h) where there is one. */
+int tls_load_server_certs(SSL_CTX *ssl, const struct tls_cert_files *files, struct buf *error);
 
 /* Keys with their chains, as they stand in PEM files: a private key, its certificate, those that vouch for it. */
 struct tls_chain {

@@ -2,7 +2,7 @@
 #include "map/mem_map.h"
 #include "map/table.h"
 #include "sasl/base64.h"
-#include "tls/impl.h"
+#include "tls/held_impl.h"
 
 #include <openssl/err.h>
 #include <stdlib.h>
@@ -48,21 +48,37 @@ struct filling {
 	struct buf *error;
 };
 
+/* Takes: c. False: the name is there already. */
+static bool add_chains(struct sni_table *t, struct str name, struct tls_chains *c)
+{
+	if (!mem_map_add(t->map, name, str_pn((char *)&c, sizeof c))) {
+		tls_chains_free(c);
+		free(c);
+		return false;
+	}
+	t->chains = xrealloc(t->chains, (t->n + 1) * sizeof *t->chains);
+	t->chains[t->n++] = c;
+	return true;
+}
+
+static void take_stored(struct sni_table *t, struct str name, struct tls_chains *c)
+{
+	add_chains(t, name, c);
+}
+
 static bool take_entry(struct table_walk *w, struct str key, struct str value)
 {
 	struct filling *f = container_of(w, struct filling, walk);
-	struct sni_table *t = f->table;
 	struct tls_chains *c = xcalloc(1, sizeof *c);
 	struct buf where = BUF_INIT(TABLE_WHY_MAX);
 	size_t before = f->error->n;
 
 	buf_addf(&where, "%s, %.*s", f->spec, STR_ARG(key));
-	if (read_value(c, value, where.p, f->error) != 0 || !mem_map_add(t->map, key, str_pn((char *)&c, sizeof c))) {
+	if (read_value(c, value, where.p, f->error) != 0) {
 		tls_chains_free(c);
 		free(c);
-	} else {
-		t->chains = xrealloc(t->chains, (t->n + 1) * sizeof *t->chains);
-		t->chains[t->n++] = c;
+	} else if (add_chains(f->table, key, c)) {
+		tls_record_name(f->table->spec, key, c);
 	}
 	if (f->error->n > before)
 		buf_addf(f->error, "; tls_server_sni_maps has no certificate for %.*s\n", STR_ARG(key));
@@ -109,6 +125,7 @@ static void fill(struct sni_table *t, struct buf *error)
 static struct sni_table *table_of(const char *spec, struct buf *error)
 {
 	struct sni_table *t;
+	size_t before;
 
 	for (t = tables; t; t = t->next)
 		if (strcmp(t->spec, spec) == 0) {
@@ -121,7 +138,13 @@ static struct sni_table *table_of(const char *spec, struct buf *error)
 	t->map = mem_map_new();
 	t->next = tables;
 	tables = t;
-	fill(t, error);
+	before = error->n;
+	if (tls_store_is_used()) {
+		tls_store_names(spec, t, take_stored, error);
+	} else {
+		fill(t, error);
+		tls_record_names_end(spec, str_from(buf_str(error), before));
+	}
 	return t;
 }
 
