@@ -5,6 +5,7 @@ static const struct param rows[] = {
 	P_STRING("auth_conf_file", "$config_directory/auth.conf", ACTS,
 		"Configuration of authd in Dovecot's syntax; authd runs when this file exists"),
 	P_STRING("auth_owner", "gatepost-auth", ACTS, "User that authd runs as"),
+	P_STRING("key_owner", "gatepost-key", ACTS, "User that keyd runs as"),
 	P_STRING("map_owner", "gatepost-map", ACTS, "User that mapd runs as"),
 	P_STRING("queue_owner", "gatepost-queue", ACTS, "User that queued runs as"),
 	P_STRING("relay_owner", "gatepost-relay", ACTS, "User that relay runs as"),
@@ -20,6 +21,9 @@ static const struct param rows[] = {
 		"hidden"),
 	P_INT("smtpd_processes", "0", 0, 1024, ACTS,
 		"Processes that serve SMTP sessions; 0 means one per processor core"),
+	P_BOOL("smtpd_tls_key_process", "yes", ACTS,
+		"Private keys of TLS are in processes of their own that sign, keyd(8), and not in those that read the "
+		"network; of main.cf only"),
 	P_INT("smtpd_session_domain_limit", "0", 0, 1000000, ACTS,
 		"Different domains of recipients that a session may have; 0 means no limit"),
 	P_INT("smtpd_session_message_limit", "0", 0, 0, ACTS, "Messages that a session may send; 0 means no limit"),

@@ -23,7 +23,8 @@ struct conf *ctl_conf(const char *config_directory)
 
 static unsigned check_accounts(const struct conf_view *v, struct buf *lines)
 {
-	static const char *const owners[] = { "mail_owner", "auth_owner", "map_owner", "queue_owner", "relay_owner" };
+	static const char *const owners[] = { "mail_owner", "auth_owner", "map_owner", "queue_owner", "relay_owner",
+		"key_owner" };
 	unsigned n = 0;
 
 	for (size_t i = 0; geteuid() == 0 && i < sizeof owners / sizeof *owners; i++) {

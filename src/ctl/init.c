@@ -27,7 +27,7 @@ struct plan {
 enum { SMTP, SUBMISSION, SUBMISSIONS };
 
 static const char *const account_names[] = { "gatepost", "gatepost-auth", "gatepost-map", "gatepost-queue",
-	"gatepost-relay", "gatepost-mail" };
+	"gatepost-relay", "gatepost-key", "gatepost-mail" };
 
 static int say(const char *what, const char *why)
 {

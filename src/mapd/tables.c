@@ -36,7 +36,7 @@ static void walk_value(struct table_set *set, struct str value)
 
 /*
  * Nobody asks for a table that only a parameter without effect names. Those of the names in SNI have private keys in
- * them: smtpd reads them itself, before its jail.
+ * them: master alone reads them (or, without keyd, smtpd before its jail).
  */
 static bool has_tables(const struct param *p)
 {

@@ -1,5 +1,6 @@
 #include "master/master.h"
 #include "base/log.h"
+#include "tls/held.h"
 #include "tls/tls.h"
 
 #include <stdlib.h>
@@ -8,7 +9,7 @@
 
 /*
  * Certificates are renewed while we run (smtpd is in its jail and cannot see it). When their files have changed, have
- * settled, and belong together, smtpd and relay are replaced as by a reload: who is connected stays with the old
+ * settled, and belong together, keyd, smtpd and relay are replaced as by a reload: who is connected stays with the old
  * processes, who comes gets the new certificate.
  */
 enum { LOOK_MS = 1000, LOOK_MS_PER_FILE = 5 };
@@ -32,6 +33,7 @@ void certs_free(struct certs *c)
 		free(c->path[i]);
 	free(c->path);
 	free(c->faults);
+	store_release(&c->store);
 	memset(c, 0, sizeof *c);
 }
 
@@ -86,16 +88,21 @@ void certs_load(struct certs *c, const struct conf *conf, struct buf *faults)
 	const struct conf_service *row;
 	size_t n = conf_services(conf, &row), at = faults->n;
 	struct tls_ctx **ctx = xcalloc(n + 1, sizeof *ctx);
+	bool for_keyd = conf_bool(conf_main(conf), "smtpd_tls_key_process");
 
 	memset(c, 0, sizeof *c);
 	noting = c;
 	tls_watch_files(note);
+	if (for_keyd)
+		tls_record_begin();
 	/* All at the same time: those with the same tables share them. */
 	for (size_t i = 0; i < n; i++)
 		ctx[i] = load_service(&row[i], faults);
 	for (size_t i = 0; i < n; i++)
 		tls_ctx_free(&ctx[i]);
 	tls_watch_files(NULL);
+	if (for_keyd)
+		c->store = store_end_record(faults);
 	free(ctx);
 	c->faults = xstrndup(str_from(buf_str(faults), at));
 	for (const char *p = c->faults; *p; p++)
@@ -109,6 +116,7 @@ static void replace(struct master *m, struct certs *fresh)
 	m->certs = *fresh;
 	m->certs_refused = 0;
 	log_info("certificates have changed: new sessions get the new ones");
+	procs_replace(m, ROLE_KEYD);
 	procs_replace(m, ROLE_SMTPD);
 	procs_replace(m, ROLE_RELAY);
 	procs_fill(m);

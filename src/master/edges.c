@@ -18,6 +18,7 @@ static const struct {
 	{ ROLE_DELIVER, ROLE_MAPD },
 	{ ROLE_AUTHD, ROLE_FETCHD },
 	{ ROLE_AUTHD, ROLE_AUTHPAM },
+	{ ROLE_SMTPD, ROLE_KEYD },
 };
 
 static bool belong_together(enum role a, enum role b)
@@ -26,6 +27,17 @@ static bool belong_together(enum role a, enum role b)
 		if ((edges[i].a == a && edges[i].b == b) || (edges[i].a == b && edges[i].b == a))
 			return true;
 	return false;
+}
+
+/* An smtpd asks the keyd of its own number, and the next one when that is away. */
+static bool slots_fit(const struct master *m, const struct proc *p, const struct proc *other)
+{
+	const struct proc *keyd = p->role == ROLE_KEYD ? p : other, *asker = keyd == p ? other : p;
+	unsigned n = procs_wanted(m, ROLE_KEYD);
+
+	if (keyd->role != ROLE_KEYD || n == 0)
+		return true;
+	return keyd->slot == asker->slot % n || keyd->slot == (asker->slot + 1) % n;
 }
 
 static void give_end(struct proc *to, const struct proc *other, int fd)
@@ -43,7 +55,8 @@ void edges_connect(struct master *m, struct proc *p)
 	for (struct proc *other = m->procs; other; other = other->next) {
 		int pair[2];
 
-		if (other == p || other->exited || !other->channel_open || !belong_together(p->role, other->role))
+		if (other == p || other->exited || !other->channel_open || !belong_together(p->role, other->role) ||
+			!slots_fit(m, p, other))
 			continue;
 		/* A leaving process gets no more work, but may still have to ask; what smtpd takes goes to queued. */
 		if (other->leaving && other->role != ROLE_SMTPD && p->role != ROLE_MAPD)

@@ -30,8 +30,11 @@ void procs_retire(struct master *m)
 void procs_replace(struct master *m, enum role role)
 {
 	for (struct proc *p = m->procs; p; p = p->next)
-		if (p->role == role)
+		if (p->role == role) {
 			p->leaving = true;
+			if (procs_wanted(m, role) == 0)
+				proc_tell(p, STOP_REPLACED);
+		}
 }
 
 void procs_kill(struct master *m, int signum)

@@ -7,6 +7,7 @@
 
 #include "base/counts.h"
 #include "base/ipc.h"
+#include "child/start_msg.h"
 #include "conf/conf.h"
 #include "msg/roles.h"
 
@@ -53,17 +54,30 @@ struct proc { /* one child */
 	bool channel_open, exited, ready;
 	bool leaving, told; /* a successor takes its place; it knows */
 	char jail[256];
-	unsigned counts_table;		     /* of an smtpd */
-	uint32_t first_asked, last_answered; /* requests of control.c; 0: none */
+	unsigned counts_table;			 /* of an smtpd */
+	uint32_t first_asked, last_answered;	 /* requests of control.c; 0: none */
+	struct store *store;			 /* of an smtpd: it was started with it */
+	struct store *reading[START_MAX_STORES]; /* of a keyd, until it is ready */
+	unsigned n_reading;
+};
+
+/* What was read from them: memory for smtpd and for keyd, which both only get a part. */
+struct store {
+	unsigned refs;
+	int certs_fd, keys_fd;
+	size_t n_keys;
+	void *mapped; /* the keys; MAP_FAILED: none */
+	size_t n_mapped;
 };
 
 /* Files of certificates, keys and tables of them, and what they were when they were last read. */
 struct certs {
 	char **path;
 	size_t n;
-	uint64_t state;	   /* digest of their sizes, times and inodes */
-	unsigned n_faults; /* of what could not be used */
-	char *faults;	   /* a line each */
+	uint64_t state;	     /* digest of their sizes, times and inodes */
+	unsigned n_faults;   /* of what could not be used */
+	char *faults;	     /* a line each */
+	struct store *store; /* NULL: smtpd reads them itself */
 };
 
 struct master {
@@ -142,6 +156,19 @@ void certs_load(struct certs *c, const struct conf *conf, struct buf *faults);
 void certs_free(struct certs *c);
 /* Look at the files of m->certs again and again. */
 void certs_watch(struct master *m);
+
+/* store.c */
+/* What tls_record_begin() began. NULL: there is no memory, a line in *faults. */
+struct store *store_end_record(struct buf *faults);
+struct store *store_hold(struct store *s);
+/* With the last one its keys are wiped. */
+void store_release(struct store **s);
+/*
+ * Stores for a new keyd: that of now, and those that an smtpd which is leaving may still need, newest first. None is wiped
+ * before it has read them. fds: START_MAX_STORES, borrowed. How many.
+ */
+unsigned store_give_keys(const struct master *m, struct proc *keyd, int *fds);
+void store_keys_are_read(struct proc *keyd);
 
 /* control.c: the socket of `gatepost status | auth who | stop | reload`. */
 struct control *control_open(struct master *m, const char *path);

@@ -16,7 +16,8 @@ static const struct {
 	enum role role;
 	const char *log;
 } kinds[] = { { ROLE_QUEUED, "qmgr" }, { ROLE_MAPD, "mapd" }, { ROLE_AUTHPAM, "authpam" }, { ROLE_AUTHD, "authd" },
-	{ ROLE_FETCHD, "fetchd" }, { ROLE_RELAY, "smtp" }, { ROLE_DELIVER, "virtual" }, { ROLE_SMTPD, "smtpd" } };
+	{ ROLE_FETCHD, "fetchd" }, { ROLE_RELAY, "smtp" }, { ROLE_DELIVER, "virtual" }, { ROLE_KEYD, "keyd" },
+	{ ROLE_SMTPD, "smtpd" } };
 
 static const char *log_word(enum role role)
 {
@@ -31,6 +32,8 @@ unsigned procs_wanted(const struct master *m, enum role role)
 	switch (role) {
 	case ROLE_SMTPD:
 		return m->setup.n_smtpd;
+	case ROLE_KEYD: /* one for each smtpd */
+		return m->certs.store && m->certs.store->n_keys > 0 ? m->setup.n_smtpd : 0;
 	case ROLE_RELAY:
 		return m->setup.has_smtpd ? m->setup.n_relay : 0;
 	case ROLE_AUTHD:
@@ -101,6 +104,8 @@ static void forget(struct proc *p)
 	while (*at != p)
 		at = &(*at)->next;
 	*at = p->next;
+	store_release(&p->store);
+	store_keys_are_read(p);
 	free(p);
 }
 
@@ -161,6 +166,7 @@ static int on_ready(struct ipc *channel, struct ipc_in *in, int *fds, unsigned n
 	if (!ipc_get_end(in))
 		return -1;
 	p->ready = true;
+	store_keys_are_read(p);
 	on_role_ready(p->master, p->role);
 	snprintf(p->jail, sizeof p->jail, "%.*s", STR_ARG(jail));
 	return 0;
@@ -307,6 +313,7 @@ static void send_start(struct master *m, struct proc *p)
 		.uid = s->uid[p->role],
 		.gid = s->gid[p->role],
 		.log_to = (uint32_t)s->log_to,
+		.slot = p->slot,
 		.facility = (uint32_t)s->facility,
 		.config_directory = str_c(m->config_directory),
 		.queue_directory = str_c(m->queue_directory),
@@ -323,6 +330,11 @@ static void send_start(struct master *m, struct proc *p)
 		msg.counts_table = p->counts_table;
 		fds[n_fds++] = m->counts_fd;
 	}
+	if (p->role == ROLE_SMTPD && p->store)
+		fds[n_fds + msg.n_store++] = p->store->certs_fd;
+	if (p->role == ROLE_KEYD)
+		msg.n_store = store_give_keys(m, p, fds + n_fds);
+	n_fds += msg.n_store;
 	for (unsigned i = 0; p->role == ROLE_SMTPD && i < s->listeners.n; i++) {
 		struct listen_address *a = &s->listeners.address[i];
 
@@ -376,6 +388,8 @@ static void start_one(struct master *m, enum role role, unsigned slot)
 	p->index = free_index(m, role);
 	p->generation = m->generation;
 	p->started_ms = uv_now(m->loop);
+	if (role == ROLE_SMTPD)
+		p->store = store_hold(m->certs.store);
 	p->counts_table = role == ROLE_SMTPD && m->counts ? counts_lease(m->counts) : COUNTS_NO_TABLE;
 	r = spawn(m, p, pair[1]);
 	close(pair[1]);
@@ -422,7 +436,7 @@ static bool smtpd_has_to_wait(struct master *m)
 	if (m->smtpd_hold_until_ms == 0)
 		return false;
 	if (uv_now(m->loop) < m->smtpd_hold_until_ms &&
-		(missing(m, ROLE_QUEUED) || missing(m, ROLE_MAPD) || missing(m, ROLE_AUTHD)))
+		(missing(m, ROLE_QUEUED) || missing(m, ROLE_MAPD) || missing(m, ROLE_AUTHD) || missing(m, ROLE_KEYD)))
 		return true;
 	m->smtpd_hold_until_ms = 0;
 	return false;

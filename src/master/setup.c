@@ -18,8 +18,8 @@ static const struct {
 	enum role role;
 	const char *parameter;
 } accounts[] = { { ROLE_SMTPD, "mail_owner" }, { ROLE_AUTHD, "auth_owner" }, { ROLE_MAPD, "map_owner" },
-	{ ROLE_QUEUED, "queue_owner" }, { ROLE_RELAY, "relay_owner" },
-	{ ROLE_FETCHD, "relay_owner" } };
+	{ ROLE_QUEUED, "queue_owner" }, { ROLE_RELAY, "relay_owner" }, { ROLE_FETCHD, "relay_owner" },
+	{ ROLE_KEYD, "key_owner" } };
 
 /* Directories below queue_directory. All are entered by every role, and written by the owner alone. */
 static const struct {

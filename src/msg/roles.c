@@ -1,7 +1,7 @@
 #include "msg/roles.h"
 
 static const char *const names[ROLE_COUNT] = { "none", "master", "smtpd", "authd", "mapd", "queued", "relay", "deliver",
-	"fetchd", "authpam" };
+	"fetchd", "authpam", "keyd" };
 
 const char *role_name(enum role r)
 {

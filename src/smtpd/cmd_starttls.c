@@ -10,7 +10,7 @@ enum outcome do_starttls(struct session *s, struct str arg)
 		reply(s, REPLY_TLS_ACTIVE);
 		return R_DONE;
 	}
-	if (s->service->tls == NULL || !(s->service->extensions & EXT_BIT(EXT_STARTTLS))) {
+	if (s->service->tls == NULL || !(s->service->extensions & EXT_BIT(EXT_STARTTLS)) || !keys_are_here()) {
 		reply(s, s->service->tls_level == LEVEL_NONE ? REPLY_NO_STARTTLS : REPLY_TLS_TEMPORARY);
 		return R_DONE;
 	}

@@ -32,7 +32,7 @@ struct listener {
 
 static struct listener *listeners;
 static uv_timer_t pause_timer;
-static bool accepting, paused, has_segment, has_auth;
+static bool accepting, paused, has_segment, has_auth, has_keys;
 static size_t sessions_max;
 static uint64_t warned_ms;
 
@@ -134,7 +134,7 @@ void listen_limit(void)
 
 static void begin_when_ready(void)
 {
-	if (accepting || smtpd.stopping || !has_segment || !has_auth)
+	if (accepting || smtpd.stopping || !has_segment || !has_auth || !has_keys)
 		return;
 	accepting = true;
 	uv_timer_stop(&pause_timer);
@@ -153,6 +153,12 @@ void listen_auth_is_known(void)
 	begin_when_ready();
 }
 
+void listen_keys_are_here(void)
+{
+	has_keys = true;
+	begin_when_ready();
+}
+
 static void on_no_segment(uv_timer_t *timer)
 {
 	(void)timer;
@@ -162,10 +168,11 @@ static void on_no_segment(uv_timer_t *timer)
 	listen_segment_is_here();
 }
 
-/* What is wrong with the service is in the log already. Mail from outside needs no login. */
+/* What is wrong with the service, or with keyd, is in the log already. Mail from outside needs no login. */
 static void on_no_auth(uv_timer_t *timer)
 {
 	uv_timer_start(timer, on_no_segment, FIRST_SEGMENT_MS - FIRST_AUTH_MS, 0);
+	listen_keys_are_here();
 	listen_auth_is_known();
 }
 
@@ -188,6 +195,7 @@ void listen_open(void)
 			fatal("cannot watch the listener %s", l->address);
 	}
 	has_auth = services_know_auth();
+	has_keys = keys_are_here();
 	uv_timer_start(&pause_timer, on_no_auth, FIRST_AUTH_MS, 0);
 }
 

@@ -3,9 +3,9 @@
  *
  * Runs as mail_owner, chrooted to queue_directory, without new privileges; seccomp leaves no call that opens, makes,
  * renames or removes a file, that executes or forks; Landlock no TCP but to the ports of the configuration (ports.c) and
- * of DNS. Open before that: listeners, certificates and keys, the log. Peers: master (orders), queued (lends segments of the log, is told how far they are committed, flushes queues),
- * mapd (lookups), the authentication service at smtpd_sasl_path (a UNIX socket below the chroot, or TCP), policy services,
- * milters, DNS.
+ * of DNS. Open before that: listeners, certificates, the log. Peers: master (orders), queued (lends segments of the log, is
+ * told how far they are committed, flushes queues), mapd (lookups), keyd (signs with the private keys of TLS), the
+ * authentication service at smtpd_sasl_path (a UNIX socket below the chroot, or TCP), policy services, milters, DNS.
  * man/smtpd.8 is the manual.
  */
 #include "smtpd/smtpd.h"
@@ -68,7 +68,9 @@ int main(void)
 	smtpd.scratch = BUF_INIT(4 * READ_OCTETS + 64);
 	tls_tickets_seed(smtpd.child.seed);
 	smtpd.counts = counts_open(smtpd.child.counts_fd, smtpd.child.counts_table);
+	keys_open();
 	services_open();
+	keys_opened();
 	smtpd.dns = dns_new(smtpd.child.loop, 5);
 	smtpd.map = map_client_new(smtpd.child.loop, smtpd.child.conf);
 	writer_open();

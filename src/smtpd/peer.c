@@ -203,11 +203,12 @@ static void queued_open(int fd)
 void peer_open(struct child *c, enum role role, unsigned index, int fd)
 {
 	(void)c;
-	(void)index;
 	if (role == ROLE_QUEUED) {
 		queued_open(fd);
 	} else if (role == ROLE_MAPD) {
 		map_client_peer(smtpd.map, fd);
+	} else if (role == ROLE_KEYD) {
+		keys_peer(index, fd);
 	} else {
 		log_error("no use for a channel to %s", role_name(role));
 		close(fd);

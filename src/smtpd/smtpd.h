@@ -283,6 +283,7 @@ void listen_open(void);
 /* The first segment is there: mail can be taken. What every authentication service offers is known. Accepting begins
  * with both, or when they were waited for long enough. */
 void listen_segment_is_here(void);
+void listen_keys_are_here(void);
 void listen_auth_is_known(void);
 void listen_drain(void);
 void listen_stop(void);
@@ -613,5 +614,13 @@ void peer_open(struct child *c, enum role role, unsigned index, int fd);
 /* Open the question ASK_FLUSH. 0; -1: queued is away, and there is no question. */
 int queue_flush(struct session *s, struct str domain, bool below, enum outcome (*then)(struct session *s));
 void writer_open(void);
+
+/* keys.c: private keys of TLS, which keyd has. Around services_open(), and before the jail. */
+void keys_open(void);
+void keys_opened(void);
+/* A channel to a keyd. Takes: fd. */
+void keys_peer(unsigned index, int fd);
+/* Could a handshake have its signature now? */
+bool keys_are_here(void);
 
 #endif

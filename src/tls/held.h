@@ -23,6 +23,7 @@ int tls_record_end(int *certs_fd, int *keys_fd, size_t *n_keys);
 
 /* Server contexts are made from the certificates in this memfd, not from files. Takes: fd. */
 void tls_store_use(int fd);
+bool tls_store_is_used(void);
 /* No more contexts are made. */
 void tls_store_end(void);
 

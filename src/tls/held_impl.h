@@ -44,7 +44,6 @@ void tls_record_names_end(const char *spec, struct str errors);
 
 enum store_type { STORE_CERTS = 1, STORE_NAME, STORE_NAMES_END };
 
-bool tls_store_is_used(void);
 /* As tls_load_certs(). */
 int tls_store_certs(SSL_CTX *ssl, const char *spec, struct buf *error);
 /* Calls `take` for each name of the table, which gets the chains. Lines of faults go to *error. */
