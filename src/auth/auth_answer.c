@@ -108,6 +108,8 @@ static void on_fail(struct auth_request *r, struct str rest, struct arena *mem)
 			outcome = AUTH_TEMP; /* "temp": Dovecot before 2.3 */
 		else if (str_eq(field, STR("code=invalid_base64")))
 			outcome = AUTH_BAD_BASE64;
+		else if (str_eq(field, STR("penalty")) && outcome == AUTH_TEMP)
+			outcome = AUTH_LATER;
 	}
 	auth_request_end(r, outcome, user, reason);
 }

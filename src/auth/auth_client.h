@@ -50,6 +50,7 @@ enum auth_outcome {
 	AUTH_OK,	/* user is set */
 	AUTH_FAIL,	/* wrong secret, unknown user, disabled …: 535; code and reason may say why */
 	AUTH_TEMP,	/* 454: service away, slow, or it said temp_fail */
+	AUTH_LATER,	/* 454: too many failed logins; reason says of whom, and until when. authd's alone */
 	AUTH_BAD_BASE64 /* 501 5.5.2 */
 };
 

@@ -4,6 +4,7 @@
  *	server.c  listeners, connections, octets in and out
  *	login.c   one struct login per request: its life, its answers, their delay
  *	exchange.c  AUTH, CONT, CANCEL on a client socket, and the mechanism behind them
+ *	admit.c   may its password be looked at now (defence.h)
  *	check.c   is this name and password right: databases, hashes
  *	key.c     the stored key for a mechanism that shows no password, and that of nobody
  *	credentials.c  what else a user may log in with: keys beside a hash, app passwords; last_use.c  when they were used;
@@ -15,6 +16,7 @@
 #define AUTHD_AUTHD_H
 
 #include "authd/accounts.h"
+#include "authd/defence.h"
 #include "authd/fetch.h"
 #include "authd/pam.h"
 #include "authd/passwd_file.h"
@@ -22,8 +24,10 @@
 #include "authd/row_cache.h"
 #include "authd/settings.h"
 #include "authd/source.h"
+#include "authd/state_file.h"
 #include "authd/ticker.h"
 #include "authd/verdicts.h"
+#include "authd/waiting.h"
 #include "child/child.h"
 
 enum {
@@ -35,6 +39,7 @@ enum {
 	GRACE_MS = 250,		       /* a client that waits for us to speak first gets the rest then */
 	REPLY_GRID_MS = 500,	       /* failures leave on this grid, so that their time tells nothing */
 	CHALLENGE_GRID_MS = 2,	       /* challenges that depend on what is stored, on this one */
+	DEFENCE_ENTRIES = 65536,
 	HASHES_WAITING = 256,
 	HASH_WAIT_MS = 10 * 1000, /* a client has given up by then */
 	SQL_WAITING = 1024,
@@ -129,7 +134,9 @@ struct authd {
 	uv_timer_t tick; /* delayed replies, where there is no ticker */
 	struct ticker ticker;
 	uv_timer_t sweep; /* logins whose client went silent */
-	struct login *delayed, **delayed_last;
+	struct waiting waiting;
+	struct defence defence;
+	struct state_file *state_file; /* NULL: nothing is kept */
 	uint32_t last_cuid;
 	size_t n_clients, n_upgrades, n_renewals;
 	bool is_stopping;
@@ -176,6 +183,18 @@ void dummy_follow(struct authd *a, size_t i, struct str stored);
 
 /* The secret of salts that are made up: kept in a file below queue_directory, made at the first start. Before the jail. */
 void key_secret_load(struct authd *a);
+
+/* ---- who.c ---- */
+
+/* For `gatepost auth who`: who failed to log in too often. */
+void who_tell(struct child *child);
+
+/* ---- control.c ---- */
+
+/* Make queue_directory/public/auth, where `gatepost auth unblock` asks (with master's rights); what goes wrong is fatal. */
+void control_bind(struct authd *a);
+void control_start(struct authd *a);
+void control_stop(void);
 
 /* ---- users.c ---- */
 

@@ -166,7 +166,6 @@ static struct world *world_new(const struct sasl_mech *mech)
 	w->a.cache = row_cache_new(1024 * 1024, 3600000, 3600000);
 	w->a.verdicts = verdicts_new();
 	w->a.last_uses = last_uses_new(&w->a);
-	w->a.delayed_last = &w->a.delayed;
 	uv_timer_init(&w->loop, &w->a.tick);
 	/* "Dirty": nobody sends what is in c.out. */
 	w->c = (struct client){ .authd = &w->a, .fd = -1, .is_dirty = true, .has_version = true, .minor = 4 };

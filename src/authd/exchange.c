@@ -20,10 +20,13 @@ static void check_token(struct login *l)
 	l->vars.pass = x->pass;
 	x->token_scope = str_c(l->authd->set->oauth2.demands.scope);
 	x->token_openid = str_c(l->authd->set->oauth2.openid_configuration_url);
-	if (x->authcid.n && username_normalise(l->authd->set, &l->vars, x->authcid, l->mem, &why) < 0)
+	if (x->authcid.n && username_normalise(l->authd->set, &l->vars, x->authcid, l->mem, &why) < 0) {
+		login_guard(l);
 		login_fail(l, NULL, why);
-	else
-		oauth2_check(l);
+		return;
+	}
+	login_guard(l);
+	login_admit(l, oauth2_check);
 }
 
 /* Who is it, and who wants he to be? Then the databases. */
@@ -39,12 +42,13 @@ static void check_identity(struct login *l)
 	if (l->authd->set->user_from_cert && l->has_cert && l->cert_name.n)
 		x->authcid = l->cert_name;
 	id = identity_set(l, x->authcid, x->authzid, &why);
+	login_guard(l);
 	trace_name(l);
 	if (id != IDENTITY_OK) {
 		login_fail(l, id == IDENTITY_NOT_ALLOWED ? "authz_fail" : NULL, why);
 		return;
 	}
-	check_start(l);
+	login_admit(l, check_start);
 }
 
 /* What the mechanism has for the client, in base64, in the arena. */
@@ -220,6 +224,8 @@ static void take_param(struct login *l, struct str field, struct auth_params *p)
 		p->resp = value;
 	} else if (str_eq(field, STR("secured")) || str_has_prefix(field, STR("secured="))) {
 		l->vars.secured = STR("secured");
+	} else if (str_eq(field, STR("no-penalty"))) {
+		l->has_no_penalty = true;
 	} else if (str_eq(field, STR("final-resp-ok"))) {
 		l->takes_final = true;
 	} else if (str_eq(field, STR("valid-client-cert"))) {

@@ -70,18 +70,6 @@ struct login **login_find(struct client *c, uint32_t id)
 	return at;
 }
 
-static void unlink_delayed(struct login *l)
-{
-	struct login **at = &l->authd->delayed;
-
-	while (*at && *at != l)
-		at = &(*at)->next_delayed;
-	if (*at)
-		*at = l->next_delayed;
-	if (l->authd->delayed_last == &l->next_delayed)
-		l->authd->delayed_last = at;
-}
-
 static void detach(struct login *l)
 {
 	struct client *c = l->client;
@@ -96,8 +84,9 @@ static void detach(struct login *l)
 void login_free(struct login *l)
 {
 	detach(l);
-	if (l->state == LOGIN_DELAY)
-		unlink_delayed(l);
+	if (l->state == LOGIN_DELAY || l->state == LOGIN_HOLD)
+		waiting_remove(&l->authd->waiting, l);
+	defence_release(&l->authd->defence, &l->guard);
 	buf_wipe(&l->out);
 	arena_wipe(&l->mem);
 	free(l);
@@ -162,6 +151,16 @@ void login_challenge(struct login *l, struct str base64)
 	delay(l, on_grid(l, now_ms(l->authd), 0, CHALLENGE_GRID_MS));
 }
 
+/* A token may have said only in the end who it was. */
+static void count_success(struct login *l)
+{
+	if (l->mech->flags & SASL_ANONYMOUS)
+		return;
+	if (l->guard.user.n == 0)
+		login_guard(l);
+	defence_passed(&l->authd->defence, &l->guard, wall_ms());
+}
+
 void login_succeed(struct login *l)
 {
 	struct client *c = l->client;
@@ -175,6 +174,7 @@ void login_succeed(struct login *l)
 	l->authd->n_ok++;
 	trace_end(l, "ok", NULL, NULL, 0);
 	handover_keep(l);
+	count_success(l);
 	if (l->app.n)
 		last_use_note(l);
 	if (l->authd->set->verbose || l->app.n)
@@ -222,6 +222,14 @@ void login_temp_fail(struct login *l)
 	login_free(l);
 }
 
+void login_refuse(struct login *l)
+{
+	l->authd->n_temp++;
+	trace_end(l, "temp_fail", "penalty", NULL, 0);
+	send_fail(l, "temp_fail\tpenalty");
+	login_free(l);
+}
+
 static void on_tick(uv_timer_t *t);
 
 static void wake_at(struct authd *a, uint64_t ms)
@@ -236,8 +244,13 @@ static void wake_at(struct authd *a, uint64_t ms)
 
 static void wait_is_over(struct login *l)
 {
+	if (l->state == LOGIN_HOLD) {
+		waiting_remove(&l->authd->waiting, l);
+		login_unhold(l);
+		return;
+	}
 	if (l->is_held) {
-		unlink_delayed(l);
+		waiting_remove(&l->authd->waiting, l);
 		l->is_held = false;
 		send_challenge(l, l->challenge);
 		return;
@@ -252,7 +265,7 @@ void login_tick(struct authd *a)
 	uint64_t now = now_ms(a);
 	struct login *l;
 
-	while ((l = a->delayed) != NULL && l->due_ms <= now)
+	while ((l = waiting_first(&a->waiting)) != NULL && l->due_ms <= now)
 		wait_is_over(l);
 	if (l)
 		wake_at(a, l->due_ms);
@@ -263,50 +276,50 @@ static void on_tick(uv_timer_t *t)
 	login_tick(container_of(t, struct authd, tick));
 }
 
-/* Nearly always the last one; sorted all the same. */
-static void delay(struct login *l, uint64_t due_ms)
+void login_wait(struct login *l, uint64_t due_ms)
 {
 	struct authd *a = l->authd;
-	struct login **at = a->delayed_last;
 
 	l->due_ms = due_ms;
+	waiting_add(&a->waiting, l);
+	if (waiting_first(&a->waiting) == l)
+		wake_at(a, due_ms);
+}
+
+static void delay(struct login *l, uint64_t due_ms)
+{
 	l->state = LOGIN_DELAY;
-	if (a->delayed && container_of(at, struct login, next_delayed)->due_ms > l->due_ms)
-		for (at = &a->delayed; *at && (*at)->due_ms <= l->due_ms;)
-			at = &(*at)->next_delayed;
-	l->next_delayed = *at;
-	*at = l;
-	if (l->next_delayed == NULL)
-		a->delayed_last = &l->next_delayed;
-	if (a->delayed == l)
-		wake_at(a, l->due_ms);
+	login_wait(l, due_ms);
 }
 
 /* When it leaves: on the same grid for every failure, counted from where its check began. */
-static uint64_t due_of(const struct login *l, uint64_t now)
+static uint64_t due_of(const struct login *l, uint64_t now, uint64_t wait)
 {
 	if (l->no_delay)
 		return now;
-	return on_grid(l, now, l->authd->set->failure_delay_ms, REPLY_GRID_MS);
+	return on_grid(l, now, wait, REPLY_GRID_MS);
 }
 
 void login_fail(struct login *l, const char *code, const char *why)
 {
 	struct authd *a = l->authd;
-	uint64_t now = uv_now(a->child.loop);
+	uint64_t now = uv_now(a->child.loop), wait = a->set->failure_delay_ms;
 
 	a->n_fail++;
 	if (why)
 		log_info("auth: login failed: user=<%.*s>, method=%s, rip=%.*s: %s",
 			STR_ARG(l->vars.user.n ? l->vars.user : l->vars.orig_user), l->mech->name,
 			STR_ARG(l->vars.remote_ip), why);
-	trace_end(l, "fail", code, why, due_of(l, now) - now);
+	/* One whose client is gone meanwhile counts, too: he need not wait for the answer to know it. */
+	if (l->guard.is_on)
+		wait = defence_failed(&a->defence, &l->guard, wall_ms());
+	trace_end(l, "fail", code, why, due_of(l, now, wait) - now);
 	if (l->client == NULL) {
 		login_free(l);
 		return;
 	}
 	l->stored = str_c(code);
-	delay(l, due_of(l, now));
+	delay(l, due_of(l, now, wait));
 }
 
 void login_sweep(struct client *c)

@@ -3,6 +3,7 @@
  *
  *	CLIENT  a challenge is out; the client's turn (LOGIN_TIMEOUT_MS)
  *	WORK    a database or a hash is at work; a cancelled one is freed when the work is done
+ *	HOLD    its password is looked at later (admit.c)
  *	DELAY   failed, or there is a challenge; the reply waits for its time
  */
 #ifndef AUTHD_LOGIN_H
@@ -14,13 +15,13 @@
 /* Its properties as the protocol names them: enum auth_mech_flag. */
 unsigned login_mech_flags(const struct sasl_mech *m);
 
-enum login_state { LOGIN_NEW, LOGIN_CLIENT, LOGIN_WORK, LOGIN_DELAY };
+enum login_state { LOGIN_NEW, LOGIN_CLIENT, LOGIN_WORK, LOGIN_HOLD, LOGIN_DELAY };
 
 struct login {
 	struct client *client; /* NULL: cancelled, or the client is gone */
 	struct authd *authd;
-	struct login *next;	    /* in the client's bucket */
-	struct login *next_delayed; /* in authd's list, by due_ms */
+	struct login *next; /* in the client's bucket */
+	size_t waits_at;    /* waiting.h's */
 	uint32_t id;
 	enum login_state state;
 	struct arena *mem; /* wiped at the end */
@@ -44,6 +45,11 @@ struct login {
 	bool is_final_sent; /* it went out as a challenge; one empty answer, and the login is done */
 	bool wants_binding; /* the client is asked for the data of its TLS channel */
 	struct str final;   /* the mechanism's last word, in base64 */
+
+	/* admit.c's */
+	struct guard guard;  /* for whom it counts; nobody, until it is known who it is */
+	bool has_no_penalty; /* "no-penalty" */
+	void (*admitted)(struct login *l);
 
 	/* check.c's */
 	bool wants_key; /* the mechanism needs what is stored, and there is no password to compare it with */
@@ -124,6 +130,10 @@ void login_succeed(struct login *l);
 void login_fail(struct login *l, const char *code, const char *why);
 /* At once. */
 void login_temp_fail(struct login *l);
+/* With l->reason, at once: it was not even looked at. */
+void login_refuse(struct login *l);
+/* Its state is LOGIN_HOLD or LOGIN_DELAY until then, by the loop's clock. */
+void login_wait(struct login *l, uint64_t due_ms);
 /* The work of a login without a client is done. */
 void login_free(struct login *l);
 
@@ -134,6 +144,16 @@ const char *client_print_check(const struct login *l, const struct sql_row *row)
 /* Append to the fields of OK, each with a TAB in front. */
 void client_forward_fields(const struct login *l, struct buf *out);
 void client_original_user(const struct login *l, struct buf *out);
+/* ---- admit.c ---- */
+
+/* It counts for vars.user ("": not known) with vars.pass, from vars.remote_ip. */
+void login_guard(struct login *l);
+/* Go on with `admitted`, at once or after a while; or it ends by login_refuse(). */
+void login_admit(struct login *l, void (*admitted)(struct login *l));
+/* The time of a held one is over. */
+void login_unhold(struct login *l);
+/* Milliseconds since 1970. */
+uint64_t wall_ms(void);
 
 /* ---- identity.c ---- */
 

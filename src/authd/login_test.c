@@ -95,7 +95,6 @@ static struct world *world_new(const struct sasl_mech *mech)
 	w->a.child.loop = &w->loop;
 	pool_init(&w->a.hashes, &w->loop, 1, 8, 10000);
 	w->a.verdicts = verdicts_new();
-	w->a.delayed_last = &w->a.delayed;
 	uv_timer_init(&w->loop, &w->a.tick);
 	/* "Dirty": nobody sends what is in c.out. */
 	w->c = (struct client){ .authd = &w->a, .fd = -1, .is_dirty = true, .has_version = true, .minor = 4 };
@@ -119,12 +118,14 @@ static void world_free(struct world *w)
 	}
 	row_cache_free(&w->a.cache);
 	verdicts_free(&w->a.verdicts);
+	waiting_free(&w->a.waiting);
+	defence_free(&w->a.defence);
 	buf_wipe(&w->a.key_like);
 	buf_wipe(&w->c.out);
 	free(w);
 }
 
-static void auth_plain(struct world *w, unsigned id, const char *user, const char *pass)
+static void auth_plain_from(struct world *w, unsigned id, const char *user, const char *pass, const char *params)
 {
 	struct buf raw = BUF_INIT(1024), line = BUF_INIT(1024);
 
@@ -132,11 +133,16 @@ static void auth_plain(struct world *w, unsigned id, const char *user, const cha
 	buf_add_c(&raw, user);
 	buf_add_char(&raw, '\0');
 	buf_add_c(&raw, pass);
-	buf_addf(&line, "%u\tPLAIN\tservice=smtp\tresp=", id);
+	buf_addf(&line, "%u\tPLAIN\tservice=smtp%s\tresp=", id, params);
 	base64_encode(&line, buf_str(&raw));
 	check_int(login_line(&w->c, STR("AUTH"), buf_str(&line)), 0);
 	buf_wipe(&raw);
 	buf_wipe(&line);
+}
+
+static void auth_plain(struct world *w, unsigned id, const char *user, const char *pass)
+{
+	auth_plain_from(w, id, user, pass, "");
 }
 
 /* Until nothing is under way. */
@@ -294,15 +300,15 @@ static void test_challenge_on_a_grid(void **state)
 		buf_free(&auth);
 	}
 	check_int(w->c.out.n, 0);
-	check(w->a.delayed != NULL);
-	due = w->a.delayed->due_ms;
+	check(w->a.waiting.n > 0);
+	due = waiting_first(&w->a.waiting)->due_ms;
 	check_int(login_line(&w->c, STR("CANCEL"), STR("2")), 0);
 	buf_reset(&w->c.out);
 	while (w->c.out.n == 0)
 		uv_run(&w->loop, UV_RUN_ONCE);
 	check(uv_hrtime() / 1000000 >= due);
 	check(str_has_prefix(buf_str(&w->c.out), STR("CONT\t1\t")));
-	while (w->a.delayed)
+	while (w->a.waiting.n)
 		uv_run(&w->loop, UV_RUN_ONCE);
 	buf_add_char(&w->c.out, '\0');
 	check(strstr(w->c.out.p, "CONT\t3\t") && !strstr(w->c.out.p, "CONT\t2\t"));
@@ -438,6 +444,134 @@ static void test_upgrade(void **state)
 	}
 }
 
+/* ---- who failed too often ---- */
+
+#define FROM "\trip=192.0.2.1"
+
+static struct world *world_defended(uint64_t delay_ms)
+{
+	static struct sql_field password[] = { { { "password", 8 }, { "right", 5 }, false } };
+	static struct sql_row right = { password, 1, NULL };
+	struct world *w = world_new(&sasl_plain);
+	const struct defence_settings set = { .is_on = true,
+		.half_life_ms = 3600 * 1000,
+		.failure_delay_ms = delay_ms,
+		.max_delay_ms = delay_ms,
+		.hold_after = 3,
+		.refuse_pair_after = 5,
+		.hold_max = 100,
+		.known_days = 60,
+		.narrow = { 32, 64 },
+		.wide = { 24, 48 },
+		.shared = "" };
+
+	defence_init(&w->a.defence, &set, 64, "0123456789abcdef");
+	add_passdb(w, &local);
+	db_row = &right;
+	return w;
+}
+
+static void fail_from(struct world *w, unsigned n)
+{
+	char pass[16];
+
+	for (unsigned i = 0; i < n; i++) {
+		snprintf(pass, sizeof pass, "wrong%u", i);
+		auth_plain_from(w, 1, "u", pass, FROM);
+		run(w);
+	}
+	buf_reset(&w->c.out);
+}
+
+/* Before a database or a hash is asked, for the right password too; nobody and somebody alike. */
+static void test_refused(void **state)
+{
+	struct sql_row *const rows[] = { NULL, ROW(FIELD("password", "right")) };
+	static const char text[] = "FAIL\t2\tuser=u\tcode=temp_fail\tpenalty\treason="
+				   "too many failed logins of this user from 192.0.2.1; try again in ";
+
+	(void)state;
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		struct world *w = world_defended(0);
+		uint64_t hashes;
+
+		db_row = rows[i];
+		fail_from(w, 5);
+		hashes = w->a.hashes.n_run;
+		auth_plain_from(w, 2, "u", "right", FROM);
+		run(w);
+		check(str_has_prefix(buf_str(&w->c.out), str_c(text)));
+		check_int(w->a.hashes.n_run, hashes);
+		check_int(w->a.n_fail, 5);
+		buf_reset(&w->c.out);
+		/* Another user, another place, a client that wants no penalty. */
+		auth_plain_from(w, 3, "v", "wrong", FROM);
+		auth_plain_from(w, 4, "u", "wrong", "\trip=192.0.2.2");
+		auth_plain_from(w, 5, "u", "wrong", FROM "\tno-penalty");
+		auth_plain(w, 6, "u", "wrong");
+		run(w);
+		check(strstr(w->c.out.p, "penalty") == NULL);
+		check_int(w->a.n_fail, 9);
+		world_free(w);
+	}
+}
+
+/* It is looked at when its time has come, and an answer to a failure does not wait once more. */
+static void test_held(void **state)
+{
+	struct world *w = world_defended(40);
+	uint64_t from;
+
+	(void)state;
+	fail_from(w, 3);
+	auth_plain_from(w, 2, "u", "right", FROM);
+	auth_plain_from(w, 3, "v", "right", "\trip=198.51.100.1");
+	check_int(w->a.defence.n_held, 1);
+	from = uv_now(&w->loop);
+	run(w);
+	check(uv_now(&w->loop) - from >= 40);
+	check_int(w->a.defence.n_held, 0);
+	check_int(w->a.n_ok, 2);
+	/* From here on he is known, and shows his password. */
+	buf_reset(&w->c.out);
+	auth_plain_from(w, 4, "u", "right", FROM);
+	check_int(w->a.defence.n_held, 0);
+	run(w);
+	check_str(buf_str(&w->c.out), "OK\t4\tuser=u\n");
+	world_free(w);
+}
+
+/* Who gives up waiting makes room; who leaves before the answer to his guess has failed all the same. */
+static void test_gone(void **state)
+{
+	struct world *w = world_defended(0);
+
+	(void)state;
+	w->a.defence.set.failure_delay_ms = w->a.defence.set.max_delay_ms = 20;
+	fail_from(w, 3);
+	auth_plain_from(w, 2, "u", "right", FROM);
+	auth_plain_from(w, 3, "u", "right", FROM);
+	check_int(w->a.defence.n_held, 2);
+	check_int(login_line(&w->c, STR("CANCEL"), STR("2")), 0);
+	check_int(w->a.defence.n_held, 1);
+	login_drop_all(&w->c);
+	check_int(w->a.defence.n_held, 0);
+	check_int(w->a.waiting.n, 0);
+	run(w);
+	check_int(w->a.n_ok, 0);
+	w->a.defence.set.hold_after = 0;
+	for (unsigned i = 0; i < 2; i++) {
+		auth_plain_from(w, 4, "u", i ? "another" : "guess", FROM);
+		while (w->a.n_fail < 4 + i)
+			uv_run(&w->loop, UV_RUN_ONCE);
+		login_drop_all(&w->c); /* while the answer waits */
+	}
+	buf_reset(&w->c.out);
+	auth_plain_from(w, 5, "u", "right", FROM);
+	check(strstr(w->c.out.p, "penalty") != NULL);
+	world_free(w);
+}
+
 /* ---- a database that was away ---- */
 
 /* What shows that it works again may be a query that it refuses. */
@@ -480,7 +614,8 @@ int main(void)
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_nodelay), cmocka_unit_test(test_without_password),
 		cmocka_unit_test(test_scram_of_nobody), cmocka_unit_test(test_denied_with_token),
 		cmocka_unit_test(test_plus_not_shown), cmocka_unit_test(test_challenge_on_a_grid),
-		cmocka_unit_test(test_upgrade), cmocka_unit_test(test_back_with_a_refusal) };
+		cmocka_unit_test(test_upgrade), cmocka_unit_test(test_refused), cmocka_unit_test(test_held),
+		cmocka_unit_test(test_gone), cmocka_unit_test(test_back_with_a_refusal) };
 
 	(void)remote;
 	alarm(60); /* an answer that never comes is a failure */

@@ -19,6 +19,7 @@
 #include "base/log.h"
 
 #include <libgen.h>
+#include <openssl/hmac.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -33,6 +34,8 @@ static void on_stop(struct child *child, enum stop_how how)
 	bool busy = false;
 
 	server_stop(a);
+	control_stop();
+	state_file_leave(a->state_file);
 	for (const struct client *c = a->clients; c; c = c->next)
 		busy |= c->n_logins > 0;
 	if (how == STOP_NOW || !busy || a->is_stopping) {
@@ -76,6 +79,9 @@ static void on_status(struct child *child, struct buf *json)
 	buf_addf(json, "\"hashes\":%llu,\"hashes_running\":%u,\"hashes_waiting\":%u,\"hashes_refused\":%llu,",
 		(unsigned long long)a->hashes.n_run, a->hashes.running, a->hashes.waiting,
 		(unsigned long long)(a->hashes.n_refused + a->hashes.n_dropped));
+	buf_addf(json, "\"held\":%u,\"refused\":%llu,\"failures_counted\":%llu,\"failures_repeated\":%llu,",
+		a->defence.n_held, (unsigned long long)a->defence.n_refused, (unsigned long long)a->defence.n_counted,
+		(unsigned long long)a->defence.n_repeated);
 	buf_addf(json, "\"lookups\":%llu,\"lookups_failed\":%llu", (unsigned long long)lookups,
 		(unsigned long long)failed);
 }
@@ -154,6 +160,18 @@ static const char *choose_root(struct authd *a)
 	return dir;
 }
 
+/* The keys of its tables are the same after a restart, and nobody outside can find names that fall together. */
+static void open_defence(struct authd *a)
+{
+	unsigned char key[EVP_MAX_MD_SIZE];
+
+	if (HMAC(EVP_sha256(), a->secret, sizeof a->secret, (const unsigned char *)"failed logins", 13, key, NULL) ==
+		NULL)
+		panic("no HMAC-SHA-256 in libcrypto");
+	defence_init(&a->defence, &a->set->defence, DEFENCE_ENTRIES, key);
+	a->state_file = state_file_open(a->child.queue_directory, &a->defence);
+}
+
 /* The database that a block names: one, however many blocks name it. */
 static struct database *database_of(struct authd *a, const struct sql_settings *sql)
 {
@@ -172,8 +190,8 @@ static void open_databases(struct authd *a)
 	const struct settings *set = a->set;
 	unsigned index = 0;
 
-	a->n_threads = processors();
-	pool_init(&a->hashes, a->child.loop, a->n_threads, HASHES_WAITING, HASH_WAIT_MS);
+	a->n_threads = processors() + 1; /* one writes what is counted of failed logins */
+	pool_init(&a->hashes, a->child.loop, processors(), HASHES_WAITING, HASH_WAIT_MS);
 	a->hashes.is_background = true; /* hashing yields to the loop that answers everybody else */
 	a->cache = row_cache_new(set->cache_octets, set->cache_ttl_ms, set->cache_negative_ttl_ms);
 	a->verdicts = verdicts_new();
@@ -232,20 +250,23 @@ static void add_path(struct paths *p, const char *path)
 		p->list[p->n++] = path;
 }
 
-/*
- * A database behind a socket: what its library reads at a connection (names of hosts, certificates, plug-ins). The files
- * of its own words are read under our own account too.
- */
-static void add_network(struct paths *p, const struct sql_settings *sql)
+/* What libraries read at a connection: names of hosts, certificates, plug-ins. */
+static void add_network(struct paths *p)
 {
 	static const char *const files[] = { "/etc/hosts", "/etc/resolv.conf", "/etc/nsswitch.conf", "/etc/host.conf",
 		"/etc/gai.conf", "/etc/services", "/etc/passwd", "/etc/ssl", "/etc/mysql", "/usr/share/ca-certificates",
 		"/etc/ldap", "/etc/gnutls", "/usr/local/share/ca-certificates", "/lib", "/usr/lib", "/usr/local/lib",
 		"/run/systemd/resolve" };
-	struct str rest = str_c(sql->connect), word;
 
 	for (size_t i = 0; i < sizeof files / sizeof *files; i++)
 		add_path(p, files[i]);
+}
+
+/* A database behind a socket: the files of its own words are read under our own account too. */
+static void add_words(struct paths *p, const struct sql_settings *sql)
+{
+	struct str rest = str_c(sql->connect), word;
+
 	while (str_word(&rest, " \t\n='", &word))
 		if (word.p[0] == '/')
 			add_path(p, arena_cdup(p->mem, word));
@@ -300,6 +321,7 @@ static void add_database(struct authd *a, struct paths *p, const struct sql_sett
 
 static const char *enter_jail(struct authd *a)
 {
+	bool needs_network = false;
 	struct paths readable = { .mem = a->set->mem }, writable = { .mem = a->set->mem };
 	struct jail jail = { .role = JAIL_AUTHD,
 		.root = a->child.root,
@@ -317,10 +339,14 @@ static const char *enter_jail(struct authd *a)
 	}
 	for (size_t i = 0; i < a->n_databases; i++)
 		if (!a->database[i].set->driver->is_local) {
-			add_network(&readable, a->database[i].set);
-			jail.role = JAIL_AUTHD_NET;
-			jail.connect_ports = database_ports(a);
+			add_words(&readable, a->database[i].set);
+			needs_network = true;
 		}
+	if (needs_network) {
+		add_network(&readable);
+		jail.role = JAIL_AUTHD_NET;
+		jail.connect_ports = database_ports(a);
+	}
 	add_path(&readable, "/dev/urandom"); /* SQLite's */
 	jail.readable = readable.list;
 	jail.writable = writable.list;
@@ -343,7 +369,9 @@ int main(int argc, char **argv)
 
 	if (argc == 3 && strcmp(argv[1], "-t") == 0)
 		return try_settings(argv[2]);
-	a->child = (struct child){ .role = ROLE_AUTHD, .on_peer = on_peer, .on_stop = on_stop, .on_status = on_status };
+	a->child = (struct child){
+		.role = ROLE_AUTHD, .on_peer = on_peer, .on_stop = on_stop, .on_status = on_status, .on_who = who_tell
+	};
 	child_begin(&a->child);
 	load_settings(a);
 	accounts_open(&a->accounts, wants_shadow(a));
@@ -354,7 +382,9 @@ int main(int argc, char **argv)
 #endif
 	a->root = choose_root(a);
 	key_secret_load(a);
+	open_defence(a);
 	server_bind(a);
+	control_bind(a);
 	open_databases(a);
 	if (a->set->fetch.n) {
 		a->fetch = fetch_new(a->child.loop, &a->set->fetch);
@@ -364,6 +394,8 @@ int main(int argc, char **argv)
 	check_databases(a);
 	oauth2_start(a);
 	server_start(a);
+	control_start(a);
+	state_file_start(a->state_file, a->child.loop);
 	child_ready(&a->child, jail);
 	return child_run(&a->child);
 }

@@ -501,7 +501,6 @@ void server_start(struct authd *a)
 {
 	uv_loop_t *loop = a->child.loop;
 
-	a->delayed_last = &a->delayed;
 	uv_prepare_init(loop, &a->flush);
 	uv_timer_init(loop, &a->tick);
 	ticker_init(&a->ticker, loop, on_ticker);

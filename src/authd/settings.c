@@ -179,6 +179,7 @@ struct settings *settings_load(const char *file, struct buf *errors, struct buf 
 	load_bool(&l, "auth_ssl_username_from_cert", &s->user_from_cert);
 	load_bool(&l, "auth_ssl_require_client_cert", &s->require_cert);
 	load_time(&l, "auth_failure_delay", &s->failure_delay_ms);
+	load_defence(&l);
 	load_time(&l, "auth_cache_ttl", &s->cache_ttl_ms);
 	load_time(&l, "auth_cache_negative_ttl", &s->cache_negative_ttl_ms);
 	load_size(&l, "auth_cache_size", &s->cache_octets);

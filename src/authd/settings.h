@@ -5,6 +5,7 @@
 #ifndef AUTHD_SETTINGS_H
 #define AUTHD_SETTINGS_H
 
+#include "authd/defence.h"
 #include "authd/fetch.h"
 #include "authd/ldap_map.h"
 #include "authd/oauth2.h"
@@ -108,6 +109,7 @@ struct settings {
 	const char *master_separator; /* "": none */
 	bool has_master;
 	uint64_t failure_delay_ms;
+	struct defence_settings defence;
 	uint64_t cache_octets, cache_ttl_ms, cache_negative_ttl_ms;
 	bool verbose, debug, allow_weak;
 	enum log_passwords log_passwords;  /* of failed logins */

@@ -35,6 +35,8 @@ void load_scheme(struct loader *l, const struct dovecot_node *at, const char *na
 
 /* auth_verbose … */
 void load_log(struct loader *l);
+/* auth_penalty…; auth_failure_delay was read. */
+void load_defence(struct loader *l);
 /* All listeners of all "service auth" blocks. */
 void load_listeners(struct loader *l);
 

@@ -208,7 +208,6 @@ static struct world *world_new(void)
 	w->a.child.loop = &w->loop;
 	pool_init(&w->a.hashes, &w->loop, 1, 8, 10000);
 	w->a.verdicts = verdicts_new();
-	w->a.delayed_last = &w->a.delayed;
 	w->a.cache = row_cache_new(65536, 3600000, 3600000);
 	uv_timer_init(&w->loop, &w->a.tick);
 	/* "Dirty": nobody sends what is in c.out. */

@@ -96,9 +96,9 @@ static void on_end(struct auth_request *r, enum auth_outcome outcome, struct str
 		end_here(t, EXIT_REFUSED, "the service says OK, and has not proved that it knows the password");
 	else
 		end_test(t,
-			outcome == AUTH_OK     ? EXIT_GOOD
-			: outcome == AUTH_TEMP ? EXIT_UNKNOWN
-					       : EXIT_REFUSED,
+			outcome == AUTH_OK				? EXIT_GOOD
+			: outcome == AUTH_TEMP || outcome == AUTH_LATER ? EXIT_UNKNOWN
+									: EXIT_REFUSED,
 			reason);
 }
 
@@ -398,6 +398,8 @@ int ctl_auth(const struct conf *conf, int argc, char **argv)
 	struct test t = { .watch = -1, .pass = BUF_INIT(MESSAGE_MAX), .initial = BUF_INIT(2 * MESSAGE_MAX) };
 	const struct conf_view *v = conf_main(conf);
 
+	if (strcmp(argv[0], "unblock") == 0)
+		return ctl_auth_unblock(conf, argc, argv);
 	if (strcmp(argv[0], "test") != 0 || !parse(argc, argv, &t.opt))
 		return usage();
 	if (ctl_read_password(&t.pass) < 0)

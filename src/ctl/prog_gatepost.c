@@ -26,7 +26,8 @@ static const char usage[] =
 	"  gatepost [-c DIR/etc] user app-password list NAME [--json] | revoke NAME DEVICE | --all\n"
 	"  gatepost [-c DIR/etc] auth test [--mech M] [--json] NAME  log in, say each step; password on standard "
 	"input\n"
-	"  gatepost [-c DIR/etc] auth who [--json]                  who is logged in, and from where\n"
+	"  gatepost [-c DIR/etc] auth who [--json]       who is logged in, and who failed to too often\n"
+	"  gatepost [-c DIR/etc] auth unblock NETWORK | USER        forget these failures\n"
 	"  gatepost pw [-l] [-s SCHEME] [-r ROUNDS] [-u USER] [-p PASSWORD] [-V] [-t HASH]   as doveadm pw\n"
 	"  gatepost [-c DIR/etc] queue top [--once | --json]         what goes where, and why things wait\n"
 	"  gatepost [-c DIR/etc] queue fsck [--repair] [--json]     read the whole log, say what is damaged\n"
@@ -92,7 +93,7 @@ static int dispatch(const char *dir, int argc, char **argv)
 	if (strcmp(word, "user") == 0 || strcmp(word, "auth") == 0)
 		return wrong_usage(
 			"which? `user add`, `user del`, `user passwd`, `user list`, `user app-password`, `auth test`, "
-			"`auth who`");
+			"`auth who`, `auth unblock`");
 	if (strcmp(word, "version") == 0) {
 		puts("gatepost " GATEPOST_VERSION);
 		return 0;

@@ -20,6 +20,8 @@ int ctl_user(const struct conf *conf, int argc, char **argv);
 int ctl_auth(const struct conf *conf, int argc, char **argv);
 /* One line of standard input to *pass (a secret), without echo when a person types it. 0, or -1 (said on stderr). */
 int ctl_read_password(struct buf *pass);
+/* Its word "unblock": asks authd. Returns 0; 1: it failed (said), or nothing was to be lifted; 64 wrong usage. */
+int ctl_auth_unblock(const struct conf *conf, int argc, char **argv);
 /*
  * `gatepost pw`, with the options of `doveadm pw` (-l -s -r -u -p -V -t); argv[0] is "pw". Returns 0; 75: the password does not
  * match; 1, 2: it failed, wrong usage (said on stderr).

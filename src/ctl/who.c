@@ -17,6 +17,7 @@ enum { ANSWER_MAX = 64 * 1024 * 1024, SHOWN_MAX = 64, SHOWN_AT_A_TIME = 8 };
 struct section {
 	const char *kind;
 	const char *key; /* of its array in the JSON output */
+	int (*order)(const void *a, const void *b);
 	void (*print)(const json_t *rows);
 };
 
@@ -87,12 +88,55 @@ static void print_sessions(const json_t *rows)
 	printf("%zu login%s of %zu user%s\n", n, n == 1 ? "" : "s", users, users == 1 ? "" : "s");
 }
 
+/* ---- who failed to log in too often (auth.conf(5), FAILED LOGINS) ---- */
+
+static double failures_of(const json_t *row)
+{
+	return json_number_value(json_object_get(row, "failures"));
+}
+
+static int throttled_order(const void *a, const void *b)
+{
+	const json_t *x = *(json_t *const *)a, *y = *(json_t *const *)b;
+	double d = failures_of(y) - failures_of(x);
+
+	return d != 0 ? (d > 0) - (d < 0) : text_order(x, y, "network");
+}
+
+/* "42 s", "12 min", "3 h". Static. */
+static const char *duration_of(const json_t *row, const char *key)
+{
+	static char text[32];
+	long long s = json_integer_value(json_object_get(row, key));
+
+	if (s < 120)
+		snprintf(text, sizeof text, "%lld s", s);
+	else if (s < 2 * 3600)
+		snprintf(text, sizeof text, "%lld min", (s + 59) / 60);
+	else
+		snprintf(text, sizeof text, "%lld h", (s + 3599) / 3600);
+	return text;
+}
+
+static void print_throttled(const json_t *rows)
+{
+	json_t *row;
+	size_t i;
+
+	if (json_array_size(rows) == 0)
+		return;
+	printf("\n%-12s %8s  %-9s %-8s %-24s %s\n", "COUNTED FOR", "FAILURES", "STRANGERS", "FOR", "NETWORK", "USER");
+	json_array_foreach(rows, i, row) printf("%-12s %8.1f  %-9s %-8s %-24s %s\n", shown(row, "of"), failures_of(row),
+		shown(row, "strangers"), duration_of(row, "seconds"), shown(row, "network"), shown(row, "user"));
+}
+
 static const struct section sections[] = {
-	{ "session", "sessions", print_sessions },
+	{ "session", "sessions", session_order, print_sessions },
+	{ "throttled", "throttled", throttled_order, print_throttled },
 };
 
 /* Rows of one kind, in order. A new reference. */
-static json_t *rows_of(const json_t *answer, const char *kind)
+static json_t *rows_of(const json_t *answer, const struct section *s)
 {
 	json_t *all = json_object_get(answer, "rows"), *row, *rows = json_array();
 	size_t n = json_array_size(all), found = 0, i;
@@ -102,11 +146,11 @@ static json_t *rows_of(const json_t *answer, const char *kind)
 	{
 		const char *of = json_string_value(json_object_get(row, "kind"));
 
-		if (list && of && strcmp(of, kind) == 0)
+		if (list && of && strcmp(of, s->kind) == 0)
 			list[found++] = row;
 	}
 	if (list)
-		qsort(list, found, sizeof(json_t *), session_order);
+		qsort(list, found, sizeof(json_t *), s->order);
 	for (i = 0; i < found; i++) {
 		json_object_del(list[i], "kind");
 		json_array_append(rows, list[i]);
@@ -120,7 +164,7 @@ static void print_all(const json_t *answer, bool as_json)
 	json_t *out = json_object();
 
 	for (size_t i = 0; i < sizeof sections / sizeof *sections; i++) {
-		json_t *rows = rows_of(answer, sections[i].kind);
+		json_t *rows = rows_of(answer, &sections[i]);
 
 		if (!as_json)
 			sections[i].print(rows);

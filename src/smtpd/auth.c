@@ -175,6 +175,8 @@ static void refuse(struct session *s)
 		client_count(s, EVENT_AUTH_FAILURE);
 	if (x->outcome == AUTH_TEMP)
 		replyf(s, 454, "4.7.0", "Temporary authentication failure: %.*s", STR_ARG(reason));
+	else if (x->outcome == AUTH_LATER)
+		replyf(s, 454, "4.7.0", "Temporary authentication failure: %.*s", STR_ARG(reason));
 	else if (x->outcome == AUTH_BAD_BASE64)
 		reply(s, REPLY_BAD_BASE64);
 	else

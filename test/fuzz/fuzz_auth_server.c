@@ -102,7 +102,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	n_right = 0;
 	uv_loop_init(&loop);
 	a.child.loop = &loop;
-	a.delayed_last = &a.delayed;
 	uv_timer_init(&loop, &a.tick);
 	c.minor = size ? data[0] % 5 : 0;
 	login_greet(&c);
@@ -111,7 +110,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	require(count_ok(buf_str(&c.out)) == n_right);
 	login_sweep(&c);
 	login_drop_all(&c);
-	require(c.n_logins == 0 && a.delayed == NULL);
+	require(c.n_logins == 0 && a.waiting.n == 0);
+	waiting_free(&a.waiting);
 	buf_free(&c.out);
 	uv_close((uv_handle_t *)&a.tick, NULL);
 	uv_run(&loop, UV_RUN_DEFAULT);
