@@ -76,6 +76,14 @@ DAEMONS += authpam
 authpam_SO += $(if $(filter asan,$(MODE)),-Wl$(comma)--no-as-needed -lcrypt)
 endif
 
+# So is Redis, for what several nodes count of failed logins.
+ifneq ($(wildcard /usr/include/hiredis/async.h),)
+HAVE += -DHAVE_HIREDIS
+authd_SO += -lhiredis
+else
+LEFT_OUT += src/authd/redis.c
+endif
+
 WARN = -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wvla -Wstrict-prototypes -Wmissing-prototypes -Werror
 CFLAGS_release = -O2 -g -D_FORTIFY_SOURCE=3
 CFLAGS_debug = -O0 -g

@@ -141,6 +141,14 @@ static bool lies_in(struct authd *a, const struct db *db, char **dir)
 	return strcmp(own, *dir) == 0;
 }
 
+/* Redis on another machine by its name: that is looked up by files which a root directory would hide. */
+static bool needs_files(const struct share_settings *s)
+{
+	struct network network;
+
+	return s->host && (s->path || !network_parse(str_c(s->host), &network));
+}
+
 /*
  * The directory that holds all databases, when there is one: it can be locked in there, and needs no permission to
  * enter the directories above. Otherwise "", and it opens the files by their paths, under its own account.
@@ -148,7 +156,7 @@ static bool lies_in(struct authd *a, const struct db *db, char **dir)
 static const char *choose_root(struct authd *a)
 {
 	char *dir = NULL;
-	bool one = a->child.root;
+	bool one = a->child.root && !needs_files(&a->set->share);
 	struct stat st;
 
 	for (size_t i = 0; i < a->set->n_passdbs; i++)
@@ -275,12 +283,14 @@ static void add_words(struct paths *p, const struct sql_settings *sql)
 enum { DNS_PORT = 53 };
 
 /* The ports that it may be at, ended by 0; NULL: another file says where it is. */
-static const uint16_t *database_ports(struct authd *a)
+static const uint16_t *outer_ports(struct authd *a)
 {
-	static uint16_t ports[(2 * DB_MAX + 1) * CONNECT_HOSTS + 2];
+	static uint16_t ports[(2 * DB_MAX + 1) * CONNECT_HOSTS + 3];
 	size_t n = 0;
 
 	ports[n++] = DNS_PORT;
+	if (a->set->share.host && a->set->share.path == NULL)
+		ports[n++] = a->set->share.port;
 	for (size_t i = 0; i < a->n_databases; i++) {
 		const struct sql_settings *sql = a->database[i].set;
 		struct sql_connect c;
@@ -321,7 +331,7 @@ static void add_database(struct authd *a, struct paths *p, const struct sql_sett
 
 static const char *enter_jail(struct authd *a)
 {
-	bool needs_network = false;
+	bool needs_network = a->set->share.host != NULL;
 	struct paths readable = { .mem = a->set->mem }, writable = { .mem = a->set->mem };
 	struct jail jail = { .role = JAIL_AUTHD,
 		.root = a->child.root,
@@ -345,7 +355,7 @@ static const char *enter_jail(struct authd *a)
 	if (needs_network) {
 		add_network(&readable);
 		jail.role = JAIL_AUTHD_NET;
-		jail.connect_ports = database_ports(a);
+		jail.connect_ports = outer_ports(a);
 	}
 	add_path(&readable, "/dev/urandom"); /* SQLite's */
 	jail.readable = readable.list;
@@ -395,6 +405,7 @@ int main(int argc, char **argv)
 	oauth2_start(a);
 	server_start(a);
 	control_start(a);
+	redis_start(a);
 	state_file_start(a->state_file, a->child.loop);
 	child_ready(&a->child, jail);
 	return child_run(&a->child);

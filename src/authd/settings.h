@@ -10,6 +10,7 @@
 #include "authd/ldap_map.h"
 #include "authd/oauth2.h"
 #include "authd/query.h"
+#include "authd/share.h"
 #include "authd/sql.h"
 #include "sasl/sasl_mech.h"
 
@@ -110,6 +111,7 @@ struct settings {
 	bool has_master;
 	uint64_t failure_delay_ms;
 	struct defence_settings defence;
+	struct share_settings share;
 	uint64_t cache_octets, cache_ttl_ms, cache_negative_ttl_ms;
 	bool verbose, debug, allow_weak;
 	enum log_passwords log_passwords;  /* of failed logins */

@@ -85,6 +85,17 @@ static void load_shared(struct loader *l)
 		arena_printf(l->set->mem, "%s %s", own ? own->value : "127.0.0.0/8 ::1", trusted ? trusted->value : "");
 }
 
+static void load_share(struct loader *l)
+{
+	const struct dovecot_node *n = dovecot_get(l->conf->first, "auth_penalty_dict");
+	const char *why;
+
+	if (share_settings_parse(n ? n->value : "", l->set->mem, &l->set->share, &why) < 0)
+		settings_complain(l, n, "auth_penalty_dict: %s", why);
+	else if (l->set->share.host && !redis_is_there())
+		settings_complain(l, n, "auth_penalty_dict: Redis is not built in (libhiredis-dev was not there)");
+}
+
 void load_defence(struct loader *l)
 {
 	struct defence_settings *d = &l->set->defence;
@@ -110,6 +121,7 @@ void load_defence(struct loader *l)
 			load_one(l, n, i);
 	}
 	load_shared(l);
+	load_share(l);
 	half = dovecot_get(l->conf->first, "auth_penalty_half_life");
 	if (half && d->half_life_ms < HALF_LIFE_LEAST_MS)
 		settings_complain(l, half, "auth_penalty_half_life = %s; it should be a second or more", half->value);
