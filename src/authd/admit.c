@@ -18,6 +18,7 @@ void login_guard(struct login *l)
 	struct str address = l->has_no_penalty ? STR("") : l->vars.remote_ip;
 
 	defence_guard(&l->authd->defence, l->vars.user, address, l->vars.pass, &l->guard);
+	policy_hash(l);
 }
 
 static void refuse(struct login *l, const struct defence_answer *why)
@@ -32,6 +33,14 @@ static void refuse(struct login *l, const struct defence_answer *why)
 	login_refuse(l);
 }
 
+static void ask(struct login *l);
+
+static void ask_again(struct login *l)
+{
+	l->state = LOGIN_WORK;
+	ask(l);
+}
+
 static void ask(struct login *l)
 {
 	struct defence_answer why;
@@ -41,20 +50,15 @@ static void ask(struct login *l)
 		refuse(l, &why);
 	} else if (step == DEFENCE_HOLD) {
 		l->state = LOGIN_HOLD;
+		l->on_time = ask_again;
 		login_wait(l, uv_now(l->authd->child.loop) + why.ms);
 	} else {
-		l->admitted(l);
+		policy_before(l, l->admitted);
 	}
 }
 
 void login_admit(struct login *l, void (*admitted)(struct login *l))
 {
 	l->admitted = admitted;
-	ask(l);
-}
-
-void login_unhold(struct login *l)
-{
-	l->state = LOGIN_WORK;
 	ask(l);
 }

@@ -117,6 +117,7 @@ struct authd {
 	bool is_oauth2_bad;		/* that the server of tokens is of no use was said in the log */
 	struct oauth2_keyring *keyring; /* NULL: no keys behind a URL */
 	struct fetch *fetch;		/* NULL: auth.conf names no URL */
+	bool is_policy_bad;		/* that the policy server does not answer was said in the log */
 	struct row_cache *cache;
 	struct verdicts *verdicts;
 	struct last_uses *last_uses;

@@ -165,6 +165,8 @@ void login_succeed(struct login *l)
 {
 	struct client *c = l->client;
 
+	if (policy_after(l))
+		return;
 	/* RFC 4422 sec. 3.6: what proves the server goes with the success, or, where that has no room for it, before it. */
 	if (c && l->final.n && !l->takes_final && !l->is_final_sent) {
 		l->is_final_sent = true;
@@ -175,6 +177,7 @@ void login_succeed(struct login *l)
 	trace_end(l, "ok", NULL, NULL, 0);
 	handover_keep(l);
 	count_success(l);
+	policy_report(l, NULL);
 	if (l->app.n)
 		last_use_note(l);
 	if (l->authd->set->verbose || l->app.n)
@@ -246,7 +249,7 @@ static void wait_is_over(struct login *l)
 {
 	if (l->state == LOGIN_HOLD) {
 		waiting_remove(&l->authd->waiting, l);
-		login_unhold(l);
+		l->on_time(l);
 		return;
 	}
 	if (l->is_held) {
@@ -300,6 +303,16 @@ static uint64_t due_of(const struct login *l, uint64_t now, uint64_t wait)
 	return on_grid(l, now, wait, REPLY_GRID_MS);
 }
 
+/* As Dovecot tells a policy server. */
+static const char *fail_type_of(const struct login *l, const char *code)
+{
+	if (l->is_policy_refused)
+		return "policy";
+	if (code && strcmp(code, "user_disabled") == 0)
+		return "disabled";
+	return l->is_unknown ? "account" : "credentials";
+}
+
 void login_fail(struct login *l, const char *code, const char *why)
 {
 	struct authd *a = l->authd;
@@ -310,6 +323,7 @@ void login_fail(struct login *l, const char *code, const char *why)
 		log_info("auth: login failed: user=<%.*s>, method=%s, rip=%.*s: %s",
 			STR_ARG(l->vars.user.n ? l->vars.user : l->vars.orig_user), l->mech->name,
 			STR_ARG(l->vars.remote_ip), why);
+	policy_report(l, fail_type_of(l, code));
 	/* One whose client is gone meanwhile counts, too: he need not wait for the answer to know it. */
 	if (l->guard.is_on)
 		wait = defence_failed(&a->defence, &l->guard, wall_ms());

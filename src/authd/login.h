@@ -50,6 +50,12 @@ struct login {
 	struct guard guard;  /* for whom it counts; nobody, until it is known who it is */
 	bool has_no_penalty; /* "no-penalty" */
 	void (*admitted)(struct login *l);
+	void (*on_time)(struct login *l); /* of LOGIN_HOLD */
+
+	/* policy.c's */
+	struct fetch_call policy_call;
+	void (*policy_then)(struct login *l);
+	bool is_policy_asked, is_policy_refused;
 
 	/* check.c's */
 	bool wants_key; /* the mechanism needs what is stored, and there is no password to compare it with */
@@ -132,7 +138,7 @@ void login_fail(struct login *l, const char *code, const char *why);
 void login_temp_fail(struct login *l);
 /* With l->reason, at once: it was not even looked at. */
 void login_refuse(struct login *l);
-/* Its state is LOGIN_HOLD or LOGIN_DELAY until then, by the loop's clock. */
+/* Its state is LOGIN_HOLD (then on_time follows) or LOGIN_DELAY until then, by the loop's clock. */
 void login_wait(struct login *l, uint64_t due_ms);
 /* The work of a login without a client is done. */
 void login_free(struct login *l);
@@ -150,8 +156,6 @@ void client_original_user(const struct login *l, struct buf *out);
 void login_guard(struct login *l);
 /* Go on with `admitted`, at once or after a while; or it ends by login_refuse(). */
 void login_admit(struct login *l, void (*admitted)(struct login *l));
-/* The time of a held one is over. */
-void login_unhold(struct login *l);
 /* Milliseconds since 1970. */
 uint64_t wall_ms(void);
 

@@ -154,7 +154,7 @@ static void load_upgrade_scheme(struct loader *l)
 /* Settings of Dovecot's that would change who gets in, or how, and that are not obeyed here. */
 static void warn_ignored(struct loader *l)
 {
-	static const char *const names[] = { "auth_policy_server_url", "auth_realms" };
+	static const char *const names[] = { "auth_realms" };
 
 	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
 		const struct dovecot_node *n = dovecot_get(l->conf->first, names[i]);
@@ -191,6 +191,7 @@ struct settings *settings_load(const char *file, struct buf *errors, struct buf 
 	load_upgrade_scheme(&l);
 	load_dbs(&l);
 	load_oauth2(&l);
+	load_policy(&l);
 	load_listeners(&l);
 	warn_ignored(&l);
 	if (errors->n == 0 && s->n_passdbs == 0 && !s->oauth2.is_set)

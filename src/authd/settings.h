@@ -9,6 +9,7 @@
 #include "authd/fetch.h"
 #include "authd/ldap_map.h"
 #include "authd/oauth2.h"
+#include "authd/policy.h"
 #include "authd/query.h"
 #include "authd/share.h"
 #include "authd/sql.h"
@@ -112,6 +113,7 @@ struct settings {
 	uint64_t failure_delay_ms;
 	struct defence_settings defence;
 	struct share_settings share;
+	struct policy_settings policy;
 	uint64_t cache_octets, cache_ttl_ms, cache_negative_ttl_ms;
 	bool verbose, debug, allow_weak;
 	enum log_passwords log_passwords;  /* of failed logins */

@@ -77,7 +77,8 @@ static const struct var table[] = {
 	ROW(0, "orig_username", orig_user, LOCAL_PART, true),
 	ROW(0, "orig_domain", orig_user, DOMAIN_PART, true),
 	ROW(0, "original_user", orig_user, WHOLE, true),
-	ROW(0, "requested_username", login_user, WHOLE, true),
+	{ 0, "requested_username", AT(login_user), AT(user), WHOLE, true },
+	ROW(0, "hashed_password", hashed_password, WHOLE, true), /* of policy.c alone */
 	ROW(0, "master_user", master_user, WHOLE, true),
 	ROW(0, "login_user", login_user, WHOLE, true),
 	ROW(0, "login_username", login_user, LOCAL_PART, true),

@@ -12,10 +12,11 @@ struct vars {								  /* values of one request; "" not known */
 	struct str mechanism, secured, session, pass;			  /* %m %c %{session} %w; pass is a secret */
 	struct str orig_user;						  /* as the client sent it */
 	struct str home;
-	struct str credential;	/* the name of an app password */
-	struct str auth_user;	/* who proves himself, where that is not `user` */
-	struct str master_user; /* the same, for master users only */
-	struct str login_user;	/* whom a master user asked for */
+	struct str credential;	    /* the name of an app password */
+	struct str auth_user;	    /* who proves himself, where that is not `user` */
+	struct str master_user;	    /* the same, for master users only */
+	struct str login_user;	    /* whom a master user asked for */
+	struct str hashed_password; /* for a policy server */
 	struct str cert, local_name, client_id, session_pid;
 	struct str real_lip, real_rip, real_lport, real_rport; /* "": as without real_ */
 	const struct sql_row *passdb, *userdb;		       /* %{passdb:…}, %{userdb:…}; NULL: nothing yet */
