@@ -3,8 +3,9 @@
  *
  * uid: auth_owner. chroot: the directory of its databases, when they are local files in one. Landlock: reads and
  * writes that directory (SQLite's journal), or those; for a database behind a socket, what its library reads (names of
- * hosts, certificates, plug-ins). seccomp: no exec, no fork. Its configuration and the names of
- * accounts are read before. Peers: master (child.h); whoever the mode and owner of its sockets let in.
+ * hosts, certificates, plug-ins). seccomp: no exec, no fork. Its configuration and the names of accounts are read, and
+ * the files of what it counts opened, before. Peers: master (child.h); fetchd; whoever the mode and owner of its sockets
+ * let in; root, over public/auth.
  */
 #include "authd/authd.h"
 
