@@ -158,6 +158,8 @@ static void count_success(struct login *l)
 		return;
 	if (l->guard.user.n == 0)
 		login_guard(l);
+	if (l->mech->flags & SASL_TOKEN)
+		l->guard.mark = 0; /* the next one will be another, and as good */
 	defence_passed(&l->authd->defence, &l->guard, wall_ms());
 }
 
