@@ -207,7 +207,7 @@ static enum defence_step life(const void *place_key, unsigned n)
 static void spoil(int i, off_t at)
 {
 	int fd = open(path_of(i), O_RDWR | O_CLOEXEC);
-	char c;
+	char c = 0;
 
 	check(fd >= 0 && pread(fd, &c, 1, at) == 1);
 	c = (char)(c ^ 0x10);
