@@ -34,7 +34,7 @@ enum jail_role {
 	JAIL_MAPD,
 	JAIL_QUEUED,
 	JAIL_RELAY,
-	JAIL_FETCHD, /* HTTP for authd */
+	JAIL_FETCHD,	    /* HTTP for authd */
 	JAIL_DELIVER,	    /* keeps root: it forks a child per delivery that takes the recipient's uid */
 	JAIL_LMTP,	    /* speaks LMTP for deliver */
 	JAIL_NAMES,	    /* looks up users for deliver */
