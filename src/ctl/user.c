@@ -11,12 +11,7 @@
 #include <termios.h>
 #include <unistd.h>
 
-enum {
-	EXIT_DONE = 0,
-	EXIT_FAILED = 1,
-	EXIT_USAGE = 2,
-	LINE_MAX_OCTETS = 1024
-};
+enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, LINE_MAX_OCTETS = 1024 };
 
 static int failed(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 static int failed(const char *fmt, ...)
