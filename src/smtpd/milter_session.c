@@ -83,7 +83,7 @@ bool milter_keep(struct transaction *t, struct str octets)
 
 	if (m == NULL || !m->keeps_head || t->header.ended)
 		return false;
-	if (m->head.n == 0)
+	if (m->own.n == 0)
 		m->own = arena_dup(t->mem, octets); /* our Received comes first, and at once */
 	if (!m->head_is_long && buf_add_str(&m->head, octets) != 0) {
 		m->head_is_long = true;

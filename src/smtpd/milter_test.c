@@ -1,0 +1,159 @@
+/* A session with a mail filter that is in this process: what it may cost, whatever client and filter say. */
+#include "smtpd/test_rig.h"
+#include "smtpd/milter.h"
+#include "base/test.h"
+
+#include <sys/un.h>
+
+#define HI   "EHLO c.example\r\n"
+#define FROM "MAIL FROM:<a@far.example>\r\n"
+#define TO   "RCPT TO:<user@example.com>\r\n"
+
+static struct filter {
+	int listener, fd;
+	uint32_t protocol;  /* what it says in the negotiation */
+	struct buf in, eom; /* eom: its packets before the verdict on a message */
+	unsigned mails;
+} filter;
+
+static void answer(const struct milter_packet *p)
+{
+	struct milter_terms t = { .version = 6, .actions = 0x1ff, .protocol = filter.protocol };
+	struct buf out = BUF_INIT(4 << 20);
+
+	if (p->command == MILTER_NEGOTIATE)
+		milter_terms_put(&out, &t);
+	else if (p->command == 'E')
+		buf_add_str(&out, buf_str(&filter.eom));
+	if (strchr("CHMRTULNBE", p->command))
+		milter_put_command(&out, 'c');
+	filter.mails += p->command == 'M';
+	for (size_t at = 0; at < out.n;) {
+		ssize_t n = send(filter.fd, out.p + at, out.n - at, MSG_NOSIGNAL | MSG_DONTWAIT);
+
+		if (n < 0)
+			uv_run(smtpd.child.loop, UV_RUN_NOWAIT);
+		at += n > 0 ? (size_t)n : 0;
+	}
+	buf_free(&out);
+}
+
+/* It hears and answers what is there. */
+static void serve(void)
+{
+	char text[65536];
+	struct milter_packet p;
+	size_t used;
+	ssize_t n;
+
+	if (filter.fd < 0)
+		filter.fd = accept4(filter.listener, NULL, NULL, SOCK_CLOEXEC);
+	while (filter.fd >= 0 && (n = recv(filter.fd, text, sizeof text, MSG_DONTWAIT)) >= 0) {
+		buf_add(&filter.in, text, (size_t)n);
+		while (milter_packet_next(buf_str(&filter.in), &used, &p) == 1) {
+			answer(&p);
+			buf_consume(&filter.in, used);
+		}
+		if (n == 0) {
+			close(filter.fd);
+			filter.fd = -1;
+		}
+	}
+}
+
+/* Until both sides have been still for some turns. */
+static void run(int fd, struct buf *said)
+{
+	char text[4096];
+	ssize_t n;
+
+	for (int quiet = 0; quiet < 8; quiet++) {
+		serve();
+		uv_run(smtpd.child.loop, UV_RUN_NOWAIT);
+		while ((n = recv(fd, text, sizeof text, 0)) > 0) {
+			buf_add(said, text, (size_t)n);
+			quiet = 0;
+		}
+		if (smtpd.sessions && smtpd.sessions->question && smtpd.sessions->question->what == ASK_COMMIT)
+			quiet = 0;
+	}
+	if (!spool_writer_is_ready(smtpd.writer))
+		rig_lend();
+}
+
+static void say(int fd, const char *text)
+{
+	check(send(fd, text, strlen(text), MSG_NOSIGNAL) == (ssize_t)strlen(text));
+}
+
+static struct str last_code(struct str said)
+{
+	said = str_trim(said);
+	return str_sub(str_from(said, (size_t)(str_rchr(said, '\n') + 1)), 0, 3);
+}
+
+static int begin(struct buf *said)
+{
+	int fd = rig_connect(&smtpd.service[0], "10.1.1.1");
+
+	buf_reset(&filter.eom);
+	say(fd, HI FROM TO);
+	run(fd, said);
+	check_str(last_code(buf_str(said)), "250");
+	check(filter.mails > 0);
+	return fd;
+}
+
+static void end(int fd)
+{
+	rig_close(fd);
+	serve();
+	check_int(smtpd.n_sessions, 0);
+}
+
+/* A header that is too long for filters costs no more memory than one that is not, however long it becomes. */
+static void test_endless_header(void **state)
+{
+	struct buf said = BUF_INIT(1 << 20);
+	int fd = begin(&said);
+
+	(void)state;
+	say(fd, "DATA\r\n");
+	run(fd, &said);
+	for (int i = 0; i < 20000; i++) {
+		say(fd, "X-Field: 0123456789012345678901234567890123456789\r\n");
+		if (i % 100 == 0)
+			run(fd, &said);
+	}
+	run(fd, &said);
+	check(smtpd.sessions->tx->milter->head_is_long);
+	check(arena_octets(smtpd.sessions->tx->mem) < 64 * 1024);
+	say(fd, "\r\nbody\r\n.\r\n");
+	run(fd, &said);
+	check_str(last_code(buf_str(&said)), "552");
+	end(fd);
+	buf_free(&said);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_endless_header) };
+	static const char *const option[] = { "" };
+	char folder[] = "/tmp/gatepost-milter.XXXXXX", conf[512];
+	struct sockaddr_un un = { .sun_family = AF_UNIX };
+	int r;
+
+	filter = (struct filter){ .fd = -1, .in = BUF_INIT(1 << 20), .eom = BUF_INIT(1 << 20) };
+	filter.listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (mkdtemp(folder) == NULL)
+		return 1;
+	snprintf(un.sun_path, sizeof un.sun_path, "%s/filter", folder);
+	if (bind(filter.listener, (struct sockaddr *)&un, sizeof un) != 0 || listen(filter.listener, 8) != 0)
+		return 1;
+	snprintf(conf, sizeof conf, "smtpd_milters = unix:%s\nmilter_default_action = tempfail\n", un.sun_path);
+	rig_open(conf, option, 1);
+	r = test_run(tests);
+	unlink(un.sun_path);
+	rmdir(folder);
+	return r;
+}
