@@ -29,8 +29,8 @@ static ssize_t read_at(const struct spool_msg *m, const struct extent *x, size_t
 
 ssize_t spool_msg_read(const struct spool_msg *m, struct spool_cursor *c, char *p, size_t n)
 {
-	const struct extent *x = &m->extent[c->extent];
-	size_t there = c->extent < m->n_extent ? x->octets : m->pending.n;
+	const struct extent *x = c->extent < m->n_extent ? &m->extent[c->extent] : NULL;
+	size_t there = x ? x->octets : m->pending.n;
 	ssize_t r;
 
 	require(m->writer && !m->committing && c->at <= there);
@@ -38,7 +38,7 @@ ssize_t spool_msg_read(const struct spool_msg *m, struct spool_cursor *c, char *
 		n = there - c->at;
 	if (n == 0)
 		return 0;
-	if (c->extent == m->n_extent) {
+	if (x == NULL) {
 		memcpy(p, m->pending.p + c->at, n);
 		c->at += n;
 		return (ssize_t)n;
