@@ -3,6 +3,7 @@
 #include "smtpd/milter.h"
 #include "base/test.h"
 
+#include <sys/resource.h>
 #include <sys/un.h>
 
 #define HI   "EHLO c.example\r\n"
@@ -67,7 +68,7 @@ static void run(int fd, struct buf *said)
 	char text[4096];
 	ssize_t n;
 
-	for (int quiet = 0; quiet < 8; quiet++) {
+	for (int quiet = 0; quiet < 40; quiet++) {
 		serve();
 		uv_run(smtpd.child.loop, UV_RUN_NOWAIT);
 		while ((n = recv(fd, text, sizeof text, 0)) > 0) {
@@ -135,9 +136,66 @@ static void test_endless_header(void **state)
 	buf_free(&said);
 }
 
+static void put(char command, struct str data)
+{
+	size_t start = milter_packet_begin(&filter.eom, command);
+
+	milter_put_octets(&filter.eom, data);
+	check_int(milter_packet_end(&filter.eom, start), 0);
+}
+
+static void put_text(char command, const char *text)
+{
+	put(command, str_pn(text, strlen(text) + 1));
+}
+
+/* Of memory that this process has ever had; 0 where a sanitizer keeps what is freed. */
+static long most_kilobytes(void)
+{
+	struct rusage u = { .ru_maxrss = 0 };
+
+#ifndef ASAN
+	getrusage(RUSAGE_SELF, &u);
+#endif
+	return u.ru_maxrss;
+}
+
+/* A filter deletes recipients one by one, from a message that has many. */
+static void test_many_deleted_recipients(void **state)
+{
+	enum { RCPTS = 900 };
+	struct buf said = BUF_INIT(1 << 20);
+	int fd = begin(&said);
+	long before;
+
+	(void)state;
+	for (int i = 0; i < RCPTS; i++) {
+		char text[80];
+
+		snprintf(text, sizeof text, "RCPT TO:<recipient-%d@far.example>\r\n", i);
+		say(fd, text);
+		run(fd, &said);
+		snprintf(text, sizeof text, "recipient-%d@FAR.example", i);
+		put_text('-', i % 2 ? text : "nobody@far.example");
+	}
+	check_int(smtpd.sessions->tx->n_rcpt, RCPTS + 1);
+	say(fd, "DATA\r\n");
+	run(fd, &said);
+	before = most_kilobytes();
+	smtpd.n_recipients = 0;
+	say(fd, "X: y\r\n\r\nbody\r\n.\r\n");
+	run(fd, &said);
+	check_str(last_code(buf_str(&said)), "250");
+	check_int(smtpd.n_recipients, RCPTS / 2 + 1);
+	check(most_kilobytes() - before < 8 * 1024);
+	end(fd);
+	buf_free(&said);
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(test_endless_header) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_endless_header),
+		cmocka_unit_test(test_many_deleted_recipients) };
 	static const char *const option[] = { "" };
 	char folder[] = "/tmp/gatepost-milter.XXXXXX", conf[512];
 	struct sockaddr_un un = { .sun_family = AF_UNIX };
