@@ -1,6 +1,8 @@
 #include "smtp/client_own.h"
 
 #include "base/log.h"
+#include "base/utf8.h"
+#include "log/envelope.h"
 #include "smtp/datetime.h"
 #include "smtp/esmtp.h"
 
@@ -100,13 +102,26 @@ static enum client_event finish(struct smtp_client *c)
 	return CLIENT_SENT;
 }
 
+/* RFC 6531 sec. 3.4: an address says so itself, when an alias or a mail filter brought it in. */
+static uint32_t utf8_flag(const struct client_message *m)
+{
+	bool is_8bit = str_is_8bit(m->sender);
+
+	for (size_t i = 0; i < m->n_rcpt; i++) {
+		const struct client_rcpt *r = &m->rcpt[i];
+
+		is_8bit |= r->outcome == CLIENT_OPEN && !r->held_back && str_is_8bit(r->address);
+	}
+	return is_8bit ? ENV_SMTPUTF8 : 0;
+}
+
 /* MAIL with the parameters that this server knows. AUTH= is for servers that know who we are (RFC 4954 sec. 5). */
 static void put_mail(struct smtp_client *c)
 {
 	const struct client_message *m = c->message;
 	struct mail_params p = { .has_size = m->size > 0 && c->convert == NULL,
 		.size = m->size,
-		.flags = client_body_flags(c, m),
+		.flags = client_body_flags(c, m) | utf8_flag(m),
 		.envid = m->envid,
 		.solicit = m->solicit,
 		.has_priority = m->priority != 0,

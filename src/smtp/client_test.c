@@ -451,26 +451,37 @@ static void test_ascii_form(void **state)
 		const char *ehlo, *sender, *rcpt;
 		bool utf8_header;
 		const char *rcpts, *seen;
+		bool undeclared; /* an alias or a mail filter brought the address in */
 	} cases[] = {
 		{ "8BITMIME",
 			"s@b\xC3\xBC"
 			"cher.example",
 			"a@m\xC3\xBCnchen.example", false, "DD",
 			"EHLO me\r\nMAIL FROM:<s@xn--bcher-kva.example>\r\nRCPT TO:<a@xn--mnchen-3ya.example>\r\n"
-			"RCPT TO:<b@x.org>\r\nDATA\r\nhi\r\n.\r\n" },
-		{ "8BITMIME", "s@y.org", "\xC3\xBC@m\xC3\xBCnchen.example", false, "bD", NULL },
-		{ "8BITMIME", "\xC3\xBC@y.org", "a@x.org", false, "bb", "EHLO me\r\n" },
+			"RCPT TO:<b@x.org>\r\nDATA\r\nhi\r\n.\r\n",
+			false },
+		{ "8BITMIME", "s@y.org", "\xC3\xBC@m\xC3\xBCnchen.example", false, "bD", NULL, false },
+		{ "8BITMIME", "\xC3\xBC@y.org", "a@x.org", false, "bb", "EHLO me\r\n", false },
 		{ "8BITMIME",
 			"s@b\xC3\xBC"
 			"cher.example",
-			"a@x.org", true, "bb", "EHLO me\r\n" },
+			"a@x.org", true, "bb", "EHLO me\r\n", false },
 		{ "SMTPUTF8",
 			"s@b\xC3\xBC"
 			"cher.example",
 			"a@x.org", false, "DD",
 			"EHLO me\r\nMAIL FROM:<s@b\xC3\xBC"
 			"cher.example> SMTPUTF8\r\nRCPT TO:<a@x.org>\r\n"
-			"RCPT TO:<b@x.org>\r\nDATA\r\nhi\r\n.\r\n" },
+			"RCPT TO:<b@x.org>\r\nDATA\r\nhi\r\n.\r\n",
+			false },
+		{ "SMTPUTF8", "s@y.org", "\xC3\xBC@x.org", false, "DD",
+			"EHLO me\r\nMAIL FROM:<s@y.org> SMTPUTF8\r\nRCPT TO:<\xC3\xBC@x.org>\r\n"
+			"RCPT TO:<b@x.org>\r\nDATA\r\nhi\r\n.\r\n",
+			true },
+		{ "SMTPUTF8", "s@y.org", "a@x.org", false, "DD",
+			"EHLO me\r\nMAIL FROM:<s@y.org>\r\nRCPT TO:<a@x.org>\r\n"
+			"RCPT TO:<b@x.org>\r\nDATA\r\nhi\r\n.\r\n",
+			true },
 	};
 
 	(void)state;
@@ -481,7 +492,7 @@ static void test_ascii_form(void **state)
 		struct mail m;
 
 		mail_init(&m, "hi\r\n");
-		m.message.flags = ENV_SMTPUTF8;
+		m.message.flags = cases[i].undeclared ? 0 : ENV_SMTPUTF8;
 		m.message.utf8_header = cases[i].utf8_header;
 		m.message.sender = str_c(cases[i].sender);
 		m.message.size = 0;
