@@ -120,6 +120,14 @@ void listen_drain(void)
 			continue;
 }
 
+size_t listen_sessions(size_t descriptors)
+{
+	size_t n = descriptors > 2 * RESERVED ? descriptors - RESERVED : descriptors / 2;
+
+	n /= 1 + milter_conns_max();
+	return n ? n : 1;
+}
+
 /* A session is a descriptor; a limit made for shells is too low for a server. */
 void listen_limit(void)
 {
@@ -129,7 +137,7 @@ void listen_limit(void)
 		limit.rlim_cur = limit.rlim_max;
 		setrlimit(RLIMIT_NOFILE, &limit);
 	}
-	sessions_max = limit.rlim_cur > 2 * RESERVED ? limit.rlim_cur - RESERVED : limit.rlim_cur / 2;
+	sessions_max = listen_sessions(limit.rlim_cur);
 }
 
 static void begin_when_ready(void)

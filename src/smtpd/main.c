@@ -64,13 +64,13 @@ int main(void)
 	mallopt(M_ARENA_MAX,
 		1); /* one of another thread would look into /proc when it shrinks: the jail refuses that */
 	child_begin(&smtpd.child);
-	listen_limit();
 	smtpd.scratch = BUF_INIT(4 * READ_OCTETS + 64);
 	tls_tickets_seed(smtpd.child.seed);
 	smtpd.counts = counts_open(smtpd.child.counts_fd, smtpd.child.counts_table);
 	keys_open();
 	services_open();
 	keys_opened();
+	listen_limit();
 	smtpd.dns = dns_new(smtpd.child.loop, 5);
 	smtpd.map = map_client_new(smtpd.child.loop, smtpd.child.conf);
 	writer_open();

@@ -156,6 +156,19 @@ struct milter_list milter_list_parse(const struct conf_view *v, struct str text,
 	return (struct milter_list){ item, n };
 }
 
+size_t milter_conns_max(void)
+{
+	size_t most = 0;
+
+	for (size_t i = 0; i < smtpd.n_service; i++) {
+		const struct milter_settings *m = smtpd.service[i].milter;
+		size_t n = m == NULL ? 0 : m->list.n > 0 ? m->list.n : 1;
+
+		most = n > most ? n : most;
+	}
+	return most;
+}
+
 /* An absolute path that leads nowhere below the folder into which smtpd is going to be locked. Relative ones lead there. */
 static bool is_outside(const struct milter_spec *m)
 {

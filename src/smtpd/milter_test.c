@@ -192,10 +192,21 @@ static void test_many_deleted_recipients(void **state)
 	buf_free(&said);
 }
 
+/* Descriptors are left for the log when each session has its filter. */
+static void test_descriptors(void **state)
+{
+	(void)state;
+	check_int(milter_conns_max(), 1);
+	check(listen_sessions(260) * 2 <= 260 - 60);
+	check(listen_sessions(260) >= 90);
+	check(listen_sessions(100) >= 20 && listen_sessions(100) * 2 <= 60);
+	check(listen_sessions(1) > 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_endless_header),
-		cmocka_unit_test(test_many_deleted_recipients) };
+		cmocka_unit_test(test_many_deleted_recipients), cmocka_unit_test(test_descriptors) };
 	static const char *const option[] = { "" };
 	char folder[] = "/tmp/gatepost-milter.XXXXXX", conf[512];
 	struct sockaddr_un un = { .sun_family = AF_UNIX };

@@ -278,7 +278,9 @@ bool services_know_auth(void); /* was every authentication service that is used 
 const struct service *service_find(const struct conf_service *row);
 
 /* listen.c */
-void listen_limit(void); /* how many sessions there may be; before the jail */
+void listen_limit(void); /* how many sessions there may be; after services_open(), before the jail */
+/* … with so many descriptors: each has its own, and one for each of its mail filters. */
+size_t listen_sessions(size_t descriptors);
 void listen_open(void);
 /* The first segment is there: mail can be taken. What every authentication service offers is known. Accepting begins
  * with both, or when they were waited for long enough. */
@@ -573,6 +575,8 @@ void since_note_rcpt(struct transaction *t);
 
 /* milter_*.c: mail filters (milter.h) */
 void milter_settings_read(struct service *s);
+/* Filters that a session may speak with, of the service that has most; at least one where tables name them. */
+size_t milter_conns_max(void);
 /* A refusal is answered and logged there; `then` goes on: taken or refused. */
 enum outcome milter_tell(struct session *s, enum milter_event e, enum outcome (*then)(struct session *s, bool taken));
 enum outcome milter_tell_unknown(
