@@ -182,6 +182,7 @@ static void load_servers(struct loader *l, const struct places *p)
 {
 	struct oauth2 *o = &l->set->oauth2;
 	const struct dovecot_node *n = get(p, "introspection_url");
+	size_t n_faults = l->errors->n;
 	struct fetch_url u;
 	const char *why;
 
@@ -196,7 +197,7 @@ static void load_servers(struct loader *l, const struct places *p)
 	load_all_keys(l, p);
 	if (o->mode == OAUTH2_LOCAL && !o->has_keys)
 		complain(l, "jwks is missing; it should name a file or URL with the keys of the issuer (a JWK set)");
-	else if (!o->has_keys && get(p, "tokeninfo_url") == NULL && n == NULL)
+	else if (!o->has_keys && o->tokeninfo_site < 0 && o->introspection_site < 0 && l->errors->n == n_faults)
 		complain(l, "there should be jwks = FILE or URL with the keys of the issuer (a JWK set), "
 			    "introspection_url or "
 			    "tokeninfo_url");

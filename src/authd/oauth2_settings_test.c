@@ -139,6 +139,9 @@ static void test_said(void **state)
 		{ URL "oauth2_pass_attrs = nologin=y\n", "nologin is not supported for tokens" },
 		{ URL "oauth2_username_validation_format = %{nonsense}\n", "username_validation_format" },
 		{ "oauth2_scope = mail\n", "there should be jwks" },
+		{ "oauth2_introspection_url =\n", "there should be jwks" },
+		{ "oauth2_tokeninfo_url =\noauth2_jwks =\n", "there should be jwks" },
+		{ "passdb oauth2 {\n args = ~\n}\n", "there should be jwks" },
 		{ "passdb oauth2 {\n}\n", "needs args = FILE" },
 		{ "", "it needs \"passdb" },
 	};
