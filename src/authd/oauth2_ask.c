@@ -177,7 +177,7 @@ static void ask_site(struct oauth2_work *w, int site)
 		fetch_escape(&q.suffix, w->token);
 	else
 		write_introspection(&q, o, w->token);
-	if (o->mode == OAUTH2_AUTH && (is_tokeninfo || !o->has_user))
+	if (o->mode == OAUTH2_AUTH)
 		buf_addf(&q.header, "Authorization: Bearer %.*s\n", STR_ARG(w->token));
 	if (o->sends_headers)
 		add_headers(&q.header, &l->vars);

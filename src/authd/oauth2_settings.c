@@ -194,6 +194,12 @@ static void load_servers(struct loader *l, const struct places *p)
 		if (n && fetch_url_parse(str_c(n->value), &u, &why) == 0)
 			o->has_user = u.authority.p > n->value && u.authority.p[-1] == '@';
 	}
+	/* One header cannot show both, and a server that does not see the token would say of each that it is good. */
+	if (o->has_user && o->mode == OAUTH2_AUTH)
+		settings_complain(l, n,
+			"%s has a user, who would take the token's place; it should be introspection_mode = post, or a URL "
+			"without one",
+			n->key);
 	load_all_keys(l, p);
 	if (o->mode == OAUTH2_LOCAL && !o->has_keys)
 		complain(l, "jwks is missing; it should name a file or URL with the keys of the issuer (a JWK set)");
