@@ -15,13 +15,24 @@ enum { GOOD_MAX_S = 300, BAD_MAX_S = 30 };
 
 /* ---- what is kept ---- */
 
+/* A server that is told from where it is may say something else of the same token from elsewhere. */
+static const char *told(const struct oauth2_work *w)
+{
+	const struct vars *v = &w->login->vars;
+
+	if (!w->login->authd->set->oauth2.sends_headers)
+		return "";
+	return arena_printf(w->login->mem, "%.*s\t%.*s\t%.*s\t%.*s", STR_ARG(v->service), STR_ARG(v->local_ip),
+		STR_ARG(v->local_port), STR_ARG(v->remote_ip));
+}
+
 static const char *cache_key(struct authd *a, const struct oauth2_work *w)
 {
 	struct buf hex = BUF_INIT(128);
 	struct verdict_key key;
 	const char *text;
 
-	verdict_key(a->verdicts, STR("oauth2"), w->token, STR(""), &key);
+	verdict_key(a->verdicts, STR("oauth2"), w->token, str_c(told(w)), &key);
 	buf_add_c(&hex, "oauth2 ");
 	for (size_t i = 0; i < sizeof key.octets; i++)
 		buf_addf(&hex, "%02x", key.octets[i]);
