@@ -3,6 +3,7 @@
  * signature or by asking the server that issued them.
  *
  *	oauth2_settings.c  the settings of Dovecot 2.3 and 2.4
+ *	oauth2_words.c     what is none of them
  *	oauth2.c           a login: which way, and what is made of it
  *	oauth2_ask.c       the server is asked (tokeninfo, introspection: RFC 7662), and its answer kept for a while
  *	oauth2_keys.c      the keys of signatures, from a URL
@@ -76,6 +77,12 @@ void oauth2_judge(struct oauth2_work *w, const char *why, const struct jwt_deman
 /* Not to be known now. */
 void oauth2_end_temporary(struct oauth2_work *w);
 
+struct dovecot_node;
+/*
+ * oauth2_words.c: complain of what is no setting of tokens. is_all: of each that stands in the list; else of those that begin
+ * with "oauth2_".
+ */
+void oauth2_check_words(struct loader *l, const struct dovecot_node *list, bool is_all);
 /* oauth2_files.c: a JWK set. Faults are lines of l->errors. NULL: there was one. */
 struct jwt_keys *oauth2_jwks_load(struct loader *l, const char *path);
 /*

@@ -197,7 +197,8 @@ static void load_servers(struct loader *l, const struct places *p)
 	/* One header cannot show both, and a server that does not see the token would say of each that it is good. */
 	if (o->has_user && o->mode == OAUTH2_AUTH)
 		settings_complain(l, n,
-			"%s has a user, who would take the token's place; it should be introspection_mode = post, or a URL "
+			"%s has a user, who would take the token's place; it should be introspection_mode = post, or a "
+			"URL "
 			"without one",
 			n->key);
 	load_all_keys(l, p);
@@ -347,6 +348,7 @@ static void load_file(struct loader *l, const struct dovecot_node *args)
 
 	add_place(&p, c->first, "");
 	l->set->oauth2.file = settings_keep(l, args->value);
+	oauth2_check_words(l, c->first, true);
 	load_from(l, &p);
 	dovecot_free(&c);
 }
@@ -382,9 +384,15 @@ static void load_around(struct loader *l, const struct dovecot_node *passdb, con
 	const struct dovecot_node *block = dovecot_section(l->conf->first, "oauth2");
 	struct places p = { 0 };
 
-	if (passdb)
+	oauth2_check_words(l, l->conf->first, false);
+	if (passdb) {
+		oauth2_check_words(l, passdb->child, false);
 		add_place(&p, passdb->child, "oauth2_");
+	}
+	if (block && dovecot_section(block->next, "oauth2"))
+		settings_complain(l, block, "there are several blocks oauth2 { }; it should be one");
 	if (block) {
+		oauth2_check_words(l, block->child, true);
 		add_place(&p, block->child, "");
 		add_place(&p, block->child, "oauth2_");
 	}
@@ -399,7 +407,12 @@ void load_oauth2(struct loader *l)
 	const struct dovecot_node *args = passdb ? dovecot_get(passdb->child, "args") : NULL;
 	const char *mechanisms = "";
 
-	if (args)
+	if (args && (outside || find_named(passdb->child)))
+		settings_complain(l, args,
+			"there are both args = FILE and settings oauth2_…, which would not be obeyed; it should be one "
+			"of "
+			"them");
+	else if (args)
 		load_file(l, args);
 	else if (outside)
 		load_around(l, passdb, outside);

@@ -97,6 +97,18 @@ static void test_dialects(void **state)
 	}
 }
 
+/* In the file of 2.3, too. */
+static void test_file_words(void **state)
+{
+	struct buf said = BUF_INIT(65536);
+	struct settings *set =
+		load("passdb oauth2 {\n args = ~\n}\n", "issuer = x\nintrospection_url = https://a/\n", &said);
+
+	(void)state;
+	check(set == NULL && strstr(said.p, "line 1: issuer is no setting of tokens") != NULL);
+	buf_free(&said);
+}
+
 /* What an answer has to have is not what a JWT has to have. */
 static void test_audience(void **state)
 {
@@ -125,6 +137,13 @@ static void test_said(void **state)
 		{ "oauth2_introspection_url = https://id:secret@a/\n", "introspection_url has a user" },
 		{ "oauth2_introspection_url = https://id:secret@a/\noauth2_introspection_mode = auth\n",
 			"should be introspection_mode = post" },
+		{ URL "oauth2_issuer = https://a.example\n", "oauth2_issuer is no setting of tokens" },
+		{ URL "oauth2 {\n audiences = us\n}\n", "audiences is no setting of tokens" },
+		{ URL "passdb oauth2 {\n oauth2_scopes = mail\n}\n", "oauth2_scopes is no setting of tokens" },
+		{ URL "oauth2 {\n scope = a\n}\noauth2 {\n issuers = b\n}\n", "several blocks oauth2" },
+		{ URL "passdb oauth2 {\n args = ~\n}\n", "both args = FILE and settings oauth2_" },
+		{ URL "oauth2 {\n ssl_client_ca_file =\n http_client_max_idle_time = 5s\n rawlog_dir = /\n}\n",
+			"without audience or scope" },
 		{ URL "oauth2_introspection_mode = both\n", "it should be auth, get, post or local" },
 		{ URL "oauth2_introspection_mode = local\n", "jwks is missing" },
 		{ URL "oauth2_scope = a\"b\n", "has a quote" },
@@ -178,7 +197,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #ifdef HAVE_CURL
-		cmocka_unit_test(test_dialects), cmocka_unit_test(test_audience), cmocka_unit_test(test_said)
+		cmocka_unit_test(test_dialects), cmocka_unit_test(test_audience), cmocka_unit_test(test_file_words),
+		cmocka_unit_test(test_said)
 #else
 		cmocka_unit_test(test_without)
 #endif
