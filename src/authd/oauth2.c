@@ -42,15 +42,16 @@ static const char *find_user(struct login *l, struct str name, struct str *user)
 	const struct oauth2 *o = &l->authd->set->oauth2;
 	struct vars own = l->vars;
 	const char *why = NULL;
+	struct str form;
 
 	if (name.n == 0 || str_chr(name, '\0') >= 0)
 		return "the token names no user";
 	if (username_normalise(l->authd->set, &own, name, l->mem, &why) < 0)
 		return why;
 	*user = l->vars.user.n ? l->vars.user : own.user;
-	return str_eq(in_form(o, l->vars, *user, l->mem), in_form(o, l->vars, own.user, l->mem))
-		       ? NULL
-		       : "the token is another user's";
+	form = in_form(o, l->vars, *user, l->mem);
+	/* Nothing is the same as nothing, whoever they are. */
+	return form.n && str_eq(form, in_form(o, l->vars, own.user, l->mem)) ? NULL : "the token is another user's";
 }
 
 /* The claims that are text, as the columns of a database would be. */

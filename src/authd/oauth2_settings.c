@@ -248,6 +248,9 @@ static void load_format(struct loader *l, const struct places *p)
 	if (template_compile(
 		    str_c(n && *n->value ? n->value : "%u"), l->set->mem, &l->set->oauth2.username_format, &why) < 0)
 		settings_complain(l, n, "%s: %s", n->key, why);
+	else if (!l->set->oauth2.username_format.has_vars)
+		settings_complain(
+			l, n, "%s = %s; it should have a variable: all users would be the same one", n->key, n->value);
 }
 
 /* pass_attrs = user=%{oauth2:sub} proxy=y; 2.4: fields { user = %{oauth2:sub} } */

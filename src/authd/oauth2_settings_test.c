@@ -159,6 +159,7 @@ static void test_said(void **state)
 		{ URL "oauth2_jwks = https://a/\noauth2_local_validation_key_dict = x\n", "one of them" },
 		{ URL "oauth2_timeout_msecs = soon\n", "a number of milliseconds" },
 		{ URL "oauth2_pass_attrs = nologin=y\n", "nologin is not supported for tokens" },
+		{ URL "oauth2_username_validation_format = user\n", "all users would be the same one" },
 		{ URL "oauth2_username_validation_format = %{nonsense}\n", "username_validation_format" },
 		{ "oauth2_scope = mail\n", "there should be jwks" },
 		{ "oauth2_introspection_url =\n", "there should be jwks" },
