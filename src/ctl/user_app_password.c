@@ -129,6 +129,33 @@ static int check_service(struct str list)
 	return 0;
 }
 
+/* An option that is there wants a limit; the empty variable of a script must not make it none. */
+static int check_limits(const struct args *a)
+{
+	const struct {
+		const char *option;
+		struct str list;
+	} limits[] = { { "--expires", a->expires }, { "--networks", a->networks }, { "--service", a->service } };
+
+	for (size_t i = 0; i < sizeof limits / sizeof *limits; i++) {
+		struct str rest = limits[i].list, word;
+
+		if (rest.p && !str_word(&rest, ", \t", &word))
+			return user_failed("%s is empty; leave it out where no limit is meant", limits[i].option);
+	}
+	return 0;
+}
+
+/* In MariaDB a backslash in quotes takes the quote behind it away. */
+static int check_quotable(struct str user)
+{
+	for (size_t i = 0; i < user.n; i++)
+		if ((unsigned char)user.p[i] < ' ' || user.p[i] == 127 || user.p[i] == '\\')
+			return user_failed("a user's name with a backslash or a control character has no place in SQL "
+					   "that is for several databases");
+	return 0;
+}
+
 /* ---- add ---- */
 
 static int check_query(const struct users *u)
@@ -242,6 +269,10 @@ static int add(struct users *u, struct args *a)
 	int64_t expires;
 	int r = a->all || a->json || a->n_words != 1 ? usage() : check_name(a->name);
 
+	if (r == 0)
+		r = check_limits(a);
+	if (r == 0 && a->sql)
+		r = check_quotable(a->user);
 	if (r == 0)
 		r = read_expiry(a->expires, (int64_t)time(NULL), &expires);
 	if (r == 0)
