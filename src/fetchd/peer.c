@@ -40,6 +40,13 @@ static struct call *call_find(const struct peer *p, uint32_t id)
 	return c;
 }
 
+/* Tokens and passwords; the memory that messages are read into stays. */
+static void wipe(struct str s)
+{
+	if (s.n)
+		mem_wipe((char *)(uintptr_t)s.p, s.n);
+}
+
 static int on_ask(struct ipc *ipc, struct ipc_in *in, int *fds, unsigned n_fds)
 {
 	struct peer *p = container_of(ipc, struct peer, ipc);
@@ -55,6 +62,9 @@ static int on_ask(struct ipc *ipc, struct ipc_in *in, int *fds, unsigned n_fds)
 	if (ask.suffix.n && fetchd.site[site].parsed.path.n == 0)
 		return -1;
 	call_begin(p, id, &fetchd.site[site], &ask);
+	wipe(ask.suffix);
+	wipe(ask.header);
+	wipe(ask.body);
 	return 0;
 }
 
