@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { HEADER_LINE_MAX = 16384 };
+enum { HEADER_MAX = 65536 }; /* libcurl keeps all fields, and has no limit for those behind the body */
 
 /* ---- its end ---- */
 
@@ -66,8 +66,8 @@ void call_done(struct call *c, CURLcode result)
 
 	curl_easy_getinfo(c->easy, CURLINFO_RESPONSE_CODE, &status);
 	snprintf(text, sizeof text, "it answers with status %ld", status);
-	if (c->is_too_long) {
-		fail(c, "its answer is longer than 64 KB");
+	if (c->too_long) {
+		fail(c, c->too_long);
 	} else if (result != CURLE_OK) {
 		fail(c, *c->error ? c->error : curl_easy_strerror(result));
 	} else if (status >= 300 && status < 400 && status != 304) {
@@ -89,7 +89,7 @@ static size_t on_body(char *p, size_t size, size_t n, void *context)
 	struct call *c = context;
 
 	if (buf_add(&c->answer, p, size * n) < 0) {
-		c->is_too_long = true;
+		c->too_long = "its answer is longer than 64 KB";
 		return 0;
 	}
 	return size * n;
@@ -126,8 +126,11 @@ static size_t on_header(char *p, size_t size, size_t n, void *context)
 	struct call *c = context;
 	struct str line = str_trim(str_pn(p, size * n)), name;
 
-	if (line.n > HEADER_LINE_MAX)
+	c->header_octets += size * n;
+	if (c->header_octets > HEADER_MAX) {
+		c->too_long = "the header of its answer is longer than 64 KB";
 		return 0;
+	}
 	if (str_has_iprefix(line, STR("HTTP/"))) { /* one of 1xx may come before the answer */
 		c->max_age_s = FETCH_NO_AGE;
 		c->etag[0] = '\0';

@@ -39,7 +39,9 @@ struct call {
 	uv_timer_t timer; /* of the whole call */
 	struct dns_query dns;
 	bool is_asking; /* the DNS */
-	bool is_post, is_too_long;
+	bool is_post;
+	const char *too_long; /* NULL: no part of the answer is, so far */
+	size_t header_octets; /* of the answer, trailers and 1xx included */
 	struct buf url, body; /* what goes out */
 	struct curl_slist *header, *addresses;
 	CURL *easy; /* NULL: not yet */

@@ -2,7 +2,7 @@
 
 /introspect (POST token=…; GET …token=TOKEN; GET with Authorization: Bearer), /tokeninfo?access_token=TOKEN, /userinfo, /jwks
 (DIR/jwks.json, with an ETag). What it says of TOKEN is in the file DIR/tokens/TOKEN. The word in DIR/mode changes all
-answers: slow, garbage, array, huge, redirect, 500, 401, 400, close. Each request is a line in DIR/requests.
+answers: slow, garbage, array, huge, trailer, redirect, 500, 401, 400, close. Each request is a line in DIR/requests.
 """
 import base64
 import hashlib
@@ -52,6 +52,19 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def strange(self, mode):
         if mode == "slow":
             time.sleep(30)
+            return True
+        if mode == "trailer":
+            self.close_connection = True
+            self.send_response(200)
+            self.send_header("Transfer-Encoding", "chunked")
+            self.end_headers()
+            self.wfile.write(b"2\r\n{}\r\n0\r\n")
+            end = time.time() + 20
+            try:
+                while time.time() < end:
+                    self.wfile.write(b"X-Field: " + b"x" * 1000 + b"\r\n")
+            except OSError:
+                pass
             return True
         answers = {
             "garbage": (200, b"<html>\0 it works"),
