@@ -15,6 +15,7 @@ struct places {
 		const char *prefix;
 	} at[PLACES_MAX];
 	size_t n;
+	const char *ca_file; /* ssl_client_ca_file around all of them; NULL: none */
 };
 
 static void add_place(struct places *p, const struct dovecot_node *list, const char *prefix)
@@ -103,7 +104,8 @@ static int load_url(struct loader *l, const struct places *p, const char *name, 
 {
 	const struct dovecot_node *n = get(p, name);
 	struct fetch_site_settings set = {
-		.authorities = text(l, p, "tls_ca_cert_file", text(l, p, "ssl_client_ca_file", "")),
+		.authorities =
+			text(l, p, "tls_ca_cert_file", text(l, p, "ssl_client_ca_file", p->ca_file ? p->ca_file : "")),
 		.idle_ms = number(l, p, "max_idle_time_msecs", 0),
 		.takes_suffix = takes_suffix,
 	};
@@ -385,7 +387,7 @@ bool oauth2_is_named(const struct loader *l)
 static void load_around(struct loader *l, const struct dovecot_node *passdb, const struct dovecot_node *at)
 {
 	const struct dovecot_node *block = dovecot_section(l->conf->first, "oauth2");
-	struct places p = { 0 };
+	struct places p = { .ca_file = dovecot_value(l->conf->first, "ssl_client_ca_file", NULL) };
 
 	oauth2_check_words(l, l->conf->first, false);
 	if (passdb) {

@@ -156,6 +156,7 @@ static void test_said(void **state)
 			"/nonexistent: No such file" },
 		{ URL "oauth2 {\n local_validation {\n dict fs {\n fs posix {\n prefix = /nonexistent/\n}\n}\n}\n}\n",
 			"/nonexistent: No such file" },
+		{ "ssl_client_ca_file = /nonexistent\n" URL, "/nonexistent: No such file" },
 		{ URL "oauth2_jwks = https://a/\noauth2_local_validation_key_dict = x\n", "one of them" },
 		{ URL "oauth2_timeout_msecs = soon\n", "a number of milliseconds" },
 		{ URL "oauth2_pass_attrs = nologin=y\n", "nologin is not supported for tokens" },
