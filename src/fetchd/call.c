@@ -164,6 +164,15 @@ static void set_tls(struct call *c)
 	curl_easy_setopt(c->easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
 	curl_easy_setopt(c->easy, CURLOPT_SSL_CTX_FUNCTION, on_tls);
 	curl_easy_setopt(c->easy, CURLOPT_SSL_CTX_DATA, c);
+	/* What it keeps is the store of whichever site came first, and it takes that in the place of on_tls()'s. */
+#if LIBCURL_VERSION_NUM >= 0x075700
+	curl_easy_setopt(c->easy, CURLOPT_CA_CACHE_TIMEOUT, 0L);
+#endif
+	if (c->site->is_apart) {
+		curl_easy_setopt(c->easy, CURLOPT_FRESH_CONNECT, 1L);
+		curl_easy_setopt(c->easy, CURLOPT_FORBID_REUSE, 1L);
+		curl_easy_setopt(c->easy, CURLOPT_SSL_SESSIONID_CACHE, 0L);
+	}
 }
 
 /* As little of HTTP as serves. */

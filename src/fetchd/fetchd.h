@@ -21,6 +21,7 @@ struct site {
 	struct fetch_url parsed; /* of url */
 	char *shown;		 /* for the log */
 	X509_STORE *trusted;	 /* NULL: not https */
+	bool is_apart;		 /* another site is at the same place, and other authorities are trusted there */
 	uint32_t idle_s;
 	bool is_away; /* as it was said in the log */
 };

@@ -72,6 +72,20 @@ static char *shown_of(const struct fetch_url *u)
 	return shown;
 }
 
+/* libcurl knows a place by its name and port, and would take a connection that was verified for another site. */
+static void part(void)
+{
+	for (size_t i = 0; i < fetchd.n_sites; i++)
+		for (size_t k = 0; k < fetchd.n_sites; k++) {
+			const struct site *other = &fetchd.site[k];
+			struct site *s = &fetchd.site[i];
+
+			s->is_apart |= s->trusted && other->trusted && s->trusted != other->trusted &&
+				       s->parsed.port == other->parsed.port &&
+				       str_ieq(s->parsed.host, other->parsed.host);
+		}
+}
+
 void sites_load(const struct fetch_setup *setup, const int *fds)
 {
 	const char *why;
@@ -90,6 +104,7 @@ void sites_load(const struct fetch_setup *setup, const int *fds)
 		if (setup->site[i].has_authorities)
 			load_file(s->trusted, *fds++, s->shown);
 	}
+	part();
 }
 
 /* ---- away and back ---- */
