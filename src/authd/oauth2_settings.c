@@ -118,6 +118,11 @@ static int load_url(struct loader *l, const struct places *p, const char *name, 
 	site = fetch_site_add(&l->set->fetch, &set, l->set->mem, &why);
 	if (site < 0)
 		settings_complain(l, n, "%s: %s", n->key, why); /* not the URL: it may hold a password */
+	else if (fetch_site_is_open(set.url) && strcmp(name, "jwks") == 0)
+		settings_complain(l, n,
+			"%s is http: who stands in between could put keys of his own there, and log in as "
+			"anybody; it must be https, or a file",
+			n->key);
 	else if (fetch_site_is_open(set.url))
 		buf_addf(l->warnings,
 			"%s, line %u: %s is http: tokens cross the network for everybody to read; it should be https\n",

@@ -131,6 +131,7 @@ static void test_said(void **state)
 		const char *text, *says;
 	} cases[] = {
 		{ "oauth2_introspection_url = http://a.example/\n", "is http: tokens cross the network" },
+		{ "oauth2_jwks = http://a.example/keys\n", "jwks is http: who stands in between could put keys" },
 		{ "oauth2_introspection_url = gopher://id:secret@a/\n", "introspection_url: it does not begin" },
 		{ "oauth2_introspection_url = https://a.example\noauth2_introspection_mode = get\n", "has no path" },
 		{ "oauth2_tokeninfo_url = https://a.example\n", "has no path" },
