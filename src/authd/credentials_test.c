@@ -192,6 +192,7 @@ static void world_free(struct world *w)
 	buf_wipe(&w->a.key_like);
 	row_cache_free(&w->a.cache);
 	verdicts_free(&w->a.verdicts);
+	waiting_free(&w->a.waiting);
 	last_uses_free(&w->a.last_uses);
 	buf_wipe(&w->c.out);
 	sqlite3_close(w->db);

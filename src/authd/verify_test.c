@@ -235,6 +235,7 @@ static void world_free(struct world *w)
 		buf_wipe(&w->a.dummy[i]);
 	row_cache_free(&w->a.cache);
 	verdicts_free(&w->a.verdicts);
+	waiting_free(&w->a.waiting);
 	buf_wipe(&w->c.out);
 	arena_free(&w->set.mem);
 	free(w);

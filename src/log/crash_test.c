@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -38,7 +39,8 @@ static struct {
 		char *p;
 	} pending[PENDING_MAX];
 	unsigned n_pending;
-} shim;
+	pthread_mutex_t lock; /* a flush in the thread and a chunk in the loop meet here */
+} shim = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
 static ssize_t really_write(int fd, const struct iovec *iov, int n, off_t at, int flags)
 {
@@ -112,28 +114,35 @@ static ssize_t faulty_write(int fd, const struct iovec *iov, off_t at, int flags
 	}
 }
 
+static ssize_t write_for_now(int fd, const struct iovec *iov, off_t at, int flags, bool now)
+{
+	unsigned i;
+
+	pthread_mutex_lock(&shim.lock);
+	i = shim.n_pending++;
+	if (i == PENDING_MAX)
+		abort();
+	shim.pending[i].fd = fd;
+	shim.pending[i].at = at;
+	shim.pending[i].n = iov->iov_len;
+	shim.pending[i].p = malloc(iov->iov_len);
+	memcpy(shim.pending[i].p, iov->iov_base, iov->iov_len);
+	if (now)
+		lose_power();
+	if (flags & RWF_DSYNC) { /* it alone is flushed */
+		really_write(fd, iov, 1, at, 0);
+		free(shim.pending[--shim.n_pending].p);
+	}
+	pthread_mutex_unlock(&shim.lock);
+	return (ssize_t)iov->iov_len;
+}
+
 ssize_t pwritev2(int fd, const struct iovec *iov, int n, off_t at, int flags)
 {
 	bool now = is_now();
 
-	if (shim.on && shim.fault == POWER_CUT) {
-		unsigned i = shim.n_pending++;
-
-		if (i == PENDING_MAX)
-			abort();
-		shim.pending[i].fd = fd;
-		shim.pending[i].at = at;
-		shim.pending[i].n = iov->iov_len;
-		shim.pending[i].p = malloc(iov->iov_len);
-		memcpy(shim.pending[i].p, iov->iov_base, iov->iov_len);
-		if (now)
-			lose_power();
-		if (flags & RWF_DSYNC) { /* it alone is flushed */
-			really_write(fd, iov, n, at, 0);
-			free(shim.pending[--shim.n_pending].p);
-		}
-		return (ssize_t)iov->iov_len;
-	}
+	if (shim.on && shim.fault == POWER_CUT)
+		return write_for_now(fd, iov, at, flags, now);
 	return now ? faulty_write(fd, iov, at, flags) : really_write(fd, iov, n, at, flags);
 }
 
@@ -142,12 +151,16 @@ int fdatasync(int fd)
 	bool now = is_now();
 
 	if (!shim.on || !now) {
-		if (shim.on && shim.fault == POWER_CUT)
+		if (shim.on && shim.fault == POWER_CUT) {
+			pthread_mutex_lock(&shim.lock);
 			settle(fd);
+			pthread_mutex_unlock(&shim.lock);
+		}
 		return 0;
 	}
 	switch (shim.fault) {
 	case POWER_CUT:
+		pthread_mutex_lock(&shim.lock);
 		lose_power();
 		break;
 	case FAIL_EIO:
