@@ -27,6 +27,8 @@ const struct scheme *scheme_find(uint16_t number);
  * TLS 1.2: both randoms and the server's key exchange parameters (RFC 8422 sec. 5.4, RFC 5246 sec. 7.4.3).
  */
 bool handshake_is_tls(const struct scheme *s, struct str text);
+/* Octets of the prime when it is TLS 1.2 with DHE; else 0. */
+size_t handshake_dh_octets(struct str text);
 
 /* ---- keys.c ---- */
 

@@ -78,6 +78,15 @@ static int sign(EVP_PKEY *key, const struct scheme *s, struct str text, char *ro
 	return done ? 0 : -1;
 }
 
+/*
+ * libssl takes a prime as strong as the key (SSL_CTX_set_dh_auto(3)), hardly longer than it. Behind a longer one a client's
+ * certificate for the key would have room, with the other messages that a client signs.
+ */
+static bool prime_fits(EVP_PKEY *key, struct str text)
+{
+	return handshake_dh_octets(text) <= (size_t)EVP_PKEY_get_size(key) + 64;
+}
+
 void keys_answer(const struct keys *k, const struct key_question *q, char *room, struct key_answer *a)
 {
 	const struct held_key *held = k->n ? bsearch(&q->key, k->item, k->n, sizeof *k->item, by_id) : NULL;
@@ -88,7 +97,8 @@ void keys_answer(const struct keys *k, const struct key_question *q, char *room,
 	if (held == NULL)
 		return;
 	a->status = KEY_FAILED;
-	if (s == NULL || !EVP_PKEY_is_a(held->key, s->key_type) || sign(held->key, s, q->text, room, &n) != 0)
+	if (s == NULL || !EVP_PKEY_is_a(held->key, s->key_type) || !prime_fits(held->key, q->text) ||
+		sign(held->key, s, q->text, room, &n) != 0)
 		return;
 	a->status = KEY_SIGNED;
 	a->signature = str_pn(room, n);

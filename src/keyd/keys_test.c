@@ -313,14 +313,47 @@ static void test_a_scheme_of_another_key_fails(void **state)
 	tls_ctx_free(&ctx);
 }
 
+/* As libssl would not: behind a prime that is longer than the key a client's certificate has room. */
+static void test_a_prime_that_is_too_long_for_the_key_fails(void **state)
+{
+	static const struct {
+		BIGNUM *(*get)(BIGNUM *);
+		enum key_status want;
+	} cases[] = { { BN_get_rfc3526_prime_2048, KEY_SIGNED }, { BN_get_rfc3526_prime_3072, KEY_FAILED },
+		{ BN_get_rfc3526_prime_8192, KEY_FAILED } };
+	struct buf error = BUF_INIT(8192);
+	struct tls_ctx *ctx = held_server("smtpd_tls_cert_file = @/rsa.all\n", 1, &error);
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		unsigned char text[64 + 2 + 1024 + 3 + 2 + 1] = { 0 }, *p = text + 64;
+		BIGNUM *prime = cases[i].get(NULL);
+		int n = BN_num_bytes(prime);
+		struct key_question q = { .scheme = 0x0401, .text = str_pn(text, 64 + 2 + (size_t)n + 3 + 2 + 1) };
+		char room[KEY_SIGNATURE_MAX];
+		struct key_answer a;
+
+		p[0] = (unsigned char)(n >> 8);
+		p[1] = (unsigned char)n;
+		BN_bn2bin(prime, p + 2);
+		memcpy(p + 2 + n, "\0\1\2\0\1x", 6);
+		BN_free(prime);
+		q.key = *(const struct key_id *)(const void *)held.item;
+		check(handshake_is_tls(scheme_find(q.scheme), q.text));
+		keys_answer(&held, &q, room, &a);
+		check_int(a.status, cases[i].want);
+	}
+	tls_ctx_free(&ctx);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_every_kind_of_key_signs),
 		cmocka_unit_test(test_names_have_held_keys), cmocka_unit_test(test_the_private_half_cannot_be_had),
 		cmocka_unit_test(test_files_that_are_faulty_are_told_as_before),
 		cmocka_unit_test(test_without_a_signature_the_handshake_fails_and_says_why),
-		cmocka_unit_test(test_a_broken_store_is_refused),
-		cmocka_unit_test(test_a_scheme_of_another_key_fails) };
+		cmocka_unit_test(test_a_broken_store_is_refused), cmocka_unit_test(test_a_scheme_of_another_key_fails),
+		cmocka_unit_test(test_a_prime_that_is_too_long_for_the_key_fails) };
 	int failed;
 
 	make_all();
