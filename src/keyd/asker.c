@@ -4,6 +4,7 @@
 #include "base/log.h"
 
 #include <stdlib.h>
+#include <sys/socket.h>
 
 struct asker {
 	struct ipc ipc;
@@ -11,6 +12,17 @@ struct asker {
 	enum role role;
 	unsigned index;
 };
+
+/*
+ * smtpd asks, and goes on when it has read the answer; one that it does not wait for any longer it reads before it asks again.
+ * Who asks ahead would have us sign for him while others wait, or keep answers that he does not read.
+ */
+static bool asks_ahead(const struct ipc *ipc)
+{
+	char octet;
+
+	return ipc->pending_octets > 0 || recv(ipc->fd, &octet, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
+}
 
 static int on_sign(struct ipc *ipc, struct ipc_in *in, int *fds, unsigned n_fds)
 {
@@ -27,7 +39,7 @@ static int on_sign(struct ipc *ipc, struct ipc_in *in, int *fds, unsigned n_fds)
 		return -1;
 	scheme = scheme_find(q.scheme);
 	/* No smtpd that is in its right mind asks for such a thing. */
-	if (scheme == NULL || !handshake_is_tls(scheme, q.text))
+	if (scheme == NULL || !handshake_is_tls(scheme, q.text) || asks_ahead(ipc))
 		return -1;
 	keys_answer(&p->keyd->keys, &q, room, &a);
 	if (a.status == KEY_SIGNED)

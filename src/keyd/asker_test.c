@@ -119,10 +119,50 @@ static void test_a_handshake_is_answered(void **state)
 	close(asker);
 }
 
+/* The others get no answer meanwhile. */
+static void test_who_asks_ahead_ends(void **state)
+{
+	char payload[256];
+	size_t n;
+
+	(void)state;
+	begin(ROLE_SMTPD);
+	for (int i = 0; i < 2; i++)
+		ask(MSG_KEY_SIGN, 0x0403,
+			STR(RANDOMS "\3\0\35\40"
+				    "0123456789abcdef0123456789abcdef"));
+	check_int(next(asker, payload, sizeof payload, &n), -1);
+	check_int(next(master, payload, sizeof payload, &n), MSG_VIOLATION);
+	close(asker);
+}
+
+/* Answers would fill our memory. */
+static void test_who_reads_no_answers_ends(void **state)
+{
+	char payload[256];
+	size_t n;
+	int asked;
+
+	(void)state;
+	begin(ROLE_SMTPD);
+	for (asked = 0; asked < 100000 && keyd.askers > 0; asked++) {
+		ask(MSG_KEY_SIGN, 0x0403,
+			STR(RANDOMS "\3\0\35\40"
+				    "0123456789abcdef0123456789abcdef"));
+		for (int i = 0; i < 3; i++)
+			uv_run(keyd.child.loop, UV_RUN_NOWAIT);
+	}
+	check(asked > 10);
+	check_int(keyd.askers, 0);
+	check_int(next(master, payload, sizeof payload, &n), MSG_VIOLATION);
+	close(asker);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_what_is_no_handshake_ends_the_asker),
-		cmocka_unit_test(test_a_handshake_is_answered) };
+		cmocka_unit_test(test_a_handshake_is_answered), cmocka_unit_test(test_who_asks_ahead_ends),
+		cmocka_unit_test(test_who_reads_no_answers_ends) };
 	static const struct ipc_rule none[] = { { 0, 0, NULL } };
 	int pair[2];
 
