@@ -25,8 +25,10 @@ struct store *store_end_record(struct buf *faults)
 	s->n_mapped = (size_t)st.st_size;
 	s->mapped =
 		s->n_mapped ? mmap(NULL, s->n_mapped, PROT_READ | PROT_WRITE, MAP_SHARED, s->keys_fd, 0) : MAP_FAILED;
-	if (s->mapped != MAP_FAILED)
-		mlock(s->mapped, s->n_mapped); /* where we may: then it is never written to swap */
+	if (s->mapped != MAP_FAILED) {
+		mlock(s->mapped, s->n_mapped);			/* where we may: then it is never written to swap */
+		madvise(s->mapped, s->n_mapped, MADV_DONTDUMP); /* nor into a core */
+	}
 	return s;
 }
 
