@@ -56,7 +56,7 @@ struct child {
 	/* The certificates of an smtpd (tls/held.h), the keys of a keyd (msg/key_msg.h): memory, to be read and closed. */
 	int store_fd[START_MAX_STORES];
 	unsigned n_store;
-	unsigned char seed[32]; /* the same for all processes of one start: TLS ticket keys are derived from it */
+	unsigned char seed[32]; /* of an smtpd, the same for all of one start: ticket keys are derived from it */
 
 	/* its own */
 	struct ipc master;

@@ -317,7 +317,8 @@ static void send_start(struct master *m, struct proc *p)
 		.facility = (uint32_t)s->facility,
 		.config_directory = str_c(m->config_directory),
 		.queue_directory = str_c(m->queue_directory),
-		.seed = str_pn(m->seed, sizeof m->seed) };
+		/* Who has it opens the tickets of smtpd. */
+		.seed = str_pn(m->seed, p->role == ROLE_SMTPD ? sizeof m->seed : 0) };
 
 	snprintf(log_name_text, sizeof log_name_text, "%s/%s", conf_str(s->main, "syslog_name"), log_word(p->role));
 	msg.log_name = str_c(log_name_text);
