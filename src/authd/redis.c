@@ -8,19 +8,27 @@
 #include "base/log.h"
 
 #include <hiredis/async.h>
-#include <hiredis/adapters/libuv.h>
 #include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/random.h>
+#include <sys/socket.h>
+
+/* What the loop calls when there is something to read: the library ends the process by what nobody asked for. */
+static void read_asked(redisAsyncContext *c);
+#define redisAsyncHandleRead read_asked
+#include <hiredis/adapters/libuv.h>
+#undef redisAsyncHandleRead
 
 enum {
 	EVERY_MS = 1000,
 	SILENT_MS = 10 * 1000,	 /* a connection that is not made, or not answered on, for so long is given up */
 	WAIT_IN_REDIS_MS = 4000, /* of XREAD */
 	ENTRIES_A_TURN = 500,
-	USER_MAX = 255,	 /* of a longer name only the network is told */
-	SENT_MAX = 4096, /* entries that Redis has not confirmed: more are not sent */
+	USER_MAX = 255,		       /* of a longer name only the network is told */
+	SENT_MAX = 4096,	       /* entries that Redis has not confirmed: more are not sent */
+	ANSWER_MAX = 16 * 1024 * 1024, /* octets */
+	ELEMENTS_MAX = 65536	       /* of an array in an answer */
 };
 #define STREAM_MAX "100000" /* entries that Redis keeps, about */
 
@@ -79,6 +87,47 @@ static struct link *link_of(const redisAsyncContext *c)
 	return c->data;
 }
 
+static bool has_more(const redisAsyncContext *c)
+{
+	return c->c.reader->pos < c->c.reader->len;
+}
+
+static void read_asked(redisAsyncContext *c)
+{
+	struct link *l = link_of(c);
+	char octet;
+
+	if (c->c.reader->len > ANSWER_MAX)
+		drop(l, "its answer has no end");
+	else if ((c->c.flags & REDIS_CONNECTED) && c->replies.head == NULL && recv(c->c.fd, &octet, 1, MSG_PEEK) > 0)
+		drop(l, "it says what nobody asked for");
+	else
+		redisAsyncHandleRead(c);
+}
+
+#if HIREDIS_MAJOR > 0
+typedef size_t array_size;
+#else
+typedef int array_size;
+#endif
+static const redisReplyObjectFunctions *library_objects;
+
+static void *create_array(const redisReadTask *task, array_size n)
+{
+	return n >= 0 && (size_t)n <= ELEMENTS_MAX ? library_objects->createArray(task, n) : NULL;
+}
+
+/* An array is made when its length is read: that must not be any. */
+static void bound_arrays(redisAsyncContext *c)
+{
+	static redisReplyObjectFunctions ours;
+
+	library_objects = library_objects ? library_objects : c->c.reader->fn;
+	ours = *library_objects;
+	ours.createArray = create_array;
+	c->c.reader->fn = &ours;
+}
+
 /* Of an answer. NULL: it was an error, or the end of the connection; said. */
 static const redisReply *heard(redisAsyncContext *c, void *answer)
 {
@@ -87,6 +136,10 @@ static const redisReply *heard(redisAsyncContext *c, void *answer)
 
 	if (l->context != c)
 		return NULL;
+	if (reply && c->replies.head == NULL && has_more(c)) {
+		drop(l, "it says what nobody asked for");
+		return NULL;
+	}
 	l->heard_ms = uv_now(l->redis->timer.loop);
 	if (l->unanswered)
 		l->unanswered--;
@@ -268,6 +321,7 @@ static void connect_link(struct redis *r, struct link *l)
 	}
 	l->context = c;
 	c->data = l;
+	bound_arrays(c);
 	redisAsyncSetConnectCallback(c, on_connected);
 	redisAsyncSetDisconnectCallback(c, on_gone);
 }
