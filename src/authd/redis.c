@@ -171,7 +171,7 @@ static void take_entry(struct redis *r, const redisReply *entry)
 		return;
 	id = entry->element[0];
 	values = entry->element[1];
-	if (id->type != REDIS_REPLY_STRING || (size_t)id->len >= sizeof r->a->defence.seen)
+	if (id->type != REDIS_REPLY_STRING || !share_is_id(str_pn(id->str, (size_t)id->len)))
 		return;
 	snprintf(r->a->defence.seen, sizeof r->a->defence.seen, "%s", id->str);
 	r->a->defence.is_changed = true;

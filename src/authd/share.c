@@ -158,3 +158,12 @@ int share_read(const struct str *field, size_t n, struct defence_event *e, uint6
 	}
 	return seen == 15 ? 0 : -1;
 }
+
+bool share_is_id(struct str s)
+{
+	struct str ms, rest = s;
+	uint64_t n;
+
+	return s.n < sizeof((struct defence *)0)->seen && str_field(&rest, "-", &ms) && str_u64(ms, &n) &&
+	       str_u64(rest, &n);
+}

@@ -26,6 +26,9 @@ void share_write(const struct defence_event *e, uint64_t node, struct arena *mem
 /* Returns 0, or -1: it is none. The user is borrowed. */
 int share_read(const struct str *field, size_t n, struct defence_event *e, uint64_t *node);
 
+/* Is it the name of an entry of a stream ("1700000000000-0") that fits into struct defence's seen? */
+bool share_is_id(struct str s);
+
 /* ---- redis.c, where hiredis was there at the build ---- */
 
 struct authd;

@@ -80,9 +80,28 @@ static void test_there_and_back(void **state)
 	arena_free(&mem);
 }
 
+static void test_id(void **state)
+{
+	static const struct {
+		const char *text;
+		bool is_one;
+	} cases[] = { { "1700000000000-0", true }, { "0-1", true },
+		{ "18446744073709551615-18446744073709551615", false }, { "", false }, { "-", false }, { "1", false },
+		{ "1-", false }, { "-1", false }, { "1-2-3", false }, { "1-2\n", false }, { "1\n2", false },
+		{ "1-\t2", false }, { "$", false }, { "+1-1", false }, { "18446744073709551616-1", false },
+		{ "0000000000000000000001-1", false } };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+		if (share_is_id(str_c(cases[i].text)) != cases[i].is_one)
+			fail_msg("\"%s\"", cases[i].text);
+	check(!share_is_id(str_pn("1-2\0", 4)));
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(test_setting), cmocka_unit_test(test_there_and_back) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_setting), cmocka_unit_test(test_there_and_back),
+		cmocka_unit_test(test_id) };
 
 	return test_run(tests);
 }
