@@ -137,6 +137,8 @@ static void refused(struct login *l, const struct policy_answer *a)
 	l->is_policy_refused = true;
 	l->reason = a->message;
 	l->final = STR(""); /* a proof of ours that he was let in */
+	if (l->authd->is_policy_bad && !l->is_policy_asked)
+		l->guard.is_on = false; /* his password was not looked at: that is no failed login of his */
 	login_fail(l, NULL,
 		l->authd->is_policy_bad ? "the policy server does not answer (auth_policy_reject_on_fail)"
 					: arena_printf(l->mem, "refused by the policy server%s%.*s",
