@@ -10,6 +10,8 @@
 #include <sys/random.h>
 #include <unistd.h>
 
+enum { REASON_MAX = 512 }; /* octets */
+
 /* ---- the greeting ---- */
 
 bool login_offers(const struct client *c, const struct sasl_mech *m)
@@ -198,6 +200,16 @@ void login_succeed(struct login *l)
 	login_free(l);
 }
 
+/* A policy server may send kilobytes; a client ends a connection, with all that is asked on it, by a line that is too long. */
+static struct str short_reason(struct str reason)
+{
+	size_t n = reason.n < REASON_MAX ? reason.n : REASON_MAX;
+
+	while (n && n < reason.n && ((unsigned char)reason.p[n] & 0xc0) == 0x80)
+		n--; /* not within a character */
+	return str_sub(reason, 0, n);
+}
+
 static void send_fail(struct login *l, const char *code)
 {
 	struct client *c = l->client;
@@ -212,7 +224,7 @@ static void send_fail(struct login *l, const char *code)
 	if (l->no_delay && c->minor <= AUTH_MINOR_EMPTY)
 		buf_add_c(&c->out, "\tnodelay"); /* a login process of Dovecot 2.3 waits itself, without */
 	if (l->reason.n)
-		auth_add_field(&c->out, "reason=", l->reason);
+		auth_add_field(&c->out, "reason=", short_reason(l->reason));
 	if (l->takes_final && l->final.n)
 		auth_add_field(&c->out, "resp=", l->final);
 	buf_add_char(&c->out, '\n');

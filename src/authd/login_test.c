@@ -189,6 +189,27 @@ static void test_nodelay(void **state)
 	world_free(w);
 }
 
+/* However long its reason is, the line is not. */
+static void test_long_reason(void **state)
+{
+	struct world *w = world_new(&sasl_plain);
+	struct buf reason = BUF_INIT(65536), answer = BUF_INIT(65536);
+
+	(void)state;
+	buf_add_c(&reason, "x");
+	for (unsigned i = 0; i < 10000; i++)
+		buf_add_c(&reason, "\xc3\xa4");
+	add_passdb(w, &local);
+	db_row = ROW(FIELD("password", "right"), FIELD("fail", "y"), { STR("reason"), str_c(reason.p), false });
+	auth_plain(w, 1, "u", "right");
+	run(w);
+	buf_addf(&answer, "FAIL\t1\tuser=u\treason=%.*s\n", 511, reason.p);
+	check_str(buf_str(&w->c.out), answer.p);
+	buf_free(&reason);
+	buf_free(&answer);
+	world_free(w);
+}
+
 /* ---- who exists ---- */
 
 /* A password that is NULL, or empty, is as an unknown user's: the same answer after a hash. */
@@ -611,11 +632,12 @@ static void test_back_with_a_refusal(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(test_nodelay), cmocka_unit_test(test_without_password),
-		cmocka_unit_test(test_scram_of_nobody), cmocka_unit_test(test_denied_with_token),
-		cmocka_unit_test(test_plus_not_shown), cmocka_unit_test(test_challenge_on_a_grid),
-		cmocka_unit_test(test_upgrade), cmocka_unit_test(test_refused), cmocka_unit_test(test_held),
-		cmocka_unit_test(test_gone), cmocka_unit_test(test_back_with_a_refusal) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_nodelay), cmocka_unit_test(test_long_reason),
+		cmocka_unit_test(test_without_password), cmocka_unit_test(test_scram_of_nobody),
+		cmocka_unit_test(test_denied_with_token), cmocka_unit_test(test_plus_not_shown),
+		cmocka_unit_test(test_challenge_on_a_grid), cmocka_unit_test(test_upgrade),
+		cmocka_unit_test(test_refused), cmocka_unit_test(test_held), cmocka_unit_test(test_gone),
+		cmocka_unit_test(test_back_with_a_refusal) };
 
 	(void)remote;
 	alarm(60); /* an answer that never comes is a failure */
