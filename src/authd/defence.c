@@ -393,7 +393,8 @@ void defence_apply(struct defence *d, const struct defence_event *e, uint64_t no
 	if (e->news == NEWS_FAILED)
 		count(d, &g, e->is_known, e->at_ms, now_ms);
 	else
-		d->is_changed |= known_put(&d->known, g.user_key, g.network_key, 0, day_of(e->at_ms));
+		d->is_changed |= known_put(
+			&d->known, g.user_key, g.network_key, 0, day_of(e->at_ms < now_ms ? e->at_ms : now_ms));
 }
 
 /* ---- in words ---- */

@@ -472,6 +472,12 @@ static void test_nodes(void **state)
 	fail_often(&a, "u", "203.0.113.1", 10);
 	check_int(step(&b, "u", "203.0.113.1", "x"), '~');
 	check_int(step(&a, "u", "203.0.113.1", "x"), '-');
+	/* A node whose clock is years ahead makes nobody known for years. */
+	a.now_ms = b.now_ms + 10000ull * 24 * 60 * MINUTE;
+	pass(&a, "w", "2001:db8:5::1", "right");
+	b.now_ms += 61ull * 24 * 60 * MINUTE;
+	fail_often(&b, "w", "2001:db8:5::1", 10);
+	check_int(step(&b, "w", "2001:db8:5::1", ""), '-');
 	defence_free(&a.d);
 	defence_free(&b.d);
 }
