@@ -76,8 +76,9 @@ void policy_hash(struct login *l)
 static json_t *text_of(struct str s, struct arena *mem)
 {
 	char *p = arena_cdup(mem, s);
+	bool is_good = utf8_is_valid(s);
 
-	for (size_t i = 0; !utf8_is_valid(s) && i < s.n; i++)
+	for (size_t i = 0; !is_good && i < s.n; i++)
 		if ((unsigned char)p[i] >= 0x80)
 			p[i] = '?';
 	return json_stringn(p, s.n);
