@@ -5,6 +5,8 @@
 
 #include <stdlib.h>
 
+enum { AHEAD_MAX_MS = 24 * 3600 * 1000 };
+
 void tally_init(struct tally *t, size_t n, uint64_t half_life_ms)
 {
 	require(n >= TALLY_WAYS && (n & (n - 1)) == 0 && half_life_ms > 0);
@@ -30,7 +32,7 @@ static uint32_t faded(const struct tally *t, uint32_t score, uint64_t passed_ms)
 
 uint32_t tally_score(const struct tally *t, const struct tally_entry *e, uint64_t now_ms)
 {
-	if (e == NULL)
+	if (e == NULL || e->at_ms > now_ms + AHEAD_MAX_MS)
 		return 0;
 	return faded(t, e->score, now_ms > e->at_ms ? now_ms - e->at_ms : 0);
 }

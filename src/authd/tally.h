@@ -7,7 +7,8 @@
  * has to fail as often again for each of the places beside it. What a full table says of somebody may be too much by
  * little, and never too little.
  *
- * Times are milliseconds of one clock that the caller gives; when it goes back nothing fades meanwhile.
+ * Times are milliseconds of one clock that the caller gives; when it goes back nothing fades meanwhile, and when it goes back
+ * by more than a day what was counted ahead of that is gone.
  */
 #ifndef AUTHD_TALLY_H
 #define AUTHD_TALLY_H

@@ -21,6 +21,10 @@ static void test_fading(void **state)
 	/* A clock that goes back: nothing fades, nothing grows. */
 	check_int(tally_score(&t, tally_find(&t, 7), 1), 8 * TALLY_UNIT);
 	check_int(tally_add(&t, tally_find(&t, 7), 1, 1), 9 * TALLY_UNIT);
+	/* By more than a day: a clock that was wrong keeps nobody out until that time comes. */
+	tally_add(&t, tally_get(&t, 9, 90000000), 90000000, 90000000);
+	check_int(tally_score(&t, tally_find(&t, 9), 3600000), TALLY_UNIT);
+	check_int(tally_score(&t, tally_find(&t, 9), 3500000), 0);
 	/* One that happened a half-life ago. */
 	check_int(tally_add(&t, tally_get(&t, 8, 9000), 8000, 9000), TALLY_UNIT / 2);
 	tally_free(&t);
