@@ -66,7 +66,7 @@ ifneq ($(wildcard /usr/include/ldap.h),)
 HAVE += -DHAVE_LDAP
 authd_SO += -lldap -llber
 else
-LEFT_OUT += src/authd/ldap_conn.c src/authd/ldap_session.c src/authd/settings_ldap.c
+LEFT_OUT += src/authd/ldap_conn.c src/authd/ldap_session.c src/authd/ldap_bound.c src/authd/settings_ldap.c
 endif
 
 ifneq ($(wildcard /usr/include/security/pam_appl.h),)

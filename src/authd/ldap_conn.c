@@ -246,6 +246,7 @@ static int run(struct sql_conn *conn, const char *sql, const struct str *params,
 	int r = -SQL_EDOWN;
 
 	*rows = NULL;
+	k.c->deadline = k.deadline;
 	if (n != 2 || str_chr(params[0], '\0') >= 0 || (!is_bind && str_chr(params[1], '\0') >= 0)) {
 		*why = "a value has a NUL";
 		return -SQL_EINPUT;

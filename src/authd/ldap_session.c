@@ -133,7 +133,8 @@ static int set_options(const struct ldap_call *k, LDAP *ld)
 		ldap_set_option(ld, LDAP_OPT_RESTART, LDAP_OPT_ON) != LDAP_SUCCESS ||
 		ldap_set_option(ld, LDAP_OPT_DEREF, &deref) != LDAP_SUCCESS ||
 		ldap_set_option(ld, LDAP_OPT_NETWORK_TIMEOUT, &wait) != LDAP_SUCCESS ||
-		ldap_set_option(ld, LDAP_OPT_TIMEOUT, &wait) != LDAP_SUCCESS)
+		ldap_set_option(ld, LDAP_OPT_TIMEOUT, &wait) != LDAP_SUCCESS ||
+		ldap_bound_set(k->c, ld) != LDAP_SUCCESS)
 		return LDAP_LOCAL_ERROR;
 	return is_encrypted(c, c->set.host[c->host]) ? set_tls(c, ld) : LDAP_SUCCESS;
 }
@@ -213,7 +214,13 @@ int ldap_session_begin(const struct ldap_call *k, bool to_search, LDAP **out)
 	struct ldap_conn *c = k->c;
 
 	for (size_t i = 0; i < c->set.n_hosts && ldap_now_ms() < k->deadline; i++) {
-		if (connect_host(k, to_search, out) == 0)
+		int r;
+
+		/* One that is silent leaves time for the others. */
+		c->deadline = ldap_now_ms() + CONNECT_MS < k->deadline ? ldap_now_ms() + CONNECT_MS : k->deadline;
+		r = connect_host(k, to_search, out);
+		c->deadline = k->deadline;
+		if (r == 0)
 			return 0;
 		c->host = (c->host + 1) % c->set.n_hosts;
 	}

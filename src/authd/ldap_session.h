@@ -13,6 +13,8 @@ struct ldap_conn {
 	struct sql_connect set;
 	size_t host; /* that is, or was last, connected to */
 	LDAP *searches, *binds;
+	struct ldap_conncb on_connect; /* puts the bound in */
+	uint64_t deadline;	       /* of what goes on, by ldap_now_ms() */
 };
 
 struct ldap_call { /* one run() of the driver */
@@ -25,6 +27,11 @@ struct ldap_call { /* one run() of the driver */
 uint64_t ldap_now_ms(void);
 /* The time until then, at most that long. */
 struct timeval ldap_until(uint64_t deadline, uint64_t most_ms);
+/*
+ * No octet of this session is waited for after c->deadline. libldap's own options bound requests, but not a handshake of TLS:
+ * with a server that is silent in it libldap would read for ever. Returns libldap's code.
+ */
+int ldap_bound_set(struct ldap_conn *c, LDAP *ld);
 /* A session with the host of before, else with the others in turn; to_search: bound as dn =. 0, or -SQL_EDOWN and *k->why. */
 int ldap_session_begin(const struct ldap_call *k, bool to_search, LDAP **out);
 void ldap_session_end(LDAP **ld);
