@@ -123,6 +123,14 @@ bool row_cache_get(
 	return true;
 }
 
+void row_cache_forget(struct row_cache *c, struct str key)
+{
+	struct entry *e = c ? *find(c, key) : NULL;
+
+	if (e)
+		drop(c, e);
+}
+
 size_t row_cache_flush(struct row_cache *c)
 {
 	size_t n = c ? c->n : 0;

@@ -16,6 +16,8 @@ void row_cache_put(struct row_cache *c, struct str key, struct str user, const s
 /* Returns true when there is an answer; *rows is then a copy in mem. `expired`: one that is too old will do as well. */
 bool row_cache_get(
 	struct row_cache *c, struct str key, uint64_t now_ms, bool expired, struct arena *mem, struct sql_row **rows);
+/* Forget the answer to that, if there is one. */
+void row_cache_forget(struct row_cache *c, struct str key);
 /* Forget all. Returns how many there were. */
 size_t row_cache_flush(struct row_cache *c);
 /* Forget what is about users that one of the masks (mask.h) fits. Returns how many there were. */

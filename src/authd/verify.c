@@ -72,8 +72,19 @@ static void remember(struct login *l, struct sql_row *row)
 		row_cache_put(l->authd->cache, key, l->vars.user, row ? row : &none, uv_now(l->authd->child.loop));
 }
 
+/* It was right once: that is over, also for when the passdb does not work. */
+static void forget(struct login *l)
+{
+	struct str key = cache_key(l);
+
+	if (key.n)
+		row_cache_forget(l->authd->cache, key);
+}
+
 static void end(struct login *l, enum db_result r, const char *why)
 {
+	if (r != DB_OK && r != DB_FAILED)
+		forget(l);
 	if (r == DB_FAILED && is_remembered(l, true))
 		r = DB_OK;
 	check_verified(l, r, r == DB_OK ? NULL : why);

@@ -363,6 +363,40 @@ static void test_pam_is_remembered(void **state)
 	world_free(w);
 }
 
+static void keep_only_for_when_it_is_away(struct world *w)
+{
+	row_cache_free(&w->a.cache);
+	w->a.cache = row_cache_new(65536, 0, 0);
+}
+
+/* Changed and refused since: it is not right again because nobody can be asked. */
+static void test_no_is_remembered(void **state)
+{
+	struct world *w = world_new();
+
+	(void)state;
+	keep_only_for_when_it_is_away(w);
+	add_pam(w, "%s");
+	check_str(login(w, "u", "right"), "OK\t1\tuser=u\n");
+	pam.says = PAM_SAYS_FAILED;
+	check_str(login(w, "u", "right"), "OK\t1\tuser=u\n");
+	pam.says = PAM_SAYS_NO;
+	check_str(login(w, "u", "right"), "FAIL\t1\tuser=u\n");
+	pam.says = PAM_SAYS_FAILED;
+	check_str(login(w, "u", "right"), "FAIL\t1\tuser=u\tcode=temp_fail\n");
+	world_free(w);
+
+	w = world_new();
+	keep_only_for_when_it_is_away(w);
+	add_directory(w, NULL);
+	check_str(login(w, "u", "right"), "OK\t1\tuser=u@example.org\toriginal_user=u\n");
+	there.password = "changed";
+	check_str(login(w, "u", "right"), "FAIL\t1\tuser=u\n");
+	there.error = -SQL_EDOWN;
+	check_str(login(w, "u", "right"), "FAIL\t1\tuser=u\tcode=temp_fail\n");
+	world_free(w);
+}
+
 static void test_pam_ends(void **state)
 {
 	struct world *w = world_new();
@@ -406,7 +440,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_directory_compares),
 		cmocka_unit_test(test_directory_of_known_names), cmocka_unit_test(test_directory_that_is_away),
-		cmocka_unit_test(test_pam), cmocka_unit_test(test_pam_is_remembered), cmocka_unit_test(test_pam_ends),
+		cmocka_unit_test(test_pam), cmocka_unit_test(test_pam_is_remembered),
+		cmocka_unit_test(test_no_is_remembered), cmocka_unit_test(test_pam_ends),
 		cmocka_unit_test(test_pam_before_others) };
 
 	return test_run(tests);
