@@ -69,22 +69,34 @@ int ctl_ask_master(const struct conf *conf, const char *word, struct buf *answer
 {
 	struct timeval limit = { .tv_sec = 10 };
 	char chunk[4096];
-	int fd = connect_master(conf);
+	int fd = connect_master(conf), error = 0;
 	ssize_t n;
 
 	if (fd < 0)
 		return -1;
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
-	if (send(fd, word, strlen(word), MSG_NOSIGNAL) < 0) {
-		close(fd);
-		return -1;
-	}
-	while ((n = read(fd, chunk, sizeof chunk)) > 0)
+	n = send(fd, word, strlen(word), MSG_NOSIGNAL);
+	while (n >= 0 && (n = read(fd, chunk, sizeof chunk)) > 0)
 		buf_add(answer, chunk, (size_t)n);
+	if ((n == 0 && answer->n == 0) || (n < 0 && (errno == EPIPE || errno == ECONNRESET)))
+		error = EACCES; /* master closed without a word: not permitted */
+	else if (n < 0)
+		error = errno;
 	close(fd);
-	if (n == 0 && answer->n == 0)
-		errno = EACCES; /* master closed without a word: not permitted */
-	return n < 0 || answer->n == 0 ? -1 : 0;
+	errno = error;
+	return error ? -1 : 0;
+}
+
+void ctl_say_no_answer(const struct conf *conf, const char *word)
+{
+	if (errno == EACCES)
+		fprintf(stderr, "gatepost: only root and the account that started it may ask for %s\n", word);
+	else if (errno == EAGAIN)
+		fprintf(stderr, "gatepost: it is running, but did not answer within 10 seconds: see its log\n");
+	else
+		fprintf(stderr,
+			"gatepost: it is not running (%s/public/control: %s); start it with `gatepost -c %s start`\n",
+			conf_str(conf_main(conf), "queue_directory"), strerror(errno), conf_dir(conf));
 }
 
 static void sleep_ms(long ms)

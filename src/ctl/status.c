@@ -104,9 +104,7 @@ int ctl_status(const char *config_directory, int argc, char **argv)
 	if (conf == NULL)
 		return 1;
 	if (ctl_ask_master(conf, "status", &answer) != 0) {
-		fprintf(stderr,
-			"gatepost: it is not running (%s/public/control: %s); start it with `gatepost -c %s start`\n",
-			conf_str(conf_main(conf), "queue_directory"), strerror(errno), config_directory);
+		ctl_say_no_answer(conf, "status");
 		conf_free(&conf);
 		return 1;
 	}

@@ -203,8 +203,7 @@ int ctl_who(const struct conf *conf, int argc, char **argv)
 		return 2;
 	}
 	if (ctl_ask_master(conf, "who", &text) != 0) {
-		fprintf(stderr, "gatepost: it is not running (%s/public/control: %s)\n",
-			conf_str(conf_main(conf), "queue_directory"), strerror(errno));
+		ctl_say_no_answer(conf, "who");
 		return 1;
 	}
 	answer = json_loadb(text.p, text.n, 0, &error);
