@@ -78,13 +78,17 @@ static int dispatch(const char *dir, int argc, char **argv)
 		return ctl_reload(dir);
 	if (strcmp(word, "status") == 0)
 		return ctl_status(dir, argc, argv);
+	if (strcmp(word, "check") == 0 && argc > 1)
+		return wrong_usage(
+			"check takes nothing behind it; which configuration is said before: `gatepost -c DIR/etc "
+			"check`");
 	if (strcmp(word, "check") == 0)
 		return ctl_check(dir);
 	if (strcmp(word, "user") == 0 && argc > 1)
 		return with_conf(dir, user_command, argc - 1, argv + 1);
 	if (strcmp(word, "auth") == 0 && argc > 1 && strcmp(argv[1], "who") == 0)
 		return with_conf(dir, ctl_who, argc - 1, argv + 1);
-	if (strcmp(word, "auth") == 0 && argc > 1)
+	if (strcmp(word, "auth") == 0 && argc > 1 && (strcmp(argv[1], "test") == 0 || strcmp(argv[1], "unblock") == 0))
 		return with_conf(dir, ctl_auth, argc - 1, argv + 1);
 	if (strcmp(word, "pw") == 0)
 		return ctl_pw(argc, argv);
