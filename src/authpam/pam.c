@@ -90,7 +90,8 @@ static int all_steps(pam_handle_t *pam, unsigned flags, const char **step)
 	int r;
 
 	*step = "pam_authenticate";
-	r = pam_authenticate(pam, 0);
+	/* An account without a password is let in by pam_unix's nullok (Debian's common-auth has it) whatever is said. */
+	r = pam_authenticate(pam, PAM_DISALLOW_NULL_AUTHTOK);
 	if (r == PAM_SUCCESS && (flags & PAM_SETCRED)) {
 		*step = "pam_setcred";
 		r = pam_setcred(pam, PAM_ESTABLISH_CRED);
