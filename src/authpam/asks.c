@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -28,6 +29,7 @@ struct ask {
 void asks_init(struct asks *a, uv_loop_t *loop)
 {
 	*a = (struct asks){ .loop = loop, .last = &a->waiting };
+	prctl(PR_SET_CHILD_SUBREAPER, 1);
 }
 
 static void answer(struct ask *q, struct pam_answer *a)
@@ -89,6 +91,48 @@ static void on_closed(uv_handle_t *h)
 		free(q);
 }
 
+static bool is_asker(const struct asks *a, pid_t pid)
+{
+	const struct ask *q = a->running;
+
+	while (q && q->pid != pid)
+		q = q->next;
+	return q != NULL;
+}
+
+/*
+ * pam_exec gives its program a session of its own, which no signal to the asker's group reaches. It becomes a child of this
+ * process when its parent ends, and the next one when that ends.
+ */
+static void end_orphans(const struct asks *a)
+{
+	enum { GENERATIONS = 16 };
+	char path[64];
+	bool found = true;
+
+	snprintf(path, sizeof path, "/proc/self/task/%d/children", (int)getpid());
+	for (int i = 0; found && i < GENERATIONS; i++) {
+		FILE *f = fopen(path, "re");
+		char line[16384] = "";
+		struct str rest, word;
+
+		found = false;
+		rest = str_c(f && fgets(line, sizeof line, f) ? line : "");
+		if (f)
+			fclose(f);
+		while (str_word(&rest, " ", &word)) {
+			pid_t pid = (pid_t)strtol(word.p, NULL, 10);
+
+			if (pid <= 0 || is_asker(a, pid))
+				continue;
+			found = true;
+			kill(pid, SIGKILL);
+			while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+				;
+		}
+	}
+}
+
 static void end_process(struct ask *q)
 {
 	struct asks *a = q->all;
@@ -98,6 +142,7 @@ static void end_process(struct ask *q)
 		at = &(*at)->next;
 	*at = q->next;
 	a->n_running--;
+	end_orphans(a);
 	close(q->fd);
 	uv_close((uv_handle_t *)&q->poll, on_closed);
 	uv_close((uv_handle_t *)&q->limit, on_closed);
