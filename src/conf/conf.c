@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 static void report(const struct conf *c, struct buf *to, const char *file, unsigned line, const char *fmt, va_list ap)
 {
@@ -99,6 +100,17 @@ struct conf *conf_read(const char *dir, const char *const *overrides, struct buf
 	return c;
 }
 
+/* `gatepost init DIR` makes DIR/etc, and it is DIR that one remembers. */
+static const char *perhaps_below(const struct conf *c)
+{
+	int error = errno;
+	const char *below = arena_printf(c->mem, "%s/etc", c->dir);
+	bool is_there = error == ENOENT && access(arena_printf(c->mem, "%s/main.cf", below), F_OK) == 0;
+
+	errno = error;
+	return is_there ? arena_printf(c->mem, "; there is one in %s", below) : "";
+}
+
 /* Check everything; frees and returns NULL when something is wrong. */
 static struct conf *finish(struct conf *c, struct buf *errors, struct buf *warnings)
 {
@@ -117,7 +129,7 @@ struct conf *conf_load(const char *dir, struct buf *errors, struct buf *warnings
 	struct buf main_cf, master_cf;
 
 	if (!load_file(c, "main.cf", &main_cf))
-		conf_error(c, "main.cf", 0, "cannot be read: %s", strerror(errno));
+		conf_error(c, "main.cf", 0, "cannot be read: %s%s", strerror(errno), perhaps_below(c));
 	if (!load_file(c, "master.cf", &master_cf))
 		conf_error(c, "master.cf", 0, "cannot be read: %s", strerror(errno));
 	c->has_master = true;
