@@ -50,7 +50,7 @@ while f.readline() != b"DONE\n":
     pass
 for i, pair in enumerate(sys.argv[2:], 1):
     name, password = eval(pair)
-    s.sendall(b"AUTH\t%d\tPLAIN\tservice=smtp\tsecured\trip=192.0.2.1\tresp=%s\n" % (i, base64.b64encode(b"\0" + name + b"\0" + password)))
+    s.sendall(b"AUTH\t%d\tPLAIN\tservice=smtp\tsecured\tno-penalty\trip=192.0.2.1\tresp=%s\n" % (i, base64.b64encode(b"\0" + name + b"\0" + password)))
     a = f.readline()
     print("OK" if a.startswith(b"OK\t") else "TEMP" if b"code=temp_fail" in a else "FAIL" if a.startswith(b"FAIL") else repr(a))
 PY
@@ -85,7 +85,7 @@ def run(k):
         n = 10 + (i + k) % 20
         right = (i + k) % 3 != 0
         p = b"\0user%d@example.org\0%s%d" % (n, b"secret" if right else b"wrong", n)
-        s.sendall(b"AUTH\t%d\tPLAIN\tservice=smtp\tsecured\trip=192.0.2.%d\tresp=%s\n" % (i, k, base64.b64encode(p)))
+        s.sendall(b"AUTH\t%d\tPLAIN\tservice=smtp\tsecured\tno-penalty\trip=192.0.2.%d\tresp=%s\n" % (i, k, base64.b64encode(p)))
         a = f.readline()
         how = "OK" if a.startswith(b"OK\t") else "TEMP" if b"code=temp_fail" in a else "FAIL" if a.startswith(b"FAIL") else "LOST"
         with lock:

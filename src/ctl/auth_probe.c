@@ -212,7 +212,7 @@ static const char *offers(const struct test *t, struct arena *mem, bool with_fla
 	const char *text;
 
 	for (size_t i = 0; i < n; i++) {
-		size_t before = b.n;
+		size_t before;
 
 		buf_addf(&b, "%s%.*s", i ? with_flags ? ", " : " " : "", STR_ARG(first[i].name));
 		before = b.n;
