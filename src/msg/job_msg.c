@@ -4,6 +4,8 @@
 #include <string.h>
 
 enum { BY_PASSED = 0x80 }; /* beside enum rcpt_relayed */
+/* Of a result, octets. 160 KiB take some hundred recipients with the longest texts: the rest of a longer one says nothing. */
+enum { DSN_MAX = 16, MTA_MAX = 255, TEXT_MAX = 600 };
 
 void job_encode(struct buf *out, const struct job *j)
 {
@@ -36,9 +38,6 @@ int job_decode(struct ipc_in *in, struct arena *mem, struct job *j)
 
 void result_encode(struct buf *out, uint32_t job, const struct rcpt_result *r, size_t n)
 {
-	/* 160 KiB take some hundred recipients with the longest texts: the rest of a longer one says nothing. */
-	enum { TEXT_MAX = 600 };
-
 	ipc_put_u32(out, job);
 	ipc_put_u32(out, (uint32_t)n);
 	for (size_t i = 0; i < n; i++) {
@@ -46,11 +45,18 @@ void result_encode(struct buf *out, uint32_t job, const struct rcpt_result *r, s
 		ipc_put_u8(out, r[i].status);
 		ipc_put_u8(out, r[i].nexthop_dead);
 		ipc_put_u8(out, (uint8_t)(r[i].relayed | (r[i].by_passed ? BY_PASSED : 0)));
-		ipc_put_str(out, str_sub(r[i].dsn, 0, 16));
-		ipc_put_str(out, str_sub(r[i].remote_mta, 0, 255));
+		ipc_put_str(out, str_sub(r[i].dsn, 0, DSN_MAX));
+		ipc_put_str(out, str_sub(r[i].remote_mta, 0, MTA_MAX));
 		ipc_put_str(out, str_sub(r[i].diagnostic, 0, TEXT_MAX));
 		ipc_put_str(out, str_sub(r[i].text, 0, TEXT_MAX));
 	}
+}
+
+static bool result_is_valid(const struct rcpt_result *r)
+{
+	return r->status >= RCPT_SENT && r->status <= RCPT_BOUNCED && r->nexthop_dead <= 1 &&
+	       r->relayed <= RELAYED_DSN && r->dsn.n <= DSN_MAX && r->remote_mta.n <= MTA_MAX &&
+	       r->diagnostic.n <= TEXT_MAX && r->text.n <= TEXT_MAX;
 }
 
 int result_decode(struct ipc_in *in, struct arena *mem, uint32_t *job, struct rcpt_result **r, size_t *n)
@@ -76,7 +82,7 @@ int result_decode(struct ipc_in *in, struct arena *mem, uint32_t *job, struct rc
 		at->remote_mta = arena_dup(mem, ipc_get_str(in));
 		at->diagnostic = arena_dup(mem, ipc_get_str(in));
 		at->text = arena_dup(mem, ipc_get_str(in));
-		if (at->status < RCPT_SENT || at->status > RCPT_BOUNCED)
+		if (!result_is_valid(at))
 			return -1;
 	}
 	return ipc_get_end(in) ? 0 : -1;

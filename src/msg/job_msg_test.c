@@ -58,6 +58,16 @@ static void test_result(void **state)
 	uint32_t job;
 	size_t n;
 
+	static const struct {
+		size_t at;
+		unsigned char octet;
+	} wrong[] = {
+		{ 12, 0 },	      /* the status */
+		{ 12, 4 }, { 13, 2 }, /* is the nexthop dead? */
+		{ 14, 3 },	      /* relayed to whom? */
+		{ 14, 0x83 }	      /* with DELIVERBY */
+	};
+
 	(void)state;
 	result_encode(&b, 77, must, 2);
 	in = (struct ipc_in){ buf_str(&b), false };
@@ -70,9 +80,22 @@ static void test_result(void **state)
 		in = (struct ipc_in){ str_pn(b.p, cut), false };
 		check_int(result_decode(&in, mem, &job, &r, &n), -1);
 	}
+	for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+		buf_reset(&b);
+		result_encode(&b, 77, must, 1);
+		b.p[wrong[i].at] = (char)wrong[i].octet;
+		in = (struct ipc_in){ buf_str(&b), false };
+		check_int(result_decode(&in, mem, &job, &r, &n), -1);
+	}
 	buf_reset(&b);
-	result_encode(&b, 77, must, 1);
-	b.p[12] = 4; /* a status that there is not */
+	ipc_put_u32(&b, 77);
+	ipc_put_u32(&b, 1);
+	ipc_put_u32(&b, 1);
+	for (int i = 0; i < 3; i++)
+		ipc_put_u8(&b, RCPT_SENT);
+	ipc_put_str(&b, STR("5.1.1 and what is no status"));
+	for (int i = 0; i < 3; i++)
+		ipc_put_str(&b, STR(""));
 	in = (struct ipc_in){ buf_str(&b), false };
 	check_int(result_decode(&in, mem, &job, &r, &n), -1);
 	buf_reset(&b);
