@@ -1,16 +1,18 @@
 /*
  * The stream of share.h, in Redis: XADD for what happens here, XREAD for what happened elsewhere. Two connections, because
  * one waits in XREAD. While Redis is away everything goes on by what this node knows; one line says that it went, and one
- * that it is back. Nothing waits for it, and what is sent there is bounded.
+ * that it is back; what happened meanwhile is told then. Nothing waits for it, and what is kept and sent is bounded.
  */
 #include "authd/login.h"
 #include "authd/share.h"
+#include "authd/untold.h"
 #include "base/log.h"
 
 #include <hiredis/async.h>
 #include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/random.h>
 #include <sys/socket.h>
 
@@ -25,7 +27,6 @@ enum {
 	SILENT_MS = 10 * 1000,	 /* a connection that is not made, or not answered on, for so long is given up */
 	WAIT_IN_REDIS_MS = 4000, /* of XREAD */
 	ENTRIES_A_TURN = 500,
-	USER_MAX = 255,		       /* of a longer name only the network is told */
 	SENT_MAX = 4096,	       /* entries that Redis has not confirmed: more are not sent */
 	ANSWER_MAX = 16 * 1024 * 1024, /* octets */
 	ELEMENTS_MAX = 65536	       /* of an array in an answer */
@@ -45,6 +46,7 @@ struct redis {
 	const struct share_settings *set;
 	struct link reader, writer;
 	uv_timer_t timer;
+	struct untold untold;
 	uv_getaddrinfo_t look_up;
 	bool is_looking_up;
 	char address[64]; /* "": not looked up */
@@ -239,28 +241,53 @@ static void read_more(struct link *l)
 
 /* ---- what we say ---- */
 
+static void on_confirmed(redisAsyncContext *c, void *answer, void *unused);
+
+static bool can_tell(const struct redis *r)
+{
+	return r->writer.is_up && r->writer.unanswered < SENT_MAX;
+}
+
+static void tell(struct redis *r, const struct defence_event *event)
+{
+	struct defence_event e = *event;
+	struct str words[WORDS_MAX] = { STR("XADD"), str_c(r->set->stream), STR("MAXLEN"), STR("~"), STR(STREAM_MAX),
+		STR("*") };
+	struct arena *mem = arena_new(0);
+
+	if (e.user.n > UNTOLD_USER_MAX)
+		e.user = STR("");
+	share_write(&e, r->a->defence.node, mem, words + WORDS_MAX - SHARE_FIELDS);
+	send_words(&r->writer, on_confirmed, words, WORDS_MAX);
+	arena_wipe(&mem);
+}
+
+static void tell_untold(struct redis *r)
+{
+	char user[UNTOLD_USER_MAX];
+	struct defence_event e;
+
+	while (can_tell(r) && untold_take(&r->untold, &e, user))
+		tell(r, &e);
+	explicit_bzero(user, sizeof user);
+}
+
 static void on_confirmed(redisAsyncContext *c, void *answer, void *unused)
 {
 	(void)unused;
-	heard(c, answer);
+	if (heard(c, answer))
+		tell_untold(link_of(c)->redis);
 }
 
-static void on_event(struct defence *d, const struct defence_event *event)
+static void on_event(struct defence *d, const struct defence_event *e)
 {
-	struct link *l = &the_redis.writer;
-	struct defence_event e = *event;
-	struct str words[WORDS_MAX] = { STR("XADD"), str_c(the_redis.set->stream), STR("MAXLEN"), STR("~"),
-		STR(STREAM_MAX), STR("*") };
-	struct arena *mem;
+	struct redis *r = &the_redis;
 
-	if (!l->is_up || l->unanswered >= SENT_MAX)
-		return;
-	if (e.user.n > USER_MAX)
-		e.user = STR("");
-	mem = arena_new(0);
-	share_write(&e, d->node, mem, words + WORDS_MAX - SHARE_FIELDS);
-	send_words(l, on_confirmed, words, WORDS_MAX);
-	arena_wipe(&mem);
+	(void)d;
+	if (r->untold.n == 0 && can_tell(r))
+		tell(r, e);
+	else
+		untold_add(&r->untold, e);
 }
 
 /* ---- connections ---- */
@@ -273,10 +300,12 @@ static void log_in(struct link *l)
 		send_words(l, on_confirmed, (struct str[]){ STR("AUTH"), str_c(set->password) }, 2);
 	if (*set->db)
 		send_words(l, on_confirmed, (struct str[]){ STR("SELECT"), str_c(set->db) }, 2);
-	if (l == &l->redis->reader)
+	if (l == &l->redis->reader) {
 		read_more(l);
-	else
-		send_words(l, on_confirmed, (struct str[]){ STR("PING") }, 1);
+		return;
+	}
+	send_words(l, on_confirmed, (struct str[]){ STR("PING") }, 1);
+	tell_untold(l->redis);
 }
 
 static void on_connected(const redisAsyncContext *c, int status)
@@ -326,6 +355,16 @@ static void connect_link(struct redis *r, struct link *l)
 	redisAsyncSetDisconnectCallback(c, on_gone);
 }
 
+static void watch(struct redis *r, struct link *l)
+{
+	if (l->context && uv_now(r->timer.loop) - l->heard_ms > SILENT_MS)
+		drop(l, "it does not answer");
+	if (l->context == NULL && (r->set->path || *r->address))
+		connect_link(r, l);
+	else if (l == &r->writer && l->is_up && l->unanswered == 0)
+		send_words(l, on_confirmed, (struct str[]){ STR("PING") }, 1);
+}
+
 static void on_looked_up(uv_getaddrinfo_t *request, int status, struct addrinfo *list)
 {
 	struct redis *r = container_of(request, struct redis, look_up);
@@ -337,6 +376,8 @@ static void on_looked_up(uv_getaddrinfo_t *request, int status, struct addrinfo 
 		went(r, status ? uv_strerror(status) : "its name has no address");
 	}
 	uv_freeaddrinfo(list);
+	watch(r, &r->reader);
+	watch(r, &r->writer);
 }
 
 /* In a thread: a name may take its time. An address is one at once. */
@@ -347,16 +388,6 @@ static void look_up(struct redis *r)
 	if (r->is_looking_up)
 		return;
 	r->is_looking_up = uv_getaddrinfo(r->timer.loop, &r->look_up, on_looked_up, r->set->host, NULL, &hints) == 0;
-}
-
-static void watch(struct redis *r, struct link *l)
-{
-	if (l->context && uv_now(r->timer.loop) - l->heard_ms > SILENT_MS)
-		drop(l, "it does not answer");
-	if (l->context == NULL && (r->set->path || *r->address))
-		connect_link(r, l);
-	else if (l == &r->writer && l->is_up && l->unanswered == 0)
-		send_words(l, on_confirmed, (struct str[]){ STR("PING") }, 1);
 }
 
 static void on_timer(uv_timer_t *t)
