@@ -285,17 +285,32 @@ static int record_at(struct log_scan *s, uint64_t at, uint64_t limit, struct rec
 	return 1;
 }
 
+/* The first of n octets at which a record may start, or where fewer octets than a header are left. The file goes on for `room`. */
+static size_t candidate_in(const struct segment_head *h, const unsigned char *p, size_t n, uint64_t room)
+{
+	size_t i = 0;
+
+	while (n - i >= RECORD_HEADER_OCTETS &&
+		(get32(p + i) != record_magic || looks_like_record(h, p + i, room - i) == 0))
+		i += 8;
+	return i;
+}
+
 /* The next place from `at` on where a record of this generation may start; limit: none. */
 static int find_candidate(struct log_scan *s, uint64_t limit, uint64_t *at)
 {
 	int err = 0;
 
-	for (; *at + RECORD_HEADER_OCTETS <= limit; *at += 8) {
+	while (*at + RECORD_HEADER_OCTETS <= limit) {
 		const unsigned char *p = window_get(s, *at, RECORD_HEADER_OCTETS, limit, &err);
+		size_t n, i;
 
 		if (p == NULL)
 			return err;
-		if (looks_like_record(&s->head, p, limit - *at) != 0)
+		n = (size_t)(s->window_at + s->window.n - *at);
+		i = candidate_in(&s->head, p, n, limit - *at);
+		*at += i;
+		if (n - i >= RECORD_HEADER_OCTETS)
 			return 0;
 	}
 	*at = limit;
