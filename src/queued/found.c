@@ -25,12 +25,17 @@ static bool is_blank(int fd, uint64_t size)
 	return true;
 }
 
-static void forget_file(struct queued *q, struct segment *s)
+/* It is finished when the next one is wanted: who is killed again and again gets on all the same. A second one goes. */
+static void keep_unfinished(struct queued *q, struct segment *s, uint64_t octets)
 {
-	segment_unlink(q, s);
 	require(q->segments == s);
 	q->segments = s->next;
-	close(s->fd);
+	if (q->unfinished.is_there) {
+		segment_unlink(q, s);
+		close(s->fd);
+	} else {
+		q->unfinished = (struct unfinished){ true, s->number, s->fd, octets };
+	}
 	free(s);
 }
 
@@ -125,8 +130,7 @@ static void open_file(struct queued *q, const char *name)
 	if (r == 1) {
 		take_up(q, s, (uint64_t)st.st_size);
 	} else if (r == 0 && is_blank(fd, (uint64_t)st.st_size)) {
-		log_info("log/%s: was never finished; removed", name);
-		forget_file(q, s);
+		keep_unfinished(q, s, (uint64_t)st.st_size);
 	} else {
 		header_failed(q, s, r);
 	}

@@ -240,6 +240,14 @@ struct smtpd {
 	unsigned wants;
 };
 
+/* segment.c: a file whose creation was interrupted; so far it has zeros. */
+struct unfinished {
+	bool is_there;
+	unsigned number;
+	int fd;
+	uint64_t octets;
+};
+
 struct queued {
 	struct child child;
 	uv_timer_t tick; /* each second; more often while a segment is foreign */
@@ -278,7 +286,8 @@ struct queued {
 	int results_flush_fd, results_flush_error;
 	uint64_t results_flush_generation;
 	struct create *creating;
-	uint64_t create_again_ms; /* not before */
+	struct unfinished unfinished; /* the next to be created */
+	uint64_t create_again_ms;     /* not before */
 	bool create_failed;
 	unsigned own_wants;
 	bool recycle_due;

@@ -20,8 +20,8 @@ struct create { /* a new file, made in a thread */
 	uv_work_t work;
 	struct queued *q;
 	unsigned number;
-	uint64_t size;
-	int dir, fd, err;
+	uint64_t from, size; /* octets that are there, and that shall be there */
+	int dir, fd, err;    /* fd -1: there is no file yet */
 };
 
 static void file_name(unsigned number, char name[16])
@@ -106,12 +106,15 @@ struct segment *segment_add(struct queued *q, unsigned number, int fd)
 }
 
 /* Zeros are written, not only allocated: a flush then never has to convert blocks. */
-static int write_zeros(int fd, uint64_t size)
+static int write_zeros(int fd, uint64_t from, uint64_t size)
 {
 	static const char zeros[1 << 20];
 
-	for (uint64_t at = 0; at < size; at += sizeof zeros) {
-		int err = pwrite_all(fd, zeros, sizeof zeros, at, false);
+	for (uint64_t at = from, n; at < size; at += n) {
+		int err;
+
+		n = size - at < sizeof zeros ? size - at : sizeof zeros;
+		err = pwrite_all(fd, zeros, (size_t)n, at, false);
 
 		if (err != 0)
 			return err;
@@ -126,12 +129,13 @@ static void create_file(uv_work_t *work)
 	char name[16];
 
 	file_name(c->number, name);
-	c->fd = openat(c->dir, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (c->fd < 0)
+		c->fd = openat(c->dir, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (c->fd < 0) {
 		c->err = -errno;
 		return;
 	}
-	c->err = write_zeros(c->fd, c->size);
+	c->err = write_zeros(c->fd, c->from, c->size);
 	if (c->err == 0)
 		c->err = segment_head_write(c->fd, &h);
 	if (c->err == 0 && (fsync(c->fd) != 0 || fsync(c->dir) != 0)) /* the file, and its name */
@@ -207,7 +211,7 @@ static uint64_t size_of_new(const struct queued *q)
 
 	for (const struct segment *s = q->segments; s; s = s->next)
 		n++;
-	if (n < SMALL_SEGMENTS)
+	if (n < SMALL_SEGMENTS || segments_count(q, SEG_FREE) == 0) /* somebody may be waiting for it */
 		size = SMALL_SEGMENT_OCTETS;
 	if (fstatvfs(q->dir, &fs) != 0)
 		return size;
@@ -215,6 +219,18 @@ static uint64_t size_of_new(const struct queued *q)
 	while (size > 4 * 1024 * 1024 && size > free_octets / 16)
 		size /= 2;
 	return size;
+}
+
+static void go_on_with(struct create *c, struct unfinished *u)
+{
+	enum { BLOCK = 4096 };
+
+	c->fd = u->fd;
+	c->number = u->number;
+	c->from = u->octets;
+	if (c->size < c->from)
+		c->size = (c->from + BLOCK - 1) & ~(uint64_t)(BLOCK - 1);
+	u->is_there = false;
 }
 
 static void create_if_needed(struct queued *q)
@@ -227,8 +243,12 @@ static void create_if_needed(struct queued *q)
 	c = q->creating = xcalloc(1, sizeof *c);
 	c->q = q;
 	c->dir = q->dir;
-	c->number = q->next_number++;
+	c->fd = -1;
 	c->size = size_of_new(q);
+	if (q->unfinished.is_there)
+		go_on_with(c, &q->unfinished);
+	else
+		c->number = q->next_number++;
 	if (uv_queue_work(q->child.loop, &c->work, create_file, on_created) != 0)
 		panic("uv_queue_work");
 }
