@@ -67,6 +67,7 @@ struct segment {
 	uint64_t closed_at;	/* by queued.log_turn */
 	uint64_t mark, mark_at; /* what was known at that turn … */
 	uint64_t read_to;	/* all that was known at this turn has been read */
+	uint64_t owed;		/* a COMMIT before this may speak of content elsewhere, though no notice came yet */
 	unsigned damaged;	/* messages in it that cannot be read: kept for `gatepost queue fsck` */
 	bool no_file;		/* unlinked */
 	bool failed;		/* a write or flush of it failed: its place on the disk is not trusted any more */

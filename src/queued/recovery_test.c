@@ -475,6 +475,43 @@ static void test_content_waits_for_its_commit(void **state)
 	die(q);
 }
 
+/* An smtpd that outlived a queued leaves its old segment before the notice of a COMMIT that speaks of it has come. */
+static void test_content_waits_for_a_notice(void **state)
+{
+	struct queued *q = boot();
+	struct segment *a = smtpd_segment(q), *b = smtpd_segment(q);
+	struct str content = STR("content that stands elsewhere\r\n");
+	struct extent x = { a->head.generation, SEG_HEADER_OCTETS + RECORD_HEADER_OCTETS, (uint32_t)content.n };
+	struct buf out = BUF_INIT(4096);
+	uint64_t generation = a->head.generation, id = generation << 20 | 1, end;
+
+	(void)state;
+	record_put(&out, &a->head, RECORD_DATA, content);
+	check_int(pwrite_all(a->fd, out.p, out.n, SEG_HEADER_OCTETS, false), 0);
+	a->state = SEG_FOREIGN;
+	a->scan.no_skip = true;
+	a->known = a->head.size;
+	smtpd_message(q, b, id, &x, content);
+	end = b->known;
+	b->known = SEG_HEADER_OCTETS; /* no notice yet */
+	segments_tick(q);
+	check_int(a->state, SEG_CLOSED);
+	while (!a->was_read)
+		uv_run(q->child.loop, UV_RUN_ONCE);
+	segments_recycle(q);
+	check(segment_find(q, generation) == a);
+	b->known = end;
+	take_wake(q);
+	while (message_find(q, id) == NULL)
+		uv_run(q->child.loop, UV_RUN_ONCE);
+	check(!message_find(q, id)->content_is_damaged);
+	finish(q, id);
+	segments_recycle(q);
+	check(segment_find(q, generation) == NULL);
+	buf_free(&out);
+	die(q);
+}
+
 /* Damaged content in another segment than its COMMIT: both stay, whether it was begun there or copied forward. */
 static void test_damaged_content_elsewhere_is_kept(void **state)
 {
@@ -938,7 +975,7 @@ int main(void)
 		cmocka_unit_test(test_states), cmocka_unit_test(test_held_from_the_beginning),
 		cmocka_unit_test(test_recycling), cmocka_unit_test(test_locks), cmocka_unit_test(test_moved),
 		cmocka_unit_test(test_survivors_move_to_a_later_segment), cmocka_unit_test(test_damaged_survivor_stays),
-		cmocka_unit_test(test_content_waits_for_its_commit),
+		cmocka_unit_test(test_content_waits_for_its_commit), cmocka_unit_test(test_content_waits_for_a_notice),
 		cmocka_unit_test(test_damaged_content_elsewhere_is_kept), cmocka_unit_test(test_lost_header),
 		cmocka_unit_test(test_results_fail), cmocka_unit_test(test_results_wait),
 		cmocka_unit_test(test_release_is_carried), cmocka_unit_test(test_results_fail_again),

@@ -28,6 +28,8 @@ static bool is_awaited(const struct queued *q, const struct segment *s)
 	for (const struct segment *x = q->segments; x; x = x->next) {
 		if (x == s || x->head.class != SEG_MAIL || x->was_read || x->state == SEG_FREE || x->state == SEG_BAD)
 			continue;
+		if (x->state == SEG_LENT && x->scan.offset < x->owed)
+			return true;
 		if (x->state == SEG_LENT && x->scan.offset >= x->known)
 			continue;
 		if (x->read_to <= s->closed_at)
@@ -130,11 +132,40 @@ void segments_recycle(struct queued *q)
 	segments_serve(q);
 }
 
+/* Where the last COMMIT ends that stands in a lent segment now. One that cannot be read owes all. */
+static uint64_t last_commit_end(const struct segment *s)
+{
+	uint64_t end = 0;
+	struct log_scan scan;
+	struct record r;
+	int got;
+
+	log_scan_begin(&scan, s->fd, &s->head);
+	scan.offset = s->scan.offset;
+	scan.no_skip = scan.trusts_data = true;
+	while ((got = log_scan_next(&scan, s->head.size, &r)) == 1)
+		end = r.type == RECORD_COMMIT ? scan.offset : end;
+	log_scan_rest(&scan);
+	return got < 0 ? s->head.size : end;
+}
+
+/*
+ * An smtpd that outlived a queued has left a segment that the other one had lent it. What it, or its channel's end, will
+ * tell of COMMITs that speak of content there may be under way; but they stand in its later segments by now.
+ */
+static void note_what_is_owed(struct queued *q)
+{
+	for (struct segment *s = q->segments; s; s = s->next)
+		if (s->state == SEG_LENT && s->head.class == SEG_MAIL)
+			s->owed = last_commit_end(s);
+}
+
 static void look_after_foreign(struct queued *q, struct segment *s)
 {
 	if (!segment_has_writer(s)) {
 		s->scan.no_skip = false;
 		segment_close(q, s, s->head.size);
+		note_what_is_owed(q);
 	}
 	take_wake(q); /* there may be more in it meanwhile */
 }

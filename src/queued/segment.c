@@ -287,7 +287,7 @@ struct segment *segment_take(struct queued *q, enum segment_class class)
 	best->live = 0;
 	best->live_octets = 0;
 	best->n_about = 0;
-	best->mark = best->mark_at = best->read_to = 0;
+	best->mark = best->mark_at = best->read_to = best->owed = 0;
 	best->damaged = 0;
 	best->failed = best->carried = false;
 	best->failures = 0;
