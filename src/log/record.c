@@ -347,12 +347,17 @@ static int scan_next(struct log_scan *s, uint64_t limit, struct record *r)
 	return 0;
 }
 
+void log_scan_anew(struct log_scan *s)
+{
+	buf_reset(&s->window);
+}
+
 int log_scan_next(struct log_scan *s, uint64_t limit, struct record *r)
 {
 	int found = scan_next(s, limit, r);
 
-	if (found != 1)
-		buf_reset(&s->window); /* what is not there now may be there the next time: read it anew */
+	if (found != 1) /* what is not there now may be there the next time */
+		log_scan_anew(s);
 	return found;
 }
 

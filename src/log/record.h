@@ -87,6 +87,8 @@ void log_scan_begin(struct log_scan *s, int fd, const struct segment_head *h);
  * again.
  */
 int log_scan_next(struct log_scan *s, uint64_t limit, struct record *r);
+/* The file may have grown since it was read ahead: what is behind the position is read anew. */
+void log_scan_anew(struct log_scan *s);
 /* Has a good DATA record with exactly these octets been seen? */
 bool log_scan_has_data(const struct log_scan *s, uint64_t offset, uint32_t octets);
 /* Give the memory back; the position stays. */

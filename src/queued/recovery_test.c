@@ -475,6 +475,35 @@ static void test_content_waits_for_its_commit(void **state)
 	die(q);
 }
 
+/* What was read ahead of an smtpd that outlives a queued is not what it has written when it ends. */
+static void test_last_words_of_a_foreign_writer(void **state)
+{
+	enum { BEFORE = 300 }; /* more records than one turn reads, and all of them in what it reads ahead */
+	struct queued *q = boot();
+	struct segment *s = smtpd_segment(q);
+	uint64_t first = s->head.generation << 20 | 1, end;
+
+	(void)state;
+	for (unsigned i = 0; i < BEFORE; i++)
+		smtpd_message(q, s, first + i, NULL, STR("x\r\n"));
+	end = s->known;
+	s->state = SEG_FOREIGN;
+	s->scan.no_skip = true;
+	s->known = s->head.size;
+	take_some(q);
+	check(message_find(q, first) != NULL && message_find(q, first + BEFORE - 1) == NULL);
+	s->known = end;
+	smtpd_message(q, s, first + BEFORE, NULL, STR("the last one\r\n"));
+	segments_tick(q);
+	while (!s->was_read)
+		uv_run(q->child.loop, UV_RUN_ONCE);
+	check(message_find(q, first + BEFORE) != NULL);
+	for (unsigned i = 0; i <= BEFORE; i++)
+		if (message_find(q, first + i))
+			finish(q, first + i);
+	die(q);
+}
+
 /* An smtpd that outlived a queued leaves its old segment before the notice of a COMMIT that speaks of it has come. */
 static void test_content_waits_for_a_notice(void **state)
 {
@@ -976,6 +1005,7 @@ int main(void)
 		cmocka_unit_test(test_recycling), cmocka_unit_test(test_locks), cmocka_unit_test(test_moved),
 		cmocka_unit_test(test_survivors_move_to_a_later_segment), cmocka_unit_test(test_damaged_survivor_stays),
 		cmocka_unit_test(test_content_waits_for_its_commit), cmocka_unit_test(test_content_waits_for_a_notice),
+		cmocka_unit_test(test_last_words_of_a_foreign_writer),
 		cmocka_unit_test(test_damaged_content_elsewhere_is_kept), cmocka_unit_test(test_lost_header),
 		cmocka_unit_test(test_results_fail), cmocka_unit_test(test_results_wait),
 		cmocka_unit_test(test_release_is_carried), cmocka_unit_test(test_results_fail_again),

@@ -164,6 +164,7 @@ static void look_after_foreign(struct queued *q, struct segment *s)
 {
 	if (!segment_has_writer(s)) {
 		s->scan.no_skip = false;
+		log_scan_anew(&s->scan); /* what it wrote last came after that, and would be passed over as damage */
 		segment_close(q, s, s->head.size);
 		note_what_is_owed(q);
 	}
