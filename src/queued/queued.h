@@ -36,6 +36,7 @@ struct message;
 struct active;
 struct dest;
 struct agent;
+struct damaged_copy;
 
 /* segment.c */
 enum segment_state {
@@ -301,6 +302,7 @@ struct queued {
 	struct past *past;
 	bool recovering;
 	uint64_t recovered, damaged;
+	struct damaged_copy *damaged_copies;
 	uint64_t recovery_began_ms;
 
 	/* messages */
@@ -407,6 +409,12 @@ bool segments_tick(struct queued *q);
 /* Read what is there to be read, a bounded part of it. True: there is more. */
 bool take_some(struct queued *q);
 void take_wake(struct queued *q);
+
+/* damaged_copy.c */
+/* The COMMIT of a copied message whose content does not check: neither it nor what it speaks of is used again. */
+void damaged_copy_keep(struct queued *q, struct segment *s, const struct record *commit, const struct envelope *e);
+/* That message is done, whole or not at all: so are its damaged copies. */
+void damaged_copies_end(struct queued *q, uint64_t id);
 
 /* past.c: what results of before the start say. */
 enum past_progress {

@@ -578,6 +578,38 @@ static void test_damaged_content_elsewhere_is_kept(void **state)
 	}
 }
 
+/*
+ * A copy is damaged, and the message that it was made of is done after that: then so is the copy. It would be found as the
+ * only one otherwise, and its sender told that it is lost.
+ */
+static void test_damaged_copy_ends_with_its_message(void **state)
+{
+	struct queued *q = boot();
+	struct segment *a = smtpd_segment(q), *b = smtpd_segment(q);
+	uint64_t in_a = a->head.generation, in_b = b->head.generation, id = in_a << 20 | 1;
+	struct extent nowhere = { in_b, SEG_HEADER_OCTETS + 8, 16 };
+
+	(void)state;
+	smtpd_message(q, a, id, NULL, STR("whole\r\n"));
+	smtpd_message(q, b, id, &nowhere, STR("whole\r\n"));
+	die(q); /* before it has read the copy */
+
+	q = boot();
+	check_int(q->damaged, 1);
+	check(message_find(q, id) && message_find(q, id)->seg->head.generation == in_a);
+	segments_recycle(q);
+	check(segment_find(q, in_b) != NULL);
+	finish(q, id);
+	check_int(q->damaged, 0);
+	die(q);
+
+	q = boot();
+	check_int(q->damaged, 0);
+	segments_recycle(q);
+	check(segment_find(q, in_a) == NULL && segment_find(q, in_b) == NULL);
+	die(q);
+}
+
 /* A header of zeros with mail behind it is damage, not a file that was never finished. */
 static void test_lost_header(void **state)
 {
@@ -1006,7 +1038,8 @@ int main(void)
 		cmocka_unit_test(test_survivors_move_to_a_later_segment), cmocka_unit_test(test_damaged_survivor_stays),
 		cmocka_unit_test(test_content_waits_for_its_commit), cmocka_unit_test(test_content_waits_for_a_notice),
 		cmocka_unit_test(test_last_words_of_a_foreign_writer),
-		cmocka_unit_test(test_damaged_content_elsewhere_is_kept), cmocka_unit_test(test_lost_header),
+		cmocka_unit_test(test_damaged_content_elsewhere_is_kept),
+		cmocka_unit_test(test_damaged_copy_ends_with_its_message), cmocka_unit_test(test_lost_header),
 		cmocka_unit_test(test_results_fail), cmocka_unit_test(test_results_wait),
 		cmocka_unit_test(test_release_is_carried), cmocka_unit_test(test_results_fail_again),
 		cmocka_unit_test(test_results_wait_again), cmocka_unit_test(test_results_go_to_a_file_that_stays),

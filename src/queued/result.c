@@ -391,6 +391,8 @@ static void put_done(struct queued *q, uint64_t id, struct segment *s, const uin
 void result_done(struct queued *q, const struct message *m, const uint32_t *index, uint32_t n)
 {
 	put_done(q, m->id, m->seg, index, n);
+	if (n == 0)
+		damaged_copies_end(q, m->id);
 }
 
 void result_done_commit(struct queued *q, uint64_t id, struct segment *s)

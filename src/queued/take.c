@@ -63,8 +63,10 @@ static int relocate(
 	if (there < 0)
 		return there;
 	m->flags &= (uint8_t)~MF_MOVING;
-	if (there == 0)
-		return 0; /* the old one stays */
+	if (there == 0) { /* the old one stays */
+		damaged_copy_keep(q, s, r, e);
+		return 0;
+	}
 	if (m->flags & MF_SPANS) {
 		struct arena *mem = arena_new(0);
 		struct envelope before;
@@ -105,26 +107,11 @@ static int seen_again(
 	return 0;
 }
 
-/* Nobody refers to it: all that it is made of stays. */
-static void keep_damaged(struct queued *q, struct segment *s, const struct envelope *e)
-{
-	uint64_t last = s->head.generation;
-
-	s->damaged++;
-	for (size_t i = 0; i < e->n_extent; i++) {
-		struct segment *x = segment_find(q, e->extent[i].generation);
-
-		if (x && x != s && x->head.generation != last)
-			x->damaged++;
-		last = e->extent[i].generation;
-	}
-}
-
 /*
  * Its sender will be told, when its time is over or an operator gives it up; until then fsck may mend it. But where it may
  * be the later copy of a message that moved, the earlier one may still be whole, and is what counts then.
  */
-static bool is_told_of(struct queued *q, struct segment *s, const struct envelope *e)
+static bool is_told_of(struct queued *q, struct segment *s, const struct record *r, const struct envelope *e)
 {
 	bool only = e->id >> 20 == s->head.generation;
 	char id[ENVELOPE_ID_TEXT];
@@ -134,9 +121,10 @@ static bool is_told_of(struct queued *q, struct segment *s, const struct envelop
 
 	log_error("%s: from=<%.*s>: its content is damaged in segment file %08x; kept for `gatepost queue fsck`",
 		envelope_id_text(e->id, id), STR_ARG(e->sender), s->number);
-	q->damaged++;
-	if (!only)
-		keep_damaged(q, s, e);
+	if (only)
+		q->damaged++;
+	else
+		damaged_copy_keep(q, s, r, e);
 	return only;
 }
 
@@ -154,7 +142,7 @@ static int admit(struct queued *q, struct segment *s, const struct record *r, st
 	there = content_is_there(q, s, e, &spans);
 	if (there < 0)
 		return there;
-	if (there == 0 && !is_told_of(q, s, e))
+	if (there == 0 && !is_told_of(q, s, r, e))
 		return 0;
 	m = message_new(q, e->id);
 	m->content_is_damaged = there == 0;
