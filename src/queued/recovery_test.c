@@ -932,6 +932,54 @@ static void test_superseded_results(void **state)
 	die(q);
 }
 
+static void next_results(struct queued *q, uint64_t octets)
+{
+	result_write(q);
+	segment_close(q, q->current, q->current->known);
+	q->current->was_read = true;
+	add_spare(q, octets);
+	q->current = segment_take(q, SEG_RESULT);
+	q->current->state = SEG_CURRENT;
+}
+
+/* More segments of results than are kept, and all of it counts: it is not written over and over. */
+static void test_results_that_count_are_not_written_over_and_over(void **state)
+{
+	enum { SEGMENTS = 9, EACH = 80, LOOKS = 100 }; /* so many fill most of a segment */
+	struct queued *q = boot();
+	uint64_t id[SEGMENTS * EACH], written = 0;
+
+	(void)state;
+	for (unsigned i = 0; i < SEGMENTS * EACH; i++)
+		id[i] = accept_message(q, 1, 10);
+	for (unsigned i = 0; i < SEGMENTS * EACH; i++) {
+		if (i % EACH == 0)
+			next_results(q, 16 * 1024);
+		defer(q, id[i], 3000, "connect to [192.0.2.1]:25: Connection timed out");
+	}
+	next_results(q, 16 * 1024);
+	for (unsigned i = 0; i < LOOKS; i++) {
+		uint64_t before = q->carried;
+
+		add_spare(q, 16 * 1024);
+		result_compact(q);
+		if (q->current && q->current->known > 12 * 1024)
+			next_results(q, 16 * 1024);
+		segments_recycle(q);
+		written += q->carried > before;
+	}
+	check(written > 0);
+	check(written <= SEGMENTS / 2 + 1);
+	die(q);
+
+	q = boot();
+	for (unsigned i = 0; i < SEGMENTS * EACH; i++) {
+		check_int(message_find(q, id[i])->attempts, 1);
+		finish(q, id[i]);
+	}
+	die(q);
+}
+
 /* A spare that was one too many is not used for the results that the next segment waits for. */
 static void test_results_go_to_a_file_that_stays(void **state)
 {
@@ -1044,7 +1092,7 @@ int main(void)
 		cmocka_unit_test(test_release_is_carried), cmocka_unit_test(test_results_fail_again),
 		cmocka_unit_test(test_results_wait_again), cmocka_unit_test(test_results_go_to_a_file_that_stays),
 		cmocka_unit_test(test_new_results_among_old), cmocka_unit_test(test_superseded_results),
-		cmocka_unit_test(test_wheel),
+		cmocka_unit_test(test_results_that_count_are_not_written_over_and_over), cmocka_unit_test(test_wheel),
 		cmocka_unit_test(test_damaged_content_is_kept), /* leaves damage behind: the last */
 	};
 	char dir[] = "/tmp/gatepost-recovery-XXXXXX", *remove;

@@ -114,6 +114,7 @@ static bool put_now(struct queued *q, enum record_type type, struct segment *abo
 		return false;
 	remember_about(q, about);
 	record_put(&q->results, &q->current->head, type, payload);
+	q->carried += q->carrying ? octets : 0;
 	return true;
 }
 
@@ -437,11 +438,23 @@ bool result_hold(struct queued *q, const struct message *m)
 	return kept;
 }
 
+/* So many segments of results may be. Where they are that many because most still counts, it is no use to go round at once. */
+static unsigned results_kept(struct queued *q, unsigned n)
+{
+	enum { RESULT_SEGMENTS_KEPT = 6 };
+	unsigned more;
+
+	if (q->compacted_from > n)
+		q->compacted_from = n;
+	more = q->compacted_from + q->compacted_from / 2;
+	return more > RESULT_SEGMENTS_KEPT ? more : RESULT_SEGMENTS_KEPT;
+}
+
 /* Result segments that segments full of old mail keep alive: the oldest one goes forward. */
 void result_compact(struct queued *q)
 {
-	enum { RESULT_SEGMENTS_KEPT = 6 };
 	struct segment *oldest = NULL;
+	uint64_t before = q->carried;
 	unsigned n = 0;
 
 	for (struct segment *s = q->segments; s; s = s->next) {
@@ -451,10 +464,11 @@ void result_compact(struct queued *q)
 		if (oldest == NULL || s->head.generation < oldest->head.generation)
 			oldest = s;
 	}
-	if (n <= RESULT_SEGMENTS_KEPT || q->recovering || !oldest->was_read || q->header_is_lost)
+	if (n <= results_kept(q, n) || q->recovering || !oldest->was_read || q->header_is_lost)
 		return;
 	if (!carry_all(q, oldest) || result_flush(q, true) != 0)
 		return;
+	q->compacted_from = q->carried - before > oldest->known / 2 ? n : 0;
 	oldest->n_about = 0;
 	q->recycle_due = true;
 }
