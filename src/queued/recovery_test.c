@@ -47,8 +47,8 @@ static void on_busy(uv_idle_t *idle)
 	take_some(container_of(idle, struct queued, busy));
 }
 
-/* A queued without agents, control socket and jail. */
-static struct queued *boot(void)
+/* A queued without agents, control socket and jail; it has read nothing yet. */
+static struct queued *begin(void)
 {
 	struct queued *q = xcalloc(1, sizeof *q);
 
@@ -67,6 +67,13 @@ static struct queued *boot(void)
 	segments_open(q);
 	own_open(q);
 	segments_start(q);
+	return q;
+}
+
+static struct queued *boot(void)
+{
+	struct queued *q = begin();
+
 	while (q->recovering || q->current == NULL || !spool_writer_is_ready(q->writer))
 		uv_run(q->child.loop, UV_RUN_ONCE);
 	return q;
@@ -201,6 +208,33 @@ static void test_states(void **state)
 }
 
 /* Put on hold by who took it: held from its COMMIT on, without a record, until one says that it is released. */
+/* While much is read after a start, results and new mail get their turns. */
+static void test_recovery_leaves_turns(void **state)
+{
+	enum { LARGE = 12 };
+	struct queued *q = boot();
+	uint64_t id[LARGE];
+	size_t before;
+
+	(void)state;
+	for (unsigned i = 0; i < LARGE; i++)
+		id[i] = accept_message(q, 1, 1000000);
+	die(q);
+	q = begin();
+	do {
+		before = q->n_messages;
+		take_some(q);
+		check(q->n_messages - before <= LARGE / 2); /* small ones of before among them */
+	} while (q->recovering);
+	for (unsigned i = 0; i < LARGE; i++) {
+		check(message_find(q, id[i]) != NULL);
+		finish(q, id[i]);
+	}
+	while (q->current == NULL)
+		uv_run(q->child.loop, UV_RUN_ONCE);
+	die(q);
+}
+
 static void test_held_from_the_beginning(void **state)
 {
 	struct queued *q = boot();
@@ -1081,8 +1115,9 @@ static void test_wheel(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_states), cmocka_unit_test(test_held_from_the_beginning),
-		cmocka_unit_test(test_recycling), cmocka_unit_test(test_locks), cmocka_unit_test(test_moved),
+		cmocka_unit_test(test_states), cmocka_unit_test(test_recovery_leaves_turns),
+		cmocka_unit_test(test_held_from_the_beginning), cmocka_unit_test(test_recycling),
+		cmocka_unit_test(test_locks), cmocka_unit_test(test_moved),
 		cmocka_unit_test(test_survivors_move_to_a_later_segment), cmocka_unit_test(test_damaged_survivor_stays),
 		cmocka_unit_test(test_content_waits_for_its_commit), cmocka_unit_test(test_content_waits_for_a_notice),
 		cmocka_unit_test(test_last_words_of_a_foreign_writer),

@@ -5,7 +5,11 @@
 #include <errno.h>
 #include <inttypes.h>
 
-enum { RECORDS_A_TURN = 512, DECODED_AHEAD = 2000 };
+enum {
+	RECORDS_A_TURN = 512,
+	OCTETS_A_TURN = 2 * 1024 * 1024, /* of a segment; results and new mail wait for no more than that */
+	DECODED_AHEAD = 2000
+};
 
 void take_wake(struct queued *q)
 {
@@ -231,15 +235,16 @@ static void note_progress(struct queued *q, struct segment *s, bool caught_up)
 	}
 }
 
-/* Up to `budget` records. Returns how many were read. */
+/* Up to `budget` records, or OCTETS_A_TURN. Returns how many records were read. */
 static unsigned read_segment(struct queued *q, struct segment *s, unsigned budget)
 {
+	uint64_t enough = s->scan.offset + OCTETS_A_TURN;
 	unsigned n = 0;
 	struct record r;
 	int got = 1;
 
 	s->scan.trusts_data = s->state == SEG_LENT && !s->in_recovery;
-	while (n < budget && (got = log_scan_next(&s->scan, s->known, &r)) == 1) {
+	while (n < budget && s->scan.offset < enough && (got = log_scan_next(&s->scan, s->known, &r)) == 1) {
 		int err = r.type == RECORD_COMMIT ? take_commit(q, s, &r) : 0;
 
 		if (err < 0) {
