@@ -1,11 +1,9 @@
 #include "dns/dns.h"
 
 #include "base/log.h"
+#include "dns/dns_impl.h"
 #include "dns/dns_wire.h"
-#include "dns/hosts.h"
 
-#include <arpa/inet.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unbound.h>
@@ -15,50 +13,7 @@
  * the first question, so that the thread is born inside the jail.
  */
 
-enum { TYPE_A = 1, TYPE_PTR = 12, TYPE_MX = 15, TYPE_AAAA = 28, CLASS_IN = 1 };
-enum { ANSWERS_MAX = 64 /* records of one answer that are used */ };
-enum kind { ASK_MX, ASK_ADDR, ASK_NAME, ASK_FORWARD };
-
-/* One record type asked of libunbound. */
-struct part {
-	struct question *question;
-	int type;
-	int id;
-	bool waiting;
-};
-
-struct question {
-	struct dns *dns;
-	struct dns_query *query;
-	enum kind kind;
-	struct part part[2];
-	bool ready;	/* answered, to be told from the loop */
-	bool temporary; /* a part failed so that asking again makes sense */
-	uint64_t deadline_ms;
-	struct question *next, **at;  /* in dns.first, by deadline */
-	struct str name;	      /* in query->mem */
-	struct sockaddr_storage addr; /* ASK_NAME */
-	struct sockaddr_storage found[2][ANSWERS_MAX];
-	size_t n_found[2]; /* [0] IPv4, [1] IPv6 */
-};
-
-struct dns {
-	uv_loop_t *loop;
-	struct ub_ctx *ub; /* NULL: libunbound could not be set up */
-	struct hosts *hosts;
-	uv_poll_t poll;
-	uv_timer_t timer; /* the first deadline, or now when a question is ready */
-	uint64_t timeout_ms;
-	struct question *first, **last;
-	unsigned open_handles, n_ready;
-};
-
 static void set_timer(struct dns *d);
-
-static const char *type_name(int type)
-{
-	return type == TYPE_A ? "A" : type == TYPE_AAAA ? "AAAA" : type == TYPE_MX ? "MX" : "PTR";
-}
 
 static void unlink_question(struct question *s)
 {
@@ -87,8 +42,7 @@ static void free_question(struct question *s)
 	free(s);
 }
 
-/* The answer is complete: tell it. The question is gone before its owner hears of it. */
-static void tell(struct question *s)
+void dns_tell(struct question *s)
 {
 	struct dns_query *q = s->query;
 	struct dns *d = s->dns;
@@ -106,26 +60,6 @@ static void make_ready(struct question *s)
 	set_timer(s->dns);
 }
 
-/* The words of Postfix, which people search for. */
-static void set_why(struct question *s, int type, const char *what)
-{
-	s->query->why = arena_printf(s->query->mem,
-		"Host or domain name not found. Name service error for name=%.*s type=%s: %s", STR_ARG(s->name),
-		type_name(type), what);
-}
-
-static void fail_temporary(struct question *s, int type)
-{
-	s->query->status = DNS_TEMPORARY;
-	set_why(s, type, "Host not found, try again");
-}
-
-static void fail_not_found(struct question *s, int type, bool no_name)
-{
-	s->query->status = DNS_NOT_FOUND;
-	set_why(s, type, no_name ? "Host not found" : "Host found but no data record of requested type");
-}
-
 static void on_time(uv_timer_t *t)
 {
 	struct dns *d = container_of(t, struct dns, timer);
@@ -135,8 +69,8 @@ static void on_time(uv_timer_t *t)
 		if (!s->ready && s->deadline_ms > now)
 			continue;
 		if (!s->ready)
-			fail_temporary(s, s->part[0].type ? s->part[0].type : TYPE_AAAA);
-		tell(s); /* may change the list: begin again at the next turn */
+			dns_fail_temporary(s, s->part[0].type ? s->part[0].type : TYPE_AAAA);
+		dns_tell(s); /* may change the list: begin again at the next turn */
 		break;
 	}
 	set_timer(d);
@@ -178,171 +112,6 @@ static struct question *question_new(struct dns *d, struct dns_query *q, enum ki
 	return s;
 }
 
-static void on_part(void *arg, int err, struct ub_result *result);
-
-static void ask(struct question *s, size_t i, const char *name, int type)
-{
-	struct part *p = &s->part[i];
-
-	p->question = s;
-	p->type = type;
-	p->waiting = s->dns->ub && ub_resolve_async(s->dns->ub, name, type, CLASS_IN, p, on_part, &p->id) == 0;
-	if (!p->waiting)
-		s->temporary = true;
-}
-
-static void take_mx(struct question *s, const struct ub_result *r)
-{
-	struct dns_query *q = s->query;
-
-	q->mx = arena_array(q->mem, ANSWERS_MAX, sizeof *q->mx);
-	for (int i = 0; r->data[i] != NULL && q->n_mx < ANSWERS_MAX; i++) {
-		struct dns_mx *mx = &q->mx[q->n_mx];
-
-		if (dns_wire_mx(str_pn(r->data[i], (size_t)r->len[i]), q->mem, &mx->preference, &mx->host) == 0)
-			q->n_mx++;
-	}
-	/* Shuffle, then a stable sort by preference: equal ones share the load (RFC 5321 sec. 5.1). */
-	for (size_t i = q->n_mx; i > 1; i--) {
-		size_t j = arc4random_uniform((uint32_t)i);
-		struct dns_mx swap = q->mx[i - 1];
-
-		q->mx[i - 1] = q->mx[j];
-		q->mx[j] = swap;
-	}
-	for (size_t i = 1; i < q->n_mx; i++)
-		for (size_t j = i; j > 0 && q->mx[j].preference < q->mx[j - 1].preference; j--) {
-			struct dns_mx swap = q->mx[j];
-
-			q->mx[j] = q->mx[j - 1];
-			q->mx[j - 1] = swap;
-		}
-}
-
-static void take_addresses(struct question *s, const struct ub_result *r, int type)
-{
-	size_t six = type == TYPE_AAAA;
-
-	for (int i = 0; r->data[i] != NULL && s->n_found[six] < ANSWERS_MAX; i++) {
-		struct sockaddr_storage *a = &s->found[six][s->n_found[six]];
-
-		if (r->len[i] != (six ? 16 : 4))
-			continue;
-		memset(a, 0, sizeof *a);
-		a->ss_family = six ? AF_INET6 : AF_INET;
-		if (six)
-			memcpy(&((struct sockaddr_in6 *)(void *)a)->sin6_addr, r->data[i], 16);
-		else
-			memcpy(&((struct sockaddr_in *)(void *)a)->sin_addr, r->data[i], 4);
-		s->n_found[six]++;
-	}
-}
-
-static void put_addr(struct dns_query *q, const struct sockaddr_storage *a)
-{
-	q->addr[q->n_addr].addr = *a;
-	q->addr[q->n_addr++].len = addr_length((const struct sockaddr *)(const void *)a);
-}
-
-/* IPv6 first, then alternating (RFC 8305 sec. 4): one dead family costs one attempt, not all of them. */
-static void give_addresses(struct question *s)
-{
-	struct dns_query *q = s->query;
-	size_t most = s->n_found[0] > s->n_found[1] ? s->n_found[0] : s->n_found[1];
-
-	q->addr = arena_array(q->mem, s->n_found[0] + s->n_found[1] + 1, sizeof *q->addr);
-	for (size_t i = 0; i < most; i++) {
-		if (i < s->n_found[1])
-			put_addr(q, &s->found[1][i]);
-		if (i < s->n_found[0])
-			put_addr(q, &s->found[0][i]);
-	}
-}
-
-static bool leads_back(const struct question *s)
-{
-	size_t six = s->addr.ss_family == AF_INET6;
-
-	for (size_t i = 0; i < s->n_found[six]; i++)
-		if (addr_eq((const struct sockaddr *)(const void *)&s->found[six][i],
-			    (const struct sockaddr *)(const void *)&s->addr))
-			return true;
-	return false;
-}
-
-/* All parts of a question for addresses are there. */
-static void end_addresses(struct question *s, int type, bool no_name)
-{
-	if (s->kind == ASK_FORWARD && leads_back(s)) {
-		s->query->name = s->name;
-	} else if (s->kind == ASK_ADDR && s->n_found[0] + s->n_found[1] > 0) {
-		give_addresses(s);
-	} else if (s->temporary) {
-		fail_temporary(s, type);
-	} else {
-		fail_not_found(s, type, no_name);
-	}
-	tell(s);
-}
-
-static void end_mx(struct question *s, bool no_name)
-{
-	if (s->temporary)
-		fail_temporary(s, TYPE_MX);
-	else if (s->query->n_mx == 0)
-		fail_not_found(s, TYPE_MX, no_name);
-	tell(s);
-}
-
-/* The name of an address is believed only when it leads back to it. */
-static void end_name(struct question *s, const struct ub_result *r, bool no_name)
-{
-	struct str name = { NULL, 0 };
-	struct sockaddr_storage a;
-
-	for (int i = 0; r && r->havedata && r->data[i] != NULL && name.n == 0; i++)
-		if (dns_wire_name(str_pn(r->data[i], (size_t)r->len[i]), s->query->mem, &name) != 0)
-			name.n = 0;
-	if (s->temporary || name.n == 0 || addr_parse(name, &a)) {
-		if (s->temporary)
-			fail_temporary(s, TYPE_PTR);
-		else
-			fail_not_found(s, TYPE_PTR, no_name);
-		tell(s);
-		return;
-	}
-	s->kind = ASK_FORWARD;
-	s->name = name;
-	ask(s, 0, name.p, s->addr.ss_family == AF_INET6 ? TYPE_AAAA : TYPE_A);
-	if (!s->part[0].waiting)
-		end_addresses(s, TYPE_A, false);
-}
-
-static void on_part(void *arg, int err, struct ub_result *r)
-{
-	struct part *p = arg;
-	struct question *s = p->question;
-	bool no_name = r != NULL && r->nxdomain;
-
-	p->waiting = false;
-	if (err != 0 || r == NULL || r->bogus || (r->rcode != 0 && r->rcode != 3))
-		s->temporary = true;
-	else if (r->havedata && p->type == TYPE_MX)
-		take_mx(s, r);
-	else if (r->havedata && p->type != TYPE_PTR)
-		take_addresses(s, r, p->type);
-	s->query->secure = r != NULL && r->secure;
-	if (!s->part[0].waiting && !s->part[1].waiting) {
-		if (s->kind == ASK_MX)
-			end_mx(s, no_name);
-		else if (s->kind == ASK_NAME)
-			end_name(s, r, no_name);
-		else
-			end_addresses(s, s->part[0].type ? s->part[0].type : p->type, no_name);
-	}
-	ub_resolve_free(r);
-}
-
 static void on_readable(uv_poll_t *poll, int status, int events)
 {
 	struct dns *d = container_of(poll, struct dns, poll);
@@ -357,7 +126,7 @@ static void settle(struct question *s, int type)
 {
 	if (s->part[0].waiting || s->part[1].waiting)
 		return;
-	fail_temporary(s, type);
+	dns_fail_temporary(s, type);
 	make_ready(s);
 }
 
@@ -366,11 +135,11 @@ void dns_ask_mx(struct dns *d, struct dns_query *q, struct str domain)
 	struct question *s = question_new(d, q, ASK_MX, domain);
 
 	if (!dns_name_is_askable(s->name)) {
-		fail_not_found(s, TYPE_MX, true);
+		dns_fail_not_found(s, TYPE_MX, true);
 		make_ready(s);
 		return;
 	}
-	ask(s, 0, s->name.p, TYPE_MX);
+	dns_ask_part(s, 0, s->name.p, TYPE_MX);
 	settle(s, TYPE_MX);
 }
 
@@ -398,16 +167,16 @@ void dns_ask_addr(struct dns *d, struct dns_query *q, struct str host, bool want
 	int type = want4 ? TYPE_A : TYPE_AAAA;
 
 	if (find_at_home(s, want4, want6) || !dns_name_is_askable(s->name)) {
-		give_addresses(s);
+		dns_give_addresses(s);
 		if (q->n_addr == 0)
-			fail_not_found(s, type, true);
+			dns_fail_not_found(s, type, true);
 		make_ready(s);
 		return;
 	}
 	if (want4)
-		ask(s, 0, s->name.p, TYPE_A);
+		dns_ask_part(s, 0, s->name.p, TYPE_A);
 	if (want6)
-		ask(s, 1, s->name.p, TYPE_AAAA);
+		dns_ask_part(s, 1, s->name.p, TYPE_AAAA);
 	settle(s, type);
 }
 
@@ -441,7 +210,7 @@ void dns_ask_name(struct dns *d, struct dns_query *q, const struct sockaddr *add
 		make_ready(s);
 		return;
 	}
-	ask(s, 0, s->name.p, TYPE_PTR);
+	dns_ask_part(s, 0, s->name.p, TYPE_PTR);
 	settle(s, TYPE_PTR);
 }
 

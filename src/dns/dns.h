@@ -21,6 +21,7 @@ enum dns_status {
 struct dns *dns_new(uv_loop_t *loop, unsigned timeout_s);
 /* The same with this server ("127.0.0.1@5353") and this file in the place of /etc/hosts. NULL: as dns_new(). */
 struct dns *dns_new_at(uv_loop_t *loop, unsigned timeout_s, const char *server, const char *hosts_path);
+/* Questions under way are cancelled. The rest is freed by the loop, which has to run once more. */
 void dns_free(struct dns **d);
 
 struct dns_mx {
@@ -54,7 +55,7 @@ void dns_ask_mx(struct dns *d, struct dns_query *q, struct str domain);
 void dns_ask_addr(struct dns *d, struct dns_query *q, struct str host, bool want4, bool want6);
 /* Name of an address, checked forward (the name must lead back to the address): else DNS_NOT_FOUND. */
 void dns_ask_name(struct dns *d, struct dns_query *q, const struct sockaddr *addr);
-/* No callback will come. */
+/* No callback will come, and q is as after dns_done(). Nothing happens when no question is under way. */
 void dns_cancel(struct dns_query *q);
 /* Free the answer. */
 void dns_done(struct dns_query *q);

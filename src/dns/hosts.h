@@ -23,6 +23,7 @@ struct str hosts_name(const struct hosts *h, const struct sockaddr *addr);
 
 /* "1.2.3.4", "[1.2.3.4]", "[IPv6:::1]", "::1", "[::1]" to an address with port 0. Returns false for anything else. */
 bool addr_parse(struct str text, struct sockaddr_storage *addr);
+/* Octets of an AF_INET or AF_INET6 address. */
 socklen_t addr_length(const struct sockaddr *addr);
 /* Same family and same address? Ports do not count. */
 bool addr_eq(const struct sockaddr *a, const struct sockaddr *b);
