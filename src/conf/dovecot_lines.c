@@ -1,0 +1,260 @@
+#include "conf/dovecot_impl.h"
+
+#include <errno.h>
+#include <glob.h>
+
+enum { NODES_MAX = 100000 };
+
+static struct dovecot_node *add_node(struct dovecot_reader *r, struct str key)
+{
+	struct dovecot_node *n = arena_alloc(r->conf->mem, sizeof *n);
+
+	n->key = arena_cdup(r->conf->mem, key);
+	n->value = "";
+	n->file = r->file;
+	n->line = r->line;
+	*r->stack[r->level] = n;
+	r->stack[r->level] = &n->next;
+	return n;
+}
+
+static void include_file(struct dovecot_reader *r, const char *path, bool is_try)
+{
+	struct buf content = BUF_INIT(DOVECOT_FILE_MAX);
+	const char *file = r->file;
+	unsigned line = r->line;
+	int error = dovecot_read_file(path, &content);
+
+	if (error && !(is_try && (error == ENOENT || error == EACCES)))
+		dovecot_complain(r, "cannot read %s: %s", path, error == EINVAL ? "not a plain file" : strerror(error));
+	if (error == 0) {
+		r->depth++;
+		r->file = path;
+		dovecot_parse_lines(r, arena_dup(r->conf->mem, buf_str(&content)));
+		r->depth--;
+	}
+	r->file = file;
+	r->line = line;
+	buf_wipe(&content);
+}
+
+static void include(struct dovecot_reader *r, struct str pattern, bool is_try)
+{
+	const char *path = dovecot_beside(r, pattern);
+	glob_t found = { 0 };
+	int e;
+
+	if (r->depth + 1 >= DOVECOT_DEPTH_MAX) {
+		dovecot_complain(
+			r, "!include is nested more than %d deep; does a file include itself?", DOVECOT_DEPTH_MAX);
+		return;
+	}
+	if (strpbrk(path, "*?[") == NULL) {
+		include_file(r, path, is_try);
+		return;
+	}
+	e = glob(path, 0, NULL, &found);
+	if (e != 0 && e != GLOB_NOMATCH && !is_try)
+		dovecot_complain(r, "cannot search for %s", path);
+	for (size_t i = 0; e == 0 && i < found.gl_pathc; i++)
+		include_file(r, arena_cdup(r->conf->mem, str_c(found.gl_pathv[i])), is_try);
+	globfree(&found);
+}
+
+static struct str without_quotes(struct str s)
+{
+	if (s.n >= 2 && s.p[0] == '"' && s.p[s.n - 1] == '"')
+		return str_sub(s, 1, s.n - 2);
+	return s;
+}
+
+static void open_section(struct dovecot_reader *r, struct str head)
+{
+	struct str key, name;
+	struct dovecot_node *n;
+
+	if (!str_word(&head, " \t", &key)) {
+		dovecot_complain(r, "\"{\" without the name of a section");
+		key = STR("?");
+	}
+	name = without_quotes(str_trim(head));
+	n = add_node(r, key);
+	n->name = arena_cdup(r->conf->mem, name);
+	if (r->level + 1 == DOVECOT_DEPTH_MAX) {
+		dovecot_complain(r, "sections are nested more than %d deep", DOVECOT_DEPTH_MAX);
+		return;
+	}
+	r->level++;
+	r->open[r->level] = n;
+	r->stack[r->level] = &n->child;
+}
+
+static void close_section(struct dovecot_reader *r)
+{
+	if (r->level == 0)
+		dovecot_complain(r, "\"}\" closes nothing; a section begins with \"name {\"");
+	else
+		r->level--;
+}
+
+static void statement(struct dovecot_reader *r, struct str s)
+{
+	ptrdiff_t eq = str_chr(s, '=');
+	struct str key = str_trim(str_sub(s, 0, eq < 0 ? 0 : (size_t)eq));
+
+	if (eq < 0 || key.n == 0) {
+		dovecot_complain(r, "\"%.*s\" is no setting; it should be \"name = value\" or \"section {\"",
+			(int)(s.n > 40 ? 40 : s.n), s.p);
+		return;
+	}
+	add_node(r, key)->value = arena_cdup(r->conf->mem, dovecot_resolve(r, str_trim(str_from(s, (size_t)eq + 1))));
+}
+
+/* Octets of the %{variable} (with modifiers in between) at the start of s; 0: there is none. */
+static size_t variable_length(struct str s)
+{
+	size_t i = 1;
+	ptrdiff_t end;
+
+	while (i < s.n && ascii_is_alnum(s.p[i]))
+		i++;
+	if (s.p[0] != '%' || i == s.n || s.p[i] != '{')
+		return 0;
+	end = str_chr(s, '}');
+	return end < 0 ? 0 : (size_t)end + 1;
+}
+
+/* Position of the first of `set` outside of quotes and %{variables}, or -1. */
+static ptrdiff_t find_bare(struct str s, const char *set)
+{
+	char quote = 0;
+	size_t skip;
+
+	for (size_t i = 0; i < s.n; i++) {
+		char c = s.p[i];
+
+		if (quote && c == '\\')
+			i++;
+		else if (quote)
+			quote = c == quote ? 0 : quote;
+		else if (strchr(set, c) && c)
+			return (ptrdiff_t)i;
+		else if (c == '"')
+			quote = c;
+		else if (c == '%' && (skip = variable_length(str_from(s, i))) > 0)
+			i += skip - 1;
+	}
+	return -1;
+}
+
+static bool directive(struct dovecot_reader *r, struct str s)
+{
+	struct str word;
+
+	if (r->flat || s.p[0] != '!')
+		return false;
+	str_word(&s, " \t", &word);
+	if (str_eq(word, STR("!include")) || str_eq(word, STR("!include_try")))
+		include(r, without_quotes(str_trim(s)), word.n > 8);
+	else
+		dovecot_complain(r, "\"%.*s\" is unknown; there are !include and !include_try", STR_ARG(word));
+	return true;
+}
+
+/* One logical line, without comment. "a { b = c }" may hold several statements. */
+static void logical_line(struct dovecot_reader *r, struct str s)
+{
+	s = str_trim(s);
+	if (++r->nodes > NODES_MAX) {
+		if (r->nodes == NODES_MAX + 1)
+			dovecot_complain(r, "more than %d lines", NODES_MAX);
+		return;
+	}
+	if (s.n == 0 || directive(r, s))
+		return;
+	while (!r->flat && (s = str_trim(s)).n) {
+		ptrdiff_t eq = str_chr(s, '='), brace = find_bare(s, "{}");
+
+		if (brace >= 0 && (eq < 0 || brace < eq)) {
+			if (s.p[brace] == '{')
+				open_section(r, str_sub(s, 0, (size_t)brace));
+			else if (str_trim(str_sub(s, 0, (size_t)brace)).n)
+				statement(r, str_sub(s, 0, (size_t)brace));
+			if (s.p[brace] == '}')
+				close_section(r);
+			s = str_from(s, (size_t)brace + 1);
+			continue;
+		}
+		/* "key = value }": only a brace that stands alone closes. */
+		if (brace >= 0 && s.p[brace] == '}' && r->level && (s.p[brace - 1] == ' ' || s.p[brace - 1] == '\t')) {
+			statement(r, str_sub(s, 0, (size_t)brace));
+			close_section(r);
+			s = str_from(s, (size_t)brace + 1);
+			continue;
+		}
+		break;
+	}
+	if (s.n)
+		statement(r, s);
+}
+
+/* A "#" begins a comment at the start of a line and after a blank, outside of quotes. */
+static struct str without_comment(struct dovecot_reader *r, struct str s)
+{
+	struct str rest = str_trim(s);
+	size_t from = 0;
+	ptrdiff_t at;
+
+	if (rest.n && rest.p[0] == '#')
+		return STR("");
+	if (r->flat)
+		return s; /* there it may stand in a query or a password */
+	while ((at = find_bare(str_from(s, from), "#")) >= 0) {
+		size_t i = from + (size_t)at;
+
+		if (i == 0 || s.p[i - 1] == ' ' || s.p[i - 1] == '\t')
+			return str_sub(s, 0, i);
+		from = i + 1;
+	}
+	return s;
+}
+
+void dovecot_parse_lines(struct dovecot_reader *r, struct str text)
+{
+	struct buf joined = BUF_INIT(DOVECOT_VALUE_MAX);
+	struct str rest = text, line;
+	unsigned number = 0, begun = 0, level = r->level;
+
+	while (rest.n && str_field(&rest, "\n", &line)) {
+		bool more;
+
+		number++;
+		r->line = joined.n ? begun : number;
+		if (str_chr(line, '\0') >= 0) {
+			dovecot_complain(r, "the line has a NUL");
+			continue;
+		}
+		line = without_comment(r, line);
+		if (line.n && line.p[line.n - 1] == '\r')
+			line.n--;
+		more = line.n && line.p[line.n - 1] == '\\';
+		if (joined.n == 0)
+			begun = number;
+		if (joined.n)
+			while (line.n && (line.p[0] == ' ' || line.p[0] == '\t'))
+				line = str_from(line, 1);
+		if (buf_add(&joined, line.p, line.n - more) < 0 || (more && buf_add_char(&joined, ' ') < 0))
+			dovecot_complain(r, "the line is longer than 65536 octets");
+		if (more && rest.n)
+			continue;
+		r->line = begun;
+		logical_line(r, buf_str(&joined));
+		buf_reset(&joined);
+	}
+	r->line = number;
+	if (r->level > level && r->level)
+		dovecot_complain(r, "the section \"%s\" of line %u is not closed; \"}\" is missing",
+			r->open[r->level]->key, r->open[r->level]->line);
+	r->level = level < r->level ? level : r->level;
+	buf_wipe(&joined);
+}
