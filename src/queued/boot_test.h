@@ -1,6 +1,6 @@
 /*
- * boot_test.h - what tests of the log in queued share: a queue with real segments in the directory that is current, without
- * agents, control socket and jail; mail by its own writer; an end as a crash of the process makes it.
+ * boot_test.h - what tests of queued share: a queue with real segments in the directory that is current, without agents,
+ * control socket and jail; mail by its own writer, or as an smtpd writes it; an end as a crash of the process makes it.
  */
 #ifndef QUEUED_BOOT_TEST_H
 #define QUEUED_BOOT_TEST_H
@@ -12,16 +12,16 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-static void boot_busy(uv_idle_t *idle)
-{
-	take_some(container_of(idle, struct queued, busy));
-}
+static struct queued *boot_all[64]; /* what they hold is held to the end: no leak */
+static unsigned boot_n;
 
-/* Its segments are open; nothing is read yet. */
-static struct queued *boot_begin(void)
+/* Its loop, its clock, the usual times; `busy` is called at each turn of the loop. Nothing is open. */
+static struct queued *boot_new(uv_idle_cb busy)
 {
 	struct queued *q = xcalloc(1, sizeof *q);
 
+	require(boot_n < sizeof boot_all / sizeof *boot_all);
+	boot_all[boot_n++] = q;
 	q->child.loop = xcalloc(1, sizeof(uv_loop_t));
 	uv_loop_init(q->child.loop);
 	q->child.queue_directory = "here";
@@ -32,25 +32,49 @@ static struct queued *boot_begin(void)
 	q->lifetime_s = q->bounce_lifetime_s = 432000;
 	q->results = BUF_INIT(1 << 26);
 	uv_idle_init(q->child.loop, &q->busy);
-	uv_idle_start(&q->busy, boot_busy);
+	uv_idle_start(&q->busy, busy);
+	return q;
+}
+
+/* Its segments are open; nothing is read yet. */
+static void boot_open(struct queued *q)
+{
 	q->wheel_at = loop_now_s(q);
 	segments_open(q);
 	own_open(q);
 	segments_start(q);
+}
+
+/* Until the log is read and takes mail. */
+static void boot_wait(struct queued *q)
+{
+	while (q->recovering || q->current == NULL || !spool_writer_is_ready(q->writer))
+		uv_run(q->child.loop, UV_RUN_ONCE);
+}
+
+static inline void boot_busy(uv_idle_t *idle)
+{
+	take_some(container_of(idle, struct queued, busy));
+}
+
+static inline struct queued *boot_begin(void)
+{
+	struct queued *q = boot_new(boot_busy);
+
+	boot_open(q);
 	return q;
 }
 
-static struct queued *boot(void)
+static inline struct queued *boot(void)
 {
 	struct queued *q = boot_begin();
 
-	while (q->recovering || q->current == NULL || !spool_writer_is_ready(q->writer))
-		uv_run(q->child.loop, UV_RUN_ONCE);
+	boot_wait(q);
 	return q;
 }
 
 /* What was not flushed of the results is in the files all the same: a process died, not the machine. */
-static void die(struct queued *q)
+static inline void die(struct queued *q)
 {
 	result_write(q);
 	while (q->creating || q->flushing_results)
@@ -74,26 +98,41 @@ static void boot_on_kept(struct spool_msg *m, int err)
 }
 
 /* A message that is flushed, and perhaps not read yet. Returns its id. */
-static uint64_t send_message_to(struct queued *q, const char *to, unsigned rcpts, size_t octets)
+static uint64_t send_envelope(struct queued *q, struct envelope *env, struct str content)
 {
-	struct envelope_rcpt rcpt[8] = { 0 };
-	struct envelope env = { .arrival_us = q->start_us, .sender = STR("a@x"), .rcpt = rcpt, .n_rcpt = rcpts };
 	struct spool_msg m = { 0 };
 	unsigned before = boot_kept;
+
+	check_int(spool_msg_begin(&m, q->writer), 0);
+	if (content.n)
+		spool_msg_add(&m, content);
+	spool_msg_commit(&m, env, boot_on_kept);
+	while (boot_kept == before)
+		uv_run(q->child.loop, UV_RUN_ONCE);
+	return m.id;
+}
+
+static uint32_t boot_flags; /* of the envelopes that follow */
+
+static inline uint64_t send_message_to(struct queued *q, const char *to, unsigned rcpts, size_t octets)
+{
+	struct envelope_rcpt rcpt[8] = { 0 };
+	struct envelope env = { .arrival_us = q->start_us,
+		.flags = boot_flags,
+		.sender = STR("a@x"),
+		.rcpt = rcpt,
+		.n_rcpt = rcpts,
+		.size = octets };
 	char *content = xcalloc(1, octets + 1);
+	uint64_t id;
 
 	require(rcpts <= sizeof rcpt / sizeof *rcpt);
 	memset(content, 'x', octets);
 	for (unsigned i = 0; i < rcpts; i++)
 		rcpt[i] = (struct envelope_rcpt){ .index = i, .address = str_c(to) };
-	check_int(spool_msg_begin(&m, q->writer), 0);
-	spool_msg_add(&m, str_pn(content, octets));
-	env.size = octets;
-	spool_msg_commit(&m, &env, boot_on_kept);
-	while (boot_kept == before)
-		uv_run(q->child.loop, UV_RUN_ONCE);
+	id = send_envelope(q, &env, str_pn(content, octets));
 	free(content);
-	return m.id;
+	return id;
 }
 
 static inline uint64_t send_message(struct queued *q, unsigned rcpts, size_t octets)
@@ -111,7 +150,7 @@ static inline uint64_t accept_message(struct queued *q, unsigned rcpts, size_t o
 	return id;
 }
 
-static void forget_decoded(struct message *m)
+static inline void forget_decoded(struct message *m)
 {
 	struct arena *mem = m->active ? m->active->mem : NULL;
 
@@ -141,11 +180,35 @@ static inline void finish(struct queued *q, uint64_t id)
 	message_free(q, m);
 }
 
+/* A segment that an smtpd writes, as it were. */
+static inline struct segment *smtpd_segment(struct queued *q)
+{
+	struct segment *s;
+
+	while ((s = segment_take(q, SEG_MAIL)) == NULL)
+		uv_run(q->child.loop, UV_RUN_ONCE);
+	s->borrower = 77;
+	return s;
+}
+
+static char boot_base[32];
+
 /* Enter a new directory of its own; boot_leave() removes it. */
 static inline char *boot_enter(char dir[static 32])
 {
 	snprintf(dir, 32, "/tmp/gatepost-queued-XXXXXX");
-	return mkdtemp(dir) && chdir(dir) == 0 ? dir : NULL;
+	if (mkdtemp(dir) == NULL || chdir(dir) != 0)
+		return NULL;
+	memcpy(boot_base, dir, sizeof boot_base);
+	return dir;
+}
+
+/* Another one in it, for a queue that begins with an empty log. */
+static inline void boot_enter_next(void)
+{
+	char dir[] = "qXXXXXX";
+
+	require(chdir(boot_base) == 0 && mkdtemp(dir) && chdir(dir) == 0);
 }
 
 static inline int boot_leave(const char *dir)

@@ -2,183 +2,60 @@
  * Who is told what: a queue with real segments, mail by our own writer, and one relay, which is this test. A report is
  * seen as the job that it becomes. Restarts are real: memory is dropped and the log is read again.
  */
-#include "queued/queued.h"
-#include "base/log.h"
-#include "base/test.h"
+#include "queued/agent_test.h"
 
-#include <fcntl.h>
-#include <stdlib.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-enum { JOBS_MAX = 50, DAY_S = 86400 };
-
-static struct {
-	int fd;
-	struct seen_job {
-		uint32_t job, n, index[10];
-		uint64_t id;
-		bool is_report;
-		char to[10][64];
-	} job[JOBS_MAX];
-	unsigned n;
-} agent;
-
-static void on_busy(uv_idle_t *idle)
-{
-	struct queued *q = container_of(idle, struct queued, busy);
-
-	take_some(q);
-	active_pump(q);
-	schedule(q);
-}
-
-static void see(struct seen_job *seen, const struct job *j)
-{
-	seen->job = j->job;
-	seen->id = j->id;
-	seen->n = (uint32_t)j->env.n_rcpt;
-	seen->is_report = (j->env.flags & ENV_REPORT) != 0;
-	for (uint32_t i = 0; i < seen->n; i++) {
-		seen->index[i] = j->env.rcpt[i].index;
-		snprintf(seen->to[i], sizeof seen->to[i], "%.*s", STR_ARG(j->env.rcpt[i].address));
-	}
-}
-
-static void take_jobs(void)
-{
-	static char payload[IPC_MAX_OCTETS];
-	int fds[IPC_MAX_FDS];
-	unsigned n_fds;
-	uint16_t type;
-	ssize_t n;
-
-	while ((n = ipc_read_now(agent.fd, &type, payload, sizeof payload, fds, &n_fds)) > 0) {
-		struct ipc_in in = { str_pn(payload, (size_t)n), false };
-		struct arena *mem = arena_new(0);
-		struct job j;
-
-		for (unsigned i = 0; i < n_fds; i++)
-			close(fds[i]);
-		if (type == MSG_JOB) {
-			require(agent.n < JOBS_MAX && job_decode(&in, mem, &j) == 0);
-			see(&agent.job[agent.n++], &j);
-		}
-		arena_free(&mem);
-	}
-}
+enum { DAY_S = 86400 };
 
 /* Until nothing more happens: a report is flushed by another thread. */
 static void settle(struct queued *q)
 {
 	for (unsigned i = 0; i < 30; i++) {
 		uv_run(q->child.loop, UV_RUN_NOWAIT);
-		take_jobs();
+		agent_take_jobs();
 		usleep(1000);
 	}
 }
 
 static void answer(struct queued *q, unsigned k, enum rcpt_status status, enum rcpt_relayed relayed)
 {
-	const struct seen_job *seen = &agent.job[k];
-	struct rcpt_result r[10] = { 0 };
-	struct buf out = IPC_BUF;
-
-	require(k < agent.n);
-	for (uint32_t i = 0; i < seen->n; i++)
-		r[i] = (struct rcpt_result){ .index = seen->index[i],
-			.status = (uint8_t)status,
-			.relayed = (uint8_t)relayed,
-			.dsn = status == RCPT_SENT ? STR("2.0.0") : STR("4.3.0"),
-			.text = STR("said so") };
-	result_encode(&out, seen->job, r, seen->n);
-	require(ipc_write_now(agent.fd, MSG_RESULT, buf_str(&out), NULL, 0) == 0);
-	buf_free(&out);
+	agent_answer(k, (struct rcpt_result){ .status = (uint8_t)status,
+				.relayed = (uint8_t)relayed,
+				.dsn = status == RCPT_SENT ? STR("2.0.0") : STR("4.3.0"),
+				.text = STR("said so") });
 	settle(q);
 }
-
-static struct queued *started[24]; /* what they hold is held to the end: no leak */
-static unsigned n_started;
 
 /* In the directory that is current; `after_s`: what the wall clock shows more than at the first start. */
 static struct queued *start(uint64_t after_s)
 {
-	struct queued *q = xcalloc(1, sizeof *q);
-	struct buf out = IPC_BUF;
-	int pair[2];
+	struct queued *q = agent_queue_new("relayhost = [127.0.0.1]\n"
+					   "virtual_alias_maps = inline:{ {sales@x.org = a@y.org} }\n"
+					   "virtual_alias_domains = x.org\n"
+					   "transport_maps = inline:{ {other.org = smtp:[127.0.0.2]} }\n");
 
-	require(n_started < sizeof started / sizeof *started);
-	started[n_started++] = q;
-	q->child.loop = xcalloc(1, sizeof(uv_loop_t));
-	uv_loop_init(q->child.loop);
-	q->child.conf = conf_parse("/etc/x",
-		STR("relayhost = [127.0.0.1]\nvirtual_alias_maps = inline:{ {sales@x.org = a@y.org} }\n"
-		    "virtual_alias_domains = x.org\n"
-		    "transport_maps = inline:{ {other.org = smtp:[127.0.0.2]} }\n"),
-		STR("smtp unix - - n - - smtp\n"), NULL, NULL);
-	q->child.main = conf_main(q->child.conf);
-	q->child.queue_directory = "here";
-	q->start_us = (1700000000 + after_s) * 1000000;
-	q->start_ms = uv_now(q->child.loop);
-	q->min_backoff_s = 300;
-	q->max_backoff_s = 4000;
-	q->lifetime_s = q->bounce_lifetime_s = 5 * DAY_S;
+	q->start_us += after_s * 1000000;
 	q->bounce_size_limit = 50000;
 	q->active_limit = 100;
 	q->myhostname = STR("mail.example.org");
 	q->mail_name = STR("Gatepost");
-	q->results = BUF_INIT(1 << 26);
-	uv_idle_init(q->child.loop, &q->busy);
-	uv_idle_start(&q->busy, on_busy);
-	q->wheel_at = loop_now_s(q);
-	q->map = map_client_new(q->child.loop, q->child.conf);
-	segments_open(q);
-	own_open(q);
-	segments_start(q);
-	require(ipc_pair(pair) == 0);
-	agent.fd = pair[1];
-	agent.n = 0;
-	fcntl(agent.fd, F_SETFL, O_NONBLOCK);
-	agent_peer(q, ROLE_RELAY, 0, pair[0]);
-	ipc_put_u32(&out, 10);
-	require(ipc_write_now(agent.fd, MSG_CAPACITY, buf_str(&out), NULL, 0) == 0);
-	buf_free(&out);
-	while (q->recovering || q->current == NULL || !spool_writer_is_ready(q->writer))
-		uv_run(q->child.loop, UV_RUN_ONCE);
+	boot_open(q);
+	agent_connect(q, 10);
+	boot_wait(q);
 	settle(q);
 	return q;
 }
 
 static struct queued *start_anew(void)
 {
-	char dir[] = "qXXXXXX";
-
-	require(chdir("..") == 0 && mkdtemp(dir) && chdir(dir) == 0);
+	boot_enter_next();
 	return start(0);
 }
 
-static void die(struct queued *q)
+/* A crash, of queued and so of the relay's channel. */
+static void end(struct queued *q)
 {
-	result_write(q);
-	while (q->creating || q->flushing_results)
-		uv_run(q->child.loop, UV_RUN_ONCE);
-	spool_writer_free(&q->writer);
-	for (struct segment *s = q->segments; s; s = s->next) {
-		close(s->fd);
-		if (s->agent_fd >= 0)
-			close(s->agent_fd);
-	}
-	close(q->dir);
+	die(q);
 	close(agent.fd);
-}
-
-static bool is_kept;
-
-static void on_kept(struct spool_msg *m, int err)
-{
-	(void)m;
-	require(err == 0);
-	is_kept = true;
 }
 
 static struct envelope wishes; /* of the mail that is made: flags, deliver-by */
@@ -188,20 +65,15 @@ static uint64_t mail(struct queued *q, const char *sender, struct envelope_rcpt 
 	struct envelope env = {
 		.arrival_us = queue_now_us(q), .sender = str_c(sender), .rcpt = rcpt, .n_rcpt = n, .size = 3
 	};
-	struct spool_msg m = { 0 };
+	uint64_t id;
 
 	env.flags = wishes.flags;
 	env.deliver_by_us = wishes.deliver_by_us;
 	for (size_t i = 0; i < n; i++)
 		rcpt[i].index = (uint32_t)i;
-	require(spool_msg_begin(&m, q->writer) == 0);
-	spool_msg_add(&m, STR("x\r\n"));
-	is_kept = false;
-	spool_msg_commit(&m, &env, on_kept);
-	while (!is_kept)
-		uv_run(q->child.loop, UV_RUN_ONCE);
+	id = send_envelope(q, &env, STR("x\r\n"));
 	settle(q);
-	return m.id;
+	return id;
 }
 
 static void try_again(struct queued *q, uint64_t id)
@@ -315,7 +187,7 @@ static void test_report_before_result(void **state)
 	told = strcmp(agent.job[0].to[0], "told@z.org") == 0 ? 0 : 1;
 	answer(q, told, RCPT_SENT, RELAYED_PLAIN); /* the report waits for the other one … */
 	check_int(n_reports(), 0);
-	die(q);
+	end(q);
 	q = start(0);
 	check_int(agent.n, 2); /* … and is not lost with us: it is sent again */
 	answer(q, 0, RCPT_SENT, RELAYED_PLAIN);
@@ -401,13 +273,13 @@ static void test_leave(void **state)
 			check(uv_is_active((uv_handle_t *)&q->leave_timer));
 			check_int(q->reports_under_way, 0);
 		}
-		die(q);
+		end(q);
 		q = start(0);
 		check_int(agent.n, 1);
 		check_int(agent.job[0].is_report, in_time);
 		check_int(agent.job[0].n, 1);
 		check(strcmp(agent.job[0].to[0], in_time ? "a@z.org" : "b@z.org") == 0);
-		die(q);
+		end(q);
 	}
 }
 
@@ -423,7 +295,7 @@ static void test_clock_jump(void **state)
 	answer(q, 0, RCPT_DEFERRED, RELAYED_NOT);
 	try_again(q, id);
 	answer(q, 1, RCPT_DEFERRED, RELAYED_NOT);
-	die(q);
+	end(q);
 	q = start(6 * DAY_S);
 	q->delay_warning_s = 3600;
 	if (agent.n == 0)
@@ -461,7 +333,7 @@ static void test_delay(void **state)
 		answer(q, 1, RCPT_DEFERRED, RELAYED_NOT);
 		check_int(n_reports(), cases[i].reports);
 		check_int(message_find(q, id)->flags & MF_WARNED, MF_WARNED); /* asked and answered */
-		die(q);
+		end(q);
 	}
 }
 
@@ -489,7 +361,7 @@ static void test_delay_and_deliver_by(void **state)
 		check_int(m->flags & MF_WARNED, MF_WARNED);
 		check_int(m->by_told, hour >= 2);
 	}
-	die(q);
+	end(q);
 	q = start(4 * 3600);
 	q->delay_warning_s = 3600;
 	agent.n = 0;
@@ -498,7 +370,7 @@ static void test_delay_and_deliver_by(void **state)
 	try_again(q, id);
 	answer(q, 0, RCPT_DEFERRED, RELAYED_NOT);
 	check_int(n_reports(), 0);
-	die(q);
+	end(q);
 }
 
 /* One bit of the content flips; what stays is put right again. */
@@ -523,7 +395,7 @@ static void test_damaged(void **state)
 	answer(q, 0, RCPT_DEFERRED, RELAYED_NOT);
 	for (unsigned mended = 0; mended < 2; mended++) {
 		flip_content(message_find(q, id));
-		die(q);
+		end(q);
 		q = start(0);
 		check_int(q->damaged, 1);
 		try_again(q, id);
@@ -549,11 +421,11 @@ static void test_damaged(void **state)
 	check(strcmp(agent.job[0].to[0], "a@z.org") == 0);
 	check(message_find(q, id) == NULL);
 	check_int(q->damaged, 0);
-	die(q);
+	end(q);
 	q = start(0);
 	check(message_find(q, id) == NULL); /* told once */
 	check_int(q->damaged, 0);
-	die(q);
+	end(q);
 }
 
 /* Somebody gave it up (fsck): it is returned at once; but never to <>. */
@@ -571,14 +443,9 @@ static void test_given_up(void **state)
 			.n_rcpt = 1,
 			.arrival_us = queue_now_us(q),
 			.size = 3 };
-		struct spool_msg m = { 0 };
 
 		agent.n = 0;
-		require(spool_msg_begin(&m, q->writer) == 0);
-		is_kept = false;
-		spool_msg_commit(&m, &env, on_kept);
-		while (!is_kept)
-			uv_run(q->child.loop, UV_RUN_ONCE);
+		send_envelope(q, &env, STR(""));
 		settle(q);
 		check_int(agent.n, i == 0);
 		check_int(n_reports(), i == 0);
@@ -595,15 +462,12 @@ int main(void)
 		cmocka_unit_test(test_no_place), cmocka_unit_test(test_leave), cmocka_unit_test(test_clock_jump),
 		cmocka_unit_test(test_delay), cmocka_unit_test(test_delay_and_deliver_by),
 		cmocka_unit_test(test_damaged), cmocka_unit_test(test_given_up) };
-	char dir[] = "/tmp/gatepost-report-XXXXXX", *remove, first[] = "first";
+	char dir[32];
 	int failed;
 
 	log_open(LOG_TO_FD, "postfix/qmgr", open("/dev/null", O_WRONLY | O_CLOEXEC), 0);
-	require(mkdtemp(dir) && chdir(dir) == 0 && mkdir(first, 0700) == 0 && chdir(first) == 0);
+	if (boot_enter(dir) == NULL)
+		return 1;
 	failed = test_run(tests);
-	remove = xcalloc(1, 64);
-	snprintf(remove, 64, "rm -rf '%s'", dir);
-	failed |= system(remove);
-	free(remove);
-	return failed;
+	return failed | boot_leave(dir);
 }

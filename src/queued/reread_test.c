@@ -8,13 +8,6 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
-/* As a crash drops the memory of queued, so do these tests: a search for leaks finds nothing else. */
-const char *__asan_default_options(void);
-const char *__asan_default_options(void)
-{
-	return "detect_leaks=0";
-}
-
 static struct {
 	ino_t inode; /* 0: all is well */
 	off_t from, to;
@@ -62,16 +55,6 @@ static void let_wait_end(struct queued *q)
 		s->again_ms = s->again_ms ? 1 : 0;
 	reread_tick(q);
 	turns(q, 5);
-}
-
-static struct segment *smtpd_segment(struct queued *q)
-{
-	struct segment *s;
-
-	while ((s = segment_take(q, SEG_MAIL)) == NULL)
-		uv_run(q->child.loop, UV_RUN_ONCE);
-	s->borrower = 77;
-	return s;
 }
 
 /* A message as an smtpd writes it, in `into` with its content in `in`. Returns its id. */

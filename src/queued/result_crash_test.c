@@ -15,13 +15,6 @@
 #include <sys/uio.h>
 #include <sys/wait.h>
 
-/* As a crash drops the memory of queued, so do these tests: a search for leaks finds nothing else. */
-const char *__asan_default_options(void);
-const char *__asan_default_options(void)
-{
-	return "detect_leaks=0";
-}
-
 enum fault { KILL_BEFORE, KILL_HALFWAY, KILL_AFTER, POWER_CUT, FAIL_EIO, FAIL_ENOSPC, GIVE_EINTR, WRITE_SHORT, FAULTS };
 static const char *const fault_name[] = { "kill before", "kill halfway", "kill after", "power cut", "EIO", "ENOSPC",
 	"EINTR", "short" };

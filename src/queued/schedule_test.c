@@ -1,179 +1,9 @@
 /*
- * Who is served when: a queue with real segments in a directory of its own, mail by our own writer, and one relay, which
- * is this test: it sees each job as it comes, and answers when and as it wants.
+ * Who is served when: a queue with real segments, mail by our own writer, and one relay, which is this test.
  */
-#include "queued/queued.h"
-#include "base/log.h"
-#include "base/test.h"
+#include "queued/schedule_test.h"
 
-#include <fcntl.h>
-#include <stdlib.h>
-#include <sys/stat.h>
 #include <time.h>
-#include <unistd.h>
-
-enum { JOBS_MAX = 2000 };
-
-static struct {
-	int fd;
-	struct seen_job {
-		uint32_t job;
-		uint64_t id;
-		uint32_t index[RCPTS_PER_JOB_MAX];
-		uint32_t n;
-		char nexthop[64];
-	} job[JOBS_MAX]; /* in the order in which they came */
-	unsigned n;
-} agent;
-
-static void on_busy(uv_idle_t *idle)
-{
-	struct queued *q = container_of(idle, struct queued, busy);
-
-	take_some(q);
-	active_pump(q);
-	schedule(q);
-}
-
-static void take_jobs(void)
-{
-	static char payload[IPC_MAX_OCTETS];
-	int fds[IPC_MAX_FDS];
-	unsigned n_fds;
-	uint16_t type;
-	ssize_t n;
-
-	while ((n = ipc_read_now(agent.fd, &type, payload, sizeof payload, fds, &n_fds)) > 0) {
-		struct ipc_in in = { str_pn(payload, (size_t)n), false };
-		struct arena *mem = arena_new(0);
-		struct seen_job *seen = &agent.job[agent.n];
-		struct job j;
-
-		for (unsigned i = 0; i < n_fds; i++)
-			close(fds[i]);
-		if (type == MSG_JOB) {
-			require(agent.n++ < JOBS_MAX && job_decode(&in, mem, &j) == 0);
-			seen->job = j.job;
-			seen->id = j.id;
-			seen->n = (uint32_t)j.env.n_rcpt;
-			for (uint32_t i = 0; i < seen->n; i++)
-				seen->index[i] = j.env.rcpt[i].index;
-			snprintf(seen->nexthop, sizeof seen->nexthop, "%.*s", STR_ARG(j.nexthop));
-		}
-		arena_free(&mem);
-	}
-}
-
-static void turns(struct queued *q, unsigned n)
-{
-	for (unsigned i = 0; i < n; i++) {
-		uv_run(q->child.loop, UV_RUN_NOWAIT);
-		take_jobs();
-	}
-}
-
-static struct rcpt_result how; /* relayed, by_passed */
-
-static void answer(unsigned k, enum rcpt_status status, bool dead)
-{
-	const struct seen_job *seen = &agent.job[k];
-	struct rcpt_result r[RCPTS_PER_JOB_MAX] = { 0 };
-	struct buf out = IPC_BUF;
-
-	for (uint32_t i = 0; i < seen->n; i++)
-		r[i] = (struct rcpt_result){ .index = seen->index[i],
-			.status = (uint8_t)status,
-			.nexthop_dead = dead,
-			.relayed = how.relayed,
-			.by_passed = how.by_passed,
-			.dsn = status == RCPT_SENT ? STR("2.0.0") : STR("4.4.1"),
-			.text = STR("said so") };
-	result_encode(&out, seen->job, r, seen->n);
-	require(ipc_write_now(agent.fd, MSG_RESULT, buf_str(&out), NULL, 0) == 0);
-	buf_free(&out);
-}
-
-static struct queued *booted[32]; /* what they hold is held to the end: no leak */
-static unsigned n_booted;
-
-static struct queued *boot(const char *main_cf, unsigned capacity)
-{
-	struct queued *q = xcalloc(1, sizeof *q);
-	struct buf out = IPC_BUF;
-	char dir[] = "qXXXXXX";
-	int pair[2];
-
-	booted[n_booted++] = q;
-	require(chdir("..") == 0 && mkdtemp(dir) && chdir(dir) == 0);
-	q->child.loop = xcalloc(1, sizeof(uv_loop_t));
-	uv_loop_init(q->child.loop);
-	q->child.conf = conf_parse("/etc/x", str_c(main_cf), STR("smtp unix - - n - - smtp\n"), NULL, NULL);
-	q->child.main = conf_main(q->child.conf);
-	q->child.queue_directory = "here";
-	q->start_us = 1700000000000000;
-	q->start_ms = uv_now(q->child.loop);
-	q->min_backoff_s = 300;
-	q->max_backoff_s = 4000;
-	q->lifetime_s = q->bounce_lifetime_s = 432000;
-	q->active_limit = 20000;
-	q->results = BUF_INIT(1 << 26);
-	uv_idle_init(q->child.loop, &q->busy);
-	uv_idle_start(&q->busy, on_busy);
-	q->wheel_at = loop_now_s(q);
-	q->map = map_client_new(q->child.loop, q->child.conf);
-	segments_open(q);
-	own_open(q);
-	segments_start(q);
-	while (q->recovering || q->current == NULL || !spool_writer_is_ready(q->writer))
-		uv_run(q->child.loop, UV_RUN_ONCE);
-	require(ipc_pair(pair) == 0);
-	agent.fd = pair[1];
-	agent.n = 0;
-	fcntl(agent.fd, F_SETFL, O_NONBLOCK);
-	agent_peer(q, ROLE_RELAY, 0, pair[0]);
-	ipc_put_u32(&out, capacity);
-	require(ipc_write_now(agent.fd, MSG_CAPACITY, buf_str(&out), NULL, 0) == 0);
-	buf_free(&out);
-	turns(q, 5);
-	return q;
-}
-
-static bool is_kept;
-
-static void on_kept(struct spool_msg *m, int err)
-{
-	(void)m;
-	require(err == 0);
-	is_kept = true;
-}
-
-static struct envelope wishes; /* of the mail that is made: priority, deliver-by, hold */
-
-/* A message for n recipients: address by address from `format`, which gets a number. Returns its id. */
-static uint64_t mail(struct queued *q, unsigned n, const char *format)
-{
-	struct arena *mem = arena_new(0);
-	struct envelope_rcpt *rcpt = arena_array(mem, n, sizeof *rcpt);
-	struct envelope env = {
-		.arrival_us = queue_now_us(q), .sender = STR("a@x.org"), .rcpt = rcpt, .n_rcpt = n, .size = 3
-	};
-	struct spool_msg m = { 0 };
-
-	env.priority = wishes.priority;
-	env.flags = wishes.flags;
-	env.deliver_by_us = wishes.deliver_by_us;
-	env.hold_until_us = wishes.hold_until_us;
-	for (unsigned i = 0; i < n; i++)
-		rcpt[i] = (struct envelope_rcpt){ .index = i, .address = str_c(arena_printf(mem, format, i)) };
-	require(spool_msg_begin(&m, q->writer) == 0);
-	spool_msg_add(&m, STR("x\r\n"));
-	is_kept = false;
-	spool_msg_commit(&m, &env, on_kept);
-	while (!is_kept)
-		uv_run(q->child.loop, UV_RUN_ONCE);
-	arena_free(&mem);
-	return m.id;
-}
 
 /* At which place among the jobs came the first one of that message? JOBS_MAX: not at all. */
 static unsigned place_of(uint64_t id)
@@ -195,7 +25,7 @@ static void come_due(struct queued *q, uint64_t id)
 
 static void test_list_to_one_site(void **state)
 {
-	struct queued *q = boot("relayhost = [127.0.0.1]\n", 100);
+	struct queued *q = start("relayhost = [127.0.0.1]\n", 100);
 	uint64_t list, single;
 
 	(void)state;
@@ -215,7 +45,7 @@ static void test_list_to_one_site(void **state)
 
 static void test_list_to_many_sites(void **state)
 {
-	struct queued *q = boot("disable_dns_lookups = no\n", 10);
+	struct queued *q = start("disable_dns_lookups = no\n", 10);
 	uint64_t single;
 
 	(void)state;
@@ -238,7 +68,7 @@ static void test_list_to_many_sites(void **state)
 static void test_refusing_site(void **state)
 {
 	enum { N = 200 };
-	struct queued *q = boot("relayhost = [127.0.0.1]\n", 100);
+	struct queued *q = start("relayhost = [127.0.0.1]\n", 100);
 	uint64_t id[N], later;
 	unsigned before, tried;
 
@@ -283,7 +113,7 @@ static void test_refusing_site(void **state)
 static void test_dead_site(void **state)
 {
 	enum { N = 100 };
-	struct queued *q = boot("relayhost = [127.0.0.1]\n", 100);
+	struct queued *q = start("relayhost = [127.0.0.1]\n", 100);
 	uint64_t id[N];
 
 	(void)state;
@@ -312,7 +142,7 @@ static void test_dead_site(void **state)
 static void test_crowd(void **state)
 {
 	enum { N = 100 };
-	struct queued *q = boot("disable_dns_lookups = no\n", 50);
+	struct queued *q = start("disable_dns_lookups = no\n", 50);
 	uint64_t other;
 
 	(void)state;
@@ -337,7 +167,7 @@ static void test_crowd(void **state)
 static void test_parked(void **state)
 {
 	enum { SLOW = 60, OTHERS = 200 };
-	struct queued *q = boot("disable_dns_lookups = no\n", 50);
+	struct queued *q = start("disable_dns_lookups = no\n", 50);
 	char address[64];
 	uint64_t id = 0;
 
@@ -371,7 +201,7 @@ static void test_parked(void **state)
 /* Parked, and nothing of its destination is under way. */
 static void test_stranded(void **state)
 {
-	struct queued *q = boot("disable_dns_lookups = no\n", 50);
+	struct queued *q = start("disable_dns_lookups = no\n", 50);
 	struct message *m;
 	struct dest *d;
 
@@ -407,7 +237,7 @@ static uint64_t mail_of(struct queued *q, int priority)
 /* RFC 6710: of what waits for a destination the higher priority goes first, but not for ever. */
 static void test_priority(void **state)
 {
-	struct queued *q = boot("relayhost = [127.0.0.1]\n", 100);
+	struct queued *q = start("relayhost = [127.0.0.1]\n", 100);
 	uint64_t normal, low, high, highest, high_again, old, later;
 
 	(void)state;
@@ -452,7 +282,7 @@ static void test_urgent_crowd(void **state)
 
 	(void)state;
 	for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
-		struct queued *q = boot("disable_dns_lookups = no\n", 50);
+		struct queued *q = start("disable_dns_lookups = no\n", 50);
 		uint64_t other, normal = 0, last = 0;
 
 		q->active_limit = 40;
@@ -491,7 +321,7 @@ static void test_urgent_crowd(void **state)
 static void test_priority_costs_nothing(void **state)
 {
 	enum { N = 100000 };
-	struct queued *q = boot("relayhost = [127.0.0.1]\n", 0);
+	struct queued *q = start("relayhost = [127.0.0.1]\n", 0);
 	struct dest *d = dest_get(q, service_get(q, STR("smtp")), STR("site.org"));
 	static struct message message[N];
 	static struct active active[N];
@@ -513,7 +343,7 @@ static void test_priority_costs_nothing(void **state)
 /* Before their turn: urgent ones first, and now and then one of the others. */
 static void test_urgent(void **state)
 {
-	struct queued *q = boot("relayhost = [127.0.0.1]\n", 100);
+	struct queued *q = start("relayhost = [127.0.0.1]\n", 100);
 	uint64_t urgent = 0, normal = 0;
 
 	(void)state;
@@ -536,208 +366,10 @@ static void test_urgent(void **state)
 	check_int(q->n_messages, 0);
 }
 
-static void let_pass(struct queued *q, uint64_t seconds)
-{
-	q->start_us += seconds * 1000000;
-}
-
-/* RFC 4865: it waits, also when it is flushed, and its lifetime begins with its release. */
-static void test_future(void **state)
-{
-	struct queued *q = boot("relayhost = [127.0.0.1]\n", 100);
-	struct message *m;
-	uint64_t id;
-
-	(void)state;
-	wishes = (struct envelope){ .hold_until_us = queue_now_us(q) + 600000000 };
-	id = mail(q, 1, "u%u@y.org");
-	wishes = (struct envelope){ 0 };
-	turns(q, 20);
-	m = message_find(q, id);
-	check_int(agent.n, 0);
-	check(m->state == MSG_WAITING && m->due_s - loop_now_s(q) > 590 && m->due_s - loop_now_s(q) <= 601);
-	message_ready(q, m);
-	turns(q, 20);
-	check_int(agent.n, 0);
-	check(m->state == MSG_WAITING && m->due_s - loop_now_s(q) > 590);
-	let_pass(q, 601);
-	check(m->arrival_us + 10000000 > queue_now_us(q));
-	message_ready(q, m);
-	turns(q, 20);
-	check_int(agent.n, 1);
-	answer(0, RCPT_SENT, false);
-	turns(q, 20);
-	check_int(q->n_messages, 0);
-}
-
-/* The wall clock is set: the release goes by it. */
-static void test_future_clock_set(void **state)
-{
-	struct queued *q = boot("relayhost = [127.0.0.1]\n", 100);
-	struct message *m;
-	uint64_t id;
-
-	(void)state;
-	wishes = (struct envelope){ .hold_until_us = queue_now_us(q) + 600000000 };
-	id = mail(q, 1, "u%u@y.org");
-	wishes = (struct envelope){ 0 };
-	turns(q, 20);
-	m = message_find(q, id);
-	q->wall_ahead_us = -10000000000; /* back */
-	let_pass(q, 601);
-	message_ready(q, m);
-	turns(q, 20);
-	check_int(agent.n, 0);
-	check(m->state == MSG_WAITING && m->due_s - loop_now_s(q) <= q->max_backoff_s);
-	q->wall_ahead_us = 0;
-	message_ready(q, m);
-	turns(q, 20);
-	check_int(agent.n, 1);
-	check_int(q->n_messages, 1);
-	check(m->arrival_us <= queue_now_us(q));
-}
-
-/* … and ahead: what is to be released tomorrow lives from tomorrow on, and not from what was tomorrow before. */
-static void test_future_clock_ahead(void **state)
-{
-	struct queued *q = boot("relayhost = [127.0.0.1]\n", 100);
-	struct message *m;
-	uint64_t id;
-
-	(void)state;
-	wishes = (struct envelope){ .hold_until_us = queue_now_us(q) + 86400000000 };
-	q->wall_ahead_us = 86400000000;
-	id = mail(q, 1, "u%u@y.org");
-	wishes = (struct envelope){ 0 };
-	turns(q, 20);
-	check_int(agent.n, 1);
-	m = message_find(q, id);
-	check(m->arrival_us <= queue_now_us(q));
-}
-
-/* RFC 2852: its time is over when both clocks say so. */
-static void test_deliver_by_clock_set(void **state)
-{
-	static const struct {
-		int64_t ahead_s;
-		uint64_t passed_s;
-		bool is_over;
-	} cases[] = { { 0, 50, false }, { 0, 101, true }, { 86400, 50, false }, { 86400, 101, true },
-		{ -90, 101, false }, { -90, 200, true } };
-
-	(void)state;
-	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-		struct queued *q = boot("relayhost = [127.0.0.1]\n", 100);
-		struct message *m;
-		uint64_t id;
-
-		wishes = (struct envelope){ .flags = ENV_BY_RETURN, .deliver_by_us = queue_now_us(q) + 100000000 };
-		id = mail(q, 1, "u%u@y.org");
-		wishes = (struct envelope){ 0 };
-		turns(q, 20);
-		check_int(agent.n, 1);
-		q->wall_ahead_us = cases[i].ahead_s * 1000000;
-		let_pass(q, cases[i].passed_s);
-		answer(0, RCPT_DEFERRED, false);
-		turns(q, 20);
-		m = message_find(q, id);
-		while (cases[i].is_over && q->n_reports == 0)
-			turns(q, 1);
-		turns(q, 20);
-		check_int(q->n_reports, cases[i].is_over);
-		if (!cases[i].is_over)
-			check(m->state == MSG_WAITING && m->due_s - loop_now_s(q) <= 600);
-		if (cases[i].ahead_s < 0 && !cases[i].is_over)
-			check(m->due_s - loop_now_s(q) <= 90);
-	}
-}
-
-/* RFC 2852: R is returned when its time is over, N reported; and the next attempt is no later than that. */
-static void test_deliver_by(void **state)
-{
-	static const struct {
-		uint32_t flags;
-		uint64_t messages; /* when its time is over: it, its report */
-		unsigned jobs;
-	} cases[] = { { ENV_BY_RETURN, 1, 2 }, { ENV_BY_NOTIFY, 2, 3 } };
-
-	(void)state;
-	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-		struct queued *q = boot("relayhost = [127.0.0.1]\n", 100);
-		struct message *m;
-		uint64_t id;
-
-		wishes = (struct envelope){ .flags = cases[i].flags, .deliver_by_us = queue_now_us(q) + 100000000 };
-		id = mail(q, 1, "u%u@y.org");
-		wishes = (struct envelope){ 0 };
-		turns(q, 20);
-		check_int(agent.n, 1);
-		answer(0, RCPT_DEFERRED, false);
-		turns(q, 20);
-		m = message_find(q, id);
-		check(m->state == MSG_WAITING && m->due_s - loop_now_s(q) <= 101);
-		check_int(q->n_reports, 0);
-		let_pass(q, 101);
-		message_ready(q, m);
-		turns(q, 20);
-		if (cases[i].flags == ENV_BY_NOTIFY) { /* it is tried again all the same */
-			check_int(agent.n, 2);
-			answer(1, RCPT_DEFERRED, false);
-		}
-		while (q->n_reports == 0 || agent.n < cases[i].jobs)
-			turns(q, 1);
-		check_int(q->n_reports, 1);
-		check_int(q->n_messages, cases[i].messages);
-	}
-}
-
-/* RFC 2852 sec. 4.2: who is told that it went on. */
-static void test_deliver_by_relayed(void **state)
-{
-	static const struct {
-		uint32_t flags;
-		uint8_t relayed;
-		bool by_passed;
-		unsigned reports;
-	} cases[] = {
-		{ 0, RELAYED_PLAIN, false, 0 },
-		{ ENV_BY_NOTIFY, RELAYED_PLAIN, false, 1 },
-		{ ENV_BY_NOTIFY, RELAYED_DSN, true, 0 },
-		{ ENV_BY_NOTIFY | ENV_BY_TRACE, RELAYED_DSN, true, 1 },
-		{ ENV_BY_RETURN, RELAYED_PLAIN, true, 0 },
-		{ ENV_BY_NOTIFY, RELAYED_NOT, false, 0 },
-	};
-	struct queued *q = boot("relayhost = [127.0.0.1]\n", 100);
-	unsigned reports = 0;
-
-	(void)state;
-	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-		unsigned before = agent.n;
-
-		wishes = (struct envelope){ .flags = cases[i].flags, .deliver_by_us = queue_now_us(q) + 100000000 };
-		mail(q, 1, "u%u@y.org");
-		wishes = (struct envelope){ 0 };
-		turns(q, 20);
-		check_int(agent.n, before + 1);
-		how = (struct rcpt_result){ .relayed = cases[i].relayed, .by_passed = cases[i].by_passed };
-		answer(before, RCPT_SENT, false);
-		how = (struct rcpt_result){ 0 };
-		reports += cases[i].reports;
-		turns(q, 20);
-		while (agent.n < before + 1 + cases[i].reports)
-			turns(q, 1);
-		check_int(q->n_reports, reports);
-		for (unsigned k = before + 1; k < agent.n; k++)
-			answer(k, RCPT_SENT, false);
-		turns(q, 20);
-		check_int(q->n_messages, 0);
-	}
-}
-
 /* One at a time, and a pause behind each; other destinations do not wait. */
 static void test_pause(void **state)
 {
-	struct queued *q = boot("disable_dns_lookups = no\nsmtp_destination_rate_delay = 1s\n", 50);
+	struct queued *q = start("disable_dns_lookups = no\nsmtp_destination_rate_delay = 1s\n", 50);
 	uint64_t other, began;
 
 	(void)state;
@@ -754,7 +386,7 @@ static void test_pause(void **state)
 	check_int(place_of(other), 1);
 	while (agent.n < 3) {
 		uv_run(q->child.loop, UV_RUN_ONCE);
-		take_jobs();
+		agent_take_jobs();
 	}
 	check(uv_hrtime() - began >= 900000000);
 	turns(q, 20);
@@ -763,7 +395,7 @@ static void test_pause(void **state)
 	answer(2, RCPT_DEFERRED, false);
 	while (agent.n < 4) {
 		uv_run(q->child.loop, UV_RUN_ONCE);
-		take_jobs();
+		agent_take_jobs();
 	}
 	check(uv_hrtime() - began >= 1900000000);
 	answer(3, RCPT_SENT, false);
@@ -775,7 +407,7 @@ static void test_pause(void **state)
 static void test_pause_costs_nothing(void **state)
 {
 	enum { N = 30000 };
-	struct queued *q = boot("disable_dns_lookups = no\nsmtp_destination_rate_delay = 100s\n", 0);
+	struct queued *q = start("disable_dns_lookups = no\nsmtp_destination_rate_delay = 100s\n", 0);
 	struct service *smtp = service_get(q, STR("smtp")), *quick = service_get(q, STR("quick"));
 	struct dest **d = xcalloc(N, sizeof(struct dest *));
 	char name[32];
@@ -813,25 +445,15 @@ int main(void)
 		cmocka_unit_test(test_priority_costs_nothing),
 		cmocka_unit_test(test_urgent),
 		cmocka_unit_test(test_urgent_crowd),
-		cmocka_unit_test(test_future),
-		cmocka_unit_test(test_future_clock_set),
-		cmocka_unit_test(test_future_clock_ahead),
-		cmocka_unit_test(test_deliver_by),
-		cmocka_unit_test(test_deliver_by_clock_set),
-		cmocka_unit_test(test_deliver_by_relayed),
 		cmocka_unit_test(test_pause),
 		cmocka_unit_test(test_pause_costs_nothing),
 	};
-	char dir[] = "/tmp/gatepost-schedule-XXXXXX", *remove, first[] = "first";
+	char dir[32];
 	int failed;
 
 	log_open(LOG_TO_FD, "postfix/qmgr", open("/dev/null", O_WRONLY | O_CLOEXEC), 0);
-	if (mkdtemp(dir) == NULL || chdir(dir) != 0 || mkdir(first, 0700) != 0 || chdir(first) != 0)
+	if (boot_enter(dir) == NULL)
 		return 1;
 	failed = test_run(tests);
-	remove = xcalloc(1, sizeof dir + 16);
-	snprintf(remove, sizeof dir + 16, "rm -r %s", dir);
-	failed |= system(remove) != 0;
-	free(remove);
-	return failed;
+	return failed | boot_leave(dir);
 }

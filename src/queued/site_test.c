@@ -3,13 +3,6 @@
  */
 #include "queued/boot_test.h"
 
-/* As a crash drops the memory of queued, so do these tests: a search for leaks finds nothing else. */
-const char *__asan_default_options(void);
-const char *__asan_default_options(void)
-{
-	return "detect_leaks=0";
-}
-
 /* This program's own: how long one look at the clock took. */
 uint64_t uv_hrtime(void);
 static uint64_t step_ns, looks;
