@@ -207,7 +207,7 @@ int main(int argc, char **argv)
 	}
 	p.dir_given = p.dir != NULL;
 	p.dir = p.dir ? p.dir : "/etc/gatepost";
-	while ((letter = getopt(argc, argv, "aAc:C:deE#fFhHlmMno:pPqvxX")) > 0) {
+	while ((letter = getopt(argc, argv, "aAc:C:de#fFhHlmMno:pPqvxX")) > 0) {
 		if (show_built_in(letter)) {
 			arena_free(&p.mem);
 			return 0;
