@@ -1,6 +1,5 @@
-#include "base/jail_impl.h"
 #include "base/log.h"
-#include "base/test.h"
+#include "base/jail_attempts_test.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -11,56 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { NOBODY = 65534 };
 static long abi; /* Landlock's */
-
-static int result(long r)
-{
-	return r < 0 ? errno : 0;
-}
-
-static int open_shadow(void)
-{
-	return result(open("/etc/shadow", O_RDONLY));
-}
-
-static int open_passwd(void)
-{
-	return result(open("/etc/passwd", O_RDONLY));
-}
-
-static int write_file(void)
-{
-	return result(open("/tmp/gatepost-jail-test", O_WRONLY | O_CREAT, 0600));
-}
-
-static int become_root(void)
-{
-	return result(setuid(0));
-}
-
-/* Run `attempt` in a child that is in that jail; its return value. */
-static int in_jail(const struct jail *j, int (*attempt)(void))
-{
-	int status = 0;
-	pid_t pid = fork();
-
-	if (pid == 0) {
-		jail_enter(j);
-		_exit(attempt());
-	}
-	waitpid(pid, &status, 0);
-	return WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status);
-}
-
-static bool skip_without_root(void)
-{
-	if (geteuid() == 0)
-		return false;
-	printf("skipped: needs root\n");
-	check(true);
-	return true;
-}
 
 static void test_landlock_leaves_only_what_is_named(void **state)
 {

@@ -1,5 +1,4 @@
-#include "base/jail_impl.h"
-#include "base/test.h"
+#include "base/jail_attempts_test.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -21,33 +20,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { NOBODY = 65534 };
 static uint16_t port_open, port_closed; /* listening ones: named to the jail, and not */
 static pid_t outside;			/* a process that is not the jail's */
 static int outside_fd;			/* a descriptor of it */
 static long abi;			/* Landlock's */
 
 /* Each returns an errno, or 0 when it was allowed. */
-
-static int result(long r)
-{
-	return r < 0 ? errno : 0;
-}
-
-static int open_shadow(void)
-{
-	return result(open("/etc/shadow", O_RDONLY));
-}
-
-static int open_passwd(void)
-{
-	return result(open("/etc/passwd", O_RDONLY));
-}
-
-static int write_file(void)
-{
-	return result(open("/tmp/gatepost-jail-test", O_WRONLY | O_CREAT, 0600));
-}
 
 static int open_foreign_descriptor(void)
 {
@@ -168,11 +146,6 @@ static int clone_into_namespace(void)
 	return result(pid);
 }
 
-static int become_root(void)
-{
-	return result(setuid(0));
-}
-
 static int type_for_others(void)
 {
 	return result(ioctl(0, 0x5412 /* TIOCSTI */, "x"));
@@ -261,20 +234,6 @@ static const struct attempt {
 	{ "change a limit", raise_limits, ALL, EPERM, 0 },
 };
 
-/* Run `attempt` in a child that is in that jail; its return value. */
-static int in_jail(const struct jail *j, int (*attempt)(void))
-{
-	int status = 0;
-	pid_t pid = fork();
-
-	if (pid == 0) {
-		jail_enter(j);
-		_exit(attempt());
-	}
-	waitpid(pid, &status, 0);
-	return WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status);
-}
-
 static void try_all(const struct jail *like)
 {
 	int wrong = 0;
@@ -339,15 +298,6 @@ static void red_team(const struct jail *like)
 	stop_outside();
 	close(here);
 	close(there);
-}
-
-static bool skip_without_root(void)
-{
-	if (geteuid() == 0)
-		return false;
-	printf("skipped: needs root\n");
-	check(true);
-	return true;
 }
 
 static void test_root_breaks_out_of_no_role(void **state)
