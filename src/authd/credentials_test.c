@@ -4,7 +4,7 @@
 #include "auth/password.h"
 #include "authd/credentials.h"
 #include "authd/last_use.h"
-#include "base/test.h"
+#include "authd/world_test.h"
 #include "sasl/base64.h"
 #include "sasl/sasl_client.h"
 
@@ -114,17 +114,10 @@ static void compile(struct world *w, size_t i, struct query *q)
 
 static void add_passdb(struct world *w)
 {
-	struct db *db = &w->set.passdb[0];
+	struct db *db = &w->set.passdb[authd_test_add_passdb(&w->set, DB_SQL, "sql")];
 
-	*db = (struct db){ .kind = DB_SQL,
-		.name = "sql",
-		.file = "FILE",
-		.sql = { .file = "FILE", .driver = &sql_sqlite, .connect = w->path, .scheme = "PLAIN" },
-		.on_failure = RULE_CONTINUE,
-		.on_internalfail = RULE_CONTINUE,
-		.mechanisms = "",
-		.username_filter = "" };
-	w->set.n_passdbs = 1;
+	db->sql.driver = &sql_sqlite;
+	db->sql.connect = w->path;
 	compile(w, 0, &db->sql.password_query);
 	compile(w, 1, &db->sql.credentials_query);
 	compile(w, 2, &db->sql.credentials_used_query);
@@ -150,26 +143,9 @@ static struct world *world_new(const struct sasl_mech *mech)
 	       "CREATE TABLE credentials(email TEXT, name TEXT NOT NULL DEFAULT '', password TEXT, "
 	       "made_for TEXT DEFAULT '', expires INTEGER, allow_nets TEXT DEFAULT '', service TEXT DEFAULT '', "
 	       "used INTEGER, used_from TEXT, PRIMARY KEY(email, name))");
-	uv_loop_init(&w->loop);
-	w->set = (struct settings){ .mech = { mech },
-		.n_mechs = 1,
-		.username_chars = "",
-		.username_translation = "",
-		.default_realm = "",
-		.master_separator = "",
-		.upgrade_scheme = "",
-		.new_credentials = "",
-		.new_scheme = "SHA256-CRYPT" };
-	w->a.set = &w->set;
-	w->a.child.loop = &w->loop;
-	pool_init(&w->a.hashes, &w->loop, 1, 8, 10000);
+	authd_test_begin(&w->a, &w->set, &w->c, &w->loop, mech);
 	w->a.cache = row_cache_new(1024 * 1024, 3600000, 3600000);
-	w->a.verdicts = verdicts_new();
 	w->a.last_uses = last_uses_new(&w->a);
-	uv_timer_init(&w->loop, &w->a.tick);
-	/* "Dirty": nobody sends what is in c.out. */
-	w->c = (struct client){ .authd = &w->a, .fd = -1, .is_dirty = true, .has_version = true, .minor = 4 };
-	w->c.out = BUF_INIT(65536);
 	add_passdb(w);
 	return w;
 }
@@ -178,23 +154,13 @@ static void world_free(struct world *w)
 {
 	struct database *db = &w->a.database[0];
 
-	login_drop_all(&w->c);
-	uv_timer_stop(&w->a.tick);
-	uv_close((uv_handle_t *)&w->a.tick, NULL);
-	uv_run(&w->loop, UV_RUN_DEFAULT);
-	check_int(uv_loop_close(&w->loop), 0);
+	authd_test_end(&w->a, &w->c);
 	check_int(w->a.n_renewals + w->a.n_upgrades, 0);
 	while (db->n_spare)
 		sql_sqlite.close(&db->spare[--db->n_spare]);
 	sql_sqlite.close(&db->in_loop);
 	uv_mutex_destroy(&db->lock);
-	buf_wipe(&w->a.dummy[0]);
-	buf_wipe(&w->a.key_like);
-	row_cache_free(&w->a.cache);
-	verdicts_free(&w->a.verdicts);
-	waiting_free(&w->a.waiting);
 	last_uses_free(&w->a.last_uses);
-	buf_wipe(&w->c.out);
 	sqlite3_close(w->db);
 	unlink(w->path);
 	check_int(rmdir(w->dir), 0);

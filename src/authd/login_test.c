@@ -1,8 +1,6 @@
 /* Whole logins, with a database that says what a test wants. */
 #include "authd/fields.h"
-#include "authd/login.h"
-#include "base/test.h"
-#include "sasl/base64.h"
+#include "authd/world_test.h"
 #include "sasl/scram.h"
 
 #include <stdlib.h>
@@ -61,17 +59,10 @@ struct world {
 
 static void add_passdb(struct world *w, const struct sql_driver *driver)
 {
-	size_t i = w->set.n_passdbs++;
+	size_t i = authd_test_add_passdb(&w->set, DB_SQL, "sql");
 	struct db *db = &w->set.passdb[i];
 
-	*db = (struct db){ .kind = DB_SQL,
-		.name = "sql",
-		.file = "FILE",
-		.sql = { .file = "FILE", .driver = driver, .connect = "", .scheme = "PLAIN" },
-		.on_failure = RULE_CONTINUE,
-		.on_internalfail = RULE_CONTINUE,
-		.mechanisms = "",
-		.username_filter = "" };
+	db->sql.driver = driver;
 	db->sql.password_query.sql = i ? "SELECT 2" : "SELECT 1";
 	database_init(&w->a.database[i], &db->sql, "", &w->loop, 8, 10000);
 	source_init(&w->a.passdb[i], &db->sql, &w->a.database[i], w->a.cache, (unsigned)i);
@@ -82,23 +73,7 @@ static struct world *world_new(const struct sasl_mech *mech)
 {
 	struct world *w = xcalloc(1, sizeof *w);
 
-	uv_loop_init(&w->loop);
-	w->set = (struct settings){ .mech = { mech },
-		.n_mechs = 1,
-		.username_chars = "",
-		.username_translation = "",
-		.default_realm = "",
-		.master_separator = "",
-		.upgrade_scheme = "",
-		.new_scheme = "SHA256-CRYPT" };
-	w->a.set = &w->set;
-	w->a.child.loop = &w->loop;
-	pool_init(&w->a.hashes, &w->loop, 1, 8, 10000);
-	w->a.verdicts = verdicts_new();
-	uv_timer_init(&w->loop, &w->a.tick);
-	/* "Dirty": nobody sends what is in c.out. */
-	w->c = (struct client){ .authd = &w->a, .fd = -1, .is_dirty = true, .has_version = true, .minor = 4 };
-	w->c.out = BUF_INIT(65536);
+	authd_test_begin(&w->a, &w->set, &w->c, &w->loop, mech);
 	db_error = 0;
 	db_row = NULL;
 	db_only = NULL;
@@ -107,37 +82,15 @@ static struct world *world_new(const struct sasl_mech *mech)
 
 static void world_free(struct world *w)
 {
-	login_drop_all(&w->c);
-	uv_timer_stop(&w->a.tick);
-	uv_close((uv_handle_t *)&w->a.tick, NULL);
-	uv_run(&w->loop, UV_RUN_DEFAULT);
-	check_int(uv_loop_close(&w->loop), 0);
-	for (size_t i = 0; i < w->set.n_passdbs; i++) {
-		buf_wipe(&w->a.dummy[i]);
+	authd_test_end(&w->a, &w->c);
+	for (size_t i = 0; i < w->set.n_passdbs; i++)
 		uv_mutex_destroy(&w->a.database[i].lock);
-	}
-	row_cache_free(&w->a.cache);
-	verdicts_free(&w->a.verdicts);
-	waiting_free(&w->a.waiting);
-	defence_free(&w->a.defence);
-	buf_wipe(&w->a.key_like);
-	buf_wipe(&w->c.out);
 	free(w);
 }
 
 static void auth_plain_from(struct world *w, unsigned id, const char *user, const char *pass, const char *params)
 {
-	struct buf raw = BUF_INIT(1024), line = BUF_INIT(1024);
-
-	buf_add_char(&raw, '\0');
-	buf_add_c(&raw, user);
-	buf_add_char(&raw, '\0');
-	buf_add_c(&raw, pass);
-	buf_addf(&line, "%u\tPLAIN\tservice=smtp%s\tresp=", id, params);
-	base64_encode(&line, buf_str(&raw));
-	check_int(login_line(&w->c, STR("AUTH"), buf_str(&line)), 0);
-	buf_wipe(&raw);
-	buf_wipe(&line);
+	authd_test_plain(&w->c, id, user, pass, params);
 }
 
 static void auth_plain(struct world *w, unsigned id, const char *user, const char *pass)

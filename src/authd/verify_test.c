@@ -1,8 +1,6 @@
 /* Whole logins by passdbs that say themselves whether a password is right: a directory and an authpam that say what a test wants. */
 #include "authd/db_ldap.h"
-#include "authd/login.h"
-#include "base/test.h"
-#include "sasl/base64.h"
+#include "authd/world_test.h"
 
 #include <stdlib.h>
 #include <unistd.h>
@@ -126,19 +124,10 @@ static struct template text(struct arena *mem, const char *s)
 
 static struct db *add_passdb(struct world *w, enum db_kind kind, const char *name)
 {
-	size_t i = w->set.n_passdbs++;
-	struct db *db = &w->set.passdb[i];
+	size_t i = authd_test_add_passdb(&w->set, kind, name);
 
-	*db = (struct db){ .kind = kind,
-		.name = name,
-		.file = "FILE",
-		.sql = { .file = "FILE", .connect = "", .scheme = "PLAIN" },
-		.on_failure = RULE_CONTINUE,
-		.on_internalfail = RULE_CONTINUE,
-		.mechanisms = "",
-		.username_filter = "" };
 	dummy_make(&w->a, i);
-	return db;
+	return &w->set.passdb[i];
 }
 
 static void add_directory(struct world *w, const char *userdn)
@@ -194,25 +183,9 @@ static struct world *world_new(void)
 {
 	struct world *w = xcalloc(1, sizeof *w);
 
-	uv_loop_init(&w->loop);
-	w->set = (struct settings){ .mem = arena_new(0),
-		.mech = { &sasl_plain },
-		.n_mechs = 1,
-		.username_chars = "",
-		.username_translation = "",
-		.default_realm = "",
-		.master_separator = "",
-		.upgrade_scheme = "",
-		.new_scheme = "SHA256-CRYPT" };
-	w->a.set = &w->set;
-	w->a.child.loop = &w->loop;
-	pool_init(&w->a.hashes, &w->loop, 1, 8, 10000);
-	w->a.verdicts = verdicts_new();
+	authd_test_begin(&w->a, &w->set, &w->c, &w->loop, &sasl_plain);
+	w->set.mem = arena_new(0);
 	w->a.cache = row_cache_new(65536, 3600000, 3600000);
-	uv_timer_init(&w->loop, &w->a.tick);
-	/* "Dirty": nobody sends what is in c.out. */
-	w->c = (struct client){ .authd = &w->a, .fd = -1, .is_dirty = true, .has_version = true, .minor = 4 };
-	w->c.out = BUF_INIT(65536);
 	memset(&there, 0, sizeof there);
 	there.filter = "(uid=u)";
 	there.dn = "uid=u,dc=x";
@@ -227,16 +200,7 @@ static void world_free(struct world *w)
 	login_drop_all(&w->c);
 	if (ipc_is_open(&pam.ipc))
 		ipc_close(&pam.ipc, NULL);
-	uv_timer_stop(&w->a.tick);
-	uv_close((uv_handle_t *)&w->a.tick, NULL);
-	uv_run(&w->loop, UV_RUN_DEFAULT);
-	check_int(uv_loop_close(&w->loop), 0);
-	for (size_t i = 0; i < w->set.n_passdbs; i++)
-		buf_wipe(&w->a.dummy[i]);
-	row_cache_free(&w->a.cache);
-	verdicts_free(&w->a.verdicts);
-	waiting_free(&w->a.waiting);
-	buf_wipe(&w->c.out);
+	authd_test_end(&w->a, &w->c);
 	arena_free(&w->set.mem);
 	free(w);
 }
@@ -244,15 +208,8 @@ static void world_free(struct world *w)
 /* The answer to one login; "" while there is none. */
 static struct str login(struct world *w, const char *user, const char *pass)
 {
-	struct buf raw = BUF_INIT(1024), line = BUF_INIT(1024);
-
 	buf_reset(&w->c.out);
-	buf_addf(&raw, "%c%s%c%s", 0, user, 0, pass);
-	buf_addf(&line, "1\tPLAIN\tservice=smtp\trip=192.0.2.1\tresp=");
-	base64_encode(&line, buf_str(&raw));
-	check_int(login_line(&w->c, STR("AUTH"), buf_str(&line)), 0);
-	buf_wipe(&raw);
-	buf_wipe(&line);
+	authd_test_plain(&w->c, 1, user, pass, "\trip=192.0.2.1");
 	for (int i = 0; i < 10000 && w->c.out.n == 0; i++) {
 		uv_run(&w->loop, UV_RUN_NOWAIT);
 		if (w->c.out.n == 0)
