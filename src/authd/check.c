@@ -145,10 +145,12 @@ void check_credentials(struct login *l)
 		check_compare(l);
 }
 
-/* nopassword: this user needs none, and the column password must then be empty. */
+/* nopassword: this user needs none, and the column password must then be empty; so is a scheme with nothing behind it. */
 static bool needs_no_password(const struct sql_row *row, struct str stored)
 {
-	return stored.n == 0 && fields_is_set(row, "nopassword");
+	bool is_empty = stored.n == 0 || (stored.p[0] == '{' && str_chr(stored, '}') == (ptrdiff_t)stored.n - 1);
+
+	return is_empty && fields_is_set(row, "nopassword");
 }
 
 static void cannot_use(struct login *l, const char *what)

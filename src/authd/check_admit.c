@@ -4,18 +4,19 @@
 #include "auth/auth_proto.h"
 #include "authd/db.h"
 #include "authd/fields.h"
+#include "base/log.h"
 
-/* Columns that are for this service, or for a userdb that was prefetched, and not for the client. */
-static bool is_own_column(struct str name)
+#include <sys/random.h>
+
+enum { PUT_OFF_MAX_S = 300 };
+
+static uint32_t random_below(uint32_t n)
 {
-	static const char *const own[] = { "password", "password_noscheme", "nopassword", "user", "username", "domain",
-		"allow_nets", "allow_real_nets", "noauthenticate", "nodelay", "fail", "nologin", "reason", "login_user",
-		"check_client_fp", "check_client_cert_fp", "check_client_pubkey_fp", "k5principals" };
+	uint32_t r;
 
-	for (size_t i = 0; i < sizeof own / sizeof *own; i++)
-		if (str_ieq(name, str_c(own[i])))
-			return true;
-	return str_has_iprefix(name, STR("userdb_")) || str_has_iprefix(name, STR("event_"));
+	if (getrandom(&r, sizeof r, 0) != sizeof r)
+		panic("the kernel gives no random numbers");
+	return r % n;
 }
 
 void check_fields(struct login *l)
@@ -30,7 +31,7 @@ void check_fields(struct login *l)
 		const struct sql_field *f = &l->kept->field[i];
 		size_t before = b.n;
 
-		if (is_own_column(f->name) || f->is_null)
+		if (fields_is_own(f->name) || f->is_null)
 			continue;
 		if (buf_add_char(&b, '\t') < 0 || auth_escape(&b, f->name) < 0 || buf_add_char(&b, '=') < 0 ||
 			auth_escape(&b, f->value) < 0)
@@ -40,47 +41,85 @@ void check_fields(struct login *l)
 	buf_wipe(&b);
 }
 
-/* The database may know the user by another name: column user, or username and domain. */
-static void take_name(struct login *l)
+/* Not in one of them: a list without networks, "" as well, permits nobody, as in Dovecot; NULL is no list. */
+static bool is_outside(const struct sql_row *row, const char *name, struct str address)
 {
-	struct str user = fields_get(l->row, "user"), name = fields_get(l->row, "username"),
-		   domain = fields_get(l->row, "domain");
+	const struct sql_field *f = row ? sql_field_find(row, name) : NULL;
 
-	if (user.n)
-		vars_set_user(&l->vars, user);
-	else if (name.n && domain.n)
-		vars_set_user(&l->vars, str_c(arena_printf(l->mem, "%.*s@%.*s", STR_ARG(name), STR_ARG(domain))));
-	else if (name.n)
-		vars_set_user(&l->vars, name);
+	return f && !f->is_null && !is_in_nets(f->value, address);
 }
 
-/* The password is right. May he log in? */
+enum db_result row_permits(const struct sql_row *row, const struct vars *v, const char **why)
+{
+	*why = NULL;
+	if (is_outside(row, "allow_nets", v->remote_ip))
+		*why = "allow_nets check failed";
+	else if (is_outside(row, "allow_real_nets", v->real_rip.n ? v->real_rip : v->remote_ip))
+		*why = "allow_real_nets check failed";
+	else if (fields_is_set(row, "fail"))
+		*why = "the field \"fail\" is set";
+	if (*why)
+		return DB_MISMATCH;
+	if (!fields_is_set(row, "nologin"))
+		return DB_OK;
+	*why = "the field \"nologin\" is set";
+	return DB_DISABLED;
+}
+
+/* "1700000000" or, with up to so many seconds of chance behind it, "1700000000+10". */
+static const char *put_off(struct login *l)
+{
+	struct str value = fields_get(l->row, "delay_until"), seconds = value;
+	ptrdiff_t plus = str_chr(value, '+');
+	uint64_t until, more = 0, now = wall_ms() / 1000;
+
+	if (value.n == 0)
+		return NULL;
+	if (plus >= 0)
+		seconds = str_sub(value, 0, (size_t)plus);
+	if (!str_u64(seconds, &until) || (plus >= 0 && !str_u64(str_from(value, (size_t)plus + 1), &more)))
+		return "the field \"delay_until\" is no time in seconds since 1970";
+	if (until <= now)
+		return NULL;
+	if (until - now > PUT_OFF_MAX_S)
+		return "the field \"delay_until\" is more than five minutes ahead";
+	more = more < PUT_OFF_MAX_S ? more : PUT_OFF_MAX_S;
+	until += more ? random_below((uint32_t)more) : 0;
+	l->put_off_ms =
+		(until - now < PUT_OFF_MAX_S ? until - now : PUT_OFF_MAX_S) * 1000 + uv_now(l->authd->child.loop);
+	return NULL;
+}
+
+/* The master of himself: what he proved is for another user, whom the database names. */
+static void take_login_user(struct login *l)
+{
+	struct str user = fields_get(l->row, "login_user");
+
+	if (user.n == 0)
+		return;
+	l->vars.login_user = user;
+	l->chain.is_master = true;
+}
+
 enum db_result check_admit(struct login *l)
 {
-	struct str nets = fields_get(l->row, "allow_nets"), real_nets = fields_get(l->row, "allow_real_nets"),
-		   real_ip = l->vars.real_rip.n ? l->vars.real_rip : l->vars.remote_ip;
-	const char *print;
+	const char *why, *print;
+	enum db_result r = row_permits(l->row, &l->vars, &why);
 
-	if ((nets.n && !is_in_nets(nets, l->vars.remote_ip)) || (real_nets.n && !is_in_nets(real_nets, real_ip))) {
-		check_say(l, "allow_nets check failed");
-		return DB_MISMATCH;
-	}
 	print = client_print_check(l, l->row);
 	if (print) {
 		check_say(l, print);
 		return DB_MISMATCH;
 	}
-	l->reason = fields_get(l->row, "reason");
-	if (fields_is_set(l->row, "fail")) {
-		check_say(l, "the field \"fail\" is set");
-		return DB_MISMATCH;
+	if (why == NULL && (why = put_off(l)) != NULL)
+		r = DB_MISMATCH;
+	if (why) {
+		l->reason = fields_get(l->row, "reason");
+		check_say(l, why);
+		return r;
 	}
-	if (fields_is_set(l->row, "nologin")) {
-		check_say(l, "the field \"nologin\" is set");
-		return DB_DISABLED;
-	}
-	l->reason = STR("");
-	take_name(l);
+	vars_set_user(&l->vars, fields_user(l->row, l->vars.user, true, l->mem));
+	take_login_user(l);
 	l->kept = fields_merge(l->kept, l->row, l->mem);
 	l->vars.passdb = l->kept;
 	return DB_OK;

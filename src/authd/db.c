@@ -46,7 +46,7 @@ static int in_file(
 	const char *why = NULL, *path;
 
 	if (expand_path(&db->path, v, mem, &path) && (!db->path.has_vars || access(path, F_OK) == 0))
-		passwd_file_find(a->passwd_files, path, user, is_passdb, uv_now(a->child.loop), mem, &row, &why);
+		passwd_file_find(a->passwd_files, path, user, is_passdb, v, uv_now(a->child.loop), mem, &row, &why);
 	return at_once(l, row, why, db->file);
 }
 
@@ -88,9 +88,10 @@ struct sql_row *db_fields(
 {
 	struct vars own = *v;
 
-	row = fields_merge(fields_expand(&db->defaults, v, mem), row, mem);
+	row = fields_merge(fields_import(fields_expand(&db->defaults, v, mem), is_passdb, mem),
+		fields_import(row, is_passdb, mem), mem);
 	*(is_passdb ? &own.passdb : &own.userdb) = row;
-	return fields_merge(row, fields_expand(&db->overrides, &own, mem), mem);
+	return fields_merge(row, fields_import(fields_expand(&db->overrides, &own, mem), is_passdb, mem), mem);
 }
 
 bool db_is_listable(const struct db *db)

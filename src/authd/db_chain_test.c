@@ -236,18 +236,25 @@ static void test_passwd_lines(void **state)
 		{ "john::::::", "password=|", "" },
 		{ "john:::::::nopassword a=", "password=|nopassword=yes|a=|", "" },
 		{ "john::::::nopassword", "password=|", "" },
+		{ "john:%u:1:2::/x%u::userdb_mail=~/%n a=%d%% user=%Lu",
+			"password=%u|userdb_mail=~/john|a=example.org%|user=john@example.org|",
+			"uid=1|gid=2|home=/x%u|mail=~/john|" },
+		{ "john:x:1:2::/x::a=5% userdb_b=%{nothing}", NULL, NULL },
 		{ "#john:x", NULL, NULL },
 		{ ":x", NULL, NULL },
 		{ "", NULL, NULL },
 	};
+	struct vars v = { 0 };
+	const char *why;
 
 	(void)state;
+	vars_set_user(&v, STR("john@example.org"));
 	for (size_t i = 0; i < sizeof lines / sizeof *lines; i++)
 		for (int is_passdb = 0; is_passdb < 2; is_passdb++) {
 			struct arena *mem = arena_new(0);
 			struct buf got = BUF_INIT(1024);
 			const char *want = is_passdb ? lines[i].passdb : lines[i].userdb;
-			struct sql_row *row = passwd_file_row(str_c(lines[i].line), is_passdb, mem);
+			struct sql_row *row = passwd_file_row(str_c(lines[i].line), is_passdb, &v, mem, &why);
 
 			check((row != NULL) == (want != NULL));
 			add_text(&got, row);

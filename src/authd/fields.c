@@ -78,3 +78,106 @@ struct str fields_get(const struct sql_row *row, const char *name)
 
 	return f && !f->is_null ? f->value : STR("");
 }
+
+/* ---- what a row imports ---- */
+
+static bool is_import(struct str name, bool is_passdb)
+{
+	return is_passdb ? str_ieq(name, STR("passdb_import")) || str_ieq(name, STR("userdb_userdb_import"))
+			 : str_ieq(name, STR("userdb_import"));
+}
+
+static size_t count_tabs(struct str s)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < s.n; i++)
+		n += s.p[i] == '\t';
+	return n;
+}
+
+/* "name=value", or "name" alone. An import within one is none any more. */
+static void add_imported(struct sql_row *row, struct str word, bool is_userdb, struct arena *mem)
+{
+	ptrdiff_t eq = str_chr(word, '=');
+	struct str name = eq < 0 ? word : str_sub(word, 0, (size_t)eq);
+
+	if (name.n == 0)
+		return;
+	if (is_userdb)
+		name = str_c(arena_printf(mem, "userdb_%.*s", STR_ARG(name)));
+	row->field[row->n++] =
+		(struct sql_field){ .name = name, .value = eq < 0 ? STR("yes") : str_from(word, (size_t)eq + 1) };
+}
+
+const struct sql_row *fields_import(const struct sql_row *row, bool is_passdb, struct arena *mem)
+{
+	struct sql_row *all;
+	size_t n = 0;
+	bool has_import = false;
+
+	for (size_t i = 0; row && i < row->n; i++) {
+		has_import |= is_import(row->field[i].name, is_passdb);
+		n += 1 + count_tabs(row->field[i].value);
+	}
+	if (!has_import)
+		return row;
+	all = arena_alloc(mem, sizeof *all);
+	all->field = arena_array(mem, n, sizeof *all->field);
+	all->next = row->next;
+	for (size_t i = 0; i < row->n; i++) {
+		const struct sql_field *f = &row->field[i];
+		struct str rest = f->value, word;
+
+		if (!is_import(f->name, is_passdb)) {
+			all->field[all->n++] = *f;
+			continue;
+		}
+		while (!f->is_null && str_field(&rest, "\t", &word))
+			add_imported(all, word, str_ieq(f->name, STR("userdb_userdb_import")), mem);
+	}
+	return all;
+}
+
+/* ---- fields with a meaning here ---- */
+
+bool fields_is_own(struct str name)
+{
+	static const char *const own[] = { "password", "password_noscheme", "nopassword", "user", "username", "domain",
+		"allow_nets", "allow_real_nets", "noauthenticate", "nodelay", "delay_until", "fail", "nologin",
+		"reason", "login_user", "check_client_fp", "check_client_cert_fp", "check_client_pubkey_fp",
+		"k5principals" };
+
+	for (size_t i = 0; i < sizeof own / sizeof *own; i++)
+		if (str_ieq(name, str_c(own[i])))
+			return true;
+	return str_has_iprefix(name, STR("userdb_")) || str_has_iprefix(name, STR("event_"));
+}
+
+static struct str renamed(struct str user, struct str name, struct str value, struct arena *mem)
+{
+	ptrdiff_t at = str_chr(user, '@');
+	struct str local = at < 0 ? user : str_sub(user, 0, (size_t)at),
+		   domain = at < 0 ? STR("") : str_from(user, (size_t)at);
+
+	if (str_ieq(name, STR("user")))
+		return value;
+	if (str_ieq(name, STR("username")))
+		return str_chr(value, '@') >= 0 ? value
+						: str_c(arena_printf(mem, "%.*s%.*s", STR_ARG(value), STR_ARG(domain)));
+	if (str_ieq(name, STR("domain")))
+		return str_c(arena_printf(mem, "%.*s@%.*s", STR_ARG(local), STR_ARG(value)));
+	return user;
+}
+
+struct str fields_user(const struct sql_row *row, struct str user, bool is_passdb, struct arena *mem)
+{
+	for (size_t i = 0; row && i < row->n; i++) {
+		const struct sql_field *f = &row->field[i];
+		bool is_userdb = is_passdb && str_has_iprefix(f->name, STR("userdb_"));
+
+		if (!f->is_null && f->value.n)
+			user = renamed(user, is_userdb ? str_from(f->name, 7) : f->name, f->value, mem);
+	}
+	return user;
+}

@@ -165,10 +165,24 @@ static void count_success(struct login *l)
 	defence_passed(&l->authd->defence, &l->guard, wall_ms());
 }
 
+/* The database wants him to wait although he is who he says (delay_until). */
+static bool is_put_off(struct login *l)
+{
+	if (l->client == NULL || l->put_off_ms <= now_ms(l->authd))
+		return false;
+	l->state = LOGIN_HOLD;
+	l->on_time = login_succeed;
+	login_wait(l, l->put_off_ms);
+	return true;
+}
+
 void login_succeed(struct login *l)
 {
 	struct client *c = l->client;
 
+	if (is_put_off(l))
+		return;
+	l->state = LOGIN_WORK;
 	if (policy_after(l))
 		return;
 	/* RFC 4422 sec. 3.6: what proves the server goes with the success, or, where that has no room for it, before it. */

@@ -64,6 +64,7 @@ struct login {
 	size_t passdb;		    /* which one is asked */
 	const struct sql_row *row;  /* what it says of the user */
 	const struct sql_row *kept; /* what those said that took him */
+	uint64_t put_off_ms;	    /* before that time, of the loop, no OK leaves (delay_until); 0: at once */
 	struct str reason;	    /* of FAIL */
 	bool no_delay;		    /* of FAIL */
 	bool is_fresh;		    /* the passdb was asked once more, past the cache */
@@ -105,6 +106,10 @@ void check_start(struct login *l);
 void check_proven(struct login *l);
 /* Who he is was said by a token, which no passdb has: may he log in, as far as those with deny = yes are concerned? */
 void check_denied(struct login *l);
+/*
+ * check_admit.c: do the fields of the row permit a login from there? DB_OK; else DB_MISMATCH or DB_DISABLED, with *why (static).
+ */
+enum db_result row_permits(const struct sql_row *row, const struct vars *v, const char **why);
 /* l->more is there: go on with it. */
 void check_credentials(struct login *l);
 /* This passdb has nothing that is of use: the next one. */

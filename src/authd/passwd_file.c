@@ -37,7 +37,21 @@ static void add(struct sql_row *row, struct str name, struct str value)
 	row->field[row->n++].value = value;
 }
 
-static void add_extra(struct sql_row *row, struct str extra, bool is_passdb)
+static int expand(struct str text, const struct vars *v, struct arena *mem, struct str *out, const char **why)
+{
+	struct template t;
+
+	*out = text;
+	if (str_chr(text, '%') < 0)
+		return 0;
+	if (template_compile(text, mem, &t, why) < 0)
+		return -1;
+	*out = template_expand(&t, v, mem);
+	return 0;
+}
+
+static int add_extra(struct sql_row *row, struct str extra, bool is_passdb, const struct vars *v, struct arena *mem,
+	const char **why)
 {
 	struct str word;
 
@@ -46,19 +60,23 @@ static void add_extra(struct sql_row *row, struct str extra, bool is_passdb)
 		struct str name = eq < 0 ? word : str_sub(word, 0, (size_t)eq);
 		struct str value = eq < 0 ? STR("yes") : str_from(word, (size_t)eq + 1);
 
-		if (is_passdb)
-			add(row, name, value);
-		else if (str_has_prefix(name, STR("userdb_")))
-			add(row, str_from(name, 7), value);
+		if (!is_passdb && !str_has_prefix(name, STR("userdb_")))
+			continue;
+		if (expand(value, v, mem, &value, why) < 0)
+			return -1;
+		add(row, is_passdb ? name : str_from(name, 7), value);
 	}
+	return 0;
 }
 
-struct sql_row *passwd_file_row(struct str line, bool is_passdb, struct arena *mem)
+struct sql_row *passwd_file_row(
+	struct str line, bool is_passdb, const struct vars *v, struct arena *mem, const char **why)
 {
 	static const char *const names[] = { NULL, "password", "uid", "gid", NULL, "home", NULL };
 	struct sql_row *row = arena_alloc(mem, sizeof *row);
 	struct str rest = line, part;
 
+	*why = NULL;
 	if (line.n == 0 || line.p[0] == '#' || line.p[0] == ':')
 		return NULL;
 	row->field = arena_array(mem, EXTRA_MAX, sizeof *row->field);
@@ -70,8 +88,8 @@ struct sql_row *passwd_file_row(struct str line, bool is_passdb, struct arena *m
 		if (wanted && (part.n || is_passdb))
 			add(row, str_c(names[i]), arena_dup(mem, part));
 	}
-	if (rest.p)
-		add_extra(row, arena_dup(mem, rest), is_passdb);
+	if (rest.p && add_extra(row, arena_dup(mem, rest), is_passdb, v, mem, why) < 0)
+		return NULL;
 	return row;
 }
 
@@ -181,8 +199,8 @@ static int is_missing(const struct passwd_file *f, struct arena *mem, const char
 	return -1;
 }
 
-int passwd_file_find(struct passwd_files *files, const char *path, struct str user, bool is_passdb, uint64_t now_ms,
-	struct arena *mem, struct sql_row **row, const char **why)
+int passwd_file_find(struct passwd_files *files, const char *path, struct str user, bool is_passdb,
+	const struct vars *v, uint64_t now_ms, struct arena *mem, struct sql_row **row, const char **why)
 {
 	const struct passwd_file *f = look(files, path, now_ms);
 	struct str rest = buf_str(&f->text), line;
@@ -190,10 +208,11 @@ int passwd_file_find(struct passwd_files *files, const char *path, struct str us
 	*row = NULL;
 	if (is_missing(f, mem, why) < 0)
 		return -1;
-	while (*row == NULL && next_line(&rest, &line))
+	*why = NULL;
+	while (*row == NULL && *why == NULL && next_line(&rest, &line))
 		if (user.n && str_eq(user_of(line), user))
-			*row = passwd_file_row(line, is_passdb, mem);
-	return 0;
+			*row = passwd_file_row(line, is_passdb, v, mem, why);
+	return *why ? -1 : 0;
 }
 
 int passwd_file_list(struct passwd_files *files, const char *path, uint64_t now_ms, struct arena *mem,

@@ -8,6 +8,7 @@
 #include "authd/db.h"
 #include "authd/fields.h"
 #include "authd/handover.h"
+#include "authd/login.h"
 #include "authd/mask.h"
 #include "authd/users_impl.h"
 #include "base/log.h"
@@ -95,18 +96,6 @@ static bool is_name_column(struct str name)
 	return str_ieq(name, STR("user")) || str_ieq(name, STR("username")) || str_ieq(name, STR("domain"));
 }
 
-static struct str row_user(const struct sql_row *row, struct vars *v, struct arena *mem)
-{
-	const struct sql_field *user = sql_field_find(row, "user"), *name = sql_field_find(row, "username"),
-			       *domain = sql_field_find(row, "domain");
-
-	if (user && user->value.n)
-		return user->value;
-	if (name && name->value.n && domain && domain->value.n)
-		return str_c(arena_printf(mem, "%.*s@%.*s", STR_ARG(name->value), STR_ARG(domain->value)));
-	return name && name->value.n ? name->value : v->user;
-}
-
 static bool may_see(const struct client *c, struct str uid)
 {
 	uint64_t n;
@@ -114,31 +103,85 @@ static bool may_see(const struct client *c, struct str uid)
 	return !c->is_restricted || (str_u64(uid, &n) && n == c->peer_uid);
 }
 
-static void answer_row(struct ask *q)
+/* Why the uid or gid of a row is none; NULL: both are numbers, or names of this machine. */
+static const char *id_fault(struct ask *q, const struct sql_row *row)
+{
+	uint64_t n;
+
+	for (size_t i = 0; i < row->n; i++) {
+		const struct sql_field *f = &row->field[i];
+
+		if (f->is_null)
+			continue;
+		if ((str_ieq(f->name, STR("uid")) || str_ieq(f->name, STR("gid"))) &&
+			!str_u64(numeric(q, f->name, f->value), &n))
+			return arena_printf(q->mem, "%.*s \"%.*s\" is no number and no name of this machine",
+				STR_ARG(f->name), STR_ARG(f->value));
+		if (str_ieq(f->name, STR("uidgid_file")))
+			return "uidgid_file is not supported; the userdb has to give uid and gid";
+	}
+	return NULL;
+}
+
+static void end_row(struct ask *q)
+{
+	buf_add_char(&q->client->out, '\n');
+	client_send_soon(q->client);
+	ask_free(q);
+}
+
+static void answer_pass(struct ask *q, const struct sql_row *row)
 {
 	struct client *c = q->client;
-	const struct sql_row *row = q->kept ? q->kept : fields_merge(NULL, NULL, q->mem);
-	const struct sql_field *uid = sql_field_find(row, "uid");
+	struct str other = fields_get(row, "login_user");
+	const char *why;
 
-	if (!q->is_pass && !may_see(c, uid ? numeric(q, uid->name, uid->value) : STR(""))) {
+	if (row_permits(row, &q->vars, &why) != DB_OK) {
 		answer(q, "NOTFOUND", NULL);
 		return;
 	}
-	if (q->is_pass) {
-		buf_addf(&c->out, "PASS\t%u", q->id);
-		auth_add_field(&c->out, "user=", row_user(row, &q->vars, q->mem));
-	} else {
-		buf_addf(&c->out, "USER\t%u\t", q->id);
-		auth_escape(&c->out, row_user(row, &q->vars, q->mem));
-	}
+	buf_addf(&c->out, "PASS\t%u", q->id);
+	auth_add_field(&c->out, "user=", other.n ? other : q->vars.user);
 	for (size_t i = 0; i < row->n; i++)
-		if (!is_name_column(row->field[i].name) && !row->field[i].is_null)
-			add_pair(&c->out, row->field[i].name, numeric(q, row->field[i].name, row->field[i].value));
+		if (!fields_is_own(row->field[i].name) && !row->field[i].is_null)
+			add_pair(&c->out, row->field[i].name, row->field[i].value);
+	end_row(q);
+}
+
+static void answer_user(struct ask *q, const struct sql_row *row)
+{
+	struct client *c = q->client;
+	const struct sql_field *uid = sql_field_find(row, "uid");
+	const char *fault = id_fault(q, row);
+
+	if (fault)
+		log_warn("auth: userdb: user=<%.*s>: %s", STR_ARG(q->vars.user), fault);
+	if (fault || !may_see(c, uid ? numeric(q, uid->name, uid->value) : STR(""))) {
+		answer(q, fault ? "FAIL" : "NOTFOUND", NULL);
+		return;
+	}
+	buf_addf(&c->out, "USER\t%u\t", q->id);
+	auth_escape(&c->out, q->vars.user);
+	for (size_t i = 0; i < row->n; i++) {
+		const struct sql_field *f = &row->field[i];
+		bool is_old = str_ieq(f->name, STR("system_user"));
+
+		if (!is_name_column(f->name) && !str_ieq(f->name, STR("tempfail")) && !f->is_null)
+			add_pair(&c->out, is_old ? STR("system_groups_user") : f->name, numeric(q, f->name, f->value));
+	}
 	if (q->handover)
-		handover_add(q->authd, q->handover, row_user(row, &q->vars, q->mem), &c->out);
-	buf_add_char(&c->out, '\n');
-	client_send_soon(c);
-	ask_free(q);
+		handover_add(q->authd, q->handover, q->vars.user, &c->out);
+	end_row(q);
+}
+
+static void answer_row(struct ask *q)
+{
+	const struct sql_row *row = q->kept ? q->kept : fields_merge(NULL, NULL, q->mem);
+
+	if (q->is_pass)
+		answer_pass(q, row);
+	else
+		answer_user(q, row);
 }
 
 static void ask(struct ask *q);
@@ -167,6 +210,7 @@ static void on_rows(struct ask *q)
 		const struct sql_row *own = db_fields(&q->chain.db[q->chain.at], rows, &q->vars, q->is_pass, q->mem);
 
 		q->kept = fields_merge(q->kept, own, q->mem);
+		vars_set_user(&q->vars, fields_user(own, q->vars.user, q->is_pass, q->mem));
 		*(q->is_pass ? &q->vars.passdb : &q->vars.userdb) = q->kept;
 	}
 	on_step(q, db_chain_after(&q->chain, rows ? DB_OK : DB_UNKNOWN));
@@ -255,12 +299,11 @@ static void list_next_db(struct listing *g);
 void users_more(struct client *c)
 {
 	struct listing *g = c->listing;
-	struct vars none = { 0 };
 
 	if (g == NULL || !g->ready)
 		return;
 	while (g->next && c->out.n < LIST_CHUNK) {
-		struct str user = row_user(g->next, &none, g->mem);
+		struct str user = fields_user(g->next, STR(""), false, g->mem);
 
 		if (user.n && (g->mask.n == 0 || mask_matches(g->mask, user))) {
 			buf_addf(&c->out, "LIST\t%u\t", g->id);
@@ -366,7 +409,8 @@ static int on_request(struct client *c, uint32_t id, struct str rest)
 	}
 	q->vars = h->vars;
 	if (h->prefetched && c->authd->set->has_prefetch) {
-		q->kept = h->prefetched;
+		q->kept = fields_import(h->prefetched, false, q->mem);
+		vars_set_user(&q->vars, fields_user(q->kept, q->vars.user, false, q->mem));
 		answer_row(q);
 	} else {
 		ask_first(q);
