@@ -51,9 +51,10 @@ static void test_flush_users(void **state)
 	row_cache_put(c, STR("2"), STR("John@b"), &row, 0);
 	row_cache_put(c, STR("3"), STR("mary@a"), &row, 0);
 	row_cache_put(c, STR("4"), STR("nobody@a"), NULL, 0);
-	check(row_cache_get(c, STR("1"), 1, false, mem, &got));
-	check(!row_cache_get(c, STR("5"), 1, false, mem, &got));
-	check(!row_cache_get(c, STR("5"), 1, true, mem, &got)); /* in a database's stead: was counted before */
+	check(row_cache_get(c, STR("1"), 1, 0, mem, &got));
+	check(!row_cache_get(c, STR("5"), 1, 0, mem, &got));
+	check(!row_cache_get(
+		c, STR("5"), 1, ROW_CACHE_ANY_AGE, mem, &got)); /* in a database's stead: was counted before */
 	row_cache_status(c, &s);
 	check_int(s.hits, 1);
 	check_int(s.misses, 1);
@@ -65,8 +66,8 @@ static void test_flush_users(void **state)
 	check_int(row_cache_flush_users(c, some, 0), 0);
 	check_int(row_cache_flush_users(c, some, 2), 3);
 	check_int(row_cache_flush_users(c, some, 2), 0);
-	check(!row_cache_get(c, STR("2"), 1, false, mem, &got));
-	check(row_cache_get(c, STR("3"), 1, false, mem, &got));
+	check(!row_cache_get(c, STR("2"), 1, 0, mem, &got));
+	check(row_cache_get(c, STR("3"), 1, 0, mem, &got));
 	row_cache_status(c, &s);
 	check_int(s.hits, 1);
 	check_int(s.positive, 1);

@@ -88,7 +88,7 @@ static bool is_kept(struct oauth2_work *w)
 	const struct sql_field *claims, *end;
 	uint64_t until = 0;
 
-	if (!row_cache_get(a->cache, str_c(w->cache_key), uv_now(a->child.loop), false, w->login->mem, &row) || !row)
+	if (!row_cache_get(a->cache, str_c(w->cache_key), uv_now(a->child.loop), 0, w->login->mem, &row) || !row)
 		return false;
 	claims = sql_field_find(row, "claims");
 	end = sql_field_find(row, "end");

@@ -137,20 +137,23 @@ static void test_cache(void **state)
 
 	(void)state;
 	check(row_cache_new(0, 1, 1) == NULL);
-	check(!row_cache_get(NULL, STR("a"), 0, false, mem, &got));
+	check(!row_cache_get(NULL, STR("a"), 0, 0, mem, &got));
 	row_cache_put(c, STR("a"), STR("john@a"), &row, 0);
 	row_cache_put(c, STR("b"), STR("Mary@b"), NULL, 0);
-	check(row_cache_get(c, STR("a"), 999, false, mem, &got) && got);
+	check(row_cache_get(c, STR("a"), 999, 0, mem, &got) && got);
 	check_str(sql_field_find(got, "PASSWORD")->value, "x");
-	check(row_cache_get(c, STR("b"), 99, false, mem, &got) && got == NULL);
-	check(!row_cache_get(c, STR("b"), 100, false, mem, &got));
-	check(!row_cache_get(c, STR("a"), 1000, false, mem, &got));
-	check(row_cache_get(c, STR("a"), 1000, true, mem, &got) && got);
-	check(!row_cache_get(c, STR("c"), 0, true, mem, &got));
+	check(row_cache_get(c, STR("b"), 99, 0, mem, &got) && got == NULL);
+	check(!row_cache_get(c, STR("b"), 100, 0, mem, &got));
+	check(!row_cache_get(c, STR("a"), 1000, 0, mem, &got));
+	check(row_cache_get(c, STR("a"), 1000, ROW_CACHE_ANY_AGE, mem, &got) && got);
+	check(row_cache_get(c, STR("a"), 1000, 1, mem, &got) && got);
+	check(row_cache_get(c, STR("a"), 1499, 500, mem, &got) && got);
+	check(!row_cache_get(c, STR("a"), 1500, 500, mem, &got));
+	check(!row_cache_get(c, STR("c"), 0, ROW_CACHE_ANY_AGE, mem, &got));
 	for (int i = 0; i < 100; i++)
 		row_cache_put(c, str_c(arena_printf(mem, "k%d", i)), STR("u"), &row, 0);
-	check(row_cache_get(c, STR("k99"), 1, false, mem, &got));
-	check(!row_cache_get(c, STR("a"), 1, true, mem, &got)); /* pushed out */
+	check(row_cache_get(c, STR("k99"), 1, 0, mem, &got));
+	check(!row_cache_get(c, STR("a"), 1, ROW_CACHE_ANY_AGE, mem, &got)); /* pushed out */
 	check(row_cache_flush(c) < 50);
 	row_cache_free(&c);
 	arena_free(&mem);

@@ -106,7 +106,7 @@ void row_cache_put(struct row_cache *c, struct str key, struct str user, const s
 }
 
 bool row_cache_get(
-	struct row_cache *c, struct str key, uint64_t now_ms, bool expired, struct arena *mem, struct sql_row **rows)
+	struct row_cache *c, struct str key, uint64_t now_ms, int64_t late_ms, struct arena *mem, struct sql_row **rows)
 {
 	struct entry *e;
 
@@ -114,8 +114,8 @@ bool row_cache_get(
 	if (c == NULL)
 		return false;
 	e = *find(c, key);
-	if (e == NULL || (e->expires_ms <= now_ms && !expired)) {
-		c->misses += !expired;
+	if (e == NULL || (late_ms >= 0 && e->expires_ms <= now_ms && now_ms - e->expires_ms >= (uint64_t)late_ms)) {
+		c->misses += late_ms == 0;
 		return false;
 	}
 	c->hits++;

@@ -13,9 +13,13 @@ struct row_cache *row_cache_new(uint64_t max_octets, uint64_t ttl_ms, uint64_t n
 void row_cache_free(struct row_cache **c);
 /* Keep the rows (copied; NULL: nobody by that name). user: whom it is about, for row_cache_flush_users(). */
 void row_cache_put(struct row_cache *c, struct str key, struct str user, const struct sql_row *rows, uint64_t now_ms);
-/* Returns true when there is an answer; *rows is then a copy in mem. `expired`: one that is too old will do as well. */
-bool row_cache_get(
-	struct row_cache *c, struct str key, uint64_t now_ms, bool expired, struct arena *mem, struct sql_row **rows);
+enum { ROW_CACHE_ANY_AGE = -1 };
+/*
+ * Returns true when there is an answer; *rows is then a copy in mem. late_ms: one whose time was over that long ago will do as
+ * well; 0: none, ROW_CACHE_ANY_AGE: every one.
+ */
+bool row_cache_get(struct row_cache *c, struct str key, uint64_t now_ms, int64_t late_ms, struct arena *mem,
+	struct sql_row **rows);
 /* Forget the answer to that, if there is one. */
 void row_cache_forget(struct row_cache *c, struct str key);
 /* Forget all. Returns how many there were. */

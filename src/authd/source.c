@@ -110,7 +110,7 @@ static void finish(struct lookup *l)
 		return;
 	if (l->result == LOOKUP_DONE) {
 		row_cache_put(s->cache, l->key, l->user, l->rows, now);
-	} else if (row_cache_get(s->cache, l->key, now, true, l->mem, &l->rows)) {
+	} else if (row_cache_get(s->cache, l->key, now, ROW_CACHE_ANY_AGE, l->mem, &l->rows)) {
 		/* An expired answer is better than none. */
 		l->result = LOOKUP_DONE;
 		l->from_cache = true;
@@ -197,7 +197,7 @@ static int start(struct lookup *l, struct source *s, const struct vars *v, enum 
 	if (s->cache && max_rows && how != LOOKUP_SECRET)
 		l->key = cache_key(l);
 	if (l->key.n && how == LOOKUP_CACHED &&
-		row_cache_get(s->cache, l->key, uv_now(s->db->pool.loop), false, mem, &l->rows)) {
+		row_cache_get(s->cache, l->key, uv_now(s->db->pool.loop), 0, mem, &l->rows)) {
 		l->result = LOOKUP_DONE;
 		l->from_cache = true;
 		return 1;

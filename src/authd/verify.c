@@ -51,13 +51,13 @@ static void take_row(struct login *l, const struct sql_row *row)
 		l->row = db_fields(db_of(l), row, &l->vars, true, l->mem);
 }
 
-/* The password was right, and is remembered. */
-static bool is_remembered(struct login *l, bool expired)
+/* The password was right, and is remembered; late_ms: row_cache.h. */
+static bool is_remembered(struct login *l, int64_t late_ms)
 {
 	struct sql_row *row;
 	struct str key = cache_key(l);
 
-	if (key.n == 0 || !row_cache_get(l->authd->cache, key, uv_now(l->authd->child.loop), expired, l->mem, &row))
+	if (key.n == 0 || !row_cache_get(l->authd->cache, key, uv_now(l->authd->child.loop), late_ms, l->mem, &row))
 		return false;
 	take_row(l, row);
 	return true;
@@ -85,7 +85,7 @@ static void end(struct login *l, enum db_result r, const char *why)
 {
 	if (r != DB_OK && r != DB_FAILED)
 		forget(l);
-	if (r == DB_FAILED && is_remembered(l, true))
+	if (r == DB_FAILED && is_remembered(l, (int64_t)l->authd->set->cache_ttl_ms))
 		r = DB_OK;
 	check_verified(l, r, r == DB_OK ? NULL : why);
 }
@@ -119,7 +119,7 @@ static void bind_user(struct login *l)
 
 	if (db->ldap->has_userdn)
 		l->lookup.dn = ldap_dn_expand(&db->ldap->userdn, &l->vars, l->mem);
-	if (is_remembered(l, false)) {
+	if (is_remembered(l, 0)) {
 		end(l, DB_OK, NULL);
 		return;
 	}
@@ -156,7 +156,7 @@ static void ask_pam(struct login *l)
 {
 	const char *why;
 
-	if (is_remembered(l, false))
+	if (is_remembered(l, 0))
 		end(l, DB_OK, NULL);
 	else if (pam_verify(l->authd, l, &why) < 0)
 		end(l, DB_FAILED, why);

@@ -1,8 +1,8 @@
 /*
  * verify.h - passdbs that show no hash and say themselves whether a password is right: a directory by a bind, PAM.
  *
- * With auth_cache_size a password that was right is remembered for auth_cache_ttl, under a key of the process, and longer
- * while the passdb does not work; until the passdb says no to it.
+ * With auth_cache_size a password that was right is remembered for auth_cache_ttl, under a key of the process, and once more as
+ * long while the passdb does not work; until the passdb says no to it.
  */
 #ifndef AUTHD_VERIFY_H
 #define AUTHD_VERIFY_H

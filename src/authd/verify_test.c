@@ -324,6 +324,31 @@ static void keep_only_for_when_it_is_away(struct world *w)
 {
 	row_cache_free(&w->a.cache);
 	w->a.cache = row_cache_new(65536, 0, 0);
+	w->set.cache_ttl_ms = 3600000;
+}
+
+/* What was right is not so for ever: who was shut out meanwhile would come in as long as nobody can be asked. */
+static void test_yes_is_forgotten(void **state)
+{
+	struct world *w = world_new();
+
+	(void)state;
+	keep_only_for_when_it_is_away(w);
+	w->set.cache_ttl_ms = 0;
+	add_pam(w, "%s");
+	check_str(login(w, "u", "right"), "OK\t1\tuser=u\n");
+	pam.says = PAM_SAYS_FAILED;
+	check_str(login(w, "u", "right"), "FAIL\t1\tuser=u\tcode=temp_fail\n");
+	world_free(w);
+
+	w = world_new();
+	keep_only_for_when_it_is_away(w);
+	w->set.cache_ttl_ms = 0;
+	add_directory(w, NULL);
+	check_str(login(w, "u", "right"), "OK\t1\tuser=u@example.org\toriginal_user=u\n");
+	there.error = -SQL_EDOWN;
+	check_str(login(w, "u", "right"), "FAIL\t1\tuser=u\tcode=temp_fail\n");
+	world_free(w);
 }
 
 /* Changed and refused since: it is not right again because nobody can be asked. */
@@ -398,8 +423,8 @@ int main(void)
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_directory_compares),
 		cmocka_unit_test(test_directory_of_known_names), cmocka_unit_test(test_directory_that_is_away),
 		cmocka_unit_test(test_pam), cmocka_unit_test(test_pam_is_remembered),
-		cmocka_unit_test(test_no_is_remembered), cmocka_unit_test(test_pam_ends),
-		cmocka_unit_test(test_pam_before_others) };
+		cmocka_unit_test(test_no_is_remembered), cmocka_unit_test(test_yes_is_forgotten),
+		cmocka_unit_test(test_pam_ends), cmocka_unit_test(test_pam_before_others) };
 
 	return test_run(tests);
 }
