@@ -2,7 +2,6 @@
 
 #include "auth/password.h"
 #include "base/log.h"
-#include "base/utf8.h"
 #include "ctl/user_impl.h"
 
 #include <errno.h>
@@ -68,14 +67,14 @@ int ctl_read_password(struct buf *pass)
 
 /* ---- user add, passwd, del, list ---- */
 
-static int check_name(struct str name)
+/* Whom there should never have been can still be changed and taken away. */
+static int check_name(struct str name, bool is_new)
 {
-	if (name.n == 0 || name.n > 255 || !utf8_is_valid(name))
-		return failed("a user's name has 1 to 255 octets of UTF-8");
-	for (size_t i = 0; i < name.n; i++)
-		if ((unsigned char)name.p[i] <= ' ' || name.p[i] == 127)
-			return failed("a user's name has no blanks and no control characters");
-	return 0;
+	const char *fault = name.n ? NULL : "a user's name has 1 to 255 octets of UTF-8";
+
+	if (is_new)
+		fault = user_name_fault(name);
+	return fault ? failed("%s", fault) : 0;
 }
 
 struct user_args {
@@ -244,7 +243,7 @@ int ctl_user(const struct conf *conf, int argc, char **argv)
 	if (!lists && !migrates && strcmp(args.command, "add") != 0 && strcmp(args.command, "passwd") != 0 &&
 		strcmp(args.command, "del") != 0)
 		return user_usage();
-	if (!lists && !migrates && check_name(args.name) < 0)
+	if (!lists && !migrates && check_name(args.name, strcmp(args.command, "add") == 0) < 0)
 		return EXIT_FAILED;
 	r = user_db_open(&u, conf, strcmp(args.command, "add") == 0);
 	if (r == 0 && lists)

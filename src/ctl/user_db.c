@@ -234,12 +234,37 @@ long long user_db_number(struct users *u, const char *sql, struct str value)
 
 /* ---- the schema ---- */
 
+static long long count_tables(struct users *u, const char *name)
+{
+	return user_db_number(u, "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = ?", str_c(name));
+}
+
+/* Somebody else emptied it: what to write there depends on what the database has, and he can look at that. */
+static void say_unknown(struct users *u)
+{
+	bool has_all = count_tables(u, "credentials") > 0;
+
+	user_failed("users database %s: the table gatepost_schema has no version in it, and nothing was changed; as "
+		    "far as the "
+		    "other tables show it was %d: run sqlite3 %s \"DELETE FROM gatepost_schema; INSERT INTO "
+		    "gatepost_schema "
+		    "VALUES(%d)\", then `gatepost user migrate`",
+		u->path, has_all ? USER_SCHEMA : 0, u->path, has_all ? USER_SCHEMA : 0);
+}
+
+/* -1: it is not known (said). */
 static long long version_of(struct users *u)
 {
-	long long tables =
-		user_db_number(u, "SELECT count(*) FROM sqlite_master WHERE name = 'gatepost_schema'", STR(""));
+	long long tables = count_tables(u, "gatepost_schema"), rows;
 
-	return tables > 0 ? user_db_number(u, "SELECT version FROM gatepost_schema", STR("")) : tables;
+	if (tables <= 0)
+		return tables;
+	rows = user_db_number(u, "SELECT count(*) FROM gatepost_schema WHERE version >= 0", STR(""));
+	if (rows == 0)
+		say_unknown(u);
+	if (rows <= 0)
+		return -1;
+	return user_db_number(u, "SELECT max(version) FROM gatepost_schema", STR(""));
 }
 
 static int step_all(struct users *u, unsigned from)

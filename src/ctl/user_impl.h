@@ -50,6 +50,11 @@ long long user_db_number(struct users *u, const char *sql, struct str value);
 /* A statement with one value, or NULL (said); sqlite3_finalize() it. */
 sqlite3_stmt *user_db_select(struct users *u, const char *sql, struct str value);
 
+/* ---- user_name.c ---- */
+
+/* Why nobody may be called that: English, static; NULL: he may. */
+const char *user_name_fault(struct str name);
+
 /* ---- user_keys.c ---- */
 
 /*
