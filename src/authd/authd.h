@@ -87,6 +87,7 @@ struct client { /* one connection */
 	bool is_dirty, has_version, has_cpid, is_greeted, is_ended;
 	bool is_shown_binding; /* the greeting listed what needs channel binding */
 	bool is_restricted;    /* socket of mode 0666 and not its owner's: sees only its own uid */
+	bool is_told;	       /* that was said in the log */
 	uid_t peer_uid;
 	unsigned minor;
 	uint32_t cuid, cpid;

@@ -250,6 +250,23 @@ static int refuse(struct client *c, const char *why)
 	return -1;
 }
 
+/* The socket is open to everybody, and this is not one of those whom it is for. */
+static int deny(struct client *c, uint32_t id, const char *word)
+{
+	if (!c->is_told)
+		log_warn("auth: %s: uid %u asked for %s, which there is for the socket's owner and group only, as its "
+			 "mode is 0666; give it mode = 0660 and the group of those who may (%s, line %u)",
+			c->listener->set->path, (unsigned)c->peer_uid, word, c->listener->set->file,
+			c->listener->set->line);
+	c->is_told = true;
+	if (strcmp(word, "LIST") == 0)
+		buf_addf(&c->out, "DONE\t%u\tfail\n", id);
+	else
+		buf_addf(&c->out, "FAIL\t%u\treason=not permitted to this user\n", id);
+	client_send_soon(c);
+	return 0;
+}
+
 static int on_ask(struct client *c, uint32_t id, struct str rest, bool is_pass)
 {
 	struct ask *q = ask_new(c, id);
@@ -265,7 +282,7 @@ static int on_ask(struct client *c, uint32_t id, struct str rest, bool is_pass)
 	while (auth_field(&rest, &field))
 		login_param(&q->vars, field, q->mem);
 	q->vars.orig_user = arena_dup(q->mem, name);
-	if (is_pass && (c->listener->set->type != LISTEN_MASTER || c->is_restricted))
+	if (is_pass && c->listener->set->type != LISTEN_MASTER)
 		answer(q, "FAIL", "PASS is answered on a master socket only");
 	else if (username_normalise(c->authd->set, &q->vars, q->vars.orig_user, q->mem, &why) < 0)
 		answer(q, "NOTFOUND", NULL);
@@ -281,6 +298,8 @@ static int on_user(struct client *c, uint32_t id, struct str rest)
 
 static int on_pass(struct client *c, uint32_t id, struct str rest)
 {
+	if (c->is_restricted && c->listener->set->type == LISTEN_MASTER)
+		return deny(c, id, "PASS");
 	return on_ask(c, id, rest, true);
 }
 
@@ -356,7 +375,7 @@ static int on_list_request(struct client *c, uint32_t id, struct str rest)
 	struct listing *g;
 	struct str field, value;
 
-	if (c->listing || c->is_restricted) {
+	if (c->listing) {
 		buf_addf(&c->out, "DONE\t%u\tfail\n", id);
 		client_send_soon(c);
 		return 0;
@@ -420,15 +439,15 @@ static int on_request(struct client *c, uint32_t id, struct str rest)
 
 static const struct {
 	const char *word;
-	bool on_master_only;
+	bool on_master_only, is_for_all; /* is_for_all: it looks itself at who asks */
 	int (*run)(struct client *c, uint32_t id, struct str rest);
 } commands[] = {
-	{ "USER", false, on_user },
-	{ "PASS", false, on_pass },
-	{ "LIST", false, on_list_request },
-	{ "REQUEST", true, on_request },
-	{ "CACHE-FLUSH", true, users_cache_flush },
-	{ "CACHE-STATUS", true, users_cache_status },
+	{ "USER", false, true, on_user },
+	{ "PASS", false, true, on_pass },
+	{ "LIST", false, false, on_list_request },
+	{ "REQUEST", true, false, on_request },
+	{ "CACHE-FLUSH", true, false, users_cache_flush },
+	{ "CACHE-STATUS", true, false, users_cache_status },
 };
 
 int users_line(struct client *c, struct str word, struct str rest)
@@ -444,6 +463,8 @@ int users_line(struct client *c, struct str word, struct str rest)
 		auth_field(&rest, &field);
 		if (!auth_id(field, &id))
 			return refuse(c, "a command without a valid number");
+		if (c->is_restricted && !commands[i].is_for_all)
+			return deny(c, id, commands[i].word);
 		return commands[i].run(c, id, rest);
 	}
 	if (str_eq(word, STR("CPID")))
