@@ -50,6 +50,10 @@ static const struct {
 	{ "login", LISTEN_LOGIN, 0666, false },
 	{ "userdb", LISTEN_USERDB, 0666, false },
 	{ "master", LISTEN_MASTER, 0600, false },
+	/* Not made, whatever they are called: as sockets for clients they would let in by other mechanisms. */
+	{ "token", LISTEN_TOKEN, 0600, false },
+	{ "tokenlogin", LISTEN_TOKEN, 0666, false },
+	{ "token-login", LISTEN_TOKEN, 0666, false },
 };
 enum { N_LISTENER_TYPES = sizeof listener_types / sizeof *listener_types };
 
@@ -154,6 +158,16 @@ static void load_listener(struct loader *l, const struct dovecot_node *block)
 	load_mode(l, block, out);
 	if (!is_unix)
 		load_inet(l, block, out);
+	if (out->type == LISTEN_TOKEN)
+		buf_addf(l->warnings,
+			"%s, line %u: %s is a socket for DOVECOT-TOKEN, by which Dovecot's own services know each "
+			"other; it is not made\n",
+			block->file, block->line, block->name);
+}
+
+static bool is_closed(const struct listener_settings *l)
+{
+	return l->type == LISTEN_TOKEN || (l->host ? l->port == 0 : l->mode == 0);
 }
 
 /* "mode = 0" and "port = 0" (which is a port's default) turn a listener off. */
@@ -162,7 +176,7 @@ static void drop_closed_listeners(struct settings *s)
 	size_t n = 0;
 
 	for (size_t i = 0; i < s->n_listeners; i++)
-		if (s->listener[i].host ? s->listener[i].port != 0 : s->listener[i].mode != 0)
+		if (!is_closed(&s->listener[i]))
 			s->listener[n++] = s->listener[i];
 	s->n_listeners = n;
 }

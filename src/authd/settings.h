@@ -77,7 +77,14 @@ struct db { /* a passdb or userdb block */
 	bool is_quiet;				  /* auth_verbose = no in the block: its failures are not logged */
 };
 
-enum listener_type { LISTEN_AUTH, LISTEN_LOGIN, LISTEN_USERDB, LISTEN_MASTER, LISTEN_CONTROL /* trace.h */ };
+enum listener_type {
+	LISTEN_AUTH,
+	LISTEN_LOGIN,
+	LISTEN_USERDB,
+	LISTEN_MASTER,
+	LISTEN_TOKEN,  /* of Dovecot; not made */
+	LISTEN_CONTROL /* trace.h */
+};
 struct listener_settings {
 	const char *path; /* of a socket: absolute, or relative to queue_directory; of TCP: its name */
 	const char *host; /* TCP: "" is all addresses; NULL: a socket's file */

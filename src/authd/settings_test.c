@@ -98,9 +98,41 @@ static void test_log(void **state)
 	}
 }
 
+/* What has to be a socket of another kind must not become one for clients. */
+static void test_token_listeners(void **state)
+{
+	static const char *const none[] = { "unix_listener auth-token {\n  mode = 0666\n }",
+		"unix_listener token-login/tokenlogin {\n  mode = 0666\n }",
+		"unix_listener a {\n  type = token-login\n }", "unix_listener a {\n  type = token\n  mode = 0600\n }" };
+	struct buf errors = BUF_INIT(65536), warnings = BUF_INIT(65536);
+	char path[] = "/tmp/auth.conf.XXXXXX";
+
+	(void)state;
+	close(mkstemp(path));
+	for (size_t i = 0; i < sizeof none / sizeof *none; i++) {
+		struct settings *set;
+		FILE *f = fopen(path, "w");
+
+		check(f != NULL);
+		fprintf(f, "%sservice auth {\n unix_listener b {\n }\n %s\n}\n", STATIC, none[i]);
+		fclose(f);
+		set = settings_load(path, &errors, &warnings);
+		check_str(buf_str(&errors), "");
+		check_int(set->n_listeners, 1);
+		check_str(str_c(set->listener[0].path), "b");
+		check(strstr(warnings.p, "is a socket for DOVECOT-TOKEN") != NULL);
+		settings_free(&set);
+		buf_reset(&warnings);
+	}
+	unlink(path);
+	buf_free(&errors);
+	buf_free(&warnings);
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(test_oauth2_block), cmocka_unit_test(test_log) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_oauth2_block), cmocka_unit_test(test_log),
+		cmocka_unit_test(test_token_listeners) };
 
 	return test_run(tests);
 }
