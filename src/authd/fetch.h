@@ -19,6 +19,7 @@ struct fetch_sites { /* part of the settings; texts live as long as those */
 		const char *authorities; /* file of certificates in PEM; "": those of the system */
 		int fd;			 /* of that file; -1: none */
 		uint32_t idle_s;
+		enum fetch_loss loss;
 	} site[FETCH_SITES_MAX];
 	size_t n;
 };
@@ -27,6 +28,7 @@ struct fetch_site_settings {
 	const char *url;	 /* https: or, to a server on this machine or with a warning, http: */
 	const char *authorities; /* tls_ca_cert_file; "": those of the system */
 	uint64_t idle_ms;	 /* how long a connection is kept that nobody uses; 0: as is usual (a minute) */
+	enum fetch_loss loss;
 	bool takes_suffix;	 /* requests add something to the URL, which needs a path for it */
 };
 

@@ -58,7 +58,9 @@ int fetch_site_add(struct fetch_sites *s, const struct fetch_site_settings *set,
 		*why = "it has no path; there should be a \"/\" behind the host";
 		return -1;
 	}
-	*site = (struct fetch_site){ .url = set->url, .authorities = set->authorities, .fd = -1, .idle_s = IDLE_S };
+	*site = (struct fetch_site){
+		.url = set->url, .authorities = set->authorities, .fd = -1, .idle_s = IDLE_S, .loss = set->loss
+	};
 	if (set->idle_ms)
 		site->idle_s = set->idle_ms / 1000 > IDLE_MAX_S ? IDLE_MAX_S : (uint32_t)(set->idle_ms / 1000);
 	if (*set->authorities && u.is_tls && (site->fd = open_authorities(set->authorities, mem, why)) < 0)

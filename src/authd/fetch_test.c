@@ -58,7 +58,8 @@ static void on_far_end(struct ipc *ipc, enum ipc_end end)
 }
 
 static uv_loop_t loop;
-static struct fetch_sites sites = { { { "https://a.example/x", "", -1, 60 }, { "http://127.0.0.1/y", "", -1, 60 } },
+static struct fetch_sites sites = { { { "https://a.example/x", "", -1, 60, FETCH_LOSS_LOGINS },
+					    { "http://127.0.0.1/y", "", -1, 60, FETCH_LOSS_NONE } },
 	2 };
 
 static void turn(unsigned times)

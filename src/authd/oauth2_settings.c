@@ -108,6 +108,7 @@ static int load_url(struct loader *l, const struct places *p, const char *name, 
 			text(l, p, "tls_ca_cert_file", text(l, p, "ssl_client_ca_file", p->ca_file ? p->ca_file : "")),
 		.idle_ms = number(l, p, "max_idle_time_msecs", 0),
 		.takes_suffix = takes_suffix,
+		.loss = strcmp(name, "jwks") == 0 ? FETCH_LOSS_KEYS : FETCH_LOSS_LOGINS,
 	};
 	const char *why;
 	int site;

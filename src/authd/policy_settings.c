@@ -122,4 +122,7 @@ void load_policy(struct loader *l)
 	load_switch(l, "auth_policy_check_after_auth", &p->asks_after);
 	load_switch(l, "auth_policy_report_after_auth", &p->reports);
 	load_switch(l, "auth_policy_log_only", &p->only_logs);
+	if (p->site >= 0)
+		l->set->fetch.site[p->site].loss =
+			p->rejects_on_fail && !p->only_logs ? FETCH_LOSS_REFUSED : FETCH_LOSS_NONE;
 }

@@ -23,6 +23,7 @@ struct site {
 	X509_STORE *trusted;	 /* NULL: not https */
 	bool is_apart;		 /* another site is at the same place, and other authorities are trusted there */
 	uint32_t idle_s;
+	uint8_t loss; /* enum fetch_loss */
 	bool is_away; /* as it was said in the log */
 };
 

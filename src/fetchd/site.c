@@ -97,6 +97,7 @@ void sites_load(const struct fetch_setup *setup, const int *fds)
 		require(fetch_url_parse(str_c(s->url), &s->parsed, &why) == 0);
 		s->shown = shown_of(&s->parsed);
 		s->idle_s = setup->site[i].idle_s;
+		s->loss = setup->site[i].loss;
 		if (!s->parsed.is_tls)
 			continue;
 		s->trusted = setup->site[i].has_authorities ? X509_STORE_new() : system_store();
@@ -119,8 +120,16 @@ void site_answered(struct site *s)
 
 void site_failed(struct site *s, const char *why)
 {
+	static const char *const losses[FETCH_LOSSES] = {
+		[FETCH_LOSS_LOGINS] = "logins that need it get a temporary failure",
+		[FETCH_LOSS_KEYS] =
+			"logins with tokens that are signed by a key which is new there get a temporary failure",
+		[FETCH_LOSS_NONE] = "logins go on without it",
+		[FETCH_LOSS_REFUSED] = "logins are refused",
+	};
+
 	fetchd.n_failed++;
 	if (!s->is_away)
-		log_warn("%s: %s; logins that need it get a temporary failure until it answers", s->shown, why);
+		log_warn("%s: %s; %s until it answers", s->shown, why, losses[s->loss]);
 	s->is_away = true;
 }

@@ -15,6 +15,7 @@ void fetch_setup_encode(struct buf *out, const struct fetch_setup *s)
 		ipc_put_str(out, s->site[i].url);
 		ipc_put_u8(out, s->site[i].has_authorities);
 		ipc_put_u32(out, s->site[i].idle_s);
+		ipc_put_u8(out, s->site[i].loss);
 	}
 }
 
@@ -34,6 +35,9 @@ int fetch_setup_decode(struct ipc_in *in, struct fetch_setup *s)
 		if (get_bool(in, &site->has_authorities) < 0 || fetch_url_parse(site->url, &url, &why) < 0)
 			return -1;
 		site->idle_s = ipc_get_u32(in);
+		site->loss = ipc_get_u8(in);
+		if (site->loss >= FETCH_LOSSES)
+			return -1;
 	}
 	return ipc_get_end(in) ? 0 : -1;
 }

@@ -28,12 +28,22 @@ enum {
 };
 #define FETCH_NO_AGE UINT32_MAX
 
+/* What becomes of logins while a site does not answer: for the log. */
+enum fetch_loss {
+	FETCH_LOSS_LOGINS,  /* those that need it get a temporary failure */
+	FETCH_LOSS_KEYS,    /* … that show a token which is signed by a key that is new there */
+	FETCH_LOSS_NONE,    /* they go on without it */
+	FETCH_LOSS_REFUSED, /* they are refused */
+	FETCH_LOSSES
+};
+
 struct fetch_setup {
 	size_t n;
 	struct fetch_setup_site {
 		struct str url;
 		bool has_authorities; /* false: those of the system are trusted */
 		uint32_t idle_s;      /* how long a connection is kept that nobody uses */
+		uint8_t loss;	      /* enum fetch_loss */
 	} site[FETCH_SITES_MAX];
 };
 

@@ -8,8 +8,8 @@ static struct ipc_in input(const struct buf *b)
 
 static void test_setup(void **state)
 {
-	struct fetch_setup must = { 2,
-		{ { STR("https://a.example/x"), true, 60 }, { STR("http://127.0.0.1:1/"), false, 5 } } },
+	struct fetch_setup must = { 2, { { STR("https://a.example/x"), true, 60, FETCH_LOSS_LOGINS },
+					       { STR("http://127.0.0.1:1/"), false, 5, FETCH_LOSS_REFUSED } } },
 			   s;
 	struct buf b = IPC_BUF;
 	struct ipc_in in;
@@ -22,11 +22,18 @@ static void test_setup(void **state)
 	check_str(s.site[0].url, "https://a.example/x");
 	check(s.site[0].has_authorities && !s.site[1].has_authorities);
 	check_int(s.site[1].idle_s, 5);
+	check_int(s.site[1].loss, FETCH_LOSS_REFUSED);
 	for (size_t n = 0; n < b.n; n++) {
 		in = (struct ipc_in){ str_pn(b.p, n), false };
 		check_int(fetch_setup_decode(&in, &s), -1);
 	}
 	buf_reset(&b);
+	must.site[1].loss = FETCH_LOSSES;
+	fetch_setup_encode(&b, &must);
+	in = input(&b);
+	check_int(fetch_setup_decode(&in, &s), -1);
+	buf_reset(&b);
+	must.site[1].loss = FETCH_LOSS_NONE;
 	must.site[1].url = STR("file:///etc/passwd");
 	fetch_setup_encode(&b, &must);
 	in = input(&b);
