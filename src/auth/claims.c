@@ -100,6 +100,16 @@ static bool is_active(const json_t *claims, const struct jwt_demands *d)
 	return json_is_string(v) && str_eq(text_of(claims, d->active_attribute), str_c(d->active_value));
 }
 
+/* OpenID Connect Core sec. 5.1: an address that is not verified is what somebody wrote into a form. */
+static bool is_verified(const json_t *claims, const struct jwt_demands *d)
+{
+	const json_t *v = json_object_get(claims, "email_verified");
+
+	if (d->takes_unverified || v == NULL || strcmp(d->username_attribute, "email") != 0)
+		return true;
+	return json_is_true(v) || str_eq(text_of(claims, "email_verified"), STR("true"));
+}
+
 static const char *look_at_times(const json_t *claims, bool is_answer, time_t now)
 {
 	double at, t = (double)now;
@@ -131,6 +141,8 @@ static const char *look_at(const json_t *claims, const struct jwt_demands *d, bo
 		return "the token is for another audience";
 	if (!has_scopes(claims, str_c(d->scope)))
 		return "the token lacks a scope";
+	if (!is_verified(claims, d))
+		return "the token's email is not verified, says the token itself (email_verified)";
 	return is_active(claims, d) ? NULL : "the account is not active, says the token";
 }
 

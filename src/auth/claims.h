@@ -18,6 +18,7 @@ struct jwt_demands {
 	const char *active_attribute,
 		*active_value;		/* a claim with that value; value "": the claim is there; "": none */
 	const char *username_attribute; /* claim that names the user */
+	bool takes_unverified;		/* "email" is such a name also where "email_verified" is there and not true */
 };
 
 /* An object out of JSON text. NULL: it is none, or has a name twice. Freed with json_decref(). */

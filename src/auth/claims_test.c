@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 enum { NOW = 1700000000 };
+#define UNVERIFIED "the token's email is not verified, says the token itself (email_verified)"
 
 static const char *answer(const char *json, const struct jwt_demands *d)
 {
@@ -29,8 +30,10 @@ static void test_parse(void **state)
 
 static void test_answer(void **state)
 {
-	static const struct jwt_demands open = { "", "", "", "", "", "email" },
-					strict = { "https://a https://b", "mail", "mail openid", "status", "1", "sub" };
+	static const struct jwt_demands open = { "", "", "", "", "", "email", false },
+					strict = { "https://a https://b", "mail", "mail openid", "status", "1", "sub",
+						false },
+					lenient = { "", "", "", "", "", "email", true };
 	static const struct {
 		const char *json;
 		const struct jwt_demands *d;
@@ -69,6 +72,16 @@ static void test_answer(void **state)
 			"the account is not active, says the token" },
 		{ "{\"aud\":\"mail\",\"scope\":\"openid mail\"}", &strict,
 			"the account is not active, says the token" },
+		/* OpenID Connect Core sec. 5.1; Apple and Google write it as a string. */
+		{ "{\"email_verified\":true}", &open, "good" },
+		{ "{\"email_verified\":\"true\"}", &open, "good" },
+		{ "{\"email_verified\":false}", &open, UNVERIFIED },
+		{ "{\"email_verified\":\"false\"}", &open, UNVERIFIED },
+		{ "{\"email_verified\":null}", &open, UNVERIFIED },
+		{ "{\"email_verified\":0}", &open, UNVERIFIED },
+		{ "{\"email_verified\":false}", &lenient, "good" },
+		{ "{\"email_verified\":false,\"aud\":\"mail\",\"scope\":\"openid mail\",\"status\":1}", &strict,
+			"good" },
 	};
 
 	(void)state;
@@ -79,7 +92,7 @@ static void test_answer(void **state)
 /* A JWT must say itself what a server may leave to itself. */
 static void test_jwt(void **state)
 {
-	static const struct jwt_demands d = { "https://a", "", "", "", "", "email" };
+	static const struct jwt_demands d = { "https://a", "", "", "", "", "email", false };
 	json_t *j = claims_parse(STR("{\"exp\":1700000001}"));
 
 	(void)state;

@@ -282,7 +282,7 @@ static void settle(struct oauth2_work *w, const char *why, bool is_known)
 
 static void take_claims(struct oauth2_work *w, json_t *claims)
 {
-	static const struct jwt_demands none = { "", "", "", "", "", "" };
+	static const struct jwt_demands none = { "", "", "", "", "", "", false };
 
 	w->login->authd->is_oauth2_bad = false;
 	if (w->claims) {

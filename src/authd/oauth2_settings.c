@@ -236,6 +236,7 @@ static void load_demands(struct loader *l, const struct places *p)
 		.active_attribute = text(l, p, "active_attribute", ""),
 		.active_value = text(l, p, "active_value", ""),
 		.username_attribute = text(l, p, "username_attribute", "email"),
+		.takes_unverified = is_on(l, p, "accept_unverified_email"),
 	};
 	o->answer_demands = o->demands;
 	o->answer_demands.audience = text(l, p, "audience", "");

@@ -6,11 +6,11 @@
 
 #include "authd/settings_impl.h"
 
-static const char *const words[] = { "active_attribute", "active_value", "audience", "client_id", "client_secret",
-	"fields", "force_introspection", "introspection_mode", "introspection_url", "issuers", "jwks",
-	"local_validation", "local_validation_key_dict", "max_idle_time_msecs", "openid_configuration_url",
-	"pass_attrs", "scope", "send_auth_headers", "timeout_msecs", "tls_ca_cert_file", "tokeninfo_url",
-	"username_attribute", "username_format", "username_validation_format",
+static const char *const words[] = { "accept_unverified_email", "active_attribute", "active_value", "audience",
+	"client_id", "client_secret", "fields", "force_introspection", "introspection_mode", "introspection_url",
+	"issuers", "jwks", "local_validation", "local_validation_key_dict", "max_idle_time_msecs",
+	"openid_configuration_url", "pass_attrs", "scope", "send_auth_headers", "timeout_msecs", "tls_ca_cert_file",
+	"tokeninfo_url", "username_attribute", "username_format", "username_validation_format",
 	/* refused by refuse_others() */
 	"tls_allow_invalid_cert", "tls_ca_cert_dir", "tls_cert_file", "use_grant_password",
 	/* without an effect */
