@@ -3,6 +3,7 @@
 
 #include "authd/fields.h"
 #include "authd/login.h"
+#include "authd/trace.h"
 #include "base/log.h"
 
 static void end(struct oauth2_work *w)
@@ -18,6 +19,7 @@ static void refuse(struct oauth2_work *w, const char *why)
 	end(w);
 	log_info("auth: oauth2(%.*s,%.*s): %s (method %s)", STR_ARG(l->vars.user), STR_ARG(l->vars.remote_ip), why,
 		l->mech->name);
+	TRACE(l, "note", "why=", str_c(why));
 	l->is_unknown = true;
 	login_key(l, STR(""));
 }

@@ -212,7 +212,7 @@ void trace_key(const struct login *l, enum password_use use)
 void trace_token(const struct login *l)
 {
 	trace_name(l);
-	TRACE(l, "token", "result=", str_c(l->is_unknown ? "refused; the log says why" : "good"));
+	TRACE(l, "token", "result=", str_c(l->is_unknown ? "refused" : "good"));
 }
 
 void trace_decided(const struct login *l, size_t at, enum db_result r, enum db_step step)

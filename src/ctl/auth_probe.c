@@ -28,6 +28,7 @@ struct options {
 	enum sasl_client_mech mech; /* NONE: choose */
 	bool as_json;
 	const char *user, *service, *remote_ip, *local_ip;
+	const char *cert; /* whose certificate the client has shown; NULL: none */
 };
 
 struct test {
@@ -127,6 +128,10 @@ static const char *our_message(const struct test *t, unsigned turn)
 	case SASL_CLIENT_OAUTHBEARER:
 	case SASL_CLIENT_XOAUTH2:
 		return turn == 1 ? "name and token" : "the error was seen";
+	case SASL_CLIENT_EXTERNAL:
+		return "nothing: the certificate says who it is";
+	case SASL_CLIENT_ANONYMOUS:
+		return "the trace information";
 	default:
 		return turn == 1 ? "name and nonce" : turn == 2 ? "the proof of the password" : "nothing more";
 	}
@@ -277,6 +282,10 @@ static void begin(struct test *t)
 		end_here(t, EXIT_REFUSED, "this name or password cannot be sent with that mechanism");
 		return;
 	}
+	if (t->opt.cert == NULL && m == SASL_CLIENT_EXTERNAL)
+		t->opt.cert = t->opt.user;
+	t->request.has_valid_cert = t->opt.cert != NULL;
+	t->request.cert_name = str_c(t->opt.cert);
 	t->request.mech = str_c(r->mech);
 	t->request.has_initial = has_initial > 0;
 	t->request.initial = buf_str(&t->initial);
@@ -348,15 +357,16 @@ static void run(struct test *t)
 
 static int usage(void)
 {
-	fputs("usage: gatepost auth test [--mech M] [--json] [--service S] [--rip ADDRESS] USER\n"
-	      "The password (with OAUTHBEARER and XOAUTH2: the token) is one line of standard input.\n",
+	fputs("usage: gatepost auth test [--mech M] [--json] [--service S] [--rip ADDRESS] [--cert NAME] USER\n"
+	      "The password (with OAUTHBEARER and XOAUTH2: the token; with EXTERNAL and ANONYMOUS: none) is one line "
+	      "of standard input.\n",
 		stderr);
 	return EXIT_AUTH_USAGE;
 }
 
 static enum sasl_client_mech mech_of(const char *name)
 {
-	for (int m = SASL_CLIENT_SCRAM_SHA512_PLUS; m <= SASL_CLIENT_XOAUTH2; m++)
+	for (int m = SASL_CLIENT_SCRAM_SHA512_PLUS; m < SASL_CLIENT_MECHS; m++)
 		if (str_ieq(str_c(name), str_c(sasl_client_name((enum sasl_client_mech)m))))
 			return (enum sasl_client_mech)m;
 	return SASL_CLIENT_NONE;
@@ -366,7 +376,8 @@ static bool parse(int argc, char **argv, struct options *o)
 {
 	static const struct option options[] = { { "mech", required_argument, NULL, 'm' },
 		{ "json", no_argument, NULL, 'j' }, { "service", required_argument, NULL, 's' },
-		{ "rip", required_argument, NULL, 'r' }, { NULL, 0, NULL, 0 } };
+		{ "rip", required_argument, NULL, 'r' }, { "cert", required_argument, NULL, 'c' },
+		{ NULL, 0, NULL, 0 } };
 	int option;
 
 	*o = (struct options){ .service = "smtp", .remote_ip = "127.0.0.1", .local_ip = "127.0.0.1" };
@@ -375,7 +386,7 @@ static bool parse(int argc, char **argv, struct options *o)
 			o->mech = mech_of(optarg);
 		if (option == 'm' && o->mech == SASL_CLIENT_NONE) {
 			fprintf(stderr, "gatepost: \"%s\" is no mechanism that can be tested; there are", optarg);
-			for (int m = SASL_CLIENT_SCRAM_SHA512_PLUS; m <= SASL_CLIENT_XOAUTH2; m++)
+			for (int m = SASL_CLIENT_SCRAM_SHA512_PLUS; m < SASL_CLIENT_MECHS; m++)
 				fprintf(stderr, " %s", sasl_client_name((enum sasl_client_mech)m));
 			fputc('\n', stderr);
 			return false;
@@ -386,6 +397,8 @@ static bool parse(int argc, char **argv, struct options *o)
 			o->service = optarg;
 		else if (option == 'r')
 			o->remote_ip = optarg;
+		else if (option == 'c')
+			o->cert = optarg;
 		else if (option != 'm')
 			return false;
 	}
@@ -402,7 +415,7 @@ int ctl_auth(const struct conf *conf, int argc, char **argv)
 		return ctl_auth_unblock(conf, argc, argv);
 	if (strcmp(argv[0], "test") != 0 || !parse(argc, argv, &t.opt))
 		return usage();
-	if (ctl_read_password(&t.pass) < 0)
+	if (sasl_client_needs_password(t.opt.mech) && ctl_read_password(&t.pass) < 0)
 		return EXIT_REFUSED;
 	t.socket = conf_str(v, "smtpd_sasl_path");
 	t.code = EXIT_UNKNOWN;

@@ -10,7 +10,8 @@ enum flag {
 	BINDS = 16,
 	TOKEN = 32,
 	SCRAM = 64,
-	IN_CLEAR = 128
+	IN_CLEAR = 128,
+	NO_PASSWORD = 256
 };
 
 /*
@@ -35,6 +36,8 @@ static const struct {
 	{ SASL_CLIENT_CRAM_MD5, "CRAM-MD5", ACTIVE | DICTIONARY | NOT_MUTUAL },
 	{ SASL_CLIENT_OAUTHBEARER, "OAUTHBEARER", PLAINTEXT | NOT_MUTUAL | TOKEN },
 	{ SASL_CLIENT_XOAUTH2, "XOAUTH2", PLAINTEXT | NOT_MUTUAL | TOKEN },
+	{ SASL_CLIENT_EXTERNAL, "EXTERNAL", NOT_MUTUAL | NO_PASSWORD },
+	{ SASL_CLIENT_ANONYMOUS, "ANONYMOUS", NOT_MUTUAL | NO_PASSWORD },
 };
 enum { N_MECHS = sizeof mechs / sizeof *mechs };
 
@@ -78,7 +81,8 @@ static unsigned refused_by(struct str options)
 
 static bool is_allowed(const struct sasl_client_choice *o, size_t i)
 {
-	unsigned refused = refused_by(o->options) | (o->can_bind ? 0U : BINDS) | (o->is_tls ? IN_CLEAR : 0U);
+	unsigned refused =
+		NO_PASSWORD | refused_by(o->options) | (o->can_bind ? 0U : BINDS) | (o->is_tls ? IN_CLEAR : 0U);
 
 	return has_word(o->offered, mechs[i].name) && passes(o->filter, mechs[i].name, mechs[i].flags & TOKEN) &&
 	       !(mechs[i].flags & refused);
@@ -123,6 +127,11 @@ const char *sasl_client_name(enum sasl_client_mech m)
 		if (mechs[i].mech == m)
 			return mechs[i].name;
 	return "none";
+}
+
+bool sasl_client_needs_password(enum sasl_client_mech m)
+{
+	return m != SASL_CLIENT_EXTERNAL && m != SASL_CLIENT_ANONYMOUS;
 }
 
 static bool is_scram(const struct sasl_client *c)
@@ -203,6 +212,10 @@ static int add_first(struct sasl_client *c, struct buf *out)
 		return add_bearer(c, out);
 	case SASL_CLIENT_XOAUTH2:
 		return add_xoauth2(c, out);
+	case SASL_CLIENT_EXTERNAL:
+		return 0; /* whoever the channel says that he is */
+	case SASL_CLIENT_ANONYMOUS:
+		return buf_add_str(out, c->user);
 	default:
 		return is_scram(c) ? sasl_client_scram_first(c, out) : -1;
 	}
@@ -210,7 +223,8 @@ static int add_first(struct sasl_client *c, struct buf *out)
 
 int sasl_client_initial(struct sasl_client *c, struct buf *out)
 {
-	if (c->user.n == 0 || c->pass.n == 0 || str_chr(c->user, '\0') >= 0 || str_chr(c->pass, '\0') >= 0)
+	if (c->user.n == 0 || (c->pass.n == 0 && sasl_client_needs_password(c->mech)) || str_chr(c->user, '\0') >= 0 ||
+		str_chr(c->pass, '\0') >= 0)
 		return -1;
 	/* Servers differ in what an initial response of LOGIN means; CRAM-MD5 begins with the server's challenge. */
 	if (c->mech == SASL_CLIENT_LOGIN || c->mech == SASL_CLIENT_CRAM_MD5)

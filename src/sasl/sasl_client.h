@@ -1,6 +1,7 @@
 /*
  * sasl_client.h - the client side of SASL, for the login to a smarthost: SCRAM-SHA-512, -256 and -1, each with and without
- * channel binding (RFC 5802, 7677), CRAM-MD5 (RFC 2195), PLAIN (RFC 4616), LOGIN, OAUTHBEARER (RFC 7628) and XOAUTH2. Pure:
+ * channel binding (RFC 5802, 7677), CRAM-MD5 (RFC 2195), PLAIN (RFC 4616), LOGIN, OAUTHBEARER (RFC 7628) and XOAUTH2; and
+ * for who tries out a service, EXTERNAL (RFC 4422 app. A) and ANONYMOUS (RFC 4505: `user` is the trace information). Pure:
  * the caller does the SMTP part (RFC 4954: AUTH, 334, base64 by sasl/base64.h).
  */
 #ifndef SASL_SASL_CLIENT_H
@@ -21,7 +22,11 @@ enum sasl_client_mech {
 	SASL_CLIENT_PLAIN,
 	SASL_CLIENT_LOGIN,
 	SASL_CLIENT_OAUTHBEARER,
-	SASL_CLIENT_XOAUTH2
+	SASL_CLIENT_XOAUTH2,
+	/* Without a password; chosen by nobody but a caller who wants them. */
+	SASL_CLIENT_EXTERNAL,
+	SASL_CLIENT_ANONYMOUS,
+	SASL_CLIENT_MECHS
 };
 
 enum { SASL_CLIENT_BINDING_MAX = 64, SASL_CLIENT_NAME_MAX = 255 };
@@ -51,7 +56,7 @@ struct sasl_client_choice {
  * x, "static:rest" as last word allows the rest; empty allows all; the first word that fits decides. A token is not a
  * password: OAUTHBEARER and XOAUTH2 are taken only when the filter names them. `options` is smtp_sasl_security_options or
  * smtp_sasl_tls_security_options: "noplaintext", "noactive", "nodictionary", "mutual_auth". can_bind: the connection has
- * data for channel binding. is_tls: it is under TLS.
+ * data for channel binding. is_tls: it is under TLS. EXTERNAL and ANONYMOUS are never taken.
  */
 enum sasl_client_mech sasl_client_choose(const struct sasl_client_choice *o);
 /*
@@ -61,6 +66,8 @@ enum sasl_client_mech sasl_client_choose(const struct sasl_client_choice *o);
 enum sasl_client_mech sasl_client_choose_again(const struct sasl_client_choice *o, enum sasl_client_mech refused);
 /* "PLAIN"; static. */
 const char *sasl_client_name(enum sasl_client_mech m);
+/* Has it a password, or a token? */
+bool sasl_client_needs_password(enum sasl_client_mech m);
 /* Begin. `user` and `pass` are borrowed until the end of the exchange. */
 void sasl_client_init(struct sasl_client *c, enum sasl_client_mech m, struct str user, struct str pass);
 /*

@@ -56,7 +56,9 @@ static void test_choice(void **state)
 	check_int(choose("LOGIN PLAIN CRAM-MD5", "", "noplaintext", false, true), SASL_CLIENT_CRAM_MD5);
 	check_int(choose("PLAIN CRAM-MD5", "cram-md5", "", false, true), SASL_CLIENT_CRAM_MD5);
 	check_int(choose("PLAIN CRAM-MD5 SCRAM-SHA-1", "", "", false, true), SASL_CLIENT_SCRAM_SHA1);
-	for (int m = SASL_CLIENT_SCRAM_SHA512_PLUS; m <= SASL_CLIENT_XOAUTH2; m++)
+	check_int(choose("EXTERNAL ANONYMOUS", "", "", true, true), SASL_CLIENT_NONE);
+	check_int(choose("EXTERNAL ANONYMOUS PLAIN", "external anonymous", "", true, true), SASL_CLIENT_NONE);
+	for (int m = SASL_CLIENT_SCRAM_SHA512_PLUS; m < SASL_CLIENT_MECHS; m++)
 		check(strcmp(sasl_client_name((enum sasl_client_mech)m), "none") != 0);
 }
 
@@ -263,6 +265,34 @@ static void test_tokens(void **state)
 	}
 }
 
+/* RFC 4422 app. A, RFC 4505: with an initial response, or after an empty challenge. */
+static void test_without_password(void **state)
+{
+	static const struct {
+		enum sasl_client_mech mech;
+		const char *says;
+	} cases[] = { { SASL_CLIENT_EXTERNAL, "" }, { SASL_CLIENT_ANONYMOUS, "sirhc" } };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct buf out = BUF_INIT(4096);
+		struct sasl_client c;
+
+		check(!sasl_client_needs_password(cases[i].mech));
+		sasl_client_init(&c, cases[i].mech, STR("sirhc"), STR(""));
+		check_int(sasl_client_initial(&c, &out), 1);
+		check_str(buf_str(&out), cases[i].says);
+		check(c.is_proven);
+		check_int(sasl_client_answer(&c, STR("more?"), &out), -1);
+		buf_reset(&out);
+		sasl_client_init(&c, cases[i].mech, STR("sirhc"), STR(""));
+		check_int(sasl_client_answer(&c, STR(""), &out), 0);
+		check_str(buf_str(&out), cases[i].says);
+		buf_wipe(&out);
+	}
+	check(sasl_client_needs_password(SASL_CLIENT_PLAIN) && sasl_client_needs_password(SASL_CLIENT_NONE));
+}
+
 /* ---- servers that do not know the password, or are worse ---- */
 
 #define NONCE "rOprNGfwEbeRWgbNEkqO"
@@ -351,7 +381,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_choice), cmocka_unit_test(test_choice_again),
 		cmocka_unit_test(test_talk), cmocka_unit_test(test_cannot_be_sent), cmocka_unit_test(test_tokens),
-		cmocka_unit_test(test_servers), cmocka_unit_test(test_downgrade) };
+		cmocka_unit_test(test_without_password), cmocka_unit_test(test_servers),
+		cmocka_unit_test(test_downgrade) };
 
 	return test_run(tests);
 }
