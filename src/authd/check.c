@@ -5,7 +5,7 @@
 #include "authd/credentials.h"
 #include "authd/db.h"
 #include "authd/fields.h"
-#include "authd/given.h"
+#include "authd/fault.h"
 #include "authd/renew.h"
 #include "authd/trace.h"
 #include "authd/upgrade.h"
@@ -16,12 +16,27 @@ static void ask(struct login *l, bool use_cache);
 
 /* ---- the answer ---- */
 
-void check_say(const struct login *l, const char *what)
+static void say_as(struct login *l, enum fault_knows knows, const char *what)
 {
 	TRACE(l, "note", "why=", str_c(what));
-	if (!l->authd->set->passdb[l->passdb].is_quiet)
-		log_info("auth: %s(%.*s,%.*s): %s (method %s)%s", l->authd->set->passdb[l->passdb].name,
-			STR_ARG(l->vars.user), STR_ARG(l->vars.remote_ip), what, l->mech->name, given_password(l));
+	fault_note(l, knows, what);
+}
+
+void check_say(struct login *l, const char *what)
+{
+	say_as(l, FAULT_CAUSE, what);
+}
+
+static void say_unknown(struct login *l)
+{
+	say_as(l, FAULT_NOBODY, "unknown user");
+}
+
+/* That is nothing against him, and for whoever runs the service. */
+static void cannot_say(const struct login *l, const char *what)
+{
+	TRACE(l, "note", "why=", str_c(what));
+	fault_say(l, what);
 }
 
 /* What one passdb said, and what that means. */
@@ -69,7 +84,7 @@ void check_next(struct login *l)
 void check_verdict(struct login *l, int verdict)
 {
 	if (l->is_unknown) {
-		check_say(l, "unknown user");
+		say_unknown(l);
 		settle(l, DB_UNKNOWN);
 		return;
 	}
@@ -85,7 +100,10 @@ void check_verdict(struct login *l, int verdict)
 		return;
 	}
 	if (verdict != 1) {
-		check_say(l, verdict == 0 ? "Password mismatch" : password_err_text(verdict));
+		if (verdict == 0)
+			say_as(l, FAULT_PASSWORD, "Password mismatch");
+		else
+			check_say(l, password_err_text(verdict));
 		l->no_delay |= fields_is_set(l->row, "nodelay");
 		settle(l, DB_MISMATCH);
 		return;
@@ -109,8 +127,10 @@ void check_verdict(struct login *l, int verdict)
 
 void check_verified(struct login *l, enum db_result r, const char *why)
 {
-	if (why)
-		check_say(l, why);
+	if (why && r == DB_FAILED)
+		cannot_say(l, why);
+	else if (why)
+		say_as(l, r == DB_UNKNOWN ? FAULT_NOBODY : FAULT_CAUSE, why);
 	l->is_unknown = false;
 	if (r == DB_OK || (r == DB_MISMATCH && (why == NULL || l->lookup.from_cache)))
 		check_verdict(l, r == DB_OK);
@@ -121,8 +141,12 @@ void check_verified(struct login *l, enum db_result r, const char *why)
 void check_proven(struct login *l)
 {
 	l->is_proven = true;
-	credentials_proven(l);
-	check_verdict(l, 1);
+	if (credentials_proven(l)) {
+		check_verdict(l, 1);
+		return;
+	}
+	l->final = STR("ZT1pbnZhbGlkLXByb29m"); /* "e=invalid-proof", as to every other wrong one */
+	settle(l, DB_MISMATCH);
 }
 
 /* What else he may log in with: asked for an unknown user too, so that he costs the same. */
@@ -230,7 +254,7 @@ static void on_rows(struct login *l)
 	} else if (l->is_proven || verify_is_own(db)) {
 		/* There is nothing that would take a known user's time but the question that was not asked. */
 		if (!l->is_proven)
-			check_say(l, "unknown user");
+			say_unknown(l);
 		settle(l, DB_UNKNOWN);
 	} else {
 		look_further(l);

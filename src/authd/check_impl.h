@@ -7,7 +7,7 @@
 /* ---- check.c ---- */
 
 /* A line of the log about this login and the passdb that is asked. what: without a secret. */
-void check_say(const struct login *l, const char *what);
+void check_say(struct login *l, const char *what);
 /* 1: the password is right; 0: it is not; < 0: enum password_err. */
 void check_verdict(struct login *l, int verdict);
 

@@ -2,7 +2,9 @@
 
 #include "auth/app_password.h"
 #include "auth/password.h"
+#include "authd/fault.h"
 #include "authd/fields.h"
+#include "authd/trace.h"
 #include "base/log.h"
 
 #include <time.h>
@@ -46,14 +48,21 @@ const char *credential_fault(const struct sql_row *row, const struct vars *v, in
 	return NULL;
 }
 
-static bool is_good(const struct login *l, const struct sql_row *row)
+/* The one that was shown, or whose key was proven, is not good. */
+static void tell(struct login *l, struct str name, const char *fault)
+{
+	const char *what = arena_printf(l->mem, "the app password \"%.*s\" %s", STR_ARG(name), fault);
+
+	TRACE(l, "note", "why=", str_c(what));
+	fault_note(l, FAULT_CAUSE, what);
+}
+
+static bool is_good(struct login *l, const struct sql_row *row)
 {
 	const char *fault = credential_fault(row, &l->vars, (int64_t)time(NULL));
 
 	if (fault)
-		log_info("auth: %s(%.*s,%.*s): the app password \"%.*s\" %s (method %s)",
-			l->authd->set->passdb[l->passdb].name, STR_ARG(l->vars.user), STR_ARG(l->vars.remote_ip),
-			STR_ARG(fields_get(row, "name")), fault, l->mech->name);
+		tell(l, fields_get(row, "name"), fault);
 	return fault == NULL;
 }
 
@@ -100,6 +109,8 @@ void credentials_ask(struct login *l)
 /* Whose it is by the passdb's own name of him: the row may give him another one. */
 static void take_app(struct login *l, struct str name)
 {
+	if (name.n)
+		TRACE(l, "note", "why=", str_c(arena_printf(l->mem, "it is the app password \"%.*s\"", STR_ARG(name))));
 	l->app = name;
 	l->app_user = l->vars.user;
 	l->app_passdb = l->passdb;
@@ -140,40 +151,58 @@ static bool add_key(const struct login *l, struct str word, const char *scheme, 
 	return is_one;
 }
 
-/* A credential has one key of a scheme. */
-static void add_key_of(struct login *l, const struct sql_row *row, const char *scheme, struct buf *raw)
+/* A credential has one key of a scheme. fault: why it is not good. */
+static void add_key_of(
+	struct login *l, const struct sql_row *row, const char *fault, const char *scheme, struct buf *raw)
 {
 	struct str words = fields_get(row, "password"), word;
 	bool found = false;
 
 	while (!found && str_word(&words, " ", &word))
 		found = add_key(l, word, scheme, raw);
-	if (found)
-		l->key_names[l->n_keys++] = fields_get(row, "name");
+	if (!found)
+		return;
+	l->key_faults[l->n_keys] = fault;
+	l->key_names[l->n_keys++] = fields_get(row, "name");
 }
 
-/* Those of app passwords, or the own ones, that are good, as long as there are less than max. */
-static void add_keys_of(struct login *l, bool is_app, const char *scheme, size_t max, struct buf *raw)
+/* Those of app passwords, or the own ones, that are good, or are not, as long as there are less than max. */
+static void add_keys_of(struct login *l, bool is_app, bool is_good, const char *scheme, size_t max, struct buf *raw)
 {
 	int64_t now = (int64_t)time(NULL);
 
-	for (const struct sql_row *row = l->more.rows; row && l->n_keys < max; row = row->next)
-		if ((fields_get(row, "name").n > 0) == is_app && credential_fault(row, &l->vars, now) == NULL)
-			add_key_of(l, row, scheme, raw);
+	for (const struct sql_row *row = l->more.rows; row && l->n_keys < max; row = row->next) {
+		const char *fault = credential_fault(row, &l->vars, now);
+
+		if ((fields_get(row, "name").n > 0) == is_app && (fault == NULL) == is_good)
+			add_key_of(l, row, fault, scheme, raw);
+	}
 }
 
 size_t credentials_add_keys(struct login *l, const char *scheme, struct buf *raw)
 {
 	l->key_names = arena_array(l->mem, CREDENTIALS_MAX + 1, sizeof *l->key_names);
+	l->key_faults = arena_array(l->mem, CREDENTIALS_MAX + 1, sizeof *l->key_faults);
 	l->n_keys = raw->n > 0;
-	add_keys_of(l, false, scheme, 1, raw);
-	if (l->mech->scram)
-		add_keys_of(l, true, scheme, CREDENTIALS_MAX + 1, raw);
+	add_keys_of(l, false, true, scheme, 1, raw);
+	if (l->mech->scram) {
+		add_keys_of(l, true, true, scheme, CREDENTIALS_MAX + 1, raw);
+		/* Whoever proves one of these is told nothing; the log is. */
+		add_keys_of(l, true, false, scheme, CREDENTIALS_MAX + 1, raw);
+	}
 	return l->n_keys;
 }
 
-void credentials_proven(struct login *l)
+bool credentials_proven(struct login *l)
 {
-	if (l->xchg->which < l->n_keys)
-		take_app(l, l->key_names[l->xchg->which]);
+	size_t which = l->xchg->which;
+
+	if (which >= l->n_keys)
+		return true;
+	if (l->key_faults[which]) {
+		tell(l, l->key_names[which], l->key_faults[which]);
+		return false;
+	}
+	take_app(l, l->key_names[which]);
+	return true;
 }

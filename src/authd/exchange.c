@@ -139,7 +139,9 @@ static void step(struct login *l, struct str in)
 		proven(l);
 		return;
 	case SASL_FAIL:
-		refused(l, l->mech->flags & SASL_TOKEN ? NULL : "Password mismatch"); /* of a token it was said */
+		/* Of a token it was said, and of nobody's key it was noted. */
+		refused(l,
+			(l->mech->flags & SASL_TOKEN) || (l->is_unknown && l->fault.what) ? NULL : "Password mismatch");
 		return;
 	case SASL_BAD:
 		refused(l, arena_printf(l->mem, "malformed response: %s", l->xchg->why));

@@ -10,6 +10,7 @@
 #include "authd/credentials.h"
 
 #include "auth/password.h"
+#include "authd/fault.h"
 #include "authd/trace.h"
 #include "base/log.h"
 #include "sasl/cram_md5.h"
@@ -126,8 +127,10 @@ static struct str with_beside(struct login *l, struct str record)
 {
 	if (l->beside.n == 0)
 		return record;
+	memmove(l->key_faults + 1, l->key_faults, l->n_keys * sizeof *l->key_faults);
 	memmove(l->key_names + 1, l->key_names, l->n_keys++ * sizeof *l->key_names);
 	l->key_names[0] = STR("");
+	l->key_faults[0] = NULL;
 	return str_c(arena_printf(l->mem, "%.*s %.*s", STR_ARG(record), STR_ARG(l->beside)));
 }
 
@@ -273,10 +276,10 @@ void key_take(struct login *l)
 
 	trace_key(l, use);
 	if (use == PASSWORD_RAW_NONE) {
-		log_info("auth: %s(%.*s,%.*s): %s (method %s)", l->authd->set->passdb[l->passdb].name,
-			STR_ARG(l->vars.user), STR_ARG(l->vars.remote_ip),
-			l->is_unknown ? "unknown user" : "what is stored is of no use for this mechanism",
-			l->mech->name);
+		if (l->is_unknown)
+			fault_note(l, FAULT_NOBODY, "unknown user");
+		else
+			fault_note(l, FAULT_CAUSE, "what is stored is of no use for this mechanism");
 		l->is_unknown = true;
 		check_next(l);
 	} else if (use == PASSWORD_RAW_SCHEME) {

@@ -2,6 +2,7 @@
 
 #include "auth/auth_client.h"
 #include "auth/auth_proto.h"
+#include "authd/fault.h"
 #include "authd/handover.h"
 #include "authd/last_use.h"
 #include "authd/trace.h"
@@ -351,6 +352,8 @@ void login_fail(struct login *l, const char *code, const char *why)
 		log_info("auth: login failed: user=<%.*s>, method=%s, rip=%.*s: %s",
 			STR_ARG(l->vars.user.n ? l->vars.user : l->vars.orig_user), l->mech->name,
 			STR_ARG(l->vars.remote_ip), why);
+	else
+		why = fault_log(l);
 	policy_report(l, fail_type_of(l, code));
 	/* One whose client is gone meanwhile counts, too: he need not wait for the answer to know it. */
 	if (l->guard.is_on)

@@ -15,6 +15,14 @@
 /* Its properties as the protocol names them: enum auth_mech_flag. */
 unsigned login_mech_flags(const struct sasl_mech *m);
 
+/* fault.c's: how much is known by a reason, and the reason. */
+enum fault_knows { FAULT_NOBODY, FAULT_PASSWORD, FAULT_CAUSE };
+struct login_fault {
+	enum fault_knows knows, line_knows;
+	const char *what; /* NULL: nothing was noted */
+	const char *line; /* for the log; NULL: none */
+};
+
 enum login_state { LOGIN_NEW, LOGIN_CLIENT, LOGIN_WORK, LOGIN_HOLD, LOGIN_DELAY };
 
 struct login {
@@ -66,6 +74,7 @@ struct login {
 	const struct sql_row *kept; /* what those said that took him */
 	uint64_t put_off_ms;	    /* before that time, of the loop, no OK leaves (delay_until); 0: at once */
 	struct str reason;	    /* of FAIL */
+	struct login_fault fault;   /* why it fails, if it does */
 	bool no_delay;		    /* of FAIL */
 	bool is_fresh;		    /* the passdb was asked once more, past the cache */
 	bool is_compared;	    /* the password with l->stored, rather than let in without */
@@ -89,6 +98,7 @@ struct login {
 	bool has_asked_more;   /* that was looked up */
 	struct str *key_names; /* of the records in xchg->key: whose each is; "": the own password's */
 	size_t n_keys;
+	const char **key_faults;  /* why each is not good now, as credential_fault(); NULL: it is */
 	struct str beside;	  /* records of app passwords that go with one that is derived; "": none */
 	struct str app, app_user; /* the name of the app password that let him in, and whose it is; "": none */
 	size_t app_passdb;

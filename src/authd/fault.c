@@ -1,0 +1,38 @@
+#include "authd/fault.h"
+
+#include "authd/given.h"
+#include "base/log.h"
+
+static const char *line(const struct login *l, const char *what, const char *given)
+{
+	return arena_printf(l->mem, "auth: %s(%.*s,%.*s): %s (method %s)%s", l->authd->set->passdb[l->passdb].name,
+		STR_ARG(l->vars.user), STR_ARG(l->vars.remote_ip), what, l->mech->name, given);
+}
+
+void fault_note(struct login *l, enum fault_knows knows, const char *what)
+{
+	struct login_fault *f = &l->fault;
+
+	if (f->what == NULL || knows >= f->knows) {
+		f->knows = knows;
+		f->what = arena_cdup(l->mem, str_c(what));
+	}
+	if (l->authd->set->passdb[l->passdb].is_quiet || (f->line && knows < f->line_knows))
+		return;
+	/* As it is now: the next passdb may be asked for another name. */
+	f->line_knows = knows;
+	f->line = line(l, what, knows == FAULT_CAUSE ? "" : given_password(l));
+}
+
+const char *fault_log(const struct login *l)
+{
+	if (l->fault.line)
+		log_info("%s", l->fault.line);
+	return l->fault.what;
+}
+
+void fault_say(const struct login *l, const char *what)
+{
+	if (!l->authd->set->passdb[l->passdb].is_quiet)
+		log_info("%s", line(l, what, ""));
+}
