@@ -2,6 +2,7 @@
 
 #include "auth/auth_proto.h"
 #include "base/log.h"
+#include "sasl/scram.h"
 
 #include <stdarg.h>
 
@@ -199,6 +200,12 @@ void trace_compared(const struct login *l, int verdict, const char *how)
 		"hash_us=", number(l, l->hash_ns / 1000), "nobody=", str_c(l->is_unknown ? "yes" : "no"));
 }
 
+/* It may stand beside a hash of another scheme. */
+static struct str key_scheme(const struct login *l)
+{
+	return l->mech->scram ? str_c(arena_printf(l->mem, "SCRAM-%s", l->mech->scram->name)) : str_c(l->mech->name);
+}
+
 void trace_key(const struct login *l, enum password_use use)
 {
 	static const char *const uses[] = { [PASSWORD_RAW_NONE] = "what is stored is of no use for this mechanism",
@@ -206,7 +213,10 @@ void trace_key(const struct login *l, enum password_use use)
 		[PASSWORD_RAW_SCHEME] = "stored in the form of this mechanism" };
 
 	TRACE(l, "key", "passdb=", place(l, l->passdb), "use=", str_c(l->is_unknown ? "unknown user" : uses[use]),
-		"scheme=", l->is_unknown ? STR("") : scheme_of(l, l->stored));
+		"scheme=",
+		l->is_unknown		     ? STR("")
+		: use == PASSWORD_RAW_SCHEME ? key_scheme(l)
+					     : scheme_of(l, l->stored));
 }
 
 void trace_token(const struct login *l)

@@ -151,12 +151,30 @@ static void put_step(struct report *r, const struct report_step *s)
 	putchar('\n');
 }
 
+/* What authd told only whoever watches; clients are told less. */
+static struct str why_of(const struct report *r)
+{
+	for (size_t i = 0; i < r->n; i++)
+		if (r->step[i].is_service && strcmp(r->step[i].what, "end") == 0)
+			return get(&r->step[i], "why");
+	return STR("");
+}
+
+static void put_failure(const struct report *r)
+{
+	printf("failed: ");
+	put_value(why_of(r));
+	putchar('\n');
+}
+
 static void put_outcome(const struct report *r)
 {
 	if (strcmp(r->outcome, "ok") == 0)
 		printf("ok: the service knows %s as user=%.*s\n", r->user, STR_ARG(r->service_user));
 	else if (r->is_own)
 		printf("%s: %s\n", r->outcome, r->reason);
+	else if (strcmp(r->outcome, "failed") == 0 && why_of(r).n)
+		put_failure(r);
 	else if (strcmp(r->outcome, "failed") == 0)
 		printf("failed: wrong password, or no such user as %s%s%s%s\n", r->user, *r->reason ? " (" : "",
 			r->reason, *r->reason ? ")" : "");
