@@ -100,12 +100,22 @@ static int read_sql_file(struct users *u, const char *file, struct buf *errors)
 	return r;
 }
 
+/* Others may stand in front of it, such as a list of those who are denied. NULL: there is no passdb. */
+static const struct dovecot_node *sql_passdb(const struct dovecot_conf *c)
+{
+	const struct dovecot_node *first = dovecot_section(c->first, "passdb"), *p = first;
+
+	while (p && strcmp(dovecot_value(p->child, "driver", ""), "sql") != 0)
+		p = dovecot_section(p->next, "passdb");
+	return p ? p : first;
+}
+
 int user_db_find(struct users *u, const struct conf *conf)
 {
 	const char *file = conf_str(conf_main(conf), "auth_conf_file");
 	struct buf errors = BUF_INIT(65536);
 	struct dovecot_conf *c = dovecot_load(file, &errors);
-	const struct dovecot_node *passdb = dovecot_section(c->first, "passdb");
+	const struct dovecot_node *passdb = sql_passdb(c);
 	const struct dovecot_node *args = passdb ? dovecot_get(passdb->child, "args") : NULL;
 	const char *inline_path = dovecot_value(c->first, "sqlite_path", NULL);
 	int r = 0;
