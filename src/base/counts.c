@@ -40,6 +40,17 @@ struct counts *counts_new(int *fd)
 	return NULL;
 }
 
+void counts_set_clock(struct counts *c, uint64_t ahead_ms)
+{
+	c->ahead_ms = ahead_ms;
+	atomic_store(&c->shared->head.ahead_ms, ahead_ms);
+}
+
+uint64_t counts_now(const struct counts *c, uint64_t now_ms)
+{
+	return now_ms + c->ahead_ms;
+}
+
 unsigned counts_lease(struct counts *c)
 {
 	unsigned t = 0;
@@ -79,6 +90,7 @@ struct counts *counts_open(int fd, unsigned table)
 	c->shared = fd >= 0 ? map(fd) : NULL;
 	if (fd >= 0)
 		close(fd);
+	c->ahead_ms = c->shared ? atomic_load(&c->shared->head.ahead_ms) : 0;
 	if (c->shared && table < COUNTS_TABLES) {
 		c->own = c->shared->table[table];
 		c->own_window = c->shared->window[table];

@@ -16,7 +16,7 @@
 
 enum { COUNTS_EVENTS = 7, COUNTS_TABLES = 128, COUNTS_NO_TABLE = COUNTS_TABLES };
 
-/* A client in the table of one process. Milliseconds are those of CLOCK_MONOTONIC (uv_now). */
+/* A client in the table of one process. Milliseconds are those of counts_now(). */
 struct count_slot {
 	_Alignas(32) _Atomic uint64_t key; /* 0: never used */
 	_Atomic uint64_t since_ms;	   /* count[] is of the unit of time that began then */
@@ -39,6 +39,13 @@ struct counts;
 /* By the parent of the processes: make the memory. *fd is its descriptor, to be handed to each; it stays open. NULL with
  * errno. */
 struct counts *counts_new(int *fd);
+/*
+ * By the parent, before any other process: the clock of all that is counted is CLOCK_MONOTONIC (uv_now) and so much more. With
+ * the time since 1970 in it, it goes on when the machine starts again, and is never set while a process runs.
+ */
+void counts_set_clock(struct counts *c, uint64_t ahead_ms);
+/* now_ms: of CLOCK_MONOTONIC. */
+uint64_t counts_now(const struct counts *c, uint64_t now_ms);
 /* A table for a new process, or COUNTS_NO_TABLE when all are in use (then it counts for itself). Its process has ended. */
 unsigned counts_lease(struct counts *c);
 void counts_end_lease(struct counts *c, unsigned table);

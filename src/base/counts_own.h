@@ -24,6 +24,7 @@ struct window {
 struct counts_head {
 	_Alignas(4096) _Atomic uint32_t n_tables; /* those from here on were never used */
 	_Atomic uint32_t lease[COUNTS_TABLES];	  /* a new number for each process that has the table */
+	_Atomic uint64_t ahead_ms;		  /* of CLOCK_MONOTONIC */
 };
 
 struct counts_memory {
@@ -40,6 +41,7 @@ struct counts {
 	bool is_private;	    /* `own` is not in `shared` */
 	bool leased[COUNTS_TABLES]; /* the parent's: it believes nothing that stands in the memory */
 	uint32_t last_lease;
+	uint64_t ahead_ms; /* as it was when this process began */
 };
 
 /* The client's slot in that table, NULL: it has none. */

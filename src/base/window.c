@@ -94,6 +94,19 @@ void window_add(struct counts *c, struct count_slot *s, unsigned event, uint64_t
 	keep(s, now_ms + unit_ms + part_ms);
 }
 
+void window_add_past(struct counts *c, struct count_slot *s, unsigned event, uint32_t n, uint64_t end_ms,
+	uint64_t now_ms, uint64_t unit_ms)
+{
+	struct window *w = own(c, s);
+	uint64_t part_ms = part_of_unit(unit_ms), to = (end_ms < now_ms ? end_ms : now_ms) / part_ms;
+
+	go_on(w, part_ms, now_ms);
+	if (n == 0 || w->latest - to >= WINDOW_PARTS)
+		return;
+	w->count[event][to % WINDOW_PARTS] += n;
+	keep(s, (to + 1) * part_ms + unit_ms);
+}
+
 void window_take_back(struct counts *c, struct count_slot *s, unsigned event)
 {
 	struct window *w = own(c, s);

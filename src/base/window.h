@@ -27,6 +27,9 @@ struct window_sum {
 
 /* One more event of whom the slot, of the own table, stands for. */
 void window_add(struct counts *c, struct count_slot *s, unsigned event, uint64_t now_ms, uint64_t unit_ms);
+/* n of them that happened in a part of the window that ended at end_ms, before now_ms. */
+void window_add_past(struct counts *c, struct count_slot *s, unsigned event, uint32_t n, uint64_t end_ms,
+	uint64_t now_ms, uint64_t unit_ms);
 /* The last window_add() of this turn of the loop, after all not. */
 void window_take_back(struct counts *c, struct count_slot *s, unsigned event);
 void window_sum(const struct counts *c, uint64_t key, uint64_t now_ms, uint64_t unit_ms, struct window_sum *sum);

@@ -7,6 +7,7 @@
  * one channel each and to `gatepost` over queue_directory/public/control. It reads no octet from the network.
  * SIGTERM, SIGINT: stop. SIGHUP: reload. It is started by `gatepost start`, which says what is wrong beforehand.
  */
+#include "master/counts_file.h"
 #include "master/master.h"
 #include "base/log.h"
 
@@ -237,6 +238,7 @@ static void prepare(struct master *m)
 	if (m->counts == NULL)
 		log_warn("no shared memory for the limits of clients: each smtpd counts for itself: %s",
 			strerror(errno));
+	counts_file_load(m);
 }
 
 int main(int argc, char **argv)
@@ -265,8 +267,10 @@ int main(int argc, char **argv)
 	procs_fill(&m);
 	certs_watch(&m);
 	pickup_begin(&m);
+	counts_file_begin(&m);
 	uv_run(m.loop, UV_RUN_DEFAULT);
 	control_close(&m.control);
+	counts_file_leave(&m);
 	log_info("stopped");
 	log_flush();
 	return 0;

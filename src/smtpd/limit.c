@@ -15,6 +15,12 @@ _Static_assert((int)EVENT_COUNT <= (int)COUNTS_EVENTS, "base/counts.h has room f
 static const char *const event_names[EVENT_COUNT] = { "Connection", "Message delivery request", "Recipient address",
 	"New TLS session", "AUTH command", "Failed login", "Unknown recipient" };
 
+/* Of what is counted. */
+static uint64_t clock_ms(void)
+{
+	return counts_now(smtpd.counts, now_ms());
+}
+
 /* The same in all processes, and after a reload. */
 static uint64_t key_of(const struct session *s)
 {
@@ -42,14 +48,14 @@ static struct count_sum sum_of(const struct session *s)
 {
 	struct count_sum sum;
 
-	counts_sum(smtpd.counts, s->client_key, now_ms(), s->service->rate_unit_ms, &sum);
+	counts_sum(smtpd.counts, s->client_key, clock_ms(), s->service->rate_unit_ms, &sum);
 	return sum;
 }
 
 unsigned client_enter(struct session *s)
 {
 	s->client_key = key_of(s);
-	s->client = counts_of(smtpd.counts, s->client_key, now_ms());
+	s->client = counts_of(smtpd.counts, s->client_key, clock_ms());
 	if (s->client)
 		s->client->open++;
 	return sum_of(s).open;
@@ -67,7 +73,7 @@ void client_leave(struct session *s)
 void client_count(struct session *s, enum client_event e)
 {
 	if (s->client)
-		counts_add(smtpd.counts, s->client, e, now_ms(), s->service->rate_unit_ms);
+		counts_add(smtpd.counts, s->client, e, clock_ms(), s->service->rate_unit_ms);
 }
 
 bool client_is_exempt(const struct session *s)
@@ -93,7 +99,7 @@ bool client_may(struct session *s, enum client_event e)
 
 void client_waited(struct session *s)
 {
-	uint64_t until = now_ms() + s->service->greet_ttl_ms;
+	uint64_t until = clock_ms() + s->service->greet_ttl_ms;
 
 	if (s->client == NULL)
 		return;
@@ -104,5 +110,5 @@ void client_waited(struct session *s)
 
 bool client_has_waited(const struct session *s)
 {
-	return now_ms() < sum_of(s).known_until_ms;
+	return clock_ms() < sum_of(s).known_until_ms;
 }

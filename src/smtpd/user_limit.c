@@ -25,6 +25,12 @@ static const struct {
 	[USER_RCPT] = { "recipients", "smtpd_sasl_recipient_rate_limit" },
 	[USER_SESSION] = { "sessions", "smtpd_sasl_session_limit" } };
 
+/* Of what is counted. */
+static uint64_t clock_ms(void)
+{
+	return counts_now(smtpd.counts, now_ms());
+}
+
 void user_limits_read(struct service *s)
 {
 	s->user_limit_maps = conf_str(s->view, "smtpd_sasl_limit_maps");
@@ -105,7 +111,7 @@ static void put_addresses(struct buf *out, const struct session *s)
 {
 	unsigned char address[ADDRESSES_SHOWN + 1][16];
 	unsigned n = window_addresses(
-		smtpd.counts, s->user_key, now_ms(), s->service->user_unit_ms, address, ADDRESSES_SHOWN + 1);
+		smtpd.counts, s->user_key, clock_ms(), s->service->user_unit_ms, address, ADDRESSES_SHOWN + 1);
 
 	for (unsigned i = 0; i < n && i < ADDRESSES_SHOWN; i++) {
 		char text[INET6_ADDRSTRLEN] = "";
@@ -127,9 +133,9 @@ static void alert(const struct session *s, enum user_matter m)
 {
 	struct buf from = BUF_INIT(1024);
 
-	if (s->user == NULL || window_was_told(smtpd.counts, s->user_key, m, now_ms(), s->service->user_unit_ms))
+	if (s->user == NULL || window_was_told(smtpd.counts, s->user_key, m, clock_ms(), s->service->user_unit_ms))
 		return;
-	window_told(smtpd.counts, s->user, m, now_ms(), s->service->user_unit_ms);
+	window_told(smtpd.counts, s->user, m, clock_ms(), s->service->user_unit_ms);
 	put_addresses(&from, s);
 	log_warn(
 		"user %s has reached the limit of %u %s%s%s (%s)%s: more are answered with 451 4.7.1 until there are "
@@ -144,7 +150,7 @@ static void alert(const struct session *s, enum user_matter m)
 
 static void refuse(struct session *s, enum user_matter m, uint64_t less_ms)
 {
-	uint64_t now = now_ms();
+	uint64_t now = clock_ms();
 
 	alert(s, m);
 	if (m == USER_SESSION)
@@ -184,7 +190,7 @@ static void seen(struct session *s)
 	else
 		memcpy(&address[12], &s->peer.v4.sin_addr, 4);
 	if (s->peer.any.sa_family == AF_INET || s->peer.any.sa_family == AF_INET6)
-		window_seen(smtpd.counts, s->user, address, now_ms());
+		window_seen(smtpd.counts, s->user, address, clock_ms());
 }
 
 static enum outcome enter(struct session *s)
@@ -193,12 +199,12 @@ static enum outcome enter(struct session *s)
 	struct window_sum sum = { 0 };
 
 	s->user_key = key_of(s->sasl_username);
-	s->user = counts_of(smtpd.counts, s->user_key, now_ms());
+	s->user = counts_of(smtpd.counts, s->user_key, clock_ms());
 	s->login_time = time(NULL);
 	if (s->user) {
 		seen(s);
 		s->user->open++;
-		window_sum(smtpd.counts, s->user_key, now_ms(), s->service->user_unit_ms, &sum);
+		window_sum(smtpd.counts, s->user_key, clock_ms(), s->service->user_unit_ms, &sum);
 	}
 	if (limit == 0 || sum.open <= limit)
 		return s->after_login(s);
@@ -260,10 +266,10 @@ bool user_may(struct session *s, enum user_matter m)
 	if (m == USER_MAIL)
 		seen(s);
 	/* Counted first: of two processes that look at the same time neither overlooks the other. */
-	window_add(smtpd.counts, s->user, m, now_ms(), s->service->user_unit_ms);
+	window_add(smtpd.counts, s->user, m, clock_ms(), s->service->user_unit_ms);
 	if (s->user_limit[m] == 0)
 		return true;
-	window_sum(smtpd.counts, s->user_key, now_ms(), s->service->user_unit_ms, &sum);
+	window_sum(smtpd.counts, s->user_key, clock_ms(), s->service->user_unit_ms, &sum);
 	if (sum.count[m] <= s->user_limit[m])
 		return true;
 	window_take_back(smtpd.counts, s->user, m);
