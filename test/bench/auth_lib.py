@@ -118,16 +118,16 @@ class Client:
         self.s.sendall(("CONT\t%d\t%s\n" % (number, b64(data))).encode())
 
     def answers(self, wait_s):
-        """What comes within that time: a list of (id, word, third field, ns)."""
+        """What comes within that time: a list of (id, word, the rest of the line, ns)."""
         if not select.select([self.s], [], [], max(0, wait_s))[0]:
             return []
         data = self.s.recv(65536)
         now = time.perf_counter_ns()
         if not data:
-            raise SystemExit("the authentication service closed the connection")
+            raise ConnectionError("the authentication service closed the connection")
         *lines, self.buf = (self.buf + data).split(b"\n")
         got = []
         for line in lines:
-            f = line.decode().split("\t") + [""]
+            f = line.decode().split("\t", 2) + [""]
             got.append((int(f[1]), f[0], f[2], now))
         return got
