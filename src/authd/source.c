@@ -17,6 +17,7 @@ unsigned database_init(struct database *db, const struct sql_settings *set, cons
 	db->set = set;
 	db->root = root;
 	uv_mutex_init(&db->lock);
+	uv_rwlock_init(&db->turn);
 	pool_init(&db->pool, loop, conns, max_waiting, max_wait_ms);
 	if (set->driver->is_local)
 		db->in_loop = set->driver->open(set->connect, root);
@@ -93,7 +94,11 @@ static void in_thread(struct job *j)
 		return;
 	}
 	c = take_spare(db);
+	if (db->set->driver->is_local)
+		uv_rwlock_rdlock(&db->turn);
 	ask(l, c, db->set->driver->is_local ? SQL_WAIT_MS : SQL_ANSWER_MS);
+	if (db->set->driver->is_local)
+		uv_rwlock_rdunlock(&db->turn);
 	give_back(db, c);
 }
 
@@ -247,24 +252,72 @@ int lookup_ask(struct lookup *l, struct source *s, const struct lookup_question 
 static void write_in_thread(struct job *j)
 {
 	struct lookup *l = container_of(j, struct lookup, job);
-	const struct database *db = l->source->db;
+	struct database *db = l->source->db;
 	struct sql_conn *c = db->set->driver->open(db->set->connect, db->root);
 
 	if (db->set->driver->allow_writes)
 		db->set->driver->allow_writes(c);
+	if (db->set->driver->is_local)
+		uv_rwlock_wrlock(&db->turn);
 	ask(l, c, db->set->driver->is_local ? SQL_WAIT_MS : SQL_ANSWER_MS);
 	db->set->driver->close(&c);
+	if (db->set->driver->is_local)
+		uv_rwlock_wrunlock(&db->turn);
 }
+
+static void write_next(struct database *db);
 
 static void from_write(struct job *j, bool dropped)
 {
 	struct lookup *l = container_of(j, struct lookup, job);
+	struct database *db = l->source->db;
 
+	if (db->writing == l)
+		db->writing = NULL;
 	l->result = dropped || l->error ? LOOKUP_FAILED : LOOKUP_DONE;
 	if (!dropped && l->error)
 		log_warn("auth: %s (%s in %s)", l->why ? l->why : "the database is locked", l->what,
 			l->source->set->file);
 	l->done(l);
+	write_next(db);
+}
+
+static int submit_write(struct lookup *l)
+{
+	l->job = (struct job){ .run = write_in_thread, .done = from_write };
+	return pool_submit(&l->source->db->pool, &l->job, l->user, l->address);
+}
+
+static void write_next(struct database *db)
+{
+	while (db->writing == NULL && db->next_to_write) {
+		struct lookup *l = db->next_to_write;
+
+		db->next_to_write = l->next;
+		db->n_to_write--;
+		if (submit_write(l) == 0) {
+			db->writing = l;
+			return;
+		}
+		l->result = LOOKUP_FAILED;
+		l->done(l);
+	}
+}
+
+static int wait_to_write(struct lookup *l)
+{
+	struct database *db = l->source->db;
+
+	if (db->n_to_write == SQL_WRITES_MAX)
+		return -1;
+	l->next = NULL;
+	if (db->next_to_write)
+		db->last_to_write->next = l;
+	else
+		db->next_to_write = l;
+	db->last_to_write = l;
+	db->n_to_write++;
+	return 0;
 }
 
 int lookup_write(struct lookup *l, struct source *s, const char *what, const struct query *q, const struct vars *v,
@@ -274,10 +327,17 @@ int lookup_write(struct lookup *l, struct source *s, const char *what, const str
 	l->max_rows = 1;
 	l->why = NULL;
 	prepare(l, s, what, q, v);
+	l->user = v->user;
+	l->address = v->remote_ip;
 	if (l->sql == NULL || s->db->is_down)
 		return -1;
-	l->job = (struct job){ .run = write_in_thread, .done = from_write };
-	return pool_submit(&s->db->pool, &l->job, v->user, v->remote_ip);
+	if (s->db->set->driver->is_local && s->db->writing)
+		return wait_to_write(l);
+	if (submit_write(l) < 0)
+		return -1;
+	if (s->db->set->driver->is_local)
+		s->db->writing = l;
+	return 0;
 }
 
 static void try_now(struct source *s, struct lookup *l)

@@ -14,7 +14,8 @@ enum {
 	SQL_WAIT_MS = 2000,   /* for a lock of a local database */
 	SQL_ANSWER_MS = 8000, /* for one behind a socket: less than its client waits */
 	SQL_AGAIN_MS = 1000,  /* one that is down is tried again so often */
-	SQL_MAX_ROWS = 2
+	SQL_MAX_ROWS = 2,
+	SQL_WRITES_MAX = 256 /* that wait for their turn */
 };
 
 struct row_cache;
@@ -31,6 +32,12 @@ struct database { /* shared by all sources with the same driver and connect = */
 	bool is_tried; /* while it is down: a lookup is under way that will show whether it still is */
 	uint64_t again_ms;
 	_Atomic bool fails_at_once; /* is_down, for those that wait in the pool */
+
+	/* A local one, which is locked as a whole while somebody writes: threads take turns, readers first, and one writes at
+	 * a time, so that no login waits for more than one. */
+	uv_rwlock_t turn;
+	struct lookup *writing, *next_to_write, *last_to_write;
+	unsigned n_to_write;
 };
 
 struct source {
@@ -80,6 +87,8 @@ struct lookup { /* embedded; zeroed before lookup_start() */
 	int error;     /* 0, or -enum sql_err */
 	bool is_trial; /* it shows whether the database still is down */
 	struct job job;
+	struct lookup *next; /* in database.next_to_write */
+	struct str address;  /* of whom it is */
 };
 
 /* root: as in struct sql_driver.open; borrowed. Returns how many threads its lookups may want. */
@@ -98,7 +107,7 @@ int lookup_ask(struct lookup *l, struct source *s, const struct lookup_question 
 	struct arena *mem, size_t max_rows, enum lookup_cache how);
 /*
  * Run a query that changes something, on a connection of its own, in a thread; l->done comes later. Returns 0, or -1: not
- * now (too many wait, or the database is away), and done is not called.
+ * now (too many wait, or the database is away), and done is not called. *v lives as long as mem.
  */
 int lookup_write(struct lookup *l, struct source *s, const char *what, const struct query *q, const struct vars *v,
 	struct arena *mem);
