@@ -119,6 +119,7 @@ static bool read_entry(struct reading *r, unsigned what, struct str rest)
 static bool read_known(struct reading *r, struct str rest)
 {
 	uint64_t user, network, day;
+	uint64_t today = r->now_ms / (24 * 3600 * 1000);
 	struct str field;
 
 	if (!read_hex(&rest, "\t", &user) || user == 0)
@@ -127,7 +128,8 @@ static bool read_known(struct reading *r, struct str rest)
 		if (!read_hex(&field, ":", &network) || !read_hex(&field, ":", &day) || field.p != NULL ||
 			network == 0 || day > UINT32_MAX)
 			return false;
-		known_put(&r->d->known, user, network, 0, (uint32_t)day);
+		/* The clock may have been ahead. */
+		known_put(&r->d->known, user, network, 0, (uint32_t)(day < today ? day : today));
 	}
 	return true;
 }

@@ -109,6 +109,44 @@ static void test_text(void **state)
 	defence_free(&b);
 }
 
+/* What was written while the clock was years ahead makes nobody known for years, and refuses nobody for years. */
+static void test_clock_was_ahead(void **state)
+{
+	const uint64_t day = 24ull * 3600 * 1000, now = wall_ms(), ahead = now + 1000 * day;
+	struct defence a, b;
+	struct defence_answer why_not;
+	struct state_cursor c = { 0 };
+	struct buf text = BUF_INIT(1 << 20);
+	struct guard g;
+	const char *why;
+
+	(void)state;
+	defence_new(&a, key);
+	defence_guard(&a, STR("u"), STR("192.0.2.1"), STR("right"), &g);
+	defence_passed(&a, &g, ahead);
+	for (unsigned i = 0; i < 12; i++) {
+		defence_guard(&a, STR("v"), STR("192.0.2.9"), STR(""), &g);
+		defence_failed(&a, &g, ahead);
+	}
+	while (!defence_state_write(&a, &c, 100, ahead, &text))
+		;
+	defence_new(&b, key);
+	check_int(defence_state_read(&b, buf_str(&text), now, &why), 0);
+	defence_guard(&b, STR("v"), STR("192.0.2.9"), STR(""), &g);
+	check_int(defence_ask(&b, &g, now, &why_not), DEFENCE_REFUSE);
+	check_int(defence_ask(&b, &g, now + day, &why_not), DEFENCE_ADMIT);
+	defence_guard(&b, STR("u"), STR("192.0.2.1"), STR(""), &g);
+	for (unsigned i = 0; i < 12; i++)
+		defence_failed(&b, &g, now + 59 * day);
+	check(defence_ask(&b, &g, now + 59 * day, &why_not) != DEFENCE_REFUSE);
+	for (unsigned i = 0; i < 12; i++)
+		defence_failed(&b, &g, now + 62 * day);
+	check_int(defence_ask(&b, &g, now + 62 * day, &why_not), DEFENCE_REFUSE);
+	buf_free(&text);
+	defence_free(&a);
+	defence_free(&b);
+}
+
 /* Every cut, and every octet changed, is either read or refused; never more than that. */
 static void test_bad_text(void **state)
 {
@@ -277,8 +315,8 @@ static void test_reload(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(test_text), cmocka_unit_test(test_bad_text),
-		cmocka_unit_test(test_restart), cmocka_unit_test(test_reload) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_text), cmocka_unit_test(test_clock_was_ahead),
+		cmocka_unit_test(test_bad_text), cmocka_unit_test(test_restart), cmocka_unit_test(test_reload) };
 
 	return test_run(tests);
 }
