@@ -130,9 +130,26 @@ static void print_throttled(const json_t *rows)
 		shown(row, "strangers"), duration_of(row, "seconds"), shown(row, "network"), shown(row, "user"));
 }
 
+/* There may be a great many: those with the fewest failures are counted only. */
+static int more_order(const void *a, const void *b)
+{
+	return text_order(*(json_t *const *)a, *(json_t *const *)b, "of");
+}
+
+static void print_more(const json_t *rows)
+{
+	json_t *row;
+	size_t i;
+
+	json_array_foreach(rows, i, row)
+		printf("and %lld more of the kind \"%s\", with no more failures than those shown\n",
+			(long long)json_integer_value(json_object_get(row, "rows")), shown(row, "of"));
+}
+
 static const struct section sections[] = {
 	{ "session", "sessions", session_order, print_sessions },
 	{ "throttled", "throttled", throttled_order, print_throttled },
+	{ "throttled_more", "throttled_more", more_order, print_more },
 };
 
 /* Rows of one kind, in order. A new reference. */
