@@ -29,12 +29,11 @@ static int judge_line(struct str text, bool take_lf, struct str *line)
 {
 	bool crlf = text.n && text.p[text.n - 1] == '\r';
 
+	if (!crlf && !take_lf)
+		return -SMTP_ELF;
 	if (str_chr(text, '\0') >= 0)
 		return -SMTP_ENUL;
-	if (crlf)
-		text.n--;
-	else if (!take_lf)
-		return -SMTP_EBARE;
+	text.n -= crlf;
 	if (str_chr(text, '\r') >= 0)
 		return -SMTP_EBARE;
 	*line = text;
@@ -44,15 +43,18 @@ static int judge_line(struct str text, bool take_lf, struct str *line)
 /* Drop what belongs to an overlong line. Returns how many octets of `in` that is. */
 static size_t skip_line(struct smtp_line_reader *r, struct str in)
 {
-	ptrdiff_t lf;
+	size_t n = 0;
 
-	if (!r->skipping)
-		return 0;
-	lf = str_chr(in, '\n');
-	if (lf < 0)
-		return in.n;
-	r->skipping = false;
-	return (size_t)lf + 1;
+	while (r->skipping && n < in.n) {
+		ptrdiff_t lf = str_chr(str_from(in, n), '\n');
+		size_t end = lf < 0 ? in.n : n + (size_t)lf;
+		bool cr = end > n ? in.p[end - 1] == '\r' : r->skipped_cr;
+
+		r->skipped_cr = lf < 0 && cr;
+		r->skipping = lf < 0 || !(cr || r->take_lf); /* an LF alone ends it no more than another line */
+		n = end + (lf >= 0);
+	}
+	return n;
 }
 
 int smtp_line_next(struct smtp_line_reader *r, struct str in, size_t max, size_t *used, struct str *line)
@@ -68,6 +70,7 @@ int smtp_line_next(struct smtp_line_reader *r, struct str in, size_t max, size_t
 		return 0;
 	if (lf < 0) {
 		r->skipping = true;
+		r->skipped_cr = false;
 		*used += skip_line(r, rest);
 		return -SMTP_ELONG;
 	}

@@ -38,13 +38,15 @@ enum { SMTP_COMMAND_MAX = 2048, SMTP_AUTH_MAX = 12288 + 2 }; /* octets with CRLF
 enum smtp_line_error {	/* returned negated */
 	SMTP_ELONG = 1, /* over the limit (RFC 5321 sec. 4.5.3.1.4): 500 5.5.2; *used drops what is there, the rest
 			 * up to LF is dropped with it: one error, never two commands */
-	SMTP_EBARE,	/* CR or LF alone (sec. 2.3.8; see take_lf): 500 5.5.2 */
-	SMTP_ENUL	/* a NUL octet (sec. 4.1.2): 501 5.5.2 */
+	SMTP_EBARE,	/* CR alone (sec. 2.3.8): 500 5.5.2 */
+	SMTP_ENUL,	/* a NUL octet (sec. 4.1.2): 501 5.5.2 */
+	SMTP_ELF	/* LF alone (sec. 2.3.8; see take_lf): 500 5.5.2, and hang up. It ends no line, and what is behind
+			 * it no command: only the end of the session keeps that so, and answers who waits for it. */
 };
 
 /* Reads lines; keeps only whether it is inside an overlong line. Zeroed to begin. */
 struct smtp_line_reader {
-	bool skipping;
+	bool skipping, skipped_cr; /* the last octet of it was a CR */
 	bool take_lf; /* LF alone ends a line too (smtpd_forbid_bare_newline = normalize; what `openssl s_client`
 			 * sends without -crlf); set by the caller. CR alone is an error all the same. */
 };

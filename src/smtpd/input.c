@@ -89,8 +89,11 @@ static enum outcome bad_line(struct session *s, struct str line, int r)
 	else if (r == -SMTP_ELONG)
 		reply(s, REPLY_LINE_TOO_LONG);
 	else
-		reply(s, r == -SMTP_EBARE ? REPLY_BARE_NEWLINE : REPLY_NUL);
-	return R_DONE;
+		reply(s, r == -SMTP_ELF ? REPLY_BARE_LF : r == -SMTP_EBARE ? REPLY_BARE_CR : REPLY_NUL);
+	if (r != -SMTP_ELF)
+		return R_DONE;
+	log_info("NOQUEUE: reject: bare <LF> received after %s from %s", state_name(s), client_text(s));
+	return R_CLOSE;
 }
 
 static size_t line_max(const struct session *s, struct str in)

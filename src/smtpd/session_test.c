@@ -64,7 +64,7 @@ static const struct talk talks[] = {
 	{ THEM, HI FROM TO "BDAT 3\r\nabcBDAT 99999999\r\n", "220 250 250 250 250 552" },
 	{ THEM, HI FROM TO "BDAT 200000\r\n", "220 250 250 250 552" },
 	/* framing: RFC 5321 sec. 2.3.8 */
-	{ THEM, "NOOP\rRSET\r\nNOOP\nRSET\r\nQUIT\r\n", "220 500 500 250 221" },
+	{ THEM, "NOOP\rRSET\r\nNOOP\nRSET\r\nQUIT\r\n", "220 500 500" },
 	{ THEM, "GET / HTTP/1.0\r\nNOOP\r\n", "220 221" },
 	{ THEM, "\x16\x03\x01 a\r\nNOOP\r\n", "220 221" },
 	{ THEM, "GET / HTTP/1.0\n\nNOOP\r\n", "220 221" },
@@ -73,7 +73,7 @@ static const struct talk talks[] = {
 	{ THEM, "INVITE sip:a@b SIP/2.0\r\nNOOP\r\n", "220 221" },
 	{ THEM, "SSH-2.0-x\r\nNOOP\r\n", "220 221" },
 	{ THEM, "NOOP x HTTP/1.1\r\nPUT HTTP\r\nNOOP\r\n", "220 250 500 250" },
-	{ THEM, "\n\nNOOP\r\n\r\nNOOP\r\n", "220 500 500 250 500 250" },
+	{ THEM, "\r\n\r\nNOOP\r\n\n\r\nNOOP\r\n", "220 500 500 250 500" },
 };
 
 static void add_codes(struct buf *codes, struct str said)
