@@ -26,7 +26,8 @@ enum tag {
 	TAG_VALID_SINCE = 33,
 	TAG_PRIORITY = 34,
 	TAG_DELIVER_BY = 35,
-	TAG_HOLD_UNTIL = 36
+	TAG_HOLD_UNTIL = 36,
+	TAG_HOLD_FOR = 37
 };
 enum { EXTENT_OCTETS = 20, PRIORITY_BIAS = 100 };
 
@@ -103,6 +104,8 @@ void envelope_encode(struct buf *out, const struct envelope *e)
 		put_number(out, TAG_DELIVER_BY, e->deliver_by_us);
 	if (e->hold_until_us != 0)
 		put_number(out, TAG_HOLD_UNTIL, e->hold_until_us);
+	if (e->hold_for_s != 0)
+		put_number(out, TAG_HOLD_FOR, e->hold_for_s);
 	for (size_t i = 0; i < e->n_rcpt; i++) {
 		put_rcpt(out, &e->rcpt[i]);
 		put_valid_since(out, &e->rcpt[i]);
@@ -205,6 +208,8 @@ static int get_number(struct str octets, unsigned tag, struct envelope *e)
 		e->deliver_by_us = v;
 	else if (tag == TAG_HOLD_UNTIL)
 		e->hold_until_us = v;
+	else if (tag == TAG_HOLD_FOR)
+		e->hold_for_s = v;
 	else if (v >= PRIORITY_BIAS - 9 && v <= PRIORITY_BIAS + 9)
 		e->priority = (int)v - PRIORITY_BIAS;
 	else
@@ -214,7 +219,7 @@ static int get_number(struct str octets, unsigned tag, struct envelope *e)
 
 static bool is_known(unsigned tag)
 {
-	return tag <= TAG_EXTENTS || (tag >= TAG_SOLICIT && tag <= TAG_HOLD_UNTIL);
+	return tag <= TAG_EXTENTS || (tag >= TAG_SOLICIT && tag <= TAG_HOLD_FOR);
 }
 
 static bool next_attribute(struct ipc_in *in, unsigned *tag, struct str *value)
@@ -270,7 +275,7 @@ int envelope_decode(struct str octets, struct arena *mem, struct envelope *e)
 
 		if (text) {
 			*text = value;
-		} else if (tag <= TAG_FLAGS || (tag >= TAG_PRIORITY && tag <= TAG_HOLD_UNTIL)) {
+		} else if (tag <= TAG_FLAGS || (tag >= TAG_PRIORITY && tag <= TAG_HOLD_FOR)) {
 			err = get_number(value, tag, e);
 		} else if (tag == TAG_RCPT) {
 			err = get_rcpt(value, &e->rcpt[n_rcpt++]);

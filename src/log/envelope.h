@@ -63,6 +63,7 @@ struct envelope {
 	struct str sasl_username, sasl_method, client_name, client_addr, helo, proto; /* for log, filters, reports */
 	uint64_t deliver_by_us; /* DELIVERBY: microseconds since 1970; 0: none */
 	uint64_t hold_until_us; /* FUTURERELEASE (RFC 4865): not tried before; 0: none */
+	uint64_t hold_for_s;	/* it was asked for as HOLDFOR, with so many seconds; 0: it was not */
 	int priority;		/* MT-PRIORITY (RFC 6710): -9 … 9; 0 also when it was not given */
 	struct envelope_rcpt *rcpt;
 	size_t n_rcpt;

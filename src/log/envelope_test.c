@@ -24,6 +24,7 @@ static struct envelope sample(void)
 		.priority = -9,
 		.deliver_by_us = 1700000600000000,
 		.hold_until_us = 1700000300000000,
+		.hold_for_s = 300,
 		.sasl_username = STR("john"),
 		.sasl_method = STR("PLAIN"),
 		.client_name = STR("c.example"),
@@ -44,6 +45,7 @@ static void check_same(const struct envelope *e, const struct envelope *must)
 	check(str_eq(e->solicit, must->solicit));
 	check_int(e->priority, must->priority);
 	check(e->deliver_by_us == must->deliver_by_us && e->hold_until_us == must->hold_until_us);
+	check_int(e->hold_for_s, must->hold_for_s);
 	check(str_eq(e->sender, must->sender) && str_eq(e->envid, must->envid) && str_eq(e->auth, must->auth));
 	check(str_eq(e->sasl_username, must->sasl_username) && str_eq(e->sasl_method, must->sasl_method));
 	check(str_eq(e->client_name, must->client_name) && str_eq(e->client_addr, must->client_addr));
@@ -122,7 +124,7 @@ static void test_cut(void **state)
 		free(copy);
 		arena_free(&mem);
 	}
-	check_int(good, 21); /* one between each two of its attributes, the id being there */
+	check_int(good, 22); /* one between each two of its attributes, the id being there */
 	buf_free(&b);
 }
 

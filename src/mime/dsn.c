@@ -3,6 +3,7 @@
 #include "mime/received.h"
 #include "base/utf8.h"
 #include "smtp/command.h"
+#include "smtp/datetime.h"
 #include "smtp/orcpt.h"
 
 #include <stdio.h>
@@ -247,6 +248,20 @@ static void put_rcpt_fields(struct dsn_writer *w, const struct dsn_rcpt *q)
 		dsn_field(w, "Will-Retry-Until", "", str_c(rfc5322_date((time_t)q->will_retry_until, date)));
 }
 
+/* RFC 4865 sec. 5.1.2: as it was asked for. */
+static void put_hold(struct dsn_writer *w, const struct envelope *e)
+{
+	struct buf value = BUF_INIT(64);
+
+	if (e->hold_for_s > 0)
+		buf_addf(&value, "for;%llu", (unsigned long long)e->hold_for_s);
+	else if (e->hold_until_us > 0 && buf_add_c(&value, "until;") == 0)
+		datetime_put(&value, (int64_t)(e->hold_until_us / 1000000));
+	if (value.n > 0)
+		dsn_field(w, "Future-Release-Request", "", buf_str(&value));
+	buf_free(&value);
+}
+
 /* RFC 3464 sec. 2.2. */
 static void put_machine(struct dsn_writer *w, const struct dsn_report *r)
 {
@@ -265,6 +280,7 @@ static void put_machine(struct dsn_writer *w, const struct dsn_report *r)
 	if (r->env->deliver_by_us > 0) /* RFC 2852 sec. 5 */
 		dsn_field(
 			w, "Deliver-By-Date", "", str_c(rfc5322_date((time_t)(r->env->deliver_by_us / 1000000), date)));
+	put_hold(w, r->env);
 	for (size_t i = 0; i < r->n_rcpt; i++)
 		put_rcpt_fields(w, &r->rcpt[i]);
 	dsn_puts(w, "\r\n");

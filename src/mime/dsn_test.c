@@ -213,6 +213,33 @@ static void test_golden(void **state)
 	buf_free(&f.out);
 }
 
+static void test_hold(void **state)
+{
+	static const struct {
+		uint64_t hold_for_s, hold_until_us;
+		const char *field; /* NULL: none */
+	} cases[] = {
+		{ 0, 0, NULL },
+		{ 300, 1764000300000000, "Future-Release-Request: for;300\r\n" },
+		{ 0, 1764000300000000, "Future-Release-Request: until;2025-11-24T16:05:00Z\r\n" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct envelope held;
+		struct fixture f;
+
+		fixture_begin(&f);
+		held = *f.report.env;
+		held.hold_for_s = cases[i].hold_for_s;
+		held.hold_until_us = cases[i].hold_until_us;
+		f.report.env = &held;
+		check_int(dsn_put(&f.out, &f.report), 0);
+		check(has(&f, cases[i].field ? cases[i].field : "Future-Release-Request") == (cases[i].field != NULL));
+		buf_free(&f.out);
+	}
+}
+
 static void test_kinds(void **state)
 {
 	struct fixture f;
@@ -356,8 +383,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_clean), cmocka_unit_test(test_status),
 		cmocka_unit_test(test_field), cmocka_unit_test(test_golden), cmocka_unit_test(test_kinds),
-		cmocka_unit_test(test_advice), cmocka_unit_test(test_hostile), cmocka_unit_test(test_utf8),
-		cmocka_unit_test(test_full) };
+		cmocka_unit_test(test_hold), cmocka_unit_test(test_advice), cmocka_unit_test(test_hostile),
+		cmocka_unit_test(test_utf8), cmocka_unit_test(test_full) };
 
 	return test_run(tests);
 }

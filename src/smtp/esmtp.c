@@ -75,11 +75,11 @@ static const struct esmtp_keyword keywords[EXT_COUNT] = {
 		"announce it. With N the sender gets a report on the delay then, and on success where the mail goes to "
 		"a "
 		"next hop that does not announce it. With T the sender also gets a report from each hop." },
-	{ "FUTURERELEASE", EXT_FUTURERELEASE, "RFC 4865", WHEN_LOGIN, PASS_NOT, "HOLDFOR=seconds HOLDUNTIL=date-time",
-		"",
-		"No later than smtpd_future_release_limit from now; 0 hides it. The mail waits here until then, also "
-		"when "
-		"the queue is flushed, and its lifetime begins then." },
+	{ "FUTURERELEASE", EXT_FUTURERELEASE, "RFC 4865", WHEN_SUBMISSION, PASS_NOT,
+		"HOLDFOR=seconds HOLDUNTIL=date-time", "",
+		"No later than smtpd_future_release_limit from now, nor than BY; 0 hides it. The mail waits here until "
+		"then, also when the queue is flushed, and its lifetime begins then. Reports on it say until when it "
+		"was to wait." },
 	{ "REQUIRETLS", EXT_REQUIRETLS, "RFC 8689", WHEN_TLS, PASS_RETURNED, "REQUIRETLS", "",
 		"Such mail goes on only under TLS with a certificate that is verified, at the level secure where "
 		"smtp_tls_security_level and smtp_tls_policy_maps ask for less than verify. Without that it is "
@@ -128,15 +128,15 @@ unsigned esmtp_consistent(unsigned have)
 	return have;
 }
 
-bool esmtp_is_for(const struct esmtp_keyword *k, bool tls, bool logged_in, bool ours)
+bool esmtp_is_for(const struct esmtp_keyword *k, bool tls, bool submission, bool ours)
 {
 	switch (k->when) {
 	case WHEN_CLEAR:
 		return !tls;
 	case WHEN_TLS:
 		return tls;
-	case WHEN_LOGIN:
-		return logged_in;
+	case WHEN_SUBMISSION:
+		return submission;
 	case WHEN_OURS:
 		return ours;
 	case WHEN_ALWAYS:

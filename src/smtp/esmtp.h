@@ -39,10 +39,10 @@ enum esmtp_ext { /* bit numbers, in the order in which EHLO shows them (Postfix'
 /* To whom EHLO shows a keyword, unless a parameter hides it. */
 enum esmtp_when {
 	WHEN_ALWAYS,
-	WHEN_CLEAR, /* not under TLS */
-	WHEN_TLS,   /* under TLS only, whatever smtpd_clear_ehlo_keywords says */
-	WHEN_LOGIN, /* once logged in */
-	WHEN_OURS   /* logged in, or in mynetworks */
+	WHEN_CLEAR,	 /* not under TLS */
+	WHEN_TLS,	 /* under TLS only, whatever smtpd_clear_ehlo_keywords says */
+	WHEN_SUBMISSION, /* on services that take no mail of strangers */
+	WHEN_OURS	 /* logged in, or in mynetworks */
 };
 /* What becomes of it on the way to the next hop. */
 enum esmtp_pass {
@@ -67,8 +67,8 @@ const struct esmtp_keyword *esmtp_row(enum esmtp_ext e);
 unsigned esmtp_mask(struct str list);
 /* What depends on `have`: of these bits those whose extension may be offered (BINARYMIME needs CHUNKING, RFC 3030 sec. 3). */
 unsigned esmtp_consistent(unsigned have);
-/* Is the row's `when` so in a session that is under TLS, logged in, ours (logged in or in mynetworks)? */
-bool esmtp_is_for(const struct esmtp_keyword *k, bool tls, bool logged_in, bool ours);
+/* Is the row's `when` so in a session that is under TLS, of a submission service, ours (logged in or in mynetworks)? */
+bool esmtp_is_for(const struct esmtp_keyword *k, bool tls, bool submission, bool ours);
 /* The table as sections of a manual page (man macros). */
 void esmtp_manual(struct buf *out);
 

@@ -200,10 +200,10 @@ static bool put_by(struct buf *out, const struct params *p)
 	return p->mail->has_by;
 }
 
-/* RFC 4865 sec. 4: one of the two, once */
+/* RFC 4865 sec. 3 and 4: one of the two, once; 1 to 999999999, without leading zeros */
 static int take_hold_for(struct params *p, struct str value)
 {
-	if (value.n == 0 || value.n > 9 || p->mail->hold_until_s || !str_u64(value, &p->mail->hold_for_s))
+	if (value.n > 9 || value.p[0] == '0' || p->mail->hold_until_s || !str_u64(value, &p->mail->hold_for_s))
 		return -PARAM_ESYNTAX;
 	return 0;
 }

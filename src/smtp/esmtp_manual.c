@@ -7,7 +7,7 @@ static const char *when_text(enum esmtp_when when)
 		[WHEN_ALWAYS] = "always",
 		[WHEN_CLEAR] = "without TLS",
 		[WHEN_TLS] = "under TLS only",
-		[WHEN_LOGIN] = "to clients that are logged in",
+		[WHEN_SUBMISSION] = "on services with a list of restrictions that ends in reject",
 		[WHEN_OURS] = "to clients that are logged in or in mynetworks",
 	};
 

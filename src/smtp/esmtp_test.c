@@ -60,15 +60,15 @@ static void test_when(void **state)
 {
 	static const struct {
 		enum esmtp_when when;
-		bool tls, logged_in, ours, want;
+		bool tls, submission, ours, want;
 	} cases[] = {
 		{ WHEN_ALWAYS, false, false, false, true },
 		{ WHEN_CLEAR, false, false, false, true },
 		{ WHEN_CLEAR, true, true, true, false },
 		{ WHEN_TLS, true, false, false, true },
 		{ WHEN_TLS, false, true, true, false },
-		{ WHEN_LOGIN, true, false, true, false },
-		{ WHEN_LOGIN, true, true, true, true },
+		{ WHEN_SUBMISSION, true, false, true, false },
+		{ WHEN_SUBMISSION, true, true, false, true },
 		{ WHEN_OURS, false, false, false, false },
 		{ WHEN_OURS, false, false, true, true },
 	};
@@ -78,7 +78,7 @@ static void test_when(void **state)
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
 		struct esmtp_keyword k = { .when = cases[i].when };
 
-		check_int(esmtp_is_for(&k, cases[i].tls, cases[i].logged_in, cases[i].ours), cases[i].want);
+		check_int(esmtp_is_for(&k, cases[i].tls, cases[i].submission, cases[i].ours), cases[i].want);
 	}
 	esmtp_manual(&manual);
 	for (unsigned e = 0; e < EXT_COUNT; e++)
@@ -134,6 +134,10 @@ static void test_mail(void **state)
 		{ "HOLDFOR=86400", ALL, 0, 0, 0, "", "", "" },
 		{ "HOLDUNTIL=2026-12-31T00:00:00Z", ALL, 0, 0, 0, "", "", "" },
 		{ "HOLDFOR=", ALL, -PARAM_ESYNTAX, 0, 0, "", "", "HOLDFOR=" },
+		{ "HOLDFOR=0", ALL, -PARAM_ESYNTAX, 0, 0, "", "", "HOLDFOR=0" },
+		{ "HOLDFOR=05", ALL, -PARAM_ESYNTAX, 0, 0, "", "", "HOLDFOR=05" },
+		{ "HOLDFOR=5 HOLDFOR=5", ALL, -PARAM_ESYNTAX, 0, 0, "", "", "HOLDFOR=5" },
+		{ "HOLDUNTIL=2026-12-31T00:00:00Z HOLDFOR=5", ALL, -PARAM_ESYNTAX, 0, 0, "", "", "HOLDFOR=5" },
 		{ "HOLDFOR=1234567890", ALL, -PARAM_ESYNTAX, 0, 0, "", "", "HOLDFOR=1234567890" },
 		{ "HOLDFOR=5 HOLDUNTIL=2026-12-31T00:00:00Z", ALL, -PARAM_ESYNTAX, 0, 0, "", "",
 			"HOLDUNTIL=2026-12-31T00:00:00Z" },

@@ -18,15 +18,30 @@ static bool intake_is_open(struct session *s)
 	return false;
 }
 
-/* HOLDFOR becomes HOLDUNTIL; false: too far away (RFC 4865 sec. 4). What is past is sent at once. */
-static bool set_hold(struct session *s)
+/*
+ * HOLDFOR becomes HOLDUNTIL, BY a time, both from now on (RFC 2852 sec. 4). False: it would be held too long (RFC 4865
+ * sec. 4.2 and 5.2.2), which is answered. What is to be held until a time that is past is sent at once.
+ */
+static bool set_times(struct session *s)
 {
 	struct mail_params *p = &s->tx->params;
-	uint64_t now = (uint64_t)time(NULL);
+	struct timespec now;
+	int64_t now_s;
 
+	clock_gettime(CLOCK_REALTIME, &now);
+	now_s = (int64_t)now.tv_sec;
 	if (p->hold_for_s)
-		p->hold_until_s = now + p->hold_for_s;
-	return p->hold_until_s <= now + s->service->future_release_s;
+		p->hold_until_s = (uint64_t)now_s + p->hold_for_s;
+	if (p->has_by)
+		s->tx->deliver_by_us = (uint64_t)((now_s + p->by_s) * 1000000 + now.tv_nsec / 1000);
+	if (p->hold_until_s > (uint64_t)now_s + s->service->future_release_s)
+		replyf(s, 501, "5.5.4", "Error: mail is held for %llu seconds at most",
+			(unsigned long long)s->service->future_release_s);
+	else if (p->has_by && p->hold_until_s && (int64_t)p->hold_until_s > now_s + p->by_s)
+		replyf(s, 501, "5.5.4", "Error: mail cannot be held for longer than BY gives it");
+	else
+		return true;
+	return false;
 }
 
 static bool read_params(struct session *s, struct str params)
@@ -54,11 +69,8 @@ static bool read_params(struct session *s, struct str params)
 		reply(s, REPLY_TOO_BIG); /* RFC 1870 sec. 6.1 */
 		return false;
 	}
-	if (!set_hold(s)) {
-		replyf(s, 501, "5.5.4", "Error: mail is held for %llu seconds at most",
-			(unsigned long long)s->service->future_release_s);
+	if (!set_times(s))
 		return false;
-	}
 	if (s->tx->params.priority > 0 && !session_is_ours(s)) { /* RFC 6710 sec. 5: only to whom we trust */
 		s->tx->params.priority = 0;
 		s->tx->priority_changed = true;

@@ -15,7 +15,7 @@ static bool is_offered(const struct session *s, enum esmtp_ext e)
 	if (s->tls == NULL)
 		may &= s->service->in_clear;
 	return (esmtp_consistent(may) & EXT_BIT(e)) &&
-	       esmtp_is_for(k, s->tls != NULL, s->sasl_username != NULL, session_is_ours(s));
+	       esmtp_is_for(k, s->tls != NULL, s->service->is_submission, session_is_ours(s));
 }
 
 static void put_auth(struct session *s, struct buf *line)

@@ -43,6 +43,12 @@ bool restrictions_have_guard(const struct restriction_list *l)
 	return false;
 }
 
+bool restrictions_end_in_reject(const struct restriction_list *l)
+{
+	return l->n > 0 && l->item[l->n - 1].kind == restriction_find(STR("reject")) &&
+	       (l->n == 1 || l->item[l->n - 2].kind != &restriction_warn);
+}
+
 /* ---- what a restriction may do ---- */
 
 static const char *subject(struct check *c, enum about about)

@@ -185,6 +185,8 @@ static void read_restrictions(struct service *s)
 
 		/* What is wrong with a list is said once, not for each service that shares it. */
 		s->list[stage] = restrictions_parse(s->view, seen ? NULL : list_names[stage], text, stage, s->mem);
+		if (stage <= STAGE_RCPT)
+			s->is_submission |= restrictions_end_in_reject(&s->list[stage]);
 	}
 	/* An open relay must be impossible by mistake: one of the two lists has to end what is not ours. */
 	if (!restrictions_have_guard(&s->list[STAGE_RELAY]) && !restrictions_have_guard(&s->list[STAGE_RCPT]))

@@ -138,6 +138,7 @@ struct service {
 	const struct milter_settings *milter;
 
 	struct arena *mem;	     /* holds the lists */
+	bool is_submission;	     /* a list ends in reject: it takes no mail of strangers */
 	bool is_local;		     /* public/submit: sendmail(1) of a local user */
 	struct user_list submitters; /* authorized_submit_users */
 };
@@ -521,9 +522,10 @@ struct transaction {
 	unsigned n_fields;
 	struct str *own_rcpt; /* recipients of ours whose RCPT had no RRVS: the header may have it */
 	size_t n_own_rcpt;
-	bool in_chunks;	       /* BDAT has begun */
-	bool priority_changed; /* it had asked for more than it may have */
-	int64_t own_octets;    /* of header fields that were added less those that were dropped */
+	bool in_chunks;		/* BDAT has begun */
+	uint64_t deliver_by_us; /* BY=, from MAIL on; 0: none */
+	bool priority_changed;	/* it had asked for more than it may have */
+	int64_t own_octets;	/* of header fields that were added less those that were dropped */
 	bool too_big, committing, committed;
 	int commit_error;
 };
@@ -607,6 +609,7 @@ enum outcome bdat_input(struct session *s, struct str in, size_t *used);
 struct restriction_list restrictions_parse(
 	const struct conf_view *v, const char *parameter, const char *text, enum stage stage, struct arena *mem);
 bool restrictions_have_guard(const struct restriction_list *l);
+bool restrictions_end_in_reject(const struct restriction_list *l);
 /*
  * Evaluate the lists of `stages` (STAGE_BIT…). A refusal is answered and logged here. `then` goes on: taken or refused.
  */

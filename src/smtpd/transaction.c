@@ -192,9 +192,9 @@ void transaction_commit(struct session *s, enum outcome (*then)(struct session *
 	}
 	clock_gettime(CLOCK_REALTIME, &now);
 	e.arrival_us = (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
-	if (t->params.has_by) /* RFC 2852 sec. 4: from the time at which the message came */
-		e.deliver_by_us = (uint64_t)((int64_t)e.arrival_us + t->params.by_s * 1000000);
+	e.deliver_by_us = t->deliver_by_us;
 	e.hold_until_us = t->params.hold_until_s * 1000000;
+	e.hold_for_s = t->params.hold_for_s;
 	if (fields_say_tls_optional(t))
 		e.flags |= ENV_TLS_OPTIONAL;
 	if (milter_holds(t))
