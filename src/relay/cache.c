@@ -14,7 +14,8 @@ static bool fits(const struct conn *c, const struct delivery *d)
 	if (d->service->sasl_by_sender)
 		return false;
 	/* What this server cannot take another one of that nexthop may. */
-	if ((d->job.env.flags & ENV_REQUIRETLS) && !(c->client.offered & EXT_BIT(EXT_REQUIRETLS)))
+	if ((d->job.env.flags & ENV_REQUIRETLS) && d->job.env.sender.n > 0 &&
+		!(c->client.offered & EXT_BIT(EXT_REQUIRETLS)))
 		return false;
 	return c->service == d->service && c->policy.level == d->tls.level && str_eq(c->policy.text, d->tls.text) &&
 	       str_ieq(c->nexthop, d->job.nexthop);

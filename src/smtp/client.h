@@ -97,7 +97,8 @@ struct client_rcpt {
 	uint64_t valid_since; /* RRVS: seconds since 1970; 0: none */
 	bool since_may_end;   /* RRVS=…;C: to a server without RRVS as a header field */
 	/* from the engine; smtp_client_send() clears it first */
-	bool held_back; /* over a limit of the server (LIMITS): not sent, OPEN; send it in another message */
+	bool held_back; /* over a limit of the server (LIMITS), or not to be seen with the others (RRVS): not sent, OPEN; send
+			 * it in another message */
 	enum client_outcome outcome;
 	bool accepted;	       /* RCPT was answered with 2xx */
 	enum client_step step; /* whose reply it is */
@@ -110,7 +111,7 @@ struct client_message {
 	struct str sender;		       /* "" is <> */
 	struct str envid;		       /* xtext; "" none */
 	struct str solicit;		       /* SOLICIT=; "" none */
-	int priority;			       /* MT-PRIORITY; 0: not said */
+	int priority;			       /* MT-PRIORITY */
 	bool has_by;			       /* DELIVERBY; its mode is in flags */
 	int64_t by_s;			       /* seconds that are left; may be negative */
 	const struct smtp_attributes *forward; /* whom it is from, for XFORWARD; NULL: not to be told */

@@ -124,13 +124,15 @@ static void put_mail(struct smtp_client *c)
 		.flags = client_body_flags(c, m) | utf8_flag(m),
 		.envid = m->envid,
 		.solicit = m->solicit,
-		.has_priority = m->priority != 0,
+		.has_priority = true, /* RFC 6710 sec. 4.2: 0 too */
 		.priority = m->priority,
 		.has_by = m->has_by,
 		.by_s = m->by_s,
 		.has_auth = c->logged_in && m->auth.n > 0,
 		.auth = m->auth };
 
+	if (!c->secured)
+		p.flags &= ~(uint32_t)ENV_REQUIRETLS;
 	buf_add_c(&c->out, "MAIL FROM:<");
 	buf_add_str(&c->out, m->sender);
 	buf_add_char(&c->out, '>');
@@ -138,11 +140,22 @@ static void put_mail(struct smtp_client *c)
 	buf_add_c(&c->out, "\r\n");
 }
 
+/* RFC 2852 sec. 4.1.4.2: a server that keeps no BY=…;N is asked to tell of a delay at least, while there is time. */
+static uint8_t notify_of(const struct smtp_client *c, const struct client_rcpt *r)
+{
+	const struct client_message *m = c->message;
+
+	if (!m->has_by || !(m->flags & ENV_BY_NOTIFY) || m->by_s <= 0 || m->passed_by || (r->notify & NOTIFY_NEVER))
+		return r->notify;
+	return r->notify ? r->notify | NOTIFY_DELAY : NOTIFY_FAILURE | NOTIFY_DELAY;
+}
+
 static void put_rcpt(struct smtp_client *c, const struct client_rcpt *r)
 {
-	struct rcpt_params p = {
-		.notify = r->notify, .orcpt = r->orcpt, .valid_since = r->valid_since, .since_may_end = r->since_may_end
-	};
+	struct rcpt_params p = { .notify = notify_of(c, r),
+		.orcpt = r->orcpt,
+		.valid_since = r->valid_since,
+		.since_may_end = r->since_may_end };
 
 	buf_add_c(&c->out, "RCPT TO:<");
 	buf_add_str(&c->out, r->address);

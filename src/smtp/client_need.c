@@ -5,6 +5,8 @@
 #include "smtp/address.h"
 #include "smtp/esmtp.h"
 
+enum { FIELD_ADDRESS_MAX = 900 }; /* octets, of 998 in a line */
+
 /* What is found before a command is spent on it: what this server can never take, and what is over its limits. */
 
 static bool has_control(struct str s)
@@ -15,10 +17,15 @@ static bool has_control(struct str s)
 	return false;
 }
 
-/* RFC 7293 sec. 5.2: with ";C" a header field may say it; not before chunks, of which none is its own. */
+/* RFC 7293 sec. 6: with ";C" a header field may say it, in a line; not before chunks, of which none is its own. */
 static bool may_be_a_field(const struct client_message *m, const struct client_rcpt *r)
 {
-	return r->since_may_end && !(m->flags & ENV_BINARY);
+	return r->since_may_end && r->address.n <= FIELD_ADDRESS_MAX && !(m->flags & ENV_BINARY);
+}
+
+static bool is_a_field(const struct smtp_client *c, const struct client_rcpt *r)
+{
+	return r->valid_since > 0 && !client_is_offered(c, EXT_RRVS);
 }
 
 static void address_made_ascii(struct arena *mem, struct str *address)
@@ -60,7 +67,9 @@ void client_settle_impossible(struct smtp_client *c, struct client_message *m)
 			arena_printf(m->mem, "message size %llu exceeds size limit %llu of server",
 				(unsigned long long)m->size, (unsigned long long)c->size_limit));
 	settle_deliver_by(c, m);
-	if ((m->flags & ENV_REQUIRETLS) && !c->options.lmtp && !(c->secured && client_is_offered(c, EXT_REQUIRETLS)))
+	/* RFC 8689 sec. 5: a report is not lost for it. */
+	if ((m->flags & ENV_REQUIRETLS) && m->sender.n > 0 && !c->options.lmtp &&
+		!(c->secured && client_is_offered(c, EXT_REQUIRETLS)))
 		client_settle_all_own(m, CLIENT_BOUNCED, "5.7.30", /* RFC 8689 sec. 4.2.1 */
 			"REQUIRETLS is required, but was not offered by host");
 	if (!utf8)
@@ -78,7 +87,7 @@ void client_settle_impossible(struct smtp_client *c, struct client_message *m)
 			client_settle_own(r, CLIENT_BOUNCED, "5.1.3", "the recipient address has control characters");
 		else if (!utf8 && str_is_8bit(r->address))
 			client_settle_own(r, CLIENT_BOUNCED, "5.6.7", utf8_text);
-		else if (r->valid_since > 0 && !client_is_offered(c, EXT_RRVS) && !may_be_a_field(m, r))
+		else if (is_a_field(c, r) && !may_be_a_field(m, r))
 			client_settle_own(r, CLIENT_BOUNCED, "5.7.19", "RRVS is required, but was not offered by host");
 	}
 }
@@ -102,9 +111,13 @@ static bool has_room_for_domain(struct smtp_client *c, struct str address)
 	return true;
 }
 
-/* RFC 9422: what the server would refuse is not sent now. Returns how many recipients are. */
+/*
+ * RFC 9422: what the server would refuse is not sent now; nor, with a field that names one recipient, any other (RFC 7293
+ * sec. 7). Returns how many recipients are.
+ */
 size_t client_hold_back(struct smtp_client *c, struct client_message *m)
 {
+	bool field = false;
 	size_t open = 0;
 
 	for (size_t i = 0; i < m->n_rcpt; i++) {
@@ -112,8 +125,12 @@ size_t client_hold_back(struct smtp_client *c, struct client_message *m)
 
 		if (r->outcome != CLIENT_OPEN)
 			continue;
-		r->held_back = (c->rcpt_max > 0 && open >= c->rcpt_max) || !has_room_for_domain(c, r->address);
-		open += !r->held_back;
+		r->held_back = (c->rcpt_max > 0 && open >= c->rcpt_max) || (open > 0 && (field || is_a_field(c, r))) ||
+			       !has_room_for_domain(c, r->address);
+		if (r->held_back)
+			continue;
+		open++;
+		field = is_a_field(c, r);
 	}
 	return open;
 }

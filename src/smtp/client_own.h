@@ -42,7 +42,7 @@ bool client_forward_holds(struct smtp_client *c);
 
 /* client_need.c: before MAIL; what this server can never take is settled, addresses get the form that it can take. */
 void client_settle_impossible(struct smtp_client *c, struct client_message *m);
-/* RFC 9422: what it would refuse is not sent now. Returns how many recipients are. */
+/* What goes in another transaction (RFC 9422, RFC 7293 sec. 7) is held back. Returns how many recipients are sent. */
 size_t client_hold_back(struct smtp_client *c, struct client_message *m);
 
 /*

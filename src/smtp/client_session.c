@@ -64,7 +64,32 @@ static void add_mechanisms(struct smtp_client *c, struct str words)
 	}
 }
 
-/* "RCPTMAX=100 MAILMAX=5 …" (RFC 9422 sec. 3); limits that are not known, or none, are passed over. */
+/* limit-name ["=" limit-value] (RFC 9422 sec. 3) */
+static bool is_limit(struct str word)
+{
+	size_t n = 0;
+
+	while (n < word.n && (ascii_is_alnum(word.p[n]) || word.p[n] == '-' || word.p[n] == '_'))
+		n++;
+	if (n == 0 || n == word.n)
+		return n > 0;
+	if (word.p[n] != '=' || n + 1 == word.n)
+		return false;
+	while (++n < word.n)
+		if (!ascii_is_graph(word.p[n]) || word.p[n] == ';')
+			return false;
+	return true;
+}
+
+/* "1" to "999999" (sec. 4); 0: something else. */
+static size_t limit_value(struct str value)
+{
+	uint64_t n;
+
+	return value.n > 0 && value.n <= 6 && value.p[0] != '0' && str_u64(value, &n) ? (size_t)n : 0;
+}
+
+/* "RCPTMAX=100 MAILMAX=5 …"; limits that are not known, or none, are passed over; all of what is not well-formed (sec. 3.7). */
 static void take_limits(struct smtp_client *c, struct str words)
 {
 	struct {
@@ -72,15 +97,17 @@ static void take_limits(struct smtp_client *c, struct str words)
 		size_t *limit;
 	} limits[] = { { "MAILMAX=", &c->mail_max }, { "RCPTMAX=", &c->rcpt_max },
 		{ "RCPTDOMAINMAX=", &c->domain_max } };
-	struct str word;
-	uint64_t n;
+	struct str word, rest = words;
 
+	while (str_word(&rest, " \t", &word))
+		if (!is_limit(word))
+			return;
 	while (str_word(&words, " \t", &word))
 		for (size_t i = 0; i < sizeof limits / sizeof *limits; i++) {
 			struct str name = str_c(limits[i].name);
 
-			if (str_has_iprefix(word, name) && str_u64(str_from(word, name.n), &n))
-				*limits[i].limit = n > INT32_MAX ? 0 : (size_t)n;
+			if (str_has_iprefix(word, name))
+				*limits[i].limit = limit_value(str_from(word, name.n));
 		}
 	if (c->domain_max > CLIENT_DOMAINS)
 		c->domain_max = CLIENT_DOMAINS;

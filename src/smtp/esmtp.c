@@ -61,8 +61,9 @@ static const struct esmtp_keyword keywords[EXT_COUNT] = {
 		"gatepost init makes). A mailbox that is younger is refused with 550 5.7.17, one of which the tables "
 		"say "
 		"nothing with 550 5.7.19. The field Require-Recipient-Valid-Since of the header counts for recipients "
-		"without the parameter. With ;C a next hop without RRVS gets it as that field; otherwise the mail is "
-		"returned with 5.7.19." },
+		"without the parameter. With ;C a next hop without RRVS gets it as that field, each recipient in a "
+		"transaction of its own; otherwise the mail is returned with 5.7.19. Role accounts (postmaster, abuse "
+		"… of RFC 2142) have no owner that changes: for them it counts for nothing." },
 	{ "MT-PRIORITY", EXT_MT_PRIORITY, "RFC 6710", WHEN_ALWAYS, PASS_KNOWN, "MT-PRIORITY=number", "",
 		"From -9 to 9. Only clients that are logged in or in mynetworks may ask for more than 0: for others it "
 		"becomes "
@@ -73,8 +74,8 @@ static const struct esmtp_keyword keywords[EXT_COUNT] = {
 		"",
 		"With R what is not delivered in time is returned with 5.4.7, and with 5.3.3 where a next hop does not "
 		"announce it. With N the sender gets a report on the delay then, and on success where the mail goes to "
-		"a "
-		"next hop that does not announce it. With T the sender also gets a report from each hop." },
+		"a next hop that does not announce it, which is asked for a report on delays (DSN). With T the sender "
+		"also gets a report from each hop." },
 	{ "FUTURERELEASE", EXT_FUTURERELEASE, "RFC 4865", WHEN_SUBMISSION, PASS_NOT,
 		"HOLDFOR=seconds HOLDUNTIL=date-time", "",
 		"No later than smtpd_future_release_limit from now, nor than BY; 0 hides it. The mail waits here until "
@@ -84,8 +85,9 @@ static const struct esmtp_keyword keywords[EXT_COUNT] = {
 		"Such mail goes on only under TLS with a certificate that is verified, at the level secure where "
 		"smtp_tls_security_level and smtp_tls_policy_maps ask for less than verify. Without that it is "
 		"returned "
-		"with 5.7.10, and with 5.7.30 where a next hop does not announce REQUIRETLS. Reports on it require the "
-		"same, and return its header only. The field TLS-Required: No counts for nothing beside the parameter; "
+		"with 5.7.10, and with 5.7.30 where a next hop does not announce REQUIRETLS. Reports on it return its "
+		"header only, and require the same but for the announcement. The field TLS-Required: No counts for "
+		"nothing beside the parameter; "
 		"without it, it gives up what the recipient's domain asks for, and no level that "
 		"smtp_tls_security_level or "
 		"smtp_tls_policy_maps set." },

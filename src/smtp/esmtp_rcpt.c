@@ -110,7 +110,9 @@ static int take_rrvs(struct params *p, struct str value)
 	struct str action = semicolon < 0 ? STR("R") : str_from(value, (size_t)semicolon + 1);
 	int64_t since;
 
-	if (datetime_parse(semicolon < 0 ? value : str_sub(value, 0, (size_t)semicolon), &since) < 0)
+	/* without a fraction of a second */
+	if (str_chr(value, '.') >= 0 ||
+		datetime_parse(semicolon < 0 ? value : str_sub(value, 0, (size_t)semicolon), &since) < 0)
 		return -PARAM_ESYNTAX;
 	if (!str_ieq(action, STR("C")) && !str_ieq(action, STR("R")))
 		return -PARAM_ESYNTAX;

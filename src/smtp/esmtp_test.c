@@ -215,6 +215,7 @@ static void test_rcpt(void **state)
 		{ "RRVS=2014-04-03T23:01:00Z;X", ALL, -PARAM_ESYNTAX, 0, "" },
 		{ "RRVS=2014-04-03T23:01:00Z;", ALL, -PARAM_ESYNTAX, 0, "" },
 		{ "RRVS=2014-04-03", ALL, -PARAM_ESYNTAX, 0, "" },
+		{ "RRVS=2014-04-03T23:01:00.5Z", ALL, -PARAM_ESYNTAX, 0, "" },
 		{ "RRVS=2014-04-03T23:01:00Z", ALL & ~EXT_BIT(EXT_RRVS), -PARAM_EUNKNOWN, 0, "" },
 	};
 	struct rcpt_params p;
