@@ -72,6 +72,20 @@ static void put_keyword(struct session *s, enum esmtp_ext e, struct buf *line)
 		session_limits_put(s, line);
 }
 
+void ehlo_offer(struct session *s)
+{
+	struct buf line = BUF_INIT(1200);
+
+	s->extensions = 0;
+	for (enum esmtp_ext e = 0; e < EXT_COUNT; e++) {
+		buf_reset(&line);
+		if (is_offered(s, e))
+			put_keyword(s, e, &line);
+		s->extensions |= line.n ? EXT_BIT(e) : 0;
+	}
+	buf_free(&line);
+}
+
 void reply_ehlo(struct session *s)
 {
 	struct buf line = BUF_INIT(1200);

@@ -397,6 +397,8 @@ void log_session(const struct session *s);
 
 /* ehlo.c */
 void reply_ehlo(struct session *s);
+/* As reply_ehlo(), for a client that is said to have had its answer. */
+void ehlo_offer(struct session *s);
 /* s->hidden, by the tables of smtpd_discard_ehlo_keyword_address_maps; asked once a session. 451 when they cannot be asked. */
 enum outcome ehlo_hidden_find(struct session *s, enum outcome (*then)(struct session *s));
 
