@@ -10,6 +10,20 @@ static bool is_of_ours(const struct map_request *m)
 	return m->class != CLASS_DEFAULT && m->class != CLASS_RELAY;
 }
 
+/* Accounts of an organisation (RFC 2142), which have no owner that changes: RFC 7293 sec. 5.1. */
+static bool is_role(struct str address)
+{
+	static const char *const names[] = { "info", "marketing", "sales", "support", "abuse", "noc", "security",
+		"postmaster", "hostmaster", "usenet", "news", "webmaster", "www", "uucp", "ftp" };
+	ptrdiff_t at = str_rchr(address, '@');
+	struct str local = at < 0 ? address : str_sub(address, 0, (size_t)at);
+
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+		if (str_ieq(local, str_c(names[i])))
+			return true;
+	return false;
+}
+
 bool since_is_asked(const struct session *s)
 {
 	return s->tx->rcpt_params.valid_since > 0 && is_of_ours(&s->tx->rcpt_answer);
@@ -71,6 +85,10 @@ static enum outcome rcpt_known(struct session *s)
 enum outcome since_check_rcpt(struct session *s, enum outcome (*then)(struct session *s, bool taken))
 {
 	s->tx->after_since = then;
+	if (is_role(s->tx->rcpt_address)) {
+		s->tx->rcpt_params.valid_since = 0;
+		return end(s, true);
+	}
 	ask(s, rcpt_known, s->tx->rcpt_address, s->tx->rcpt_params.valid_since);
 	return R_WAIT;
 }
@@ -79,7 +97,7 @@ void since_note_rcpt(struct transaction *t)
 {
 	struct str *more;
 
-	if (!is_of_ours(&t->rcpt_answer))
+	if (!is_of_ours(&t->rcpt_answer) || is_role(t->rcpt_address))
 		return;
 	if ((t->n_own_rcpt & (t->n_own_rcpt - 1)) == 0) { /* full: 0, 1, 2, 4 … */
 		more = arena_array(t->mem, t->n_own_rcpt ? t->n_own_rcpt * 2 : 1, sizeof *more);
