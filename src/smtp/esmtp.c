@@ -52,8 +52,9 @@ static const struct esmtp_keyword keywords[EXT_COUNT] = {
 		"502." },
 	{ "NO-SOLICITING", EXT_NO_SOLICITING, "RFC 3865", WHEN_ALWAYS, PASS_KNOWN, "SOLICIT=keywords", "",
 		"With the keywords of smtpd_no_soliciting_keywords. Mail that names one of them, by the parameter or "
-		"in "
-		"its field Solicitation, is refused with 550 5.7.1." },
+		"in its field Solicitation, is refused with 550 5.7.1, which says the keyword. What the field says "
+		"goes "
+		"on as the parameter where the client gave none." },
 	{ "RRVS", EXT_RRVS, "RFC 7293", WHEN_ALWAYS, PASS_RETURNED, "",
 		"RRVS=date-time RRVS=date-time;C RRVS=date-time;R",
 		"Where smtpd_rrvs_maps says since when a mailbox has its owner (a column of the users' database, in "

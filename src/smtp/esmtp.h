@@ -101,6 +101,8 @@ enum param_error {	   /* returned negated */
  * parameter with its value, as sent, when one is refused; else empty. Slices point into `params`, auth into `mem`. */
 int mail_params_parse(struct str params, unsigned offered, struct arena *mem, struct mail_params *out, struct str *bad);
 int rcpt_params_parse(struct str params, unsigned offered, struct rcpt_params *out, struct str *bad);
+/* Solicitation-keywords of RFC 3865 sec. 2.2? */
+bool solicit_is_valid(struct str words);
 /*
  * The reverse, for a server that announced `offered`: " SIZE=1000 BODY=8BITMIME" behind MAIL FROM:<…>, and the same for
  * RCPT. What that server does not know is left out; the caller has decided whether the mail may go there without it.

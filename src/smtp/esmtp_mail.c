@@ -120,22 +120,27 @@ static bool put_smtputf8(struct buf *out, const struct params *p)
 	return p->mail->flags & ENV_SMTPUTF8;
 }
 
-/* RFC 3865 sec. 2.1: words of letters, digits and ".-_:", each beginning with a letter, 1000 octets in all */
-static int take_solicit(struct params *p, struct str value)
+/* RFC 3865 sec. 2.2: words of letters, digits and ".-_:", each beginning with a letter, 1000 octets in all */
+bool solicit_is_valid(struct str words)
 {
-	struct str rest = value, word;
+	struct str rest = words, word;
 
-	if (value.n == 0 || value.n > SOLICIT_MAX)
-		return -PARAM_ESYNTAX;
+	if (words.n == 0 || words.n > SOLICIT_MAX)
+		return false;
 	while (str_field(&rest, ",", &word)) {
 		if (word.n == 0 || !ascii_is_alpha(word.p[0]))
-			return -PARAM_ESYNTAX;
+			return false;
 		for (size_t i = 0; i < word.n; i++)
 			if (!ascii_is_alnum(word.p[i]) && str_chr(STR(".-_:"), word.p[i]) < 0)
-				return -PARAM_ESYNTAX;
+				return false;
 	}
+	return true;
+}
+
+static int take_solicit(struct params *p, struct str value)
+{
 	p->mail->solicit = value;
-	return 0;
+	return solicit_is_valid(value) ? 0 : -PARAM_ESYNTAX;
 }
 
 static bool put_solicit(struct buf *out, const struct params *p)

@@ -567,6 +567,9 @@ const struct field *fields_next(const struct transaction *t, const struct field 
 
 /* solicit.c: smtpd_no_soliciting_keywords. True: one of these words is refused here, and that is answered. */
 bool solicit_refuse(struct session *s, struct str words);
+/* The keywords of a message that was taken: by the parameter, else by its one field, when that has no others (RFC 3865 sec.
+ * 2.7); "" none. */
+struct str solicit_of(const struct transaction *t);
 
 /* since.c: has the recipient been the same person since then (RFC 7293)? */
 /* The recipient of the RCPT under way, if it is one of ours with RRVS; `then` goes on, or it is refused. */

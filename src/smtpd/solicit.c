@@ -18,9 +18,27 @@ bool solicit_refuse(struct session *s, struct str words)
 	while (str_word(&words, ", \t", &word))
 		if (is_refused(s, word)) {
 			reply_reject(s, 550, "5.7.1",
-				arena_printf(s->tx->mem, "Error: no solicitations of the class %.*s", STR_ARG(word)),
+				arena_printf(s->tx->mem,
+					"Error: no solicitations of this class are taken: SOLICIT=%.*s", STR_ARG(word)),
 				false);
 			return true;
 		}
 	return false;
+}
+
+struct str solicit_of(const struct transaction *t)
+{
+	const struct field *f = fields_next(t, NULL, FIELD_SOLICITATION);
+	struct str word, rest = f ? f->value : STR("");
+	struct buf words = BUF_INIT(1000); /* sec. 2.2 */
+	struct str found = STR("");
+
+	if (t->params.solicit.n > 0 || f == NULL || fields_next(t, f, FIELD_SOLICITATION))
+		return t->params.solicit;
+	while (str_word(&rest, " \t", &word)) /* those of its folding */
+		buf_add_str(&words, word);
+	if (solicit_is_valid(buf_str(&words)))
+		found = arena_dup(t->mem, buf_str(&words));
+	buf_free(&words);
+	return found;
 }

@@ -172,7 +172,7 @@ void transaction_commit(struct session *s, enum outcome (*then)(struct session *
 		.size = (uint64_t)((int64_t)t->scan.content + t->own_octets),
 		.sender = t->sender,
 		.envid = t->params.envid,
-		.solicit = t->params.solicit,
+		.solicit = solicit_of(t),
 		.priority = t->params.priority,
 		.auth = session_is_ours(s) ? t->params.auth : STR(""), /* RFC 4954 sec. 5: else as <> */
 		.sasl_username = text_or_empty(s->sasl_username),
