@@ -120,6 +120,8 @@ static void log_client(const struct session *s)
 	if (f)
 		buf_addf(&b, ", orig_client=%.*s[%.*s]%s%.*s", STR_ARG(f->name), STR_ARG(f->addr), f->port.n ? ":" : "",
 			STR_ARG(f->port));
+	if (s->tx->params.has_priority) /* RFC 6710 sec. 4.1 */
+		buf_addf(&b, ", mt_priority=%d", s->tx->params.priority);
 	log_info("%s: client=%s%s", s->tx->id, client_text(s), b.p ? b.p : "");
 	buf_free(&b);
 }
