@@ -40,7 +40,8 @@ enum {
 
 enum mime_target {
 	MIME_TO_7BIT, /* the hop has no 8BITMIME */
-	MIME_TO_8BIT  /* it has, and no BINARYMIME: octets over 127 stay, in bodies and headers */
+	MIME_TO_8BIT, /* it has, and no BINARYMIME: octets over 127 stay, in bodies and headers */
+	MIME_TO_8BIT_BODIES /* the same, of mail with SMTPUTF8 for a hop without: they stay in bodies alone (RFC 6531 sec. 3.2) */
 };
 enum mime_answer { MIME_UNCHANGED, MIME_CHANGED, MIME_REFUSED };
 

@@ -208,6 +208,33 @@ static const struct {
 		MIXED CTE "8bit||--b|Content-Type: x/y|" CTE "base64||Cg==|--b|Content-Type: text/x||" UE "|--b--|" },
 };
 
+/* Octets over 127 stay in bodies alone. */
+static void test_bodies(void **state)
+{
+	static const struct {
+		const char *in, *out;
+	} mails[] = {
+		{ TEXT "|" UE "|", "=" },
+		{ TEXT "Subject: " UE "||" UE "|", TEXT "Subject: =?utf-8?q?=C3=BC?=||" UE "|" },
+		{ MIXED "|--b|X: " UE "||" UE "|--b--|", MIXED "|--b|X: =?utf-8?q?=C3=BC?=||" UE "|--b--|" },
+		{ TEXT "To: " UE "@x||", "!5.6.7" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof mails / sizeof *mails; i++) {
+		struct buf in = BUF_INIT(10000), want = BUF_INIT(10000), out = BUF_INIT(10000);
+
+		add_lines(&in, mails[i].in);
+		add_lines(&want, mails[i].out);
+		convert(MIME_TO_8BIT_BODIES, buf_str(&in), in.n + 1, &out);
+		check_str(buf_str(&out), want.p);
+		check_split(MIME_TO_8BIT_BODIES, buf_str(&in), buf_str(&out));
+		buf_free(&in);
+		buf_free(&want);
+		buf_free(&out);
+	}
+}
+
 static void test_cases(void **state)
 {
 	(void)state;
@@ -391,9 +418,9 @@ static void test_many_parts(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(test_cases), cmocka_unit_test(test_long_lines),
-		cmocka_unit_test(test_spoiling), cmocka_unit_test(test_cutting), cmocka_unit_test(test_nul),
-		cmocka_unit_test(test_depth), cmocka_unit_test(test_many_parts) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_cases), cmocka_unit_test(test_bodies),
+		cmocka_unit_test(test_long_lines), cmocka_unit_test(test_spoiling), cmocka_unit_test(test_cutting),
+		cmocka_unit_test(test_nul), cmocka_unit_test(test_depth), cmocka_unit_test(test_many_parts) };
 
 	return test_run(tests);
 }

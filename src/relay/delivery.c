@@ -119,7 +119,7 @@ static bool has_utf8_header(const struct delivery *d)
 			return false;
 		at += (uint64_t)n - 3; /* the end may lie across two pieces */
 	}
-	return false;
+	return at >= HEADER_MAX; /* rather returned than sent wrong */
 }
 
 /* Whom we have it from. SOURCE is left out: what is missing in the header was added here. */

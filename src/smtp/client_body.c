@@ -13,10 +13,16 @@ static bool is_offered(const struct smtp_client *c, enum esmtp_ext e)
 	return (c->offered & EXT_BIT(e)) != 0;
 }
 
-/* RFC 3030 sec. 3: binary content goes by BDAT only. */
-static bool takes_binary(const struct smtp_client *c)
+/* RFC 6531 sec. 3.2: UTF-8 may stand in the header of any part. The header of the whole has none: client_need.c. */
+static bool must_have_ascii_headers(const struct smtp_client *c, const struct client_message *m)
 {
-	return is_offered(c, EXT_BINARYMIME) && is_offered(c, EXT_CHUNKING);
+	return (m->flags & ENV_SMTPUTF8) && !is_offered(c, EXT_SMTPUTF8) && !c->options.no_conversion;
+}
+
+/* RFC 3030 sec. 3: binary content goes by BDAT only. */
+static bool takes_binary(const struct smtp_client *c, const struct client_message *m)
+{
+	return is_offered(c, EXT_BINARYMIME) && is_offered(c, EXT_CHUNKING) && !must_have_ascii_headers(c, m);
 }
 
 /*
@@ -33,13 +39,15 @@ static bool takes_8bit(const struct smtp_client *c, const struct client_message 
 static bool must_be_looked_at(const struct smtp_client *c, const struct client_message *m)
 {
 	if (m->flags & ENV_BINARY)
-		return !takes_binary(c);
-	return (m->flags & ENV_LONG_LINE) || ((m->flags & ENV_8BIT) && !takes_8bit(c, m));
+		return !takes_binary(c, m);
+	if ((m->flags & ENV_8BIT) && (!takes_8bit(c, m) || must_have_ascii_headers(c, m)))
+		return true;
+	return m->flags & ENV_LONG_LINE;
 }
 
 uint32_t client_body_flags(const struct smtp_client *c, const struct client_message *m)
 {
-	if (!(m->flags & ENV_BINARY) || takes_binary(c))
+	if (!(m->flags & ENV_BINARY) || takes_binary(c, m))
 		return m->flags;
 	return (m->flags & ~(uint32_t)ENV_BINARY) | ENV_8BIT;
 }
@@ -73,7 +81,10 @@ bool client_body_begin(struct smtp_client *c, struct client_message *m)
 	client_body_end(c);
 	if (!must_be_looked_at(c, m) || !has_open(m))
 		return false;
-	c->convert = mime_convert_new(takes_8bit(c, m) ? MIME_TO_8BIT : MIME_TO_7BIT, m->flags & ENV_REPORT);
+	c->convert = mime_convert_new(!takes_8bit(c, m)		      ? MIME_TO_7BIT
+				      : must_have_ascii_headers(c, m) ? MIME_TO_8BIT_BODIES
+								      : MIME_TO_8BIT,
+		m->flags & ENV_REPORT);
 	if (depth)
 		mime_convert_depth(c->convert, depth < MIME_DEPTH_LIMIT ? depth : MIME_DEPTH_LIMIT);
 	c->converted = BUF_INIT(SIZE_MAX / 4);

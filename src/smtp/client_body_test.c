@@ -133,6 +133,25 @@ static const struct {
 	{ "signed", "SIZE", ENV_8BIT, false, "Content-Type: multipart/signed; boundary=b\r\n\r\n\xc3\xbc\r\n", "5.6.3",
 		NULL },
 	{ "an address", "SIZE", ENV_8BIT, false, "To: \xc3\xbc@x\r\n\r\n", "5.6.7", NULL },
+	{ "a part's header of UTF-8, for who has no SMTPUTF8", "8BITMIME", ENV_SMTPUTF8 | ENV_8BIT, false,
+		"MIME-Version: 1.0\r\nContent-Type: multipart/x; boundary=b\r\n\r\n--b\r\nContent-Type: text/plain; "
+		"name=\"\xc3\xbc\"\r\n\r\n\xc3\xbc\r\n--b--\r\n",
+		" BODY=8BITMIME\r\n",
+		"MIME-Version: 1.0\r\nContent-Type: multipart/x; boundary=b\r\n\r\n--b\r\nContent-Type: "
+		"text/plain;\r\n "
+		"name*=utf-8''%C3%BC\r\n\r\n\xc3\xbc\r\n--b--\r\n" },
+	{ "for who has it", "8BITMIME|SMTPUTF8", ENV_SMTPUTF8 | ENV_8BIT, false,
+		"MIME-Version: 1.0\r\nContent-Type: multipart/x; boundary=b\r\n\r\n--b\r\nX: "
+		"\xc3\xbc\r\n\r\nx\r\n--b--\r\n",
+		" BODY=8BITMIME SMTPUTF8\r\n",
+		"MIME-Version: 1.0\r\nContent-Type: multipart/x; boundary=b\r\n\r\n--b\r\nX: "
+		"\xc3\xbc\r\n\r\nx\r\n--b--\r\n" },
+	{ "an address in a message in it", "8BITMIME", ENV_SMTPUTF8 | ENV_8BIT, false,
+		"MIME-Version: 1.0\r\nContent-Type: message/rfc822\r\n\r\nTo: \xc3\xbc@x\r\n\r\nx\r\n", "5.6.7", NULL },
+	{ "binary, with such a header", "8BITMIME|BINARYMIME|CHUNKING", ENV_SMTPUTF8 | ENV_8BIT | ENV_BINARY, false,
+		"MIME-Version: 1.0\r\nContent-Type: x/y\r\nX: y\r\n\r\n..\n..\xff", " BODY=8BITMIME\r\n",
+		"MIME-Version: 1.0\r\nContent-Type: x/y\r\nX: y\r\nContent-Transfer-Encoding: "
+		"base64\r\n\r\nLgou/w==\r\n" },
 	{ "a long line", "8BITMIME", ENV_LONG_LINE | ENV_8BIT, true,
 		"MIME-Version: 1.0\r\nContent-Type: multipart/x; boundary=b\r\n\r\n" LONG_LINE LONG_LINE LONG_LINE
 		"\r\n--b\r\n\r\n\xc3\xbc\r\n--b--\r\n",

@@ -33,7 +33,8 @@ static const struct esmtp_keyword keywords[EXT_COUNT] = {
 	{ "SMTPUTF8", EXT_SMTPUTF8, "RFC 6531", WHEN_ALWAYS, PASS_RETURNED, "SMTPUTF8", "",
 		"With smtputf8_enable. For a next hop that does not announce it, domains go with A-labels (IDNA); mail "
 		"whose "
-		"header or local parts need it is returned with 5.6.7. Domains of ours are known with U-labels and "
+		"header or local parts need it is returned with 5.6.7, and headers of its parts are converted. Domains "
+		"of ours are known with U-labels and "
 		"with "
 		"A-labels, however they are written in main.cf." },
 	{ "BINARYMIME", EXT_BINARYMIME, "RFC 3030", WHEN_ALWAYS, PASS_CONVERTED, "BODY=BINARYMIME", "",

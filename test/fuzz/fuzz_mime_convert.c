@@ -48,7 +48,7 @@ static void check_fit(struct str s, enum mime_target target)
 {
 	size_t line = 0;
 
-	require(target == MIME_TO_8BIT || !str_is_8bit(s));
+	require(target != MIME_TO_7BIT || !str_is_8bit(s));
 	for (size_t i = 0; i < s.n; i++) {
 		require(s.p[i] != '\0');
 		require(s.p[i] != '\r' || (i + 1 < s.n && s.p[i + 1] == '\n'));
@@ -137,7 +137,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 
 	if (n < 2)
 		return 0;
-	target = p[0] & 1 ? MIME_TO_8BIT : MIME_TO_7BIT;
+	target = !(p[0] & 1) ? MIME_TO_7BIT : p[0] & 4 ? MIME_TO_8BIT_BODIES : MIME_TO_8BIT;
 	step = 1 + (p[0] >> 1) * 9u;
 	make_content(str_pn(p + 1, n - 1), &in);
 	answer = convert(target, buf_str(&in), in.n, &whole);
