@@ -16,6 +16,7 @@ static struct {
 		uint32_t job, n;
 		uint64_t id;
 		bool is_report;
+		int priority;
 		char nexthop[64];
 		uint32_t index[RCPTS_PER_JOB_MAX];
 		char to[RCPTS_PER_JOB_MAX][64];
@@ -29,6 +30,7 @@ static void agent_see(struct seen_job *seen, const struct job *j)
 	seen->id = j->id;
 	seen->n = (uint32_t)j->env.n_rcpt;
 	seen->is_report = (j->env.flags & ENV_REPORT) != 0;
+	seen->priority = j->env.priority;
 	snprintf(seen->nexthop, sizeof seen->nexthop, "%.*s", STR_ARG(j->nexthop));
 	for (uint32_t i = 0; i < seen->n; i++) {
 		seen->index[i] = j->env.rcpt[i].index;

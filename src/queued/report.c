@@ -117,6 +117,7 @@ static enum dsn_action action_of(const struct active_rcpt *r, enum dsn_kind kind
 /* Who is to be told of in a report of that kind. With out == NULL: how many. */
 static size_t pick(struct queued *q, struct active *a, size_t kind, struct dsn_rcpt *out)
 {
+	bool late = kinds[kind].kind == DSN_DELAY && by_is_to_be_told(q, a);
 	size_t n = 0;
 
 	if (kinds[kind].kind == DSN_DELAY && !is_late(q, a))
@@ -132,7 +133,7 @@ static size_t pick(struct queued *q, struct active *a, size_t kind, struct dsn_r
 		}
 		out[n++] = (struct dsn_rcpt){ .rcpt = r->rcpt,
 			.action = action_of(r, kinds[kind].kind),
-			.status = r->dsn,
+			.status = late ? STR("4.4.7") : r->dsn, /* RFC 2852 sec. 4.1.3 */
 			.remote_mta = r->remote_mta,
 			.diagnostic = r->diagnostic,
 			.diagnostic_is_smtp = r->diagnostic_is_smtp,
@@ -259,7 +260,11 @@ static int make(struct active_report *rep, const struct dsn_rcpt *rcpt, size_t n
 	struct active *a = rep->a;
 	enum dsn_kind kind = kinds[rep->kind].kind;
 	struct buf content = BUF_INIT(REPORT_MAX_OCTETS), whole = BUF_INIT(REPORT_MAX_OCTETS);
-	struct envelope env = { .arrival_us = wall_us(), .flags = ENV_REPORT, .rcpt = rep->to, .n_rcpt = rep->n_to };
+	struct envelope env = { .arrival_us = wall_us(),
+		.flags = ENV_REPORT,
+		.priority = a->env.priority, /* RFC 6710 sec. 4.6 */
+		.rcpt = rep->to,
+		.n_rcpt = rep->n_to };
 	struct dsn_report r = { .kind = kind,
 		.myhostname = q->myhostname,
 		.mail_name = q->mail_name,

@@ -58,7 +58,7 @@ static void end(struct queued *q)
 	close(agent.fd);
 }
 
-static struct envelope wishes; /* of the mail that is made: flags, deliver-by */
+static struct envelope wishes; /* of the mail that is made: flags, deliver-by, priority */
 
 static uint64_t mail(struct queued *q, const char *sender, struct envelope_rcpt *rcpt, size_t n)
 {
@@ -69,6 +69,7 @@ static uint64_t mail(struct queued *q, const char *sender, struct envelope_rcpt 
 
 	env.flags = wishes.flags;
 	env.deliver_by_us = wishes.deliver_by_us;
+	env.priority = wishes.priority;
 	for (size_t i = 0; i < n; i++)
 		rcpt[i].index = (uint32_t)i;
 	id = send_envelope(q, &env, STR("x\r\n"));
@@ -337,6 +338,27 @@ static void test_delay(void **state)
 	}
 }
 
+/* RFC 6710 sec. 4.6: a report has the priority of the message. */
+static void test_priority(void **state)
+{
+	struct queued *q = start_anew();
+
+	(void)state;
+	for (int priority = -9; priority <= 9; priority += 9) {
+		struct envelope_rcpt r[] = { { .address = STR("b@z.org") } };
+
+		agent.n = 0;
+		wishes.priority = priority;
+		mail(q, "a@z.org", r, 1);
+		wishes.priority = 0;
+		answer(q, 0, RCPT_BOUNCED, RELAYED_NOT);
+		check_int(n_reports(), 1);
+		check_int(agent.job[1].priority, priority);
+		answer(q, 1, RCPT_SENT, RELAYED_PLAIN);
+	}
+	die(q);
+}
+
 /* DELIVERBY=…;N is told of though a warning was sent before, and once, also across a restart. */
 static void test_delay_and_deliver_by(void **state)
 {
@@ -461,7 +483,7 @@ int main(void)
 		cmocka_unit_test(test_alias_expired), cmocka_unit_test(test_report_before_result),
 		cmocka_unit_test(test_no_place), cmocka_unit_test(test_leave), cmocka_unit_test(test_clock_jump),
 		cmocka_unit_test(test_delay), cmocka_unit_test(test_delay_and_deliver_by),
-		cmocka_unit_test(test_damaged), cmocka_unit_test(test_given_up) };
+		cmocka_unit_test(test_priority), cmocka_unit_test(test_damaged), cmocka_unit_test(test_given_up) };
 	char dir[32];
 	int failed;
 
