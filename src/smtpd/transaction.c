@@ -78,6 +78,17 @@ static uint8_t notify_of_both(uint8_t a, uint8_t b)
 	return (uint8_t)(((a ? a : not_given) | (b ? b : not_given)) & ~NOTIFY_NEVER);
 }
 
+/* … and goes nowhere where either would not (RFC 7293). */
+static void since_of_both(struct envelope_rcpt *r, const struct rcpt_params *p)
+{
+	bool first = r->valid_since == 0;
+
+	if (p->valid_since == 0)
+		return;
+	r->since_may_end = p->since_may_end && (first || r->since_may_end);
+	r->valid_since = first || p->valid_since < r->valid_since ? p->valid_since : r->valid_since;
+}
+
 bool transaction_has_room(const struct transaction *t, size_t n, size_t octets)
 {
 	return t->rcpt_octets + octets + n * (RCPT_OCTETS + t->rcpt_arg.n + t->rcpt_params.orcpt.n) <= RCPTS_MAX_OCTETS;
@@ -89,6 +100,7 @@ void transaction_add_rcpt(struct transaction *t, struct str address, struct str 
 
 	if (r) { /* one copy for each, as in Postfix (duplicate_filter_limit) */
 		r->notify = notify_of_both(r->notify, t->rcpt_params.notify);
+		since_of_both(r, &t->rcpt_params);
 		return;
 	}
 	if (t->n_rcpt == t->cap_rcpt) {

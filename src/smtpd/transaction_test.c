@@ -2,6 +2,8 @@
 #include "smtpd/test_rig.h"
 #include "base/test.h"
 
+#include <stdlib.h>
+
 #define HI	"EHLO c.example\r\n"
 #define FROM	"MAIL FROM:<a@far.example>\r\n"
 #define TO	"RCPT TO:<user@example.com>\r\n"
@@ -40,6 +42,7 @@ static const struct {
 	{ "a bare LF", PLAIN, "DATA\r\na\nb\r\n.\r\n", "550", true },
 	{ "a bare CR in a chunk", PLAIN, "BDAT 3 LAST\r\na\rb", "550", true },
 	{ "a chunk of no size", PLAIN, "BDAT x\r\n", "521", true },
+	{ "an LF alone", PLAIN, "NOOP\n", "500", true },
 	{ "QUIT", PLAIN, "QUIT\r\n", "221", true },
 	{ "QUIT between chunks", PLAIN, "BDAT 3\r\nabcQUIT\r\n", "221", true },
 	{ "too many errors", TWO_ERRORS, "FOO\r\nFOO\r\n", "421", true },
@@ -181,10 +184,44 @@ static void test_room(void **state)
 	check(!transaction_has_room(&t, 1, 100));
 }
 
+/* A recipient that comes twice: the RRVS that asks for more holds, whichever came first. */
+static void test_since_twice(void **state)
+{
+	static const struct {
+		uint64_t first, second, want;
+		bool first_ends, second_ends, want_ends;
+	} pairs[] = {
+		{ 0, 0, 0, false, false, false },
+		{ 0, 5, 5, false, false, false },
+		{ 0, 5, 5, false, true, true },
+		{ 5, 0, 5, true, false, true },
+		{ 5, 3, 3, true, false, false },
+		{ 3, 5, 3, false, true, false },
+		{ 3, 3, 3, true, true, true },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++) {
+		struct transaction t = { .mem = arena_new(0) };
+
+		t.rcpt_params =
+			(struct rcpt_params){ .valid_since = pairs[i].first, .since_may_end = pairs[i].first_ends };
+		transaction_add_rcpt(&t, STR("a@b"), STR(""));
+		t.rcpt_params =
+			(struct rcpt_params){ .valid_since = pairs[i].second, .since_may_end = pairs[i].second_ends };
+		transaction_add_rcpt(&t, STR("a@b"), STR(""));
+		check_int(t.n_rcpt, 1);
+		check_int(t.rcpt[0].valid_since, pairs[i].want);
+		check_int(t.rcpt[0].since_may_end, pairs[i].want_ends);
+		free(t.rcpt);
+		arena_free(&t.mem);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_ways_out), cmocka_unit_test(test_close),
-		cmocka_unit_test(test_folds), cmocka_unit_test(test_room) };
+		cmocka_unit_test(test_folds), cmocka_unit_test(test_since_twice), cmocka_unit_test(test_room) };
 
 	rig_open("hopcount_limit = 3\nmessage_size_limit = 1000\nsmtpd_authorized_xforward_hosts = 10.0.0.0/8\n",
 		services, sizeof services / sizeof *services);
