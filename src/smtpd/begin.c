@@ -29,8 +29,6 @@ void session_name_end(struct session *s)
 
 static void on_name(struct dns_query *q)
 {
-	bool waits;
-
 	for (struct session *s = smtpd.sessions; s; s = s->next) {
 		if (s->name_query != q)
 			continue;
@@ -39,11 +37,7 @@ static void on_name(struct dns_query *q)
 			s->name = xstrndup(q->name);
 		}
 		log_session(s);
-		waits = s->waits_for_name;
-		session_name_end(s);
-		if (waits)
-			session_deadline(s, s->service->timeout_ms);
-		session_resume(s);
+		session_name_known(s);
 		return;
 	}
 }

@@ -30,9 +30,14 @@ static enum outcome answer_known(struct session *s)
 	return R_DONE;
 }
 
+static enum outcome hello_told(struct session *s, bool taken)
+{
+	return taken ? ehlo_hidden_find(s, answer_known) : R_CLOSE;
+}
+
 static enum outcome answer_hello(struct session *s)
 {
-	return ehlo_hidden_find(s, answer_known);
+	return milter_hello(s, hello_told);
 }
 
 static enum outcome hello_checked(struct session *s, bool taken)

@@ -112,8 +112,7 @@ static void forget_client(struct session *s)
 static enum outcome offer_again(struct session *s)
 {
 	ehlo_offer(s);
-	reply_greeting(s);
-	return R_DONE;
+	return session_greet_again(s);
 }
 
 /* Who is said to have sent EHLO already is offered what it would be offered; nobody, what the client before was. */
@@ -122,8 +121,7 @@ static enum outcome greet_again(struct session *s)
 	s->extensions = 0;
 	if (s->hello == HELLO_EHLO)
 		return ehlo_hidden_find(s, offer_again);
-	reply_greeting(s);
-	return R_DONE;
+	return session_greet_again(s);
 }
 
 enum outcome do_xclient(struct session *s, struct str arg)

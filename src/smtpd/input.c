@@ -4,7 +4,6 @@
 #include "smtpd/smtpd.h"
 
 enum {
-	NAME_WAIT_MS = 2000,	  /* longest wait for the client's name */
 	SKIPPED_MAX = 1024 * 1024 /* octets of a line that are dropped before the session is */
 };
 
@@ -165,7 +164,8 @@ size_t session_consume(struct session *s, struct str in)
 	size_t done = 0, used;
 	enum outcome r;
 
-	while (s->question == NULL && s->after_flush == FLUSH_NOTHING && (done < in.n || s->mode == MODE_BDAT)) {
+	while (s->question == NULL && !s->greeting_due && s->after_flush == FLUSH_NOTHING &&
+		(done < in.n || s->mode == MODE_BDAT)) {
 		if (s->out.n > OUTPUT_MAX / 2)
 			break; /* a client that does not read its replies */
 		if (s->tx == NULL && waits_for_segment(s, str_from(in, done)))

@@ -4,14 +4,16 @@
  *	milter_settings.c	the parameters of a service
  *	milter_conn.c		a connection: octets and time
  *	milter_session.c	the filters of a session, and what is kept of a message for them
+ *	milter_connect.c	a client comes, and says HELO
  *	milter_tell.c		the session tells them what happens, one after the other
  *	milter_hear.c		their answers, and what counts when there is none
  *	milter_macro.c		the macros that go along
  *	milter_content.c	the whole message, at its end
  *	milter_change.c		what they want changed in it
  *
- * A filter is connected to when there is mail to tell it of: it hears of connection and HELO then, just before MAIL. The
- * state of a connection belongs to the session, what was said of a message to its transaction. The pure part is src/milter.
+ * A filter hears of a client before the client is greeted, and of its HELO before that is answered; of a local user with the
+ * first mail. The state of a connection belongs to the session, what was said of a message to its transaction. The pure part
+ * is src/milter.
  */
 #ifndef SMTPD_MILTER_H
 #define SMTPD_MILTER_H
@@ -133,6 +135,11 @@ struct milter_session {
 	struct milter_refusal verdict;
 	enum outcome (*then)(struct session *s, bool taken);
 };
+/* Of connection and HELO the refusal is told by who begins: it lasts, and is the answer to MAIL. */
+static inline bool milter_is_early(const struct milter_session *m)
+{
+	return m->event == MILTER_CONNECT || m->event == MILTER_HELO;
+}
 
 /* What they said of a message: part of the transaction. */
 struct milter_mail {
@@ -169,6 +176,9 @@ struct rcpt_edit {
 	bool add;
 	struct str address, args;
 };
+
+/* milter_session.c: find out who they are, and tell them MAIL, or without mail CONNECT. Not taken: that is not known. */
+enum outcome milter_list_find(struct session *s, enum outcome (*then)(struct session *s, bool taken));
 
 /* milter_tell.c */
 /* Tell all of them, one after the other. A refusal is answered and logged here; `then` goes on: taken or refused. */

@@ -142,9 +142,15 @@ void milter_hello_changed(struct session *s)
 
 /* ---- who they are: smtpd_milters, or what smtpd_milter_maps say of this client ---- */
 
+static enum outcome list_known(struct session *s, bool taken)
+{
+	enum outcome (*then)(struct session * s, bool taken) = s->after_milters;
+
+	return taken ? milter_begin(s, s->tx ? MILTER_MAIL : MILTER_CONNECT, then) : then(s, false);
+}
+
 static enum outcome maps_answered(struct session *s)
 {
-	enum outcome (*then)(struct session * s, bool taken) = s->tx->milter->then;
 	const struct map_request *q = &s->question->map;
 	struct milter_list list = s->service->milter->list;
 	struct arena *mem = NULL;
@@ -152,8 +158,9 @@ static enum outcome maps_answered(struct session *s)
 	if (q->status == MAP_TEMPORARY) {
 		log_warn("smtpd_milter_maps: %.*s", STR_ARG(q->why));
 		question_end(s);
-		reply_reject(s, 451, "4.3.0", "Temporary lookup failure", false);
-		return then(s, false);
+		if (s->tx) /* without one nothing is refused yet: it is asked again for MAIL */
+			reply_reject(s, 451, "4.3.0", "Temporary lookup failure", false);
+		return list_known(s, false);
 	}
 	if (q->status == MAP_FOUND && str_ieq(str_trim(q->value), STR("DISABLE"))) {
 		list.n = 0;
@@ -163,12 +170,16 @@ static enum outcome maps_answered(struct session *s)
 	}
 	question_end(s);
 	session_new_with(s, list, mem);
-	return milter_begin(s, MILTER_MAIL, then);
+	return list_known(s, true);
 }
 
-static enum outcome ask_maps(struct session *s, enum outcome (*then)(struct session *s, bool taken))
+enum outcome milter_list_find(struct session *s, enum outcome (*then)(struct session *s, bool taken))
 {
-	s->tx->milter->then = then;
+	s->after_milters = then;
+	if (*s->service->milter->maps == '\0') {
+		session_new_with(s, s->service->milter->list, NULL);
+		return list_known(s, true);
+	}
 	ask_map(question_new(s, ASK_MAP, maps_answered), str_c(s->service->milter->maps), str_c(s->addr), MAP_EXACT);
 	return R_WAIT;
 }
@@ -177,11 +188,7 @@ enum outcome milter_tell(struct session *s, enum milter_event e, enum outcome (*
 {
 	if (s->tx == NULL || s->tx->milter == NULL || s->tx->milter->discard)
 		return then(s, true);
-	if (s->milters == NULL && *s->service->milter->maps)
-		return ask_maps(s, then);
-	if (s->milters == NULL)
-		session_new_with(s, s->service->milter->list, NULL);
-	return milter_begin(s, e, then);
+	return s->milters ? milter_begin(s, e, then) : milter_list_find(s, then);
 }
 
 enum outcome milter_tell_unknown(

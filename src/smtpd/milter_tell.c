@@ -141,10 +141,10 @@ static enum step link_step(struct milter_link *l)
 		if (!l->told_connect) {
 			l->told_connect = true;
 			waits = tell(l, MILTER_CONNECT);
-		} else if (!l->told_helo && m->session->helo) {
+		} else if (!l->told_helo && m->session->helo && m->event != MILTER_CONNECT) {
 			l->told_helo = true;
 			waits = tell(l, MILTER_HELO);
-		} else if (l->told) {
+		} else if (l->told || milter_is_early(m)) {
 			return STEP_NEXT;
 		} else if (m->event == MILTER_EOM) {
 			waits = milter_content_step(l);
@@ -190,8 +190,8 @@ static enum outcome finish(struct session *s)
 	bool refused = m->verdict.code != 0;
 
 	question_end(s);
-	if (!refused)
-		return then(s, true);
+	if (!refused || milter_is_early(m))
+		return then(s, !refused);
 	r = milter_answer_refusal(s, &m->verdict);
 	milter_refusal_drop(&m->verdict);
 	after = then(s, false);

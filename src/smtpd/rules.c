@@ -213,6 +213,8 @@ enum outcome rules_run(struct session *s, struct str line)
 	const struct rule *r;
 	enum smtp_reply refusal;
 
+	enum outcome heard;
+
 	smtp_command_parse(line, &cmd);
 	r = rule_of(cmd.verb);
 	s->verb = r ? r->verb : VERB_NONE;
@@ -233,5 +235,5 @@ enum outcome rules_run(struct session *s, struct str line)
 		reply(s, refusal);
 		return R_DONE;
 	}
-	return r->run(s, cmd.arg);
+	return milter_refuses(s, r->verb, &heard) ? heard : r->run(s, cmd.arg);
 }

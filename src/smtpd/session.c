@@ -290,11 +290,37 @@ static void on_lingering(struct session *s)
 		session_end(s, END_QUIET);
 }
 
+/* Milters want to know its name. */
+enum outcome session_greet_again(struct session *s)
+{
+	s->greeting_due = milter_greets(s);
+	if (s->greeting_due && s->name_query) {
+		s->waits_for_name = true;
+		session_deadline(s, NAME_WAIT_MS);
+		return R_WAIT; /* session_name_known() comes again */
+	}
+	if (s->greeting_due)
+		return milter_greet(s);
+	reply_greeting(s);
+	return R_DONE;
+}
+
 void session_greet(struct session *s)
 {
 	s->mode = MODE_COMMAND;
+	s->counted = true; /* it answers no command */
 	session_deadline(s, s->service->timeout_ms);
-	reply_greeting(s);
+	session_settle(s, session_greet_again(s));
+}
+
+void session_name_known(struct session *s)
+{
+	if (s->waits_for_name)
+		session_deadline(s, s->service->timeout_ms);
+	session_name_end(s);
+	if (s->greeting_due)
+		session_settle(s, session_greet_again(s));
+	session_resume(s);
 }
 
 static void on_handshake(struct session *s)
@@ -385,9 +411,7 @@ static void on_timer(uv_timer_t *timer)
 		return;
 	}
 	if (s->waits_for_name) {
-		session_name_end(s);
-		session_deadline(s, s->service->timeout_ms);
-		session_resume(s);
+		session_name_known(s);
 		return;
 	}
 	if (s->question) { /* it has its own bounds */

@@ -30,7 +30,8 @@ enum {
 	READ_OCTETS = 64 * 1024, /* one read; the buffer belongs to the process */
 	INPUT_MAX = READ_OCTETS + 2 * SMTP_AUTH_MAX,
 	OUTPUT_MAX = 256 * 1024,
-	ACCEPT_BURST = 16
+	ACCEPT_BURST = 16,
+	NAME_WAIT_MS = 2000 /* longest wait for the client's name */
 };
 
 /* What a command function hands back. */
@@ -198,6 +199,7 @@ struct session {
 	struct transaction *tx; /* between MAIL and its end; made and destroyed in transaction.c only */
 	/* Mail filters that it speaks with; NULL: none yet. */
 	struct milter_session *milters;
+	enum outcome (*after_milters)(struct session *s, bool taken); /* … while it is looked up which they are */
 
 	union {
 		struct sockaddr any;
@@ -240,6 +242,7 @@ struct session {
 	bool sent_ahead;     /* broke RFC 2920 sec. 3.1 */
 	bool more_input;     /* input stands behind the command that runs */
 	bool tls_wants_write, waits_for_name;
+	bool greeting_due;  /* it is greeted when its milters have heard of it */
 	bool unread;	    /* replies stand in `out` because the client does not read */
 	bool after_message; /* the last command was a whole message */
 	bool ending, in_pump;
@@ -307,7 +310,12 @@ void session_name_end(struct session *s);
 void sessions_end_all(void);
 
 /* session.c */
+/* The greeting, as soon as it can be said. Then: session_pump(). */
 void session_greet(struct session *s);
+/* The same within a command. */
+enum outcome session_greet_again(struct session *s);
+/* Its name is known, or waited for no longer: go on. */
+void session_name_known(struct session *s);
 /* Go on with what is in the input, send the replies, watch the socket. */
 void session_pump(struct session *s);
 /* A question is answered: run its continuation. */
@@ -584,6 +592,13 @@ void since_note_rcpt(struct transaction *t);
 void milter_settings_read(struct service *s);
 /* Filters that a session may speak with, of the service that has most; at least one where tables name them. */
 size_t milter_conns_max(void);
+/* milter_connect.c: they hear of a client before it is greeted, which is what comes of it; `greets`: is there one to hear? */
+bool milter_greets(const struct session *s);
+enum outcome milter_greet(struct session *s);
+/* Of its HELO before that is answered. `then` goes on; not taken: that was answered, and is the end of the session. */
+enum outcome milter_hello(struct session *s, enum outcome (*then)(struct session *s, bool taken));
+/* Has one refused the whole session, and is this command one that it counts for? Then that is answered. */
+bool milter_refuses(struct session *s, enum smtp_verb v, enum outcome *r);
 /* A refusal is answered and logged there; `then` goes on: taken or refused. */
 enum outcome milter_tell(struct session *s, enum milter_event e, enum outcome (*then)(struct session *s, bool taken));
 enum outcome milter_tell_unknown(
