@@ -1,16 +1,5 @@
 #include "milter/head.h"
-
-#include <stdlib.h>
-
-struct entry {
-	struct str text, name;
-	bool own;
-};
-struct list {
-	struct entry *at;
-	size_t n, cap;
-	struct arena *mem;
-};
+#include "milter/head_list.h"
 
 /* Octets of the first line with its LF; all of it when there is none. */
 static size_t line_octets(struct str text)
@@ -105,84 +94,76 @@ void milter_field_put(struct buf *out, struct str name, struct str value, bool k
 		buf_add_c(out, "\r\n");
 }
 
-static void put_at(struct list *l, size_t at, struct entry e)
-{
-	if (l->n == l->cap) {
-		l->cap = l->cap ? l->cap * 2 : 64;
-		l->at = xrealloc(l->at, l->cap * sizeof *l->at);
-	}
-	memmove(l->at + at + 1, l->at + at, (l->n - at) * sizeof *l->at);
-	l->at[at] = e;
-	l->n++;
-}
-
-static struct entry field_of(struct list *l, const struct milter_edit *e, size_t limit)
+static struct str text_of(struct head_list *l, const struct milter_edit *e, size_t limit)
 {
 	struct buf text = BUF_INIT(limit * 3 + 1024); /* a fold for every octet */
-	struct entry made = { .name = e->name };
+	struct str made;
 
 	milter_field_put(&text, e->name, e->value, e->keep_space, limit);
-	made.text = arena_dup(l->mem, buf_str(&text));
+	made = arena_dup(l->mem, buf_str(&text));
 	buf_free(&text);
 	return made;
 }
 
-/* The place of the index-th field of that name that filters see; l->n: there is none. */
-static size_t find(const struct list *l, struct str name, uint32_t index)
+static void change(struct head_list *l, const struct milter_edit *e, size_t limit)
 {
-	uint32_t n = 0;
+	uint32_t name = head_list_name(l, e->name);
+	struct head_place p = head_list_find(l, name, e->index ? e->index : 1);
 
-	for (size_t i = 0; i < l->n; i++)
-		if (!l->at[i].own && str_ieq(l->at[i].name, name) && ++n == index)
-			return i;
-	return l->n;
+	if (p.block && e->value.n == 0)
+		head_list_delete(l, p);
+	else if (p.block)
+		p.block->text[p.at] = text_of(l, e, limit);
+	else if (e->value.n > 0) /* as in Postfix and Sendmail */
+		head_list_insert(l, l->n, name, text_of(l, e, limit));
 }
 
-static void change(struct list *l, const struct milter_edit *e, size_t limit)
+/* All names that there are or will be. */
+static void list_init(struct head_list *l, struct arena *mem, struct str head, const struct milter_edit *edits)
 {
-	size_t at = find(l, e->name, e->index ? e->index : 1);
+	struct str rest = head, *names;
+	struct milter_field f;
+	size_t n = 0;
 
-	if (e->value.n == 0) {
-		if (at == l->n)
-			return;
-		l->n--;
-		memmove(l->at + at, l->at + at + 1, (l->n - at) * sizeof *l->at);
-	} else if (at == l->n) { /* as in Postfix and Sendmail */
-		put_at(l, l->n, field_of(l, e, limit));
-	} else {
-		l->at[at] = field_of(l, e, limit);
-	}
-}
-
-static void apply(struct list *l, const struct milter_edit *e, size_t limit)
-{
-	if (e->kind == EDIT_CHANGE)
-		change(l, e, limit);
-	else if (e->kind == EDIT_INSERT && e->index < l->n)
-		put_at(l, e->index, field_of(l, e, limit));
-	else
-		put_at(l, l->n, field_of(l, e, limit));
+	for (const struct milter_edit *e = edits; e; e = e->next)
+		n++;
+	while (milter_head_next(&rest, &f))
+		n++;
+	names = arena_array(mem, n + 1, sizeof *names);
+	n = 0;
+	for (const struct milter_edit *e = edits; e; e = e->next)
+		names[n++] = e->name;
+	for (rest = head; milter_head_next(&rest, &f);)
+		names[n++] = f.name;
+	head_list_init(l, mem, names, n);
 }
 
 int milter_head_apply(struct str head, struct str own, const struct milter_edit *edits, size_t limit, struct buf *out)
 {
-	struct list l = { .mem = arena_new(4096) };
+	struct arena *mem = arena_new(4096);
+	struct head_list l;
 	struct milter_field f;
 	bool seen = own.n == 0;
 	int r = 0;
 
+	list_init(&l, mem, head, edits);
 	while (milter_head_next(&head, &f)) {
-		struct entry e = { f.text, f.name, !seen && str_eq(f.text, own) };
+		bool is_own = !seen && str_eq(f.text, own);
 
-		seen |= e.own;
-		put_at(&l, l.n, e);
+		seen |= is_own;
+		head_list_insert(&l, l.n, is_own ? 0 : head_list_name(&l, f.name), f.text);
 	}
-	for (; edits; edits = edits->next)
-		apply(&l, edits, limit);
+	for (const struct milter_edit *e = edits; e; e = e->next) {
+		if (e->kind == EDIT_CHANGE)
+			change(&l, e, limit);
+		else
+			head_list_insert(&l, e->kind == EDIT_INSERT ? e->index : l.n, head_list_name(&l, e->name),
+				text_of(&l, e, limit));
+	}
 	buf_reset(out);
-	for (size_t i = 0; i < l.n && r == 0; i++)
-		r = buf_add_str(out, l.at[i].text);
-	free(l.at);
-	arena_free(&l.mem);
+	for (const struct head_block *b = l.first; b && r == 0; b = b->next)
+		for (size_t i = 0; i < b->n && r == 0; i++)
+			r = buf_add_str(out, b->text[i]);
+	arena_free(&mem);
 	return r;
 }

@@ -2,6 +2,9 @@
 #include "milter/head.h"
 #include "base/test.h"
 
+#include <stdio.h>
+#include <stdlib.h>
+
 enum { FIELD_LIMIT = 200 };
 
 /* '|' becomes CRLF, '/' LF. */
@@ -187,10 +190,105 @@ static void test_edits(void **state)
 	buf_free(&got);
 }
 
+/* Thousands of changes at random, against a list that is as simple as can be. */
+enum { MODEL_MAX = 4000 };
+struct model {
+	char text[MODEL_MAX][24];
+	size_t n;
+};
+
+static uint64_t seed = 4711;
+
+static size_t draw(size_t below)
+{
+	seed ^= seed << 13;
+	seed ^= seed >> 7;
+	seed ^= seed << 17;
+	return (size_t)(seed % below);
+}
+
+/* Of the index-th field that begins with that letter, in any case, and is not our own; m->n: there is none. */
+static size_t model_find(const struct model *m, char letter, size_t index)
+{
+	for (size_t i = 0; i < m->n; i++)
+		if (strcmp(m->text[i], "A: own\r\n") != 0 && (m->text[i][0] | 0x20) == (letter | 0x20) && --index == 0)
+			return i;
+	return m->n;
+}
+
+static void model_insert(struct model *m, size_t at, const char *text)
+{
+	at = at < m->n ? at : m->n;
+	memmove(m->text[at + 1], m->text[at], (m->n - at) * sizeof *m->text);
+	snprintf(m->text[at], sizeof *m->text, "%s", text);
+	m->n++;
+}
+
+static void model_apply(struct model *m, const struct milter_edit *e)
+{
+	size_t at = e->kind == EDIT_CHANGE ? model_find(m, e->name.p[0], e->index ? e->index : 1) : m->n;
+	char text[24];
+
+	snprintf(text, sizeof text, "%.*s: %.*s\r\n", STR_ARG(e->name), STR_ARG(e->value));
+	if (e->kind != EDIT_CHANGE)
+		model_insert(m, e->kind == EDIT_INSERT ? e->index : m->n, text);
+	else if (e->value.n == 0 && at < m->n) {
+		m->n--;
+		memmove(m->text[at], m->text[at + 1], (m->n - at) * sizeof *m->text);
+	} else if (e->value.n > 0 && at < m->n)
+		snprintf(m->text[at], sizeof *m->text, "%s", text);
+	else if (e->value.n > 0)
+		model_insert(m, m->n, text);
+}
+
+static void test_many_edits(void **state)
+{
+	enum { EDITS = 1500, FIELDS = 2000 };
+	static const char *const names[] = { "A", "b", "B", "c", "C" };
+	struct model *m = xcalloc(1, sizeof *m);
+
+	(void)state;
+	for (int round = 0; round < 20; round++) {
+		struct milter_edit *wishes = xcalloc(EDITS, sizeof *wishes);
+		struct buf head = BUF_INIT(1 << 20), want = BUF_INIT(1 << 20), got = BUF_INIT(1 << 20);
+		char values[EDITS][8];
+
+		m->n = 0;
+		for (size_t i = 0, n = draw(FIELDS); i < n; i++) {
+			char text[24];
+
+			snprintf(text, sizeof text, "%s: %zu\r\n", names[draw(5)], i);
+			model_insert(m, m->n, i == 1 ? "A: own\r\n" : text);
+		}
+		for (size_t i = 0; i < m->n; i++)
+			buf_add_c(&head, m->text[i]);
+		for (size_t i = 0; i < EDITS; i++) {
+			snprintf(values[i], sizeof *values, "v%zu", i);
+			wishes[i] = (struct milter_edit){ .kind = (enum milter_edit_kind)draw(3),
+				.index = (uint32_t)draw(round % 2 ? 3 : FIELDS),
+				.name = str_c(names[draw(round % 3 ? 5 : 1)]),
+				.value = draw(3) ? str_c(values[i]) : STR(""),
+				.next = i + 1 < EDITS ? &wishes[i + 1] : NULL };
+			if (wishes[i].kind != EDIT_CHANGE)
+				wishes[i].value = str_c(values[i]);
+			model_apply(m, &wishes[i]);
+		}
+		for (size_t i = 0; i < m->n; i++)
+			buf_add_c(&want, m->text[i]);
+		check_int(milter_head_apply(buf_str(&head), STR("A: own\r\n"), wishes, FIELD_LIMIT, &got), 0);
+		check(str_eq(buf_str(&got), buf_str(&want)));
+		buf_free(&head);
+		buf_free(&want);
+		buf_free(&got);
+		free(wishes);
+	}
+	free(m);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_fields), cmocka_unit_test(test_names),
-		cmocka_unit_test(test_made), cmocka_unit_test(test_edits) };
+		cmocka_unit_test(test_made), cmocka_unit_test(test_edits), cmocka_unit_test(test_many_edits) };
 
 	return test_run(tests);
 }
