@@ -74,7 +74,7 @@ struct milter_conn {
 	const struct milter_spec *spec;
 	int fd, events;
 	uv_poll_t poll;
-	uv_timer_t timer, again; /* of an answer; of another attempt to connect */
+	uv_timer_t timer, again; /* of an answer; of another attempt to connect, or another turn */
 	unsigned open_handles;
 	struct dns_query name_query; /* of its host */
 	bool asks_name;
@@ -89,6 +89,8 @@ struct milter_conn {
 struct milter_conn *milter_conn_new(uv_loop_t *loop, const struct milter_spec *spec, struct milter_link *link);
 /* What was put into c->out leaves; milter_on_sent() when all of it did. Nothing is called from within. */
 void milter_conn_send(struct milter_conn *c);
+/* Give others their turn: milter_on_sent() comes in the next one of the loop. Once it is up. */
+void milter_conn_turn(struct milter_conn *c);
 /* An answer, or that all is sent, must come within that time; 0: nothing is waited for. */
 void milter_conn_time(struct milter_conn *c, uint64_t ms);
 /* Say QUIT, if it can be said at once, and close. Frees it, in a later turn of the loop. */

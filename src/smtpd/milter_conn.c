@@ -6,7 +6,12 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { AGAIN_MS = 50, OUT_MAX = 2 * MILTER_WIRE_OCTETS + 65536, IN_MAX = 2 * MILTER_WIRE_OCTETS };
+enum {
+	AGAIN_MS = 50,
+	TURN_MS = 1 /* 0: libuv calls it in this turn */,
+	OUT_MAX = 2 * MILTER_WIRE_OCTETS + 65536,
+	IN_MAX = 2 * MILTER_WIRE_OCTETS
+};
 
 static void on_poll(uv_poll_t *poll, int status, int events);
 static void conn_connect(struct milter_conn *c);
@@ -77,6 +82,16 @@ static void fail(struct milter_conn *c, const char *why)
 	shut(c);
 	if (l)
 		milter_on_failure(l, why);
+}
+
+static void on_turn(uv_timer_t *timer)
+{
+	milter_on_sent(container_of(timer, struct milter_conn, again)->link);
+}
+
+void milter_conn_turn(struct milter_conn *c)
+{
+	uv_timer_start(&c->again, on_turn, TURN_MS, 0);
 }
 
 static void on_time(uv_timer_t *timer)

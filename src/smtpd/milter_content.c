@@ -6,8 +6,9 @@
 #include "log/spool_reader.h"
 
 enum {
-	PATIENCE = 4,		  /* times milter_content_timeout, however often it says that it is still at work */
-	FIELDS_AHEAD = 32 * 1024, /* octets of fields that are sent as one, when none is answered */
+	PATIENCE = 4,		   /* times milter_content_timeout, however often it says that it is still at work */
+	FIELDS_AHEAD = 32 * 1024,  /* octets of fields that are sent as one, when none is answered */
+	BODY_AT_ONCE = 192 * 1024, /* octets of a body that no answer comes to, before others have their turn */
 	NAME_MAX_OCTETS = 1000,
 	SEPARATOR_OCTETS = 2 /* the empty line, with which the spool begins */
 };
@@ -136,12 +137,17 @@ static ssize_t put_piece(struct milter_link *l)
 static bool show_body(struct milter_link *l)
 {
 	struct milter_mail *m = l->of->session->tx->milter;
+	size_t shown = 0;
 
 	while (is_told(l, MILTER_BODY)) {
 		ssize_t n;
 
 		if (l->conn->out.n > 0)
 			return true; /* one piece at a time */
+		if (shown >= BODY_AT_ONCE) {
+			milter_conn_turn(l->conn);
+			return true;
+		}
 		if (l->of->session->tx->msg.n_extent == 0 && l->of->session->tx->msg.pending.n == 0)
 			break; /* a header, and nothing else */
 		put_macros_once(l, MILTER_BODY);
@@ -153,6 +159,7 @@ static bool show_body(struct milter_link *l)
 		}
 		if (n == 0)
 			break;
+		shown += (size_t)n;
 		if (milter_link_ask(l, MILTER_BODY, time_left(l)))
 			return true;
 	}

@@ -15,6 +15,7 @@ static struct filter {
 	uint32_t protocol;  /* what it says in the negotiation */
 	struct buf in, eom; /* eom: its packets before the verdict on a message */
 	unsigned mails;
+	size_t body, most; /* octets of the body; the most of them in one turn of the loop of smtpd */
 } filter;
 
 static void answer(const struct milter_packet *p)
@@ -26,9 +27,10 @@ static void answer(const struct milter_packet *p)
 		milter_terms_put(&out, &t);
 	else if (p->command == 'E')
 		buf_add_str(&out, buf_str(&filter.eom));
-	if (strchr("CHMRTULNBE", p->command))
+	if (strchr("CHMRTULNBE", p->command) && !(p->command == 'B' && (filter.protocol & MILTER_NR_BODY)))
 		milter_put_command(&out, 'c');
 	filter.mails += p->command == 'M';
+	filter.body += p->command == 'B' ? p->data.n : 0;
 	for (size_t at = 0; at < out.n;) {
 		ssize_t n = send(filter.fd, out.p + at, out.n - at, MSG_NOSIGNAL | MSG_DONTWAIT);
 
@@ -69,13 +71,17 @@ static void run(int fd, struct buf *said)
 	ssize_t n;
 
 	for (int quiet = 0; quiet < 40; quiet++) {
+		size_t before = filter.body;
+
 		serve();
+		filter.most = filter.body - before > filter.most ? filter.body - before : filter.most;
 		uv_run(smtpd.child.loop, UV_RUN_NOWAIT);
 		while ((n = recv(fd, text, sizeof text, 0)) > 0) {
 			buf_add(said, text, (size_t)n);
 			quiet = 0;
 		}
-		if (smtpd.sessions && smtpd.sessions->question && smtpd.sessions->question->what == ASK_COMMIT)
+		if (smtpd.sessions && smtpd.sessions->question &&
+			(smtpd.sessions->question->what == ASK_COMMIT || smtpd.sessions->question->what == ASK_MILTER))
 			quiet = 0;
 	}
 	if (!spool_writer_is_ready(smtpd.writer))
@@ -192,6 +198,34 @@ static void test_many_deleted_recipients(void **state)
 	buf_free(&said);
 }
 
+/* A filter that answers no piece of a body, and takes whatever comes, keeps nobody else waiting. */
+static void test_body_in_turns(void **state)
+{
+	enum { LINES = 20000 };
+	struct buf said = BUF_INIT(1 << 20);
+	int fd, octets = 4 << 20;
+
+	(void)state;
+	filter.protocol = MILTER_NR_BODY;
+	fd = begin(&said);
+	setsockopt(smtpd.sessions->milters->link[0].conn->fd, SOL_SOCKET, SO_SNDBUF, &octets, sizeof octets);
+	say(fd, "DATA\r\nX: y\r\n\r\n");
+	for (int i = 0; i < LINES; i++) {
+		say(fd, "0123456789012345678901234567890123456789012345678901234567890123456789\r\n");
+		if (i % 100 == 0)
+			run(fd, &said);
+	}
+	filter.body = filter.most = 0;
+	say(fd, ".\r\n");
+	run(fd, &said);
+	check_str(last_code(buf_str(&said)), "250");
+	check_int(filter.body, LINES * 72);
+	check(filter.most > 0 && filter.most <= 256 * 1024);
+	end(fd);
+	filter.protocol = 0;
+	buf_free(&said);
+}
+
 /* Descriptors are left for the log when each session has its filter. */
 static void test_descriptors(void **state)
 {
@@ -206,7 +240,8 @@ static void test_descriptors(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_endless_header),
-		cmocka_unit_test(test_many_deleted_recipients), cmocka_unit_test(test_descriptors) };
+		cmocka_unit_test(test_many_deleted_recipients), cmocka_unit_test(test_body_in_turns),
+		cmocka_unit_test(test_descriptors) };
 	static const char *const option[] = { "" };
 	char folder[] = "/tmp/gatepost-milter.XXXXXX", conf[512];
 	struct sockaddr_un un = { .sun_family = AF_UNIX };
