@@ -15,14 +15,13 @@ struct holder {
 	struct ipc ipc;
 	unsigned index, slot;
 	bool greeted, silent;
-	uint32_t asked; /* last question that it was asked */
+	uint64_t asked; /* last question that it was asked; 0: none */
 };
 
 static struct holder *holders; /* newest first */
 static bool used;
-static uint32_t last_request;
 static struct {
-	uint32_t request; /* that is waited for; 0: none */
+	uint64_t request; /* that is waited for, its lower half on the wire; 0: none */
 	bool is_here;
 	enum key_status status;
 	unsigned char signature[KEY_SIGNATURE_MAX];
@@ -56,7 +55,8 @@ static int on_answer(struct ipc *ipc, struct ipc_in *in, int *fds, unsigned n_fd
 	if (h->silent)
 		log_info("keyd[%u] answers again", h->index);
 	h->silent = false;
-	if (a.request != answer.request || a.request != h->asked || answer.is_here)
+	if (answer.request == 0 || answer.request != h->asked || a.request != (uint32_t)answer.request ||
+		answer.is_here)
 		return 0; /* nobody waits for it any more */
 	answer.is_here = true;
 	answer.status = a.status;
@@ -96,7 +96,7 @@ void keys_peer(unsigned index, int fd)
 }
 
 /* The best of those that were not asked since: ours, another, one that is just being started. */
-static struct holder *pick(uint32_t since)
+static struct holder *pick(uint64_t since)
 {
 	struct holder *best = NULL;
 	int best_rank = 0;
@@ -119,7 +119,8 @@ static const char *ask(struct holder *h, struct key_question *q)
 	uint64_t now = uv_hrtime() / 1000000, end = now + WAIT_MS;
 	int r = 0;
 
-	h->asked = answer.request = q->request = ++last_request;
+	h->asked = answer.request = ++smtpd.n_signatures;
+	q->request = (uint32_t)smtpd.n_signatures;
 	answer.is_here = false;
 	key_question_encode(&out, q);
 	if (ipc_send(&h->ipc, MSG_KEY_SIGN, buf_str(&out), NULL, 0) != 0)
@@ -141,7 +142,7 @@ static const char *sign(const struct key_id *id, uint16_t scheme, struct str tex
 {
 	struct key_question q = { .key = *id, .scheme = scheme, .text = text };
 	const char *why = holders ? "keyd does not answer" : "keyd is away; it is being started";
-	uint32_t since = last_request;
+	uint64_t since = smtpd.n_signatures;
 	struct holder *h;
 
 	if (text.n == 0 || text.n > KEY_SIGNED_MAX)

@@ -178,13 +178,34 @@ static void test_answers_that_nobody_waits_for_are_dropped(void **state)
 	turn();
 }
 
+/* After 2^32 signatures a number comes again: the one that is asked is not to be the one that was. */
+static void test_numbers_come_again(void **state)
+{
+	int own = holder(OWN), other = holder(OTHER);
+
+	(void)state;
+	smtpd.n_signatures = UINT32_MAX - 2;
+	request = UINT32_MAX - 2;
+	for (int i = 0; i < 6; i++) {
+		answer(own, request + 1, KEY_SIGNED, "signature");
+		check_str(str_c(sign(1)), "signature");
+		answer(own, request + 1, KEY_UNKNOWN, "");
+		answer(other, request + 2, KEY_SIGNED, "of the other");
+		check_str(str_c(sign(2)), "of the other");
+	}
+	close(own);
+	close(other);
+	turn();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_ours_is_asked_and_the_other_when_it_ends),
 		cmocka_unit_test(test_one_that_has_not_the_key_is_not_the_last),
 		cmocka_unit_test(test_one_that_is_being_started_is_waited_for),
 		cmocka_unit_test(test_one_that_is_silent_is_waited_for_once),
-		cmocka_unit_test(test_answers_that_nobody_waits_for_are_dropped) };
+		cmocka_unit_test(test_answers_that_nobody_waits_for_are_dropped),
+		cmocka_unit_test(test_numbers_come_again) };
 
 	begin();
 	return test_run(tests);

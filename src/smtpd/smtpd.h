@@ -260,6 +260,7 @@ struct smtpd {
 	struct session *sessions;
 	size_t n_sessions;
 	uint64_t n_accepted, n_messages, n_recipients;
+	uint64_t n_signatures; /* that keyd was asked for */
 	bool stopping;
 	struct spool_writer *writer;
 	struct map_client *map;
