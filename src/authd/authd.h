@@ -28,6 +28,7 @@
 #include "authd/ticker.h"
 #include "authd/verdicts.h"
 #include "authd/waiting.h"
+#include "base/door.h"
 #include "child/child.h"
 
 enum {
@@ -56,7 +57,7 @@ struct last_uses;
 struct handover;
 
 struct listener {
-	uv_poll_t poll;
+	struct door door;
 	struct authd *authd;
 	const struct listener_settings *set;
 	int fd;

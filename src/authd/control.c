@@ -19,11 +19,11 @@ enum { ASKING_MAX = 16, ASK_MS = 5000, LINE_OCTETS = 1024 };
 
 static struct control {
 	struct authd *authd;
-	uv_poll_t poll;
+	struct door door;
 	int fd;
 	uid_t runner;
 	unsigned n;
-} control = { .fd = -1 };
+} control;
 
 struct asking { /* one connection */
 	uv_poll_t poll;
@@ -163,17 +163,12 @@ static bool may_ask(int fd)
 	return false;
 }
 
-static void on_control(uv_poll_t *poll, int status, int events)
+static void on_control(struct door *door, int fd)
 {
 	static const char no[] = "{\"error\": \"no permission\"}\n";
-	int fd = accept4(control.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	struct asking *c;
 
-	(void)poll;
-	(void)status;
-	(void)events;
-	if (fd < 0)
-		return;
+	(void)door;
 	if (control.n >= ASKING_MAX || !may_ask(fd)) {
 		send(fd, no, sizeof no - 1, MSG_NOSIGNAL);
 		close(fd);
@@ -215,16 +210,10 @@ void control_bind(struct authd *a)
 
 void control_start(struct authd *a)
 {
-	if (uv_poll_init(a->child.loop, &control.poll, control.fd) != 0)
-		panic("uv_poll_init: no watcher for a listener");
-	uv_poll_start(&control.poll, UV_READABLE, on_control);
+	door_open(&control.door, a->child.loop, control.fd, "public/auth", on_control);
 }
 
 void control_stop(void)
 {
-	if (control.fd < 0)
-		return;
-	uv_poll_stop(&control.poll);
-	close(control.fd);
-	control.fd = -1;
+	door_close(&control.door);
 }

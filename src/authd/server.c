@@ -15,7 +15,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-enum { BACKLOG = 511, OUT_MAX = 64 * 1024 * 1024, MINOR_USERS = 1, ACCEPT_BURST = 16 };
+enum { BACKLOG = 511, OUT_MAX = 64 * 1024 * 1024, MINOR_USERS = 1 };
 
 /* ---- binding, with master's rights ---- */
 
@@ -464,21 +464,9 @@ static void client_new(struct listener *l, int fd)
 	client_flush(c);
 }
 
-static void on_accept(uv_poll_t *poll, int status, int events)
+static void on_client(struct door *door, int fd)
 {
-	struct listener *l = container_of(poll, struct listener, poll);
-
-	(void)status;
-	(void)events;
-	for (int i = 0; i < ACCEPT_BURST; i++) {
-		int fd = accept4(l->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-
-		if (fd < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOMEM))
-			log_warn("auth: cannot take a connection: %s", strerror(errno));
-		if (fd < 0)
-			return;
-		client_new(l, fd);
-	}
+	client_new(container_of(door, struct listener, door), fd);
 }
 
 static void on_sweep(uv_timer_t *t)
@@ -506,18 +494,13 @@ void server_start(struct authd *a)
 	ticker_init(&a->ticker, loop, on_ticker);
 	uv_timer_init(loop, &a->sweep);
 	uv_timer_start(&a->sweep, on_sweep, 5000, 5000);
-	for (size_t i = 0; i < a->n_listeners; i++) {
-		if (uv_poll_init(loop, &a->listener[i].poll, a->listener[i].fd) != 0)
-			panic("uv_poll_init: no watcher for a listener");
-		uv_poll_start(&a->listener[i].poll, UV_READABLE, on_accept);
-	}
+	for (size_t i = 0; i < a->n_listeners; i++)
+		door_open(&a->listener[i].door, loop, a->listener[i].fd, "auth", on_client);
 }
 
 void server_stop(struct authd *a)
 {
-	for (size_t i = 0; i < a->n_listeners; i++) {
-		uv_poll_stop(&a->listener[i].poll);
-		close(a->listener[i].fd);
-	}
+	for (size_t i = 0; i < a->n_listeners; i++)
+		door_close(&a->listener[i].door);
 	a->n_listeners = 0;
 }

@@ -1,4 +1,5 @@
 #include "master/master.h"
+#include "base/door.h"
 #include "base/log.h"
 #include "msg/master_msg.h"
 
@@ -39,8 +40,7 @@ struct client {
 
 struct control {
 	struct master *master;
-	uv_poll_t poll;
-	int fd;
+	struct door door;
 	char *path;
 	uint32_t last_request;
 	struct client *clients;
@@ -296,16 +296,11 @@ static bool is_permitted(int fd)
 	return false;
 }
 
-static void on_connection(uv_poll_t *poll, int status, int events)
+static void on_connection(struct door *door, int fd)
 {
-	struct control *control = container_of(poll, struct control, poll);
+	struct control *control = container_of(door, struct control, door);
 	struct client *c;
-	int fd = accept4(control->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
-	(void)status;
-	(void)events;
-	if (fd < 0)
-		return;
 	if (control->n_clients >= MAX_CLIENTS || !is_permitted(fd)) {
 		close(fd);
 		return;
@@ -327,6 +322,7 @@ struct control *control_open(struct master *m, const char *path)
 {
 	struct control *c = xcalloc(1, sizeof *c);
 	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
 	if (strlen(path) >= sizeof addr.sun_path)
 		fatal("%s: the name of a socket may have %zu octets at most; take a shorter queue_directory", path,
@@ -335,12 +331,10 @@ struct control *control_open(struct master *m, const char *path)
 	unlink(path);
 	c->master = m;
 	c->path = xstrdup(path);
-	c->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (c->fd < 0 || bind(c->fd, (struct sockaddr *)&addr, sizeof addr) != 0 || listen(c->fd, 16) != 0)
+	if (fd < 0 || bind(fd, (struct sockaddr *)&addr, sizeof addr) != 0 || listen(fd, 16) != 0)
 		fatal("%s: %s", path, strerror(errno));
 	chmod(path, 0666); /* who may ask is decided by uid */
-	uv_poll_init(m->loop, &c->poll, c->fd);
-	uv_poll_start(&c->poll, UV_READABLE, on_connection);
+	door_open(&c->door, m->loop, fd, "control", on_connection);
 	return c;
 }
 
@@ -348,8 +342,7 @@ void control_close(struct control **c)
 {
 	if (*c == NULL)
 		return;
-	uv_poll_stop(&(*c)->poll);
-	close((*c)->fd);
+	door_close(&(*c)->door);
 	unlink((*c)->path);
 	/* The process ends right after: what libuv still holds of it goes with the process. */
 	*c = NULL;

@@ -4,6 +4,7 @@
  * may all; others may list and flush, as authorized_mailq_users and authorized_flush_users say. docs/protocol/ipc.md
  */
 #include "queued/control.h"
+#include "base/door.h"
 #include "base/log.h"
 
 #include <errno.h>
@@ -24,7 +25,7 @@ enum {
 };
 
 struct control {
-	uv_poll_t poll;
+	struct door door;
 	struct queued *q;
 	int fd;
 	unsigned n;
@@ -286,18 +287,13 @@ static void on_client(uv_poll_t *poll, int status, int events)
 	write_some(c);
 }
 
-static void on_control(uv_poll_t *poll, int status, int events)
+static void on_control(struct door *door, int fd)
 {
-	struct control *k = container_of(poll, struct control, poll);
-	int fd = accept4(k->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	struct control *k = container_of(door, struct control, door);
 	struct ucred who;
 	socklen_t n = sizeof who;
 	struct client *c;
 
-	(void)status;
-	(void)events;
-	if (fd < 0)
-		return;
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &n) != 0 ||
 		k->n >= (is_owner(k, who.uid) ? CLIENTS_MAX : CLIENTS_MAX - FOR_OWNERS)) {
 		static const char no[] = "{\"error\": \"too many ask at once\"}\n";
@@ -343,6 +339,5 @@ void control_open(struct queued *q)
 
 void control_start(struct queued *q)
 {
-	uv_poll_init(q->child.loop, &q->control->poll, q->control->fd);
-	uv_poll_start(&q->control->poll, UV_READABLE, on_control);
+	door_open(&q->control->door, q->child.loop, q->control->fd, "public/queue", on_control);
 }
