@@ -1,6 +1,7 @@
 /*
  * door.h - a listening UNIX or TCP socket in the loop. Who connects is taken; while there is no descriptor for him he waits in
- * the socket's queue, and so do we: a socket that stays readable would else be looked at in each turn of the loop.
+ * the socket's queue, and so do we: a socket that stays readable would else be looked at in each turn of the loop. Some
+ * descriptors are left over, for files and threads and what else is needed to serve those who are in.
  */
 #ifndef BASE_DOOR_H
 #define BASE_DOOR_H
@@ -13,6 +14,7 @@ struct door {
 	uv_poll_t poll;
 	uv_timer_t pause;
 	int fd;		  /* -1: closed */
+	int most;	  /* descriptors from this number on are for other things than connections */
 	const char *name; /* for the log, borrowed */
 	void (*take)(struct door *d, int fd);
 	bool is_short;	 /* of descriptors, which the log knows */

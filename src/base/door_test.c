@@ -3,6 +3,7 @@
 #include "base/test.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -68,25 +69,30 @@ static void test_without_descriptors_it_waits_and_nothing_spins(void **state)
 {
 	struct sockaddr_un sa = { .sun_family = AF_UNIX };
 	uv_loop_t *loop = uv_default_loop();
-	static struct door d;
+	static struct door door;
 	int client[CLIENTS], fd;
 
 	(void)state;
 	snprintf(sa.sun_path + 1, sizeof sa.sun_path - 1, "gatepost-door-%d", (int)getpid()); /* abstract */
 	fd = unix_socket(&sa, true);
-	door_open(&d, loop, fd, "test", take);
+	door_open(&door, loop, fd, "test", take);
 	for (int i = 0; i < CLIENTS; i++)
 		client[i] = unix_socket(&sa, false);
-	leave_descriptors((rlim_t)client[CLIENTS - 1] + 6);
-	run_for(loop, 350);
+	door.most = client[CLIENTS - 1] + 6; /* what is behind is not for connections */
+	run_for(loop, 250);
 	check_int(n_taken, 5);
 	check(turns < 20);
-	check(d.paused >= 1);
+	door.most = INT_MAX;
+	leave_descriptors((rlim_t)client[CLIENTS - 1] + 11);
+	run_for(loop, 350);
+	check_int(n_taken, 10);
+	check(turns < 20);
+	check(door.paused >= 1);
 	leave_descriptors(1024);
 	for (int i = 0; i < TURNS && n_taken < CLIENTS; i++)
 		uv_run(loop, UV_RUN_ONCE);
 	check_int(n_taken, CLIENTS);
-	check_int(d.fd, -1);
+	check_int(door.fd, -1);
 	for (int i = 0; i < CLIENTS; i++) {
 		close(client[i]);
 		close(taken[i]);
