@@ -60,7 +60,7 @@ static void on_peer(struct child *child, enum role role, unsigned index, int fd)
 	if (role == ROLE_FETCHD && a->fetch)
 		fetch_peer(a->fetch, fd);
 	else if (role == ROLE_AUTHPAM)
-		pam_peer(a, fd);
+		pam_peer(a, index, fd);
 	else
 		close(fd);
 }

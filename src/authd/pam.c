@@ -10,6 +10,7 @@ enum { WAITING_MAX = 1024 };
 struct pam_channel {
 	struct ipc ipc;
 	struct authd *authd;
+	unsigned index;
 };
 
 /* ---- answers ---- */
@@ -90,16 +91,17 @@ static void on_end(struct ipc *ipc, enum ipc_end how)
 	struct pam_channel *c = container_of(ipc, struct pam_channel, ipc);
 
 	if (how == IPC_VIOLATION)
-		child_violation(&c->authd->child, ROLE_AUTHPAM, 0, ipc->why);
+		child_violation(&c->authd->child, ROLE_AUTHPAM, c->index, ipc->why);
 	leave(c->authd);
 }
 
-void pam_peer(struct authd *a, int fd)
+void pam_peer(struct authd *a, unsigned index, int fd)
 {
 	struct pam_channel *c = xcalloc(1, sizeof *c);
 
 	leave(a);
 	c->authd = a;
+	c->index = index;
 	a->pam.channel = c;
 	ipc_open(&c->ipc, a->child.loop, fd, from_authpam, sizeof from_authpam / sizeof *from_authpam, on_end);
 }

@@ -17,7 +17,7 @@ struct pam_link {
 };
 
 /* A channel to authpam is there; the one before it, and what was asked there, is over. Takes: fd. */
-void pam_peer(struct authd *a, int fd);
+void pam_peer(struct authd *a, unsigned index, int fd);
 /*
  * Ask it about l->vars.user and l->vars.pass, by passdb l->passdb; verify_pam_answer() comes later. Returns 0, or -1 with *why
  * (for the log): it cannot be asked now.

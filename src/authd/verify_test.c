@@ -155,7 +155,7 @@ static void connect_pam(struct world *w)
 	int pair[2];
 
 	check_int(ipc_pair(pair), 0);
-	pam_peer(&w->a, pair[0]);
+	pam_peer(&w->a, 0, pair[0]);
 	ipc_open(&pam.ipc, &w->loop, pair[1], from_authd, 1, on_pam_end);
 }
 

@@ -29,6 +29,7 @@ struct authd_link { /* a channel to authd */
 	struct ipc ipc;
 	struct authpam *authpam;
 	struct authd_link *next;
+	unsigned index;
 };
 
 struct authpam {

@@ -57,7 +57,7 @@ static void on_end(struct ipc *ipc, enum ipc_end how)
 	struct authd_link *l = container_of(ipc, struct authd_link, ipc), **at = &l->authpam->links;
 
 	if (how == IPC_VIOLATION)
-		child_violation(&l->authpam->child, ROLE_AUTHD, 0, ipc->why);
+		child_violation(&l->authpam->child, ROLE_AUTHD, l->index, ipc->why);
 	while (*at != l)
 		at = &(*at)->next;
 	*at = l->next;
@@ -70,13 +70,13 @@ static void on_peer(struct child *c, enum role role, unsigned index, int fd)
 	struct authpam *a = container_of(c, struct authpam, child);
 	struct authd_link *l;
 
-	(void)index;
 	if (role != ROLE_AUTHD) {
 		close(fd);
 		return;
 	}
 	l = xcalloc(1, sizeof *l);
 	l->authpam = a;
+	l->index = index;
 	l->next = a->links;
 	a->links = l;
 	ipc_open(&l->ipc, c->loop, fd, from_authd, sizeof from_authd / sizeof *from_authd, on_end);

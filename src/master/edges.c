@@ -3,7 +3,13 @@
 #include "msg/master_msg.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <unistd.h>
+
+struct edge { /* a channel that was made */
+	struct edge *next;
+	struct proc *a, *b;
+};
 
 /* Who talks with whom: the arrows of the process picture in ARCHITECTURE.md. */
 static const struct {
@@ -21,7 +27,7 @@ static const struct {
 	{ ROLE_SMTPD, ROLE_KEYD },
 };
 
-static bool belong_together(enum role a, enum role b)
+bool edges_belong_together(enum role a, enum role b)
 {
 	for (size_t i = 0; i < sizeof edges / sizeof *edges; i++)
 		if ((edges[i].a == a && edges[i].b == b) || (edges[i].a == b && edges[i].b == a))
@@ -50,13 +56,53 @@ static void give_end(struct proc *to, const struct proc *other, int fd)
 	buf_free(&out);
 }
 
+static void note(struct master *m, struct proc *a, struct proc *b)
+{
+	struct edge *e = xcalloc(1, sizeof *e);
+
+	*e = (struct edge){ m->edges, a, b };
+	m->edges = e;
+}
+
+static void forget(struct edge **at)
+{
+	struct edge *e = *at;
+
+	*at = e->next;
+	free(e);
+}
+
+void edges_drop(const struct proc *p)
+{
+	struct edge **at = &p->master->edges;
+
+	while (*at)
+		if ((*at)->a == p || (*at)->b == p)
+			forget(at);
+		else
+			at = &(*at)->next;
+}
+
+struct proc *edges_cut(const struct proc *p, enum role role, unsigned index)
+{
+	for (struct edge **at = &p->master->edges; *at; at = &(*at)->next) {
+		struct proc *other = (*at)->a == p ? (*at)->b : (*at)->b == p ? (*at)->a : NULL;
+
+		if (other && other->role == role && other->index == index) {
+			forget(at);
+			return other;
+		}
+	}
+	return NULL;
+}
+
 void edges_connect(struct master *m, struct proc *p)
 {
 	for (struct proc *other = m->procs; other; other = other->next) {
 		int pair[2];
 
-		if (other == p || other->exited || !other->channel_open || !belong_together(p->role, other->role) ||
-			!slots_fit(m, p, other))
+		if (other == p || other->exited || !other->channel_open ||
+			!edges_belong_together(p->role, other->role) || !slots_fit(m, p, other))
 			continue;
 		/* A leaving process gets no more work, but may still have to ask; what smtpd takes goes to queued. */
 		if (other->leaving && other->role != ROLE_SMTPD && p->role != ROLE_MAPD)
@@ -68,6 +114,7 @@ void edges_connect(struct master *m, struct proc *p)
 		}
 		give_end(p, other, pair[0]);
 		give_end(other, p, pair[1]);
+		note(m, p, other);
 		close(pair[0]);
 		close(pair[1]);
 	}

@@ -54,6 +54,8 @@ struct proc { /* one child */
 	bool channel_open, exited, ready;
 	bool leaving, told; /* a successor takes its place; it knows */
 	char jail[256];
+	unsigned accusations; /* of others, since accused_first_ms */
+	uint64_t accused_first_ms;
 	unsigned counts_table;			 /* of an smtpd */
 	uint32_t first_asked, last_answered;	 /* requests of control.c; 0: none */
 	struct store *store;			 /* of an smtpd: it was started with it */
@@ -90,6 +92,7 @@ struct master {
 	unsigned generation;
 	struct setup setup;
 	struct proc *procs;
+	struct edge *edges; /* channels between processes: edges.c */
 	unsigned char seed[32];
 	struct counts *counts; /* what all smtpds count of clients; NULL: each for itself */
 	int counts_fd;
@@ -128,7 +131,6 @@ void procs_fill(struct master *m);
 void procs_fill_all(struct master *m);
 /* How many wanted processes are not there, or are not ready. */
 unsigned procs_missing(const struct master *m);
-void proc_kill_violator(struct master *m, enum role role, unsigned index, const char *why);
 
 /* leave.c */
 /* Tell it to end. Once is enough, but for something stronger. */
@@ -149,6 +151,18 @@ void procs_stop_more(struct master *m);
 
 /* edges.c: a channel between the new process and each live one that it belongs with. */
 void edges_connect(struct master *m, struct proc *p);
+bool edges_belong_together(enum role a, enum role b);
+/* It has ended, and its channels with it. */
+void edges_drop(const struct proc *p);
+/* `p` has ended a channel of its own. The live process at the other end; NULL: it has no channel with that one. */
+struct proc *edges_cut(const struct proc *p, enum role role, unsigned index);
+
+/* accuse.c */
+/*
+ * `accuser` says that this peer of its broke its permit table. 0, or -1: it can never have a channel with such a one, which
+ * breaks the accuser's own table.
+ */
+int accuse(struct proc *accuser, enum role role, unsigned index, const char *why);
 
 /* certs.c: certificates that change while we run. */
 /* Read all that smtpd and relay would read now. `faults` gets a line for each that is of no use. */

@@ -163,7 +163,7 @@ static int on_ready(struct ipc *channel, struct ipc_in *in, int *fds, unsigned n
 
 	(void)fds;
 	(void)n_fds;
-	if (!ipc_get_end(in))
+	if (!ipc_get_end(in) || p->ready)
 		return -1;
 	p->ready = true;
 	store_keys_are_read(p);
@@ -214,8 +214,7 @@ static int on_violation(struct ipc *channel, struct ipc_in *in, int *fds, unsign
 	if (!ipc_get_end(in) || role >= ROLE_COUNT)
 		return -1;
 	snprintf(text, sizeof text, "%.*s", STR_ARG(why));
-	proc_kill_violator(p->master, (enum role)role, index, text);
-	return 0;
+	return accuse(p, (enum role)role, index, text);
 }
 
 /* What only authd knows, because only authd reads auth.conf: it names a URL. */
@@ -242,15 +241,6 @@ static const struct ipc_rule from_child[] = {
 	{ MSG_VIOLATION, 0, on_violation },
 	{ MSG_NEED, 0, on_need },
 };
-
-void proc_kill_violator(struct master *m, enum role role, unsigned index, const char *why)
-{
-	for (struct proc *p = m->procs; p; p = p->next)
-		if (p->role == role && p->index == index && !p->exited) {
-			log_error("%s[%d] broke its permit table (%s): killed", role_name(role), p->handle.pid, why);
-			uv_process_kill(&p->handle, SIGKILL);
-		}
-}
 
 static void plan_restart(struct master *m, struct proc *p)
 {
@@ -282,6 +272,7 @@ static void on_process_end(uv_process_t *handle, int64_t status, int signum)
 
 	p->exited = true;
 	end_lease(p);
+	edges_drop(p);
 	control_proc_gone(m->control, p);
 	if (!p->leaving && !m->stopping) {
 		if (signum)

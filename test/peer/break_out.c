@@ -1,5 +1,8 @@
 /*
- * break_out PID - make system calls in the place of a running process, from inside its jail, as somebody would who had
+ * break_out PID PORT
+ * break_out PID write FD HEX
+ *
+ * Make system calls in the place of a running process, from inside its jail, as somebody would who had
  * taken it over. One line for each: "name: errno", "name: done" or "name: killed". The process goes on afterwards.
  *
  * The process is stopped where it waits, and its registers are set so that it makes our call; whether its filter traps
@@ -122,22 +125,11 @@ static void net_attempts(struct user_regs_struct at, uint16_t port)
 	call(&at, SYS_close, (uint64_t[6]){ (uint64_t)fd }, NULL, 0);
 }
 
-int main(int argc, char **argv)
+static void attempts(struct user_regs_struct at, pid_t other, uint16_t port)
 {
 	static const char shadow[] = "/etc/shadow", program[] = "/bin/sh";
-	struct user_regs_struct at;
-	pid_t other = getppid();
 	char foreign[64];
 
-	if (argc != 3)
-		return 2;
-	pid = atoi(argv[1]);
-	if (ptrace(PTRACE_SEIZE, pid, NULL, NULL) != 0 || ptrace(PTRACE_INTERRUPT, pid, NULL, NULL) != 0 ||
-		wait_stop() < 0) {
-		perror("ptrace");
-		return 2;
-	}
-	regs(PTRACE_GETREGSET, &at);
 	snprintf(foreign, sizeof foreign, "/proc/%d/fd/0", (int)other);
 	CALL("alive", NULL, 0, SYS_getpid, 0);
 	CALL("open /etc/shadow", shadow, sizeof shadow, SYS_openat, (uint64_t)AT_FDCWD, DATA, O_RDONLY);
@@ -151,7 +143,41 @@ int main(int argc, char **argv)
 		MAP_PRIVATE | MAP_ANONYMOUS, (uint64_t)-1);
 	CALL("become root", NULL, 0, SYS_setuid, 0);
 	CALL("mount", "/tmp", 5, SYS_mount, DATA, DATA, DATA);
-	net_attempts(at, (uint16_t)atoi(argv[2]));
+	net_attempts(at, port);
+}
+
+/* A message of its own to whoever is at the other end of that descriptor. */
+static void write_hex(struct user_regs_struct at, uint64_t fd, const char *hex)
+{
+	unsigned char octets[2048];
+	size_t n = 0;
+
+	for (; hex[0] && hex[1] && n < sizeof octets; hex += 2) {
+		char two[3] = { hex[0], hex[1], '\0' };
+
+		octets[n++] = (unsigned char)strtoul(two, NULL, 16);
+	}
+	CALL("write", octets, n, SYS_write, fd, DATA, n);
+}
+
+int main(int argc, char **argv)
+{
+	struct user_regs_struct at;
+	pid_t other = getppid();
+
+	if (argc != 3 && argc != 5)
+		return 2;
+	pid = atoi(argv[1]);
+	if (ptrace(PTRACE_SEIZE, pid, NULL, NULL) != 0 || ptrace(PTRACE_INTERRUPT, pid, NULL, NULL) != 0 ||
+		wait_stop() < 0) {
+		perror("ptrace");
+		return 2;
+	}
+	regs(PTRACE_GETREGSET, &at);
+	if (argc == 5)
+		write_hex(at, (uint64_t)atoi(argv[3]), argv[4]);
+	else
+		attempts(at, other, (uint16_t)atoi(argv[2]));
 	call(&at, SYS_getpid, (uint64_t[6]){ 0 }, NULL, 0); /* takes the trap that is still to come */
 	regs(PTRACE_SETREGSET, &at);
 	ptrace(PTRACE_DETACH, pid, NULL, NULL);
