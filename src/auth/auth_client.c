@@ -159,7 +159,7 @@ struct auth_client *auth_client_new(uv_loop_t *loop, const char *path, unsigned 
 	c->fd = -1;
 	c->timeout_ms = (uint64_t)timeout_s * 1000;
 	c->in = BUF_INIT(2 * AUTH_MAX_LINE);
-	c->out = BUF_INIT(OUT_MAX);
+	c->out = BUF_SECRET(OUT_MAX);
 	if (strncmp(path, "inet:", 5) == 0)
 		c->address_error = auth_link_parse_inet(c, path + 5);
 	else

@@ -106,7 +106,6 @@ void auth_link_flush(struct auth_client *c)
 			auth_link_failed(c, "lost the connection to", strerror(errno), "");
 			return;
 		}
-		mem_wipe(c->out.p, (size_t)n);
 		buf_consume(&c->out, (size_t)n);
 	}
 	uv_poll_start(&c->link->poll, UV_READABLE, on_poll);
@@ -121,7 +120,7 @@ static void greet(struct auth_client *c)
 	c->state = LINK_GREETING;
 	c->handshake_ms = uv_now(c->loop) + HANDSHAKE_MS;
 	/* Requests wait in `out` for DONE: what the service offers is not known before. */
-	c->out = BUF_INIT(OUT_MAX);
+	c->out = BUF_SECRET(OUT_MAX);
 	buf_add(&c->out, hello, (size_t)n);
 	auth_link_flush(c);
 	if (c->state == LINK_GREETING && c->out.n == 0) {

@@ -439,7 +439,7 @@ static void client_new(struct listener *l, int fd)
 	c->authd = a;
 	c->listener = l;
 	c->fd = fd;
-	c->in = BUF_INIT(2 * AUTH_MAX_LINE);
+	c->in = BUF_SECRET(2 * AUTH_MAX_LINE);
 	c->out = BUF_INIT(OUT_MAX);
 	c->cuid = ++a->last_cuid;
 	c->handles = 2;

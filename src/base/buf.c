@@ -5,6 +5,19 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+/* realloc() leaves what was there where it was. */
+static char *move_secret(struct buf *b, size_t size)
+{
+	char *p = xcalloc(1, size);
+
+	if (b->n) {
+		memcpy(p, b->p, b->n);
+		mem_wipe(b->p, b->n);
+	}
+	free(b->p);
+	return p;
+}
+
 char *buf_reserve(struct buf *b, size_t n)
 {
 	size_t want, cap;
@@ -18,7 +31,7 @@ char *buf_reserve(struct buf *b, size_t n)
 			cap = cap * 2 + 8;
 		if (cap > b->max)
 			cap = b->max > want ? b->max : want;
-		p = xrealloc(b->p, cap + 1);
+		p = b->wipes ? move_secret(b, cap + 1) : xrealloc(b->p, cap + 1);
 		b->p = p;
 		b->cap = cap;
 		p[b->n] = '\0';
@@ -93,12 +106,16 @@ void buf_consume(struct buf *b, size_t n)
 		return;
 	}
 	memmove(b->p, b->p + n, b->n - n);
+	if (b->wipes)
+		mem_wipe(b->p + b->n - n, n);
 	b->n -= n;
 	b->p[b->n] = '\0';
 }
 
 void buf_reset(struct buf *b)
 {
+	if (b->wipes && b->n)
+		mem_wipe(b->p, b->n);
 	b->n = 0;
 	if (b->p)
 		b->p[0] = '\0';
@@ -106,6 +123,8 @@ void buf_reset(struct buf *b)
 
 void buf_free(struct buf *b)
 {
+	if (b->wipes)
+		buf_reset(b);
 	free(b->p);
 	b->p = NULL;
 	b->n = b->cap = 0;

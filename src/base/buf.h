@@ -15,10 +15,13 @@ struct buf {
 	size_t n;   /* octets of content */
 	size_t cap; /* octets allocated, without the NUL */
 	size_t max; /* content never grows over this */
+	bool wipes; /* octets that it lets go of are overwritten, wherever it grew from */
 };
 
 /* An empty buffer of at most `max` octets. */
-#define BUF_INIT(max_octets) ((struct buf){ NULL, 0, 0, (max_octets) })
+#define BUF_INIT(max_octets) ((struct buf){ NULL, 0, 0, (max_octets), false })
+/* The same for octets among which a password may be. */
+#define BUF_SECRET(max_octets) ((struct buf){ NULL, 0, 0, (max_octets), true })
 
 /* Each add returns 0, or -1 when the maximum would be passed: then nothing was added. */
 int buf_add(struct buf *b, const void *p, size_t n);

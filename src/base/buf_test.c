@@ -36,6 +36,29 @@ static void test_consume(void **state)
 	buf_free(&b);
 }
 
+/* What it held before, and has no more, is nowhere in its memory. */
+static void test_secrets_leave_nothing(void **state)
+{
+	struct buf b = BUF_SECRET(100000);
+
+	(void)state;
+	for (int i = 0; i < 3000; i++)
+		buf_add_c(&b, "Secret");
+	check_int(b.n, 3000 * 6);
+	check(memcmp(b.p + b.n - 6, "Secret", 7) == 0);
+	buf_consume(&b, 3);
+	check_int(b.n, 3000 * 6 - 3);
+	check(memcmp(b.p + b.n, "\0\0\0", 4) == 0);
+	buf_consume(&b, b.n - 3);
+	check_str(buf_str(&b), "ret");
+	check(memmem(b.p + 3, b.cap - 3, "ret", 3) == NULL);
+	buf_reset(&b);
+	check(memmem(b.p, b.cap, "ret", 3) == NULL);
+	buf_add_c(&b, "Secret");
+	buf_free(&b);
+	check(b.p == NULL && b.n == 0 && b.wipes);
+}
+
 static void test_arena(void **state)
 {
 	struct arena *a = arena_new(64);
@@ -64,7 +87,7 @@ static void test_arena(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_grows_to_its_maximum), cmocka_unit_test(test_consume),
-		cmocka_unit_test(test_arena) };
+		cmocka_unit_test(test_secrets_leave_nothing), cmocka_unit_test(test_arena) };
 
 	return test_run(tests);
 }

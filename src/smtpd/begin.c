@@ -155,7 +155,7 @@ void session_new(const struct service *service, int fd, const struct sockaddr *p
 	s->service = service;
 	s->hidden = service->hidden;
 	s->fd = fd;
-	s->in = BUF_INIT(INPUT_MAX);
+	s->in = BUF_SECRET(INPUT_MAX); /* a password may be in it */
 	s->out = BUF_INIT(OUTPUT_MAX);
 	s->name = xstrdup("unknown");
 	uv_timer_init(smtpd.child.loop, &s->timer);

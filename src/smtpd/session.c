@@ -233,6 +233,11 @@ static bool reads_commands(const struct session *s)
 	return s->mode != MODE_LINGER && s->mode != MODE_HANDSHAKE;
 }
 
+static bool reads_content(const struct session *s)
+{
+	return s->mode == MODE_DATA || s->mode == MODE_BDAT;
+}
+
 /*
  * Content earns time as it comes in, so that an octet every few seconds does not hold a session for ever. Commands earn
  * none, unless smtpd_per_request_deadline says so.
@@ -245,10 +250,22 @@ static void earn_time(struct session *s, size_t octets)
 		s->deadline_ms = limit;
 		return;
 	}
-	if (s->mode != MODE_DATA && s->mode != MODE_BDAT)
+	if (!reads_content(s))
 		return;
 	due = s->deadline_ms + octets * 1000 / (s->service->data_rate ? s->service->data_rate : 1);
 	s->deadline_ms = due < limit ? due : limit;
+}
+
+/* What came may be a password, or have one behind it; all that is still needed was copied. */
+static void take_octets(struct session *s, size_t n)
+{
+	bool is_content = reads_content(s);
+
+	s->in_pump = true;
+	handle_octets(s, str_pn(smtpd.input, n));
+	s->in_pump = false;
+	if (!is_content || !reads_content(s))
+		mem_wipe(smtpd.input, n);
 }
 
 static void on_readable(struct session *s)
@@ -266,9 +283,7 @@ static void on_readable(struct session *s)
 			return;
 		}
 		earn_time(s, n);
-		s->in_pump = true;
-		handle_octets(s, str_pn(smtpd.input, n));
-		s->in_pump = false;
+		take_octets(s, n);
 		session_pump(s);
 		if (s->ending || !reads_commands(s))
 			return; /* what comes now is no command: it is dropped, or the beginning of a handshake */
@@ -286,6 +301,7 @@ static void on_lingering(struct session *s)
 	ssize_t n = recv(s->fd, smtpd.input, sizeof smtpd.input, 0);
 
 	s->junk += n > 0 ? (unsigned)n : 0;
+	mem_wipe(smtpd.input, n > 0 ? (size_t)n : 0);
 	if (n == 0 || (n < 0 && errno != EAGAIN) || s->junk > LINGER_MAX)
 		session_end(s, END_QUIET);
 }

@@ -45,6 +45,7 @@ void upstream_on_readable(struct session *s)
 		return;
 	}
 	buf_add(&s->in, smtpd.input, (size_t)n);
+	mem_wipe(smtpd.input, (size_t)n);
 	r = proxy_header_parse(buf_str(&s->in), &h, &used);
 	if (r < 0) {
 		hang_up(s, "bad header");

@@ -80,7 +80,8 @@ struct tls_ctx *tls_server_ctx(const struct conf_view *v, const char *service, s
 	SSL_CTX_set_dh_auto(ctx->ssl, 1); /* as strong as the certificate's key: RFC 3526, from 2048 bits on */
 	if (conf_bool(v, "tls_preempt_cipherlist"))
 		SSL_CTX_set_options(ctx->ssl, SSL_OP_CIPHER_SERVER_PREFERENCE);
-	SSL_CTX_set_options(ctx->ssl, SSL_OP_PRIORITIZE_CHACHA | SSL_OP_SINGLE_ECDH_USE);
+	/* What was decrypted is overwritten when it has been read: it may be a password. */
+	SSL_CTX_set_options(ctx->ssl, SSL_OP_PRIORITIZE_CHACHA | SSL_OP_SINGLE_ECDH_USE | SSL_OP_CLEANSE_PLAINTEXT);
 	SSL_CTX_set_alpn_select_cb(ctx->ssl, on_alpn, NULL);
 	tls_tickets_use(ctx, service);
 	tls_sni_load(ctx, conf_str(v, "tls_server_sni_maps"), error);
