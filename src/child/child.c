@@ -174,11 +174,28 @@ static int on_who(struct ipc *ipc, struct ipc_in *in, int *fds, unsigned n_fds)
 	return 0;
 }
 
+static int on_tickets(struct ipc *ipc, struct ipc_in *in, int *fds, unsigned n_fds)
+{
+	struct child *c = container_of(ipc, struct child, master);
+	struct str secrets = ipc_get_str(in);
+
+	(void)fds;
+	(void)n_fds;
+	if (!ipc_get_end(in) || secrets.n == 0 || secrets.n > START_MAX_SECRETS * START_SECRET_OCTETS ||
+		secrets.n % START_SECRET_OCTETS != 0)
+		return -1;
+	if (c->on_tickets)
+		c->on_tickets(c, secrets);
+	mem_wipe((char *)(uintptr_t)secrets.p, secrets.n); /* the message is ours */
+	return 0;
+}
+
 static const struct ipc_rule from_master[] = {
 	{ MSG_PEER, 1, on_peer },
 	{ MSG_STOP, 0, on_stop },
 	{ MSG_STATUS, 0, on_status },
 	{ MSG_WHO, 0, on_who },
+	{ MSG_TICKETS, 0, on_tickets },
 };
 
 static void on_master_end(struct ipc *ipc, enum ipc_end how)
@@ -237,6 +254,8 @@ static void take_start(struct child *c, const struct start_msg *m, const int *fd
 	c->gid = m->gid;
 	c->queue_directory = xstrndup(m->queue_directory);
 	memcpy(c->seed, m->seed.p, m->seed.n < sizeof c->seed ? m->seed.n : sizeof c->seed);
+	if (c->on_tickets && m->secrets.n > 0)
+		c->on_tickets(c, m->secrets);
 	load_conf(c, m, fds);
 	take_listeners(c, m, fds + n_own, n_fds - n_own);
 	free(log_name_text);
@@ -260,6 +279,7 @@ void child_begin(struct child *c)
 	signal(SIGINT, SIG_IGN); /* ^C on a terminal is master's business */
 	umask(077);
 	take_start(c, &m, fds, n_fds);
+	mem_wipe(payload, n > 0 ? (size_t)n : 0);
 	if (chdir(c->queue_directory) != 0)
 		fatal("cannot enter queue_directory %s: %s", c->queue_directory, strerror(errno));
 	open_loop(c);

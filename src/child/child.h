@@ -38,6 +38,8 @@ struct child {
 	void (*on_status)(struct child *c, struct buf *json);
 	/* For `gatepost auth who`: child_tell_row() for each whom it knows. NULL: nobody. */
 	void (*on_who)(struct child *c);
+	/* smtpd: secrets of session tickets, START_SECRET_OCTETS each, the newest first; from child_begin() and later. */
+	void (*on_tickets)(struct child *c, struct str secrets);
 
 	/* filled in by child_begin() */
 	uv_loop_t *loop;
@@ -56,7 +58,7 @@ struct child {
 	/* The certificates of an smtpd (tls/held.h), the keys of a keyd (msg/key_msg.h): memory, to be read and closed. */
 	int store_fd[START_MAX_STORES];
 	unsigned n_store;
-	unsigned char seed[32]; /* of an smtpd, the same for all of one start: ticket keys are derived from it */
+	unsigned char seed[32]; /* of an smtpd, the same for all of one start: clients are counted under it */
 
 	/* its own */
 	struct ipc master;

@@ -18,6 +18,7 @@ void start_msg_encode(struct buf *out, const struct start_msg *m)
 	ipc_put_str(out, m->queue_directory);
 	ipc_put_str(out, m->log_name);
 	ipc_put_str(out, m->seed);
+	ipc_put_str(out, m->secrets);
 	ipc_put_u32(out, m->n_listener);
 	for (uint32_t i = 0; i < m->n_listener; i++) {
 		ipc_put_str(out, m->listener[i].service);
@@ -45,7 +46,10 @@ int start_msg_decode(struct ipc_in *in, struct start_msg *m)
 	m->queue_directory = ipc_get_str(in);
 	m->log_name = ipc_get_str(in);
 	m->seed = ipc_get_str(in);
+	m->secrets = ipc_get_str(in);
 	m->n_listener = ipc_get_u32(in);
+	if (m->secrets.n > START_MAX_SECRETS * START_SECRET_OCTETS || m->secrets.n % START_SECRET_OCTETS != 0)
+		return -1;
 	if (m->n_listener > START_MAX_LISTENERS || m->n_store > START_MAX_STORES)
 		return -1;
 	for (uint32_t i = 0; i < m->n_listener; i++) {

@@ -11,7 +11,7 @@
 #include "base/buf.h"
 #include "base/ipc.h"
 
-enum { START_MAX_LISTENERS = 32, START_MAX_STORES = 16 };
+enum { START_MAX_LISTENERS = 32, START_MAX_STORES = 16, START_MAX_SECRETS = 8, START_SECRET_OCTETS = 32 };
 
 struct start_listener {
 	struct str service, type, address;
@@ -23,6 +23,7 @@ struct start_msg {
 	uint32_t counts_table;
 	uint32_t slot, n_store;
 	struct str config_directory, queue_directory, log_name, seed;
+	struct str secrets; /* of session tickets: START_SECRET_OCTETS each, the newest first */
 	struct start_listener listener[START_MAX_LISTENERS];
 	uint32_t n_listener;
 };

@@ -107,8 +107,9 @@ static const struct param rows[] = {
 	P_ENUM("smtpd_tls_security_level", "", "|none|may|encrypt", ACTS,
 		"TLS with clients: none, may (STARTTLS is offered), encrypt (required)"),
 	P_STRING("smtpd_tls_session_cache_database", "", KNOWN, "Where TLS sessions are kept"),
-	P_TIME("smtpd_tls_session_cache_timeout", "3600s", 's', 0, 8640000, KNOWN,
-		"How long a TLS session and its ticket count"),
+	P_TIME("smtpd_tls_session_cache_timeout", "3600s", 's', 0, 8640000, ACTS,
+		"How long a TLS session and its ticket count, and how long tickets are sealed with one secret; 0: no "
+		"tickets"),
 	P_INT("smtpd_tls_trace_size_limit", "102400", 0, 0, KNOWN,
 		"Octets of a TLS session that are logged at level 4"),
 	P_BOOL("smtpd_tls_wrappermode", "no", ACTS, "Begin with TLS instead of STARTTLS, as on port 465"),

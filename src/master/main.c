@@ -149,6 +149,7 @@ void master_reload(struct master *m, struct buf *errors)
 	open_log(m);
 	log_info("reload: configuration %s", m->config_directory);
 	procs_retire(m);
+	secrets_renew(m);
 	procs_fill_all(m);
 }
 
@@ -264,6 +265,7 @@ int main(int argc, char **argv)
 	log_info("daemon started -- version %s, configuration %s", GATEPOST_VERSION, m.config_directory);
 	if (!m.root)
 		log_info("running as an ordinary user: no chroot, no change of uid");
+	secrets_begin(&m);
 	procs_fill(&m);
 	certs_watch(&m);
 	pickup_begin(&m);

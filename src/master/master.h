@@ -82,6 +82,13 @@ struct certs {
 	struct store *store; /* NULL: smtpd reads them itself */
 };
 
+struct secrets { /* of session tickets: secrets.c; the newest first */
+	unsigned char octets[START_MAX_SECRETS][START_SECRET_OCTETS];
+	uint64_t since_ms[START_MAX_SECRETS];
+	unsigned n;
+	uv_timer_t timer;
+};
+
 struct master {
 	uv_loop_t *loop;
 	const char *config_directory;
@@ -92,8 +99,9 @@ struct master {
 	unsigned generation;
 	struct setup setup;
 	struct proc *procs;
-	struct edge *edges; /* channels between processes: edges.c */
-	unsigned char seed[32];
+	struct edge *edges;	/* channels between processes: edges.c */
+	unsigned char seed[32]; /* under which smtpds count clients */
+	struct secrets secrets;
 	struct counts *counts; /* what all smtpds count of clients; NULL: each for itself */
 	int counts_fd;
 	uv_signal_t signals[4];
@@ -156,6 +164,14 @@ bool edges_belong_together(enum role a, enum role b);
 void edges_drop(const struct proc *p);
 /* `p` has ended a channel of its own. The live process at the other end; NULL: it has no channel with that one. */
 struct proc *edges_cut(const struct proc *p, enum role role, unsigned index);
+
+/* secrets.c */
+/* Begin with the first; later ones come by themselves. */
+void secrets_begin(struct master *m);
+/* Another one, now, for all smtpds but those that leave. */
+void secrets_renew(struct master *m);
+/* Those that count, START_SECRET_OCTETS each, the newest first. */
+struct str secrets_text(const struct master *m);
 
 /* accuse.c */
 /*

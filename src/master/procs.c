@@ -308,8 +308,10 @@ static void send_start(struct master *m, struct proc *p)
 		.facility = (uint32_t)s->facility,
 		.config_directory = str_c(m->config_directory),
 		.queue_directory = str_c(m->queue_directory),
-		/* Who has it opens the tickets of smtpd. */
 		.seed = str_pn(m->seed, p->role == ROLE_SMTPD ? sizeof m->seed : 0) };
+
+	if (p->role == ROLE_SMTPD) /* who has them opens its tickets */
+		msg.secrets = secrets_text(m);
 
 	snprintf(log_name_text, sizeof log_name_text, "%s/%s", conf_str(s->main, "syslog_name"), log_word(p->role));
 	msg.log_name = str_c(log_name_text);
@@ -336,7 +338,7 @@ static void send_start(struct master *m, struct proc *p)
 	}
 	start_msg_encode(&out, &msg);
 	ipc_send(&p->channel, MSG_START, buf_str(&out), fds, n_fds);
-	buf_free(&out);
+	buf_wipe(&out);
 }
 
 static int spawn(struct master *m, struct proc *p, int child_end)

@@ -10,11 +10,12 @@
 
 enum master_msg {
 	/* master -> child */
-	MSG_START = 1,	/* first message: see child.c; fds: main.cf text, master.cf text, log, listeners… */
-	MSG_PEER = 2,	/* u8 role, u32 index; 1 fd: channel to that process */
-	MSG_STOP = 3,	/* u8 enum stop_how (msg/roles.h) */
-	MSG_STATUS = 4, /* u32 request: answer with MSG_STATUS_ANSWER */
-	MSG_WHO = 5,	/* u32 request: answer with MSG_WHO_ANSWER, one or more */
+	MSG_START = 1,	 /* first message: see child.c; fds: main.cf text, master.cf text, log, listeners… */
+	MSG_PEER = 2,	 /* u8 role, u32 index; 1 fd: channel to that process */
+	MSG_STOP = 3,	 /* u8 enum stop_how (msg/roles.h) */
+	MSG_STATUS = 4,	 /* u32 request: answer with MSG_STATUS_ANSWER */
+	MSG_WHO = 5,	 /* u32 request: answer with MSG_WHO_ANSWER, one or more */
+	MSG_TICKETS = 6, /* str: secrets of session tickets, the newest first, to an smtpd */
 	/* child -> master */
 	MSG_READY = 16,		/* str: jail in force. In the jail, serving */
 	MSG_STATUS_ANSWER = 17, /* u32 request, str JSON object */

@@ -53,19 +53,28 @@ static void on_trim_timer(uv_timer_t *timer)
 	malloc_trim(0);
 }
 
+static void on_tickets(struct child *c, struct str secrets)
+{
+	(void)c;
+	tls_tickets_secrets(secrets);
+	services_forget_tickets();
+}
+
 int main(void)
 {
 	const char *jail;
 
-	smtpd.child = (struct child){
-		.role = ROLE_SMTPD, .on_peer = peer_open, .on_stop = on_stop, .on_status = on_status, .on_who = who_tell
-	};
+	smtpd.child = (struct child){ .role = ROLE_SMTPD,
+		.on_peer = peer_open,
+		.on_stop = on_stop,
+		.on_status = on_status,
+		.on_who = who_tell,
+		.on_tickets = on_tickets };
 	tls_memory_init();
 	mallopt(M_ARENA_MAX,
 		1); /* one of another thread would look into /proc when it shrinks: the jail refuses that */
 	child_begin(&smtpd.child);
 	smtpd.scratch = BUF_INIT(4 * READ_OCTETS + 64);
-	tls_tickets_seed(smtpd.child.seed);
 	smtpd.counts = counts_open(smtpd.child.counts_fd, smtpd.child.counts_table);
 	keys_open();
 	services_open();

@@ -346,6 +346,13 @@ static struct auth_client *client_of(const char *path)
 }
 
 /* After the jail, so that the service sees the uid that it will always see. */
+void services_forget_tickets(void)
+{
+	for (size_t i = 0; i < smtpd.n_service; i++)
+		if (smtpd.service[i].tls)
+			tls_tickets_refresh(smtpd.service[i].tls);
+}
+
 void services_connect(void)
 {
 	for (size_t i = 0; i < smtpd.n_service; i++) {

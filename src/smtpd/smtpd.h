@@ -277,6 +277,7 @@ void services_open(void);
 /* TCP ports that they and DNS connect to, ended by 0: what the jail permits. Static. After services_open(). */
 const uint16_t *ports_to_connect(void);
 void services_connect(void);
+void services_forget_tickets(void); /* the secrets of their tickets are others */
 /* An absolute path below queue_directory, as the chroot sees it. */
 const char *path_below_root(const char *path);
 bool services_know_auth(void); /* was every authentication service that is used there once? */

@@ -15,9 +15,9 @@ struct ticket_key {
 };
 struct ticket_keys {
 	unsigned char service[TICKET_SERVICE_OCTETS]; /* digest of the name that they are for */
-	uint64_t period;			      /* of now; before is period - 1 */
-	unsigned seeded;			      /* which seed they are of */
-	struct ticket_key now, before;
+	unsigned changes;			      /* which secrets they are of */
+	struct ticket_key key[TICKET_SECRETS_MAX];    /* the newest first */
+	unsigned n;
 };
 
 struct tls_ctx {
@@ -115,7 +115,7 @@ SSL *tls_conn_ssl(const struct tls_conn *t);
 /* "; error:…" of OpenSSL's queue, its last entry, and empty the queue. Static. */
 const char *tls_openssl_why(void);
 
-/* Ticket keys of this service into a server context (RFC 5077, RFC 8446 sec. 4.6.1). */
-void tls_tickets_use(struct tls_ctx *ctx, const char *service);
+/* Ticket keys of this service into a server context (RFC 5077, RFC 8446 sec. 4.6.1). lifetime_s 0: it gives none. */
+void tls_tickets_use(struct tls_ctx *ctx, const char *service, int64_t lifetime_s);
 
 #endif

@@ -83,7 +83,7 @@ struct tls_ctx *tls_server_ctx(const struct conf_view *v, const char *service, s
 	/* What was decrypted is overwritten when it has been read: it may be a password. */
 	SSL_CTX_set_options(ctx->ssl, SSL_OP_PRIORITIZE_CHACHA | SSL_OP_SINGLE_ECDH_USE | SSL_OP_CLEANSE_PLAINTEXT);
 	SSL_CTX_set_alpn_select_cb(ctx->ssl, on_alpn, NULL);
-	tls_tickets_use(ctx, service);
+	tls_tickets_use(ctx, service, conf_seconds(v, "smtpd_tls_session_cache_timeout"));
 	tls_sni_load(ctx, conf_str(v, "tls_server_sni_maps"), error);
 	return ctx;
 }

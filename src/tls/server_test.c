@@ -137,7 +137,7 @@ static bool resumes(struct tls_ctx *ctx, SSL_CTX *client, SSL_SESSION *session)
 
 static void test_tickets(void **state)
 {
-	static const unsigned char seed[32] = "a", other_seed[32] = "b";
+	static const char secret[TICKET_SECRET_OCTETS] = "a", other_secret[TICKET_SECRET_OCTETS] = "b";
 	struct buf error = BUF_INIT(8192);
 	SSL_CTX *client = SSL_CTX_new(TLS_client_method());
 	struct tls_ctx *smtp, *same, *other;
@@ -147,7 +147,7 @@ static void test_tickets(void **state)
 	(void)state;
 	SSL_CTX_set_session_cache_mode(client, SSL_SESS_CACHE_CLIENT);
 	SSL_CTX_sess_set_new_cb(client, keep_session);
-	tls_tickets_seed(seed);
+	tls_tickets_secrets(str_pn(secret, sizeof secret));
 	smtp = server(EC, "smtp", &error);
 	same = server(EC, "smtp", &error); /* another process of this start */
 	other = server(EC, "submission", &error);
@@ -160,12 +160,12 @@ static void test_tickets(void **state)
 	check(resumes(same, client, kept));
 	check(!resumes(other, client, kept));
 	/* Not only refused: that service has no key that opens it. */
-	check(memcmp(&smtp->tickets.now, &same->tickets.now, sizeof smtp->tickets.now) == 0);
-	check(memcmp(smtp->tickets.now.name, other->tickets.now.name, TICKET_NAME_OCTETS) != 0);
-	check(memcmp(smtp->tickets.now.aes, other->tickets.now.aes, TICKET_KEY_OCTETS) != 0);
-	check(memcmp(smtp->tickets.now.mac, other->tickets.now.mac, TICKET_KEY_OCTETS) != 0);
+	check(memcmp(smtp->tickets.key, same->tickets.key, sizeof smtp->tickets.key) == 0);
+	check(memcmp(smtp->tickets.key[0].name, other->tickets.key[0].name, TICKET_NAME_OCTETS) != 0);
+	check(memcmp(smtp->tickets.key[0].aes, other->tickets.key[0].aes, TICKET_KEY_OCTETS) != 0);
+	check(memcmp(smtp->tickets.key[0].mac, other->tickets.key[0].mac, TICKET_KEY_OCTETS) != 0);
 	check_int(SSL_SESSION_get_max_early_data(kept), 0);
-	tls_tickets_seed(other_seed);
+	tls_tickets_secrets(str_pn(other_secret, sizeof other_secret));
 	check(!resumes(smtp, client, kept));
 	SSL_SESSION_free(kept);
 	kept = NULL;
@@ -176,38 +176,54 @@ static void test_tickets(void **state)
 	buf_free(&error);
 }
 
-/* The keys change every hour; those of the hour before still open a ticket, older ones do not. */
+/* A ticket is good as long as its secret is among those that master gave, and no longer than its time. */
 static void test_tickets_rotate(void **state)
 {
-	static const unsigned char seed[32] = "a";
+	static const char a[2 * TICKET_SECRET_OCTETS] = "a", b[2 * TICKET_SECRET_OCTETS] = "b";
 	struct buf error = BUF_INIT(8192);
 	SSL_CTX *client = SSL_CTX_new(TLS_client_method());
-	time_t hour = (time(NULL) / 3600 + 1) * 3600;
+	char both[2 * TICKET_SECRET_OCTETS];
+	time_t now = time(NULL);
 	struct tls_ctx *smtp;
 	struct pair p;
 	char text[8];
 
 	(void)state;
+	memcpy(both, b, TICKET_SECRET_OCTETS);
+	memcpy(both + TICKET_SECRET_OCTETS, a, TICKET_SECRET_OCTETS);
 	SSL_CTX_set_session_cache_mode(client, SSL_SESS_CACHE_CLIENT);
 	SSL_CTX_sess_set_new_cb(client, keep_session);
-	clock_now = hour - 10;
-	tls_tickets_seed(seed);
-	smtp = server(EC, "smtp", &error);
+	clock_now = now;
+	tls_tickets_secrets(str_pn(a, TICKET_SECRET_OCTETS));
+	smtp = server(EC "smtpd_tls_session_cache_timeout = 100s\n", "smtp", &error);
 	pair_open(&p, smtp, client, NULL);
 	SSL_read(p.client, text, sizeof text);
 	pair_close(&p);
 	check(resumes(smtp, client, kept));
-	clock_now = hour + 10;
+	check_int(SSL_SESSION_get_ticket_lifetime_hint(kept), 100);
+	tls_tickets_secrets(str_pn(both, sizeof both));
 	check(resumes(smtp, client, kept));
-	tls_tickets_seed(seed); /* another process, started in the new hour */
+	check_int(smtp->tickets.n, 2);
+	tls_tickets_secrets(str_pn(b, TICKET_SECRET_OCTETS));
+	check(!resumes(smtp, client, kept));
+	check_int(smtp->tickets.n, 1);
+	check(memmem(&smtp->tickets.key[1], sizeof smtp->tickets.key[1], "\0\0\0\0\0\0\0\0", 8) != NULL);
+	tls_tickets_secrets(str_pn(both, sizeof both));
+	tls_tickets_refresh(smtp);
+	check_int(smtp->tickets.n, 2);
+	clock_now = now + 90;
 	check(resumes(smtp, client, kept));
-	clock_now = hour + 3590;
-	check(resumes(smtp, client, kept));
-	clock_now = hour + 3610;
+	clock_now = now + 110;
 	check(!resumes(smtp, client, kept));
 	clock_now = 0;
 	SSL_SESSION_free(kept);
 	kept = NULL;
+	tls_ctx_free(&smtp);
+	smtp = server(EC "smtpd_tls_session_cache_timeout = 0\n", "smtp", &error);
+	pair_open(&p, smtp, client, NULL);
+	SSL_read(p.client, text, sizeof text);
+	pair_close(&p);
+	check(kept == NULL);
 	SSL_CTX_free(client);
 	tls_ctx_free(&smtp);
 	buf_free(&error);

@@ -6,65 +6,78 @@
 #include <openssl/hmac.h>
 #include <openssl/params.h>
 #include <openssl/rand.h>
-#include <time.h>
+
+enum { LIFETIME_MAX_S = 7 * 24 * 3600 /* RFC 8446 sec. 4.6.1 */ };
 
 /*
- * Ticket keys are derived: HMAC-SHA-256(seed, label, service, period). All processes of one start share the seed, so
- * each knows the others' keys without a word, and a ticket of the period before is still good. Another service has
- * other keys: it cannot open the ticket, whatever else it would accept.
+ * Ticket keys are derived: HMAC-SHA-256(secret, label, service). All processes have the same secrets from master, so each knows the
+ * others' keys without a word. New tickets are sealed by the newest; those before it still open theirs, until master says that they
+ * are over. Another service has other keys: it cannot open the ticket, whatever else it would accept.
  */
-enum { PERIOD_S = 3600 };
+static struct {
+	unsigned char octets[TICKET_SECRETS_MAX][TICKET_SECRET_OCTETS];
+	unsigned n;
+	unsigned changes; /* how often they were given; 0: not yet */
+} secrets;
 
-static unsigned char seed[32];
-static unsigned seeded; /* how often; 0: not yet */
-
-static void derive(const struct tls_ctx *ctx, const char *label, uint64_t period, unsigned char *out, size_t n)
+static void derive(
+	const struct tls_ctx *ctx, const char *label, const unsigned char *secret, unsigned char *out, size_t n)
 {
-	unsigned char text[32 + TICKET_SERVICE_OCTETS + 8], mac[EVP_MAX_MD_SIZE];
-	size_t at = 0, label_n = strlen(label);
+	unsigned char text[32 + TICKET_SERVICE_OCTETS], mac[EVP_MAX_MD_SIZE];
+	size_t label_n = strlen(label);
 	unsigned mac_n = 0;
 
-	for (; at < label_n; at++)
-		text[at] = (unsigned char)label[at];
-	memcpy(text + at, ctx->tickets.service, TICKET_SERVICE_OCTETS);
-	at += TICKET_SERVICE_OCTETS;
-	for (size_t i = 0; i < 8; i++)
-		text[at++] = (unsigned char)(period >> (56 - 8 * i));
-	if (HMAC(EVP_sha256(), seed, sizeof seed, text, at, mac, &mac_n) == NULL)
+	memcpy(text, label, label_n);
+	memcpy(text + label_n, ctx->tickets.service, TICKET_SERVICE_OCTETS);
+	if (HMAC(EVP_sha256(), secret, TICKET_SECRET_OCTETS, text, label_n + TICKET_SERVICE_OCTETS, mac, &mac_n) ==
+		NULL)
 		panic("tls: HMAC: %s", tls_openssl_why());
 	memcpy(out, mac, n);
 	mem_wipe(mac, sizeof mac);
 }
 
-static void derive_key(const struct tls_ctx *ctx, struct ticket_key *k, uint64_t period)
+static void derive_key(const struct tls_ctx *ctx, struct ticket_key *k, const unsigned char *secret)
 {
-	derive(ctx, "ticket name", period, k->name, sizeof k->name);
-	derive(ctx, "ticket aes", period, k->aes, sizeof k->aes);
-	derive(ctx, "ticket mac", period, k->mac, sizeof k->mac);
+	derive(ctx, "ticket name", secret, k->name, sizeof k->name);
+	derive(ctx, "ticket aes", secret, k->aes, sizeof k->aes);
+	derive(ctx, "ticket mac", secret, k->mac, sizeof k->mac);
 }
 
-/* The keys of this hour, and of the one before. */
-static void turn(struct tls_ctx *ctx)
+/* What is over is wiped: who comes later cannot open what was recorded before. */
+void tls_tickets_secrets(struct str octets)
+{
+	require(octets.n % TICKET_SECRET_OCTETS == 0 && octets.n <= sizeof secrets.octets);
+	mem_wipe(secrets.octets, sizeof secrets.octets);
+	if (octets.n)
+		memcpy(secrets.octets, octets.p, octets.n);
+	secrets.n = (unsigned)(octets.n / TICKET_SECRET_OCTETS);
+	secrets.changes++;
+}
+
+/* Without master: a process of its own. */
+static void make_one(void)
+{
+	unsigned char own[TICKET_SECRET_OCTETS];
+
+	if (RAND_bytes(own, sizeof own) != 1)
+		panic("tls: no random octets: %s", tls_openssl_why());
+	tls_tickets_secrets(str_pn(own, sizeof own));
+	mem_wipe(own, sizeof own);
+}
+
+void tls_tickets_refresh(struct tls_ctx *ctx)
 {
 	struct ticket_keys *t = &ctx->tickets;
-	uint64_t period = (uint64_t)time(NULL) / PERIOD_S;
 
-	if (seeded == 0 && RAND_bytes(seed, sizeof seed) != 1)
-		panic("tls: no random octets: %s", tls_openssl_why());
-	if (seeded == 0)
-		seeded = 1;
-	if (period == t->period && t->seeded == seeded)
+	if (secrets.n == 0)
+		make_one();
+	if (t->changes == secrets.changes)
 		return;
-	t->period = period;
-	t->seeded = seeded;
-	derive_key(ctx, &t->now, period);
-	derive_key(ctx, &t->before, period - 1);
-}
-
-void tls_tickets_seed(const unsigned char octets[32])
-{
-	memcpy(seed, octets, sizeof seed);
-	seeded++;
+	mem_wipe(t->key, sizeof t->key);
+	t->changes = secrets.changes;
+	t->n = secrets.n;
+	for (unsigned i = 0; i < t->n; i++)
+		derive_key(ctx, &t->key[i], secrets.octets[i]);
 }
 
 static int set_key(
@@ -92,21 +105,20 @@ static int on_ticket(
 	struct tls_ctx *ctx = SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
 	struct ticket_keys *t = &ctx->tickets;
 
-	turn(ctx);
+	tls_tickets_refresh(ctx);
 	if (enc) {
-		memcpy(name, t->now.name, TICKET_NAME_OCTETS);
+		memcpy(name, t->key[0].name, TICKET_NAME_OCTETS);
 		if (RAND_bytes(iv, EVP_MAX_IV_LENGTH) != 1)
 			return -1;
-		return set_key(&t->now, iv, cipher, mac, 1);
+		return set_key(&t->key[0], iv, cipher, mac, 1);
 	}
-	if (memcmp(name, t->now.name, TICKET_NAME_OCTETS) == 0)
-		return set_key(&t->now, iv, cipher, mac, 0);
-	if (memcmp(name, t->before.name, TICKET_NAME_OCTETS) == 0)
-		return set_key(&t->before, iv, cipher, mac, 0) == 1 ? 2 : -1;
+	for (unsigned i = 0; i < t->n; i++)
+		if (memcmp(name, t->key[i].name, TICKET_NAME_OCTETS) == 0)
+			return set_key(&t->key[i], iv, cipher, mac, 0) == 1 ? 1 + (i > 0) : -1;
 	return 0;
 }
 
-void tls_tickets_use(struct tls_ctx *ctx, const char *service)
+void tls_tickets_use(struct tls_ctx *ctx, const char *service, int64_t lifetime_s)
 {
 	unsigned n = 0;
 
@@ -115,6 +127,9 @@ void tls_tickets_use(struct tls_ctx *ctx, const char *service)
 	/* It is asked for a ticket's service again where the ticket was opened (SSL_CTX_set_session_id_context). */
 	SSL_CTX_set_session_id_context(ctx->ssl, ctx->tickets.service, TICKET_SERVICE_OCTETS);
 	SSL_CTX_set_app_data(ctx->ssl, ctx);
+	if (lifetime_s == 0)
+		SSL_CTX_set_options(ctx->ssl, SSL_OP_NO_TICKET);
+	SSL_CTX_set_timeout(ctx->ssl, (long)(lifetime_s < LIFETIME_MAX_S ? lifetime_s : LIFETIME_MAX_S));
 	SSL_CTX_set_num_tickets(ctx->ssl, SSL_CTX_get_options(ctx->ssl) & SSL_OP_NO_TICKET ? 0 : 1);
 	SSL_CTX_set_session_cache_mode(ctx->ssl, SSL_SESS_CACHE_OFF);
 	SSL_CTX_set_tlsext_ticket_key_evp_cb(ctx->ssl, on_ticket);

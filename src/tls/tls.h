@@ -20,7 +20,7 @@ void tls_memory_init(void);
 
 /*
  * Server context from smtpd_tls_* of this service (certificates and keys are read now; call before the jail).
- * Tickets are good for the service of that name alone, in all processes that have the same seed (tls_tickets_seed).
+ * Tickets are good for the service of that name alone, in all processes that have the same secrets (tls_tickets_secrets).
  * On failure NULL and one sentence in *error: which file, what is wrong with it, what to do. A context with lines in
  * *error does without the entries of tls_server_sni_maps that they are about.
  */
@@ -105,9 +105,12 @@ const char *tls_error_text(const struct tls_conn *t);
 int tls_channel_binding(const struct tls_conn *t, struct str type, struct buf *out);
 
 /*
- * Key material of tickets for all processes of one start: 32 random octets that master hands out. The keys are derived
- * from it by service and hour.
+ * Secrets of session tickets, as master hands them out to all processes, the newest first: 1 to TICKET_SECRETS_MAX of
+ * TICKET_SECRET_OCTETS random octets each, copied. Those of before are forgotten, where they are not among them.
  */
-void tls_tickets_seed(const unsigned char seed[32]);
+enum { TICKET_SECRETS_MAX = 8, TICKET_SECRET_OCTETS = 32 };
+void tls_tickets_secrets(struct str octets);
+/* Make the keys of this context those of the secrets of now, and forget others; else its next ticket does. */
+void tls_tickets_refresh(struct tls_ctx *ctx);
 
 #endif
