@@ -118,6 +118,7 @@ static enum tls_result result_of(struct tls_conn *t, int r)
 		return TLS_WANT_WRITE;
 	case SSL_ERROR_ZERO_RETURN:
 		t->dead = true;
+		snprintf(t->why, sizeof t->why, "%s", "lost connection");
 		return TLS_END;
 	case SSL_ERROR_SYSCALL:
 		t->dead = true;

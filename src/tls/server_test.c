@@ -229,6 +229,27 @@ static void test_tickets_rotate(void **state)
 	buf_free(&error);
 }
 
+static void test_a_client_that_goes_away_is_called_that(void **state)
+{
+	struct buf error = BUF_INIT(8192);
+	struct tls_ctx *ctx = server(EC, "smtp", &error);
+	struct tls_conn *conn;
+	int fd[2];
+
+	(void)state;
+	check_int(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fd), 0);
+	conn = tls_accept(ctx, fd[0]);
+	check_int(tls_handshake(conn), TLS_WANT_READ);
+	close(fd[1]);
+	check_int(tls_handshake(conn), TLS_END);
+	check_str(str_c(tls_error_text(conn)), "lost connection");
+	check(tls_is_over(conn));
+	tls_free(&conn);
+	close(fd[0]);
+	tls_ctx_free(&ctx);
+	buf_free(&error);
+}
+
 static void test_old_protocols_and_alpn(void **state)
 {
 	struct buf error = BUF_INIT(8192);
@@ -352,6 +373,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_faults), cmocka_unit_test(test_octets_and_end),
 		cmocka_unit_test(test_tickets), cmocka_unit_test(test_tickets_rotate),
+		cmocka_unit_test(test_a_client_that_goes_away_is_called_that),
 		cmocka_unit_test(test_old_protocols_and_alpn), cmocka_unit_test(test_no_renegotiation_or_compression),
 		cmocka_unit_test(test_grades) };
 	int r;
