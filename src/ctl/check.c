@@ -2,6 +2,7 @@
 #include "ctl/gatepost.h"
 #include "base/log.h"
 #include "conf/params.h"
+#include "tls/held.h"
 
 #include <errno.h>
 #include <pwd.h>
@@ -103,6 +104,16 @@ static unsigned check_service(const struct checked *whole, const struct conf *co
 	return is_server ? check_tls(&c) + check_restrictions(&c) : check_client(&c);
 }
 
+static unsigned end_record(struct buf *lines)
+{
+	struct tls_record record;
+
+	if (tls_record_end(&record, lines) != 0)
+		return 1;
+	tls_record_free(&record);
+	return 0;
+}
+
 static unsigned find_faults(const char *config_directory, struct buf *lines, struct buf *warnings, bool asks)
 {
 	struct conf *conf = conf_load(config_directory, lines, warnings);
@@ -122,8 +133,11 @@ static unsigned find_faults(const char *config_directory, struct buf *lines, str
 	c.view = c.main = conf_main(conf);
 	faults += check_tables(&c) + check_restrictions(&c) + check_auth(&c, conf, asks);
 	n = conf_services(conf, &service);
+	/* As master will read them: tables of names once, and no more than it can pass on. */
+	tls_record_begin(conf_bool(c.main, "smtpd_tls_key_process") ? TLS_RECORD_MAX : SIZE_MAX, NULL);
 	for (size_t i = 0; i < n; i++)
 		faults += check_service(&c, conf, &service[i]);
+	faults += end_record(lines);
 	faults += check_accounts(conf_main(conf), lines);
 	warn_of_small_things(conf_main(conf), warnings);
 	warn_of_what_does_nothing(conf, warnings);

@@ -2,6 +2,7 @@
 #ifndef KEYD_KEYD_H
 #define KEYD_KEYD_H
 
+#include "base/arena.h"
 #include "child/child.h"
 #include "msg/key_msg.h"
 
@@ -32,16 +33,20 @@ size_t handshake_dh_octets(struct str text);
 
 /* ---- keys.c ---- */
 
+enum { KEYS_READ = 1024 /* keys that are ready to sign at a time; more are kept as they came */ };
 struct keys {
 	struct held_key *item; /* by id */
-	size_t n;
+	size_t n, room;
+	struct arena *mem; /* what the stores held */
+	struct held_key *read[KEYS_READ];
+	size_t next_read; /* the place that was taken first */
 };
 /* Add what stands in a store (msg/key_msg.h). 0, or -1: a sentence in *error. */
 int keys_add(struct keys *k, struct str store, struct buf *error);
 /* When all are there: sort them, and forget those that came twice. */
 void keys_seal(struct keys *k);
 /* What to answer. The signature is written to `room`, KEY_SIGNATURE_MAX octets, and *a points there. */
-void keys_answer(const struct keys *k, const struct key_question *q, char *room, struct key_answer *a);
+void keys_answer(struct keys *k, const struct key_question *q, char *room, struct key_answer *a);
 void keys_free(struct keys *k);
 
 /* ---- asker.c ---- */

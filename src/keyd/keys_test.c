@@ -92,21 +92,20 @@ static struct tls_ctx *held_server(const char *conf, size_t want_keys, struct bu
 {
 	struct buf before = BUF_INIT(8192);
 	struct tls_ctx *ctx;
-	int certs_fd, keys_fd;
-	size_t n_keys;
+	struct tls_record record;
 
-	tls_record_begin();
+	tls_record_begin(TLS_RECORD_MAX, NULL);
 	ctx = server(conf, "smtp", &before);
 	tls_ctx_free(&ctx);
-	check_int(tls_record_end(&certs_fd, &keys_fd, &n_keys), 0);
-	check_int(n_keys, want_keys);
+	check_int(tls_record_end(&record, error), 0);
+	check_int(record.n_keys, want_keys);
 	keys_free(&held);
-	take_keys(keys_fd);
-	take_keys(keys_fd); /* two stores may have the same keys */
-	close(keys_fd);
+	take_keys(record.keys_fd);
+	take_keys(record.keys_fd); /* two stores may have the same keys */
 	keys_seal(&held);
 	check_int(held.n, want_keys);
-	tls_store_use(certs_fd);
+	tls_store_use(dup(record.certs_fd));
+	tls_record_free(&record);
 	ctx = server(conf, "smtp", error);
 	tls_store_end();
 	check_str(buf_str(error), before.n ? before.p : "");
@@ -280,7 +279,7 @@ static void test_a_broken_store_is_refused(void **state)
 	static const char truncated[KEY_ID_OCTETS + 8] = { [KEY_ID_OCTETS] = 9 },
 						    garbage[KEY_ID_OCTETS + 5] = { [KEY_ID_OCTETS] = 1 };
 	struct buf error = BUF_INIT(8192);
-	struct keys k = { NULL, 0 };
+	struct keys k = { .n = 0 };
 
 	(void)state;
 	check_int(keys_add(&k, str_pn(truncated, sizeof truncated), &error), -1);

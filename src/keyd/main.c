@@ -77,7 +77,7 @@ static void lock_memory(const char *heap)
 	void *volatile room; /* else the compiler sees that nobody needs it */
 
 	grow_stack();
-	room = malloc(HEAP_OCTETS + keyd.keys.n * HEAP_OCTETS_PER_KEY);
+	room = malloc(HEAP_OCTETS + (keyd.keys.n < KEYS_READ ? keyd.keys.n : KEYS_READ) * HEAP_OCTETS_PER_KEY);
 	free(room);
 #ifdef ASAN /* its shadow is larger than any memory */
 	(void)from;

@@ -1,5 +1,6 @@
 #include "master/master.h"
 #include "base/log.h"
+#include "map/mem_map.h"
 #include "tls/held.h"
 #include "tls/tls.h"
 
@@ -12,17 +13,17 @@
  * settled, and belong together, keyd, smtpd and relay are replaced as by a reload: who is connected stays with the old
  * processes, who comes gets the new certificate.
  */
-enum { LOOK_MS = 1000, LOOK_MS_PER_FILE = 5 };
+enum { LOOK_MS = 1000, LOOK_PART = 100 /* of the time goes into looking, at most */ };
 
 static struct certs *noting;
+static struct mem_map *noted;
 
 static void note(const char *path)
 {
 	struct certs *c = noting;
 
-	for (size_t i = 0; i < c->n; i++)
-		if (strcmp(c->path[i], path) == 0)
-			return;
+	if (!mem_map_add(noted, str_c(path), STR("")))
+		return;
 	c->path = xrealloc(c->path, (c->n + 1) * sizeof *c->path);
 	c->path[c->n++] = xstrdup(path);
 }
@@ -83,7 +84,7 @@ static struct tls_ctx *load_service(const struct conf_service *s, struct buf *fa
 	return ctx;
 }
 
-void certs_load(struct certs *c, const struct conf *conf, struct buf *faults)
+int certs_load(struct certs *c, const struct conf *conf, const struct certs *before, struct buf *faults)
 {
 	const struct conf_service *row;
 	size_t n = conf_services(conf, &row), at = faults->n;
@@ -92,15 +93,17 @@ void certs_load(struct certs *c, const struct conf *conf, struct buf *faults)
 
 	memset(c, 0, sizeof *c);
 	noting = c;
+	noted = mem_map_new();
 	tls_watch_files(note);
 	if (for_keyd)
-		tls_record_begin();
+		tls_record_begin(TLS_RECORD_MAX, before && before->store ? &before->store->record : NULL);
 	/* All at the same time: those with the same tables share them. */
 	for (size_t i = 0; i < n; i++)
 		ctx[i] = load_service(&row[i], faults);
 	for (size_t i = 0; i < n; i++)
 		tls_ctx_free(&ctx[i]);
 	tls_watch_files(NULL);
+	mem_map_free(&noted);
 	if (for_keyd)
 		c->store = store_end_record(faults);
 	free(ctx);
@@ -108,6 +111,7 @@ void certs_load(struct certs *c, const struct conf *conf, struct buf *faults)
 	for (const char *p = c->faults; *p; p++)
 		c->n_faults += *p == '\n';
 	c->state = state_of(c);
+	return for_keyd && c->store == NULL ? -1 : 0;
 }
 
 static void replace(struct master *m, struct certs *fresh)
@@ -142,11 +146,12 @@ static void try_new(struct master *m, uint64_t state)
 {
 	struct buf faults = BUF_INIT(65536);
 	struct certs fresh;
-	struct str fault;
+	struct str fault = STR("");
+	bool good;
 
-	certs_load(&fresh, m->setup.conf, &faults);
+	good = certs_load(&fresh, m->setup.conf, &m->certs, &faults) == 0;
 	/* A service that never had a certificate is no reason to keep the old ones of the others. */
-	if (!new_fault(&m->certs, &fresh, &fault)) {
+	if (!new_fault(&m->certs, &fresh, &fault) && good) {
 		replace(m, &fresh);
 	} else {
 		m->certs_refused = state;
@@ -159,10 +164,10 @@ static void try_new(struct master *m, uint64_t state)
 static void on_look(uv_timer_t *timer)
 {
 	struct master *m = container_of(timer, struct master, certs_timer);
-	uint64_t state = state_of(&m->certs), seen = m->certs_seen;
+	uint64_t begin = uv_hrtime(), state = state_of(&m->certs), took = uv_hrtime() - begin, seen = m->certs_seen;
 
 	m->certs_seen = state;
-	uv_timer_set_repeat(timer, LOOK_MS + m->certs.n * LOOK_MS_PER_FILE);
+	uv_timer_set_repeat(timer, LOOK_MS + took * LOOK_PART / 1000000);
 	if (state == m->certs.state)
 		m->certs_refused = 0;
 	else if (state == seen && state != m->certs_refused && !m->stopping)

@@ -97,8 +97,7 @@ static int take_certs(struct master *m, const struct setup *fresh, struct buf *e
 	struct certs certs;
 	bool worse;
 
-	certs_load(&certs, fresh->conf, &faults);
-	worse = certs.n_faults > m->certs.n_faults;
+	worse = certs_load(&certs, fresh->conf, &m->certs, &faults) != 0 || certs.n_faults > m->certs.n_faults;
 	if (worse) {
 		buf_add_str(errors, buf_str(&faults));
 		certs_free(&certs);
@@ -226,7 +225,11 @@ static void prepare(struct master *m)
 		exit(1);
 	}
 	buf_reset(&errors);
-	certs_load(&m->certs, m->setup.conf, &errors); /* smtpd says what is wrong */
+	if (certs_load(&m->certs, m->setup.conf, NULL, &errors) != 0) {
+		print_lines(&errors);
+		exit(1);
+	}
+	/* What else is wrong smtpd says. */
 	buf_free(&errors);
 	m->queue_directory = xstrdup(conf_str(m->setup.main, "queue_directory"));
 	lock_pid_file(m);

@@ -10,6 +10,7 @@
 #include "child/start_msg.h"
 #include "conf/conf.h"
 #include "msg/roles.h"
+#include "tls/held.h"
 
 enum { MAX_PROCESSES = 256, MAX_LISTEN_ADDRESSES = 32 };
 
@@ -66,8 +67,7 @@ struct proc { /* one child */
 /* What was read from them: memory for smtpd and for keyd, which both only get a part. */
 struct store {
 	unsigned refs;
-	int certs_fd, keys_fd;
-	size_t n_keys;
+	struct tls_record record;
 	void *mapped; /* the keys; MAP_FAILED: none */
 	size_t n_mapped;
 };
@@ -181,14 +181,17 @@ struct str secrets_text(const struct master *m);
 int accuse(struct proc *accuser, enum role role, unsigned index, const char *why);
 
 /* certs.c: certificates that change while we run. */
-/* Read all that smtpd and relay would read now. `faults` gets a line for each that is of no use. */
-void certs_load(struct certs *c, const struct conf *conf, struct buf *faults);
+/*
+ * Read all that smtpd and relay would read now. `faults` gets a line for each that is of no use. What has not changed since
+ * `before` (NULL: nothing was read) is taken from there. 0, or -1: it cannot be passed on; the last line says why.
+ */
+int certs_load(struct certs *c, const struct conf *conf, const struct certs *before, struct buf *faults);
 void certs_free(struct certs *c);
 /* Look at the files of m->certs again and again. */
 void certs_watch(struct master *m);
 
 /* store.c */
-/* What tls_record_begin() began. NULL: there is no memory, a line in *faults. */
+/* What tls_record_begin() began. NULL: it is too much, or there is no memory; a line in *faults. */
 struct store *store_end_record(struct buf *faults);
 struct store *store_hold(struct store *s);
 /* With the last one its keys are wiped. */

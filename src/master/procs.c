@@ -33,7 +33,7 @@ unsigned procs_wanted(const struct master *m, enum role role)
 	case ROLE_SMTPD:
 		return m->setup.n_smtpd;
 	case ROLE_KEYD: /* one for each smtpd */
-		return m->certs.store && m->certs.store->n_keys > 0 ? m->setup.n_smtpd : 0;
+		return m->certs.store && m->certs.store->record.n_keys > 0 ? m->setup.n_smtpd : 0;
 	case ROLE_RELAY:
 		return m->setup.has_smtpd ? m->setup.n_relay : 0;
 	case ROLE_AUTHD:
@@ -325,7 +325,7 @@ static void send_start(struct master *m, struct proc *p)
 		fds[n_fds++] = m->counts_fd;
 	}
 	if (p->role == ROLE_SMTPD && p->store)
-		fds[n_fds + msg.n_store++] = p->store->certs_fd;
+		fds[n_fds + msg.n_store++] = p->store->record.certs_fd;
 	if (p->role == ROLE_KEYD)
 		msg.n_store = store_give_keys(m, p, fds + n_fds);
 	n_fds += msg.n_store;

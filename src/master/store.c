@@ -16,15 +16,13 @@ struct store *store_end_record(struct buf *faults)
 	struct stat st;
 
 	s->refs = 1;
-	if (tls_record_end(&s->certs_fd, &s->keys_fd, &s->n_keys) != 0 || fstat(s->keys_fd, &st) != 0) {
-		log_error("no memory to pass certificates on: %s", strerror(errno));
-		buf_addf(faults, "no memory to pass certificates on: %s\n", strerror(errno));
+	if (tls_record_end(&s->record, faults) != 0 || fstat(s->record.keys_fd, &st) != 0) {
 		free(s);
 		return NULL;
 	}
 	s->n_mapped = (size_t)st.st_size;
-	s->mapped =
-		s->n_mapped ? mmap(NULL, s->n_mapped, PROT_READ | PROT_WRITE, MAP_SHARED, s->keys_fd, 0) : MAP_FAILED;
+	s->mapped = s->n_mapped ? mmap(NULL, s->n_mapped, PROT_READ | PROT_WRITE, MAP_SHARED, s->record.keys_fd, 0)
+				: MAP_FAILED;
 	if (s->mapped != MAP_FAILED) {
 		mlock(s->mapped, s->n_mapped);			/* where we may: then it is never written to swap */
 		madvise(s->mapped, s->n_mapped, MADV_DONTDUMP); /* nor into a core */
@@ -50,8 +48,7 @@ void store_release(struct store **store)
 		mem_wipe(s->mapped, s->n_mapped);
 		munmap(s->mapped, s->n_mapped);
 	}
-	close(s->certs_fd);
-	close(s->keys_fd);
+	tls_record_free(&s->record);
 	free(s);
 }
 
@@ -71,7 +68,7 @@ unsigned store_give_keys(const struct master *m, struct proc *keyd, int *fds)
 		if (p->role == ROLE_SMTPD && !p->exited)
 			give(keyd, p->store);
 	for (unsigned i = 0; i < keyd->n_reading; i++)
-		fds[i] = keyd->reading[i]->keys_fd;
+		fds[i] = keyd->reading[i]->record.keys_fd;
 	return keyd->n_reading;
 }
 

@@ -12,12 +12,23 @@
 
 /* ---- record.c ---- */
 
+/* What was recorded. */
+struct tls_record {
+	int certs_fd, keys_fd;	 /* memfds: certificates, sealed; keys */
+	size_t n_keys;		 /* different ones */
+	struct mem_map *entries; /* which names came from which files, for the next record */
+};
+enum { TLS_RECORD_MAX = 1 << 30 /* octets of certificates */ };
+
 /*
- * From now on all that server contexts are made from is recorded, until tls_record_end(). It gives two memfds, the caller's
- * to close, with the number of different keys: certificates, sealed, and keys. 0, or -1 (errno): there is no memory for it.
+ * From now on all that server contexts are made from is recorded, until tls_record_end(): the certificates in at most `most`
+ * octets. Names of tls_server_sni_maps whose files are what they were when `before` was recorded are taken from it and not read
+ * again; NULL: there is none. It is borrowed until the end. The contexts themselves know no names.
  */
-void tls_record_begin(void);
-int tls_record_end(int *certs_fd, int *keys_fd, size_t *n_keys);
+void tls_record_begin(size_t most, const struct tls_record *before);
+/* What becomes the caller's. 0, or -1 and a sentence in *error: it is too much, or there is no memory for it. */
+int tls_record_end(struct tls_record *record, struct buf *error);
+void tls_record_free(struct tls_record *record);
 
 /* ---- store.c ---- */
 

@@ -84,18 +84,26 @@ void tls_chains_free(struct tls_chains *c);
  * tls_server_sni_maps: `tables` are read whole, now, and kept in memory; server contexts that live at the same time
  * share them. An entry that cannot be used is left out, with a line in *error. Sets ctx->names.
  */
+enum { SNI_RECENT = 512, PEM_MAX = 256 * 1024 };
+struct sni_recent {	    /* chains that were read from the store */
+	const char *stored; /* where they stand; NULL: none */
+	struct tls_chains chains;
+};
 struct sni_table {
 	struct sni_table *next;
 	unsigned refs;
 	char *spec;
-	struct mem_map *map; /* name, ".parent" → pointer to its chains */
-	struct tls_chains **chains;
+	struct mem_map *map; /* name, ".parent" → struct known */
 	size_t n;
+	struct store_text *stored; /* that names point into; NULL: chains are in memory */
+	struct sni_recent recent[SNI_RECENT];
 };
 void tls_sni_load(struct tls_ctx *ctx, const char *tables, struct buf *error);
 void tls_sni_free(struct sni_table **t);
-/* The chains for the name that a client asked for, whatever octets it has. NULL: none. */
-const struct tls_chains *tls_sni_find(const struct sni_table *t, const char *asked);
+/* The chains for the name that a client asked for, whatever octets it has; good until the next is found. NULL: none. */
+const struct tls_chains *tls_sni_find(struct sni_table *t, const char *asked);
+/* Is that value of a table the content of a PEM file in base64? Then it is in *pem, to be wiped in any case. */
+bool tls_sni_pem(struct buf *pem, struct str value);
 
 /* Tell whoever watches the files of contexts. */
 void tls_note_file(const char *path);

@@ -12,9 +12,14 @@
  * before any client comes, and a name is looked up in memory: whatever it is, it opens no file and is kept nowhere
  * (CVE-2017-15130, CVE-2019-15846).
  */
-enum { PEM_MAX = 256 * 1024, NAME_MAX_OCTETS = 255 };
+enum { NAME_MAX_OCTETS = 255 };
 
 static struct sni_table *tables; /* that are in use */
+
+bool tls_sni_pem(struct buf *pem, struct str value)
+{
+	return base64_decode(pem, value) == 0 && memmem(pem->p, pem->n, "-----BEGIN", 10) != NULL;
+}
 
 /* A value is the content of a PEM file in base64 (postmap -F), or names of such files. */
 static int read_value(struct tls_chains *c, struct str value, const char *where, struct buf *error)
@@ -24,7 +29,7 @@ static int read_value(struct tls_chains *c, struct str value, const char *where,
 	FILE *f;
 	int r = 0;
 
-	if (base64_decode(&pem, value) == 0 && memmem(pem.p, pem.n, "-----BEGIN", 10) != NULL) {
+	if (tls_sni_pem(&pem, value)) {
 		f = fmemopen(pem.p, pem.n, "r");
 		r = f ? tls_chains_parse(c, f, where, error) : -1;
 		if (f)
@@ -48,41 +53,79 @@ struct filling {
 	struct buf *error;
 };
 
-/* Takes: c. False: the name is there already. */
-static bool add_chains(struct sni_table *t, struct str name, struct tls_chains *c)
+/* What is known by a name: chains that were read, or where they stand in the store of another process. */
+struct known {
+	struct tls_chains *chains; /* NULL: to be read from `stored` */
+	struct str stored;
+};
+
+static bool add_known(struct sni_table *t, struct str name, struct known k)
 {
-	if (!mem_map_add(t->map, name, str_pn((char *)&c, sizeof c))) {
-		tls_chains_free(c);
-		free(c);
+	if (!mem_map_add(t->map, name, str_pn(&k, sizeof k)))
 		return false;
-	}
-	t->chains = xrealloc(t->chains, (t->n + 1) * sizeof *t->chains);
-	t->chains[t->n++] = c;
+	t->n++;
 	return true;
 }
 
-static void take_stored(struct sni_table *t, struct str name, struct tls_chains *c)
+/* Takes: c. */
+static void add_chains(struct sni_table *t, struct str name, struct tls_chains *c)
 {
-	add_chains(t, name, c);
+	if (add_known(t, name, (struct known){ c, { NULL, 0 } }))
+		return;
+	tls_chains_free(c);
+	free(c);
 }
 
-static bool take_entry(struct table_walk *w, struct str key, struct str value)
+static void take_stored(struct sni_table *t, struct str name, struct str chains)
 {
-	struct filling *f = container_of(w, struct filling, walk);
+	add_known(t, name, (struct known){ NULL, chains });
+}
+
+static bool take_again(struct sni_table *t, struct str name, const struct record_state *state)
+{
+	return tls_record_again(t->spec, name, state) && add_known(t, name, (struct known){ NULL, { NULL, 0 } });
+}
+
+/* Who records looks nothing up: a hundred thousand names with all their certificates would take more than a gigabyte. */
+static void record_chains(struct sni_table *t, struct str name, const struct record_state *state, struct tls_chains *c)
+{
+	if (add_known(t, name, (struct known){ NULL, { NULL, 0 } }))
+		tls_record_name(t->spec, name, state, c);
+	tls_chains_free(c);
+	free(c);
+}
+
+static void read_entry(struct filling *f, struct str key, struct str value, const struct record_state *state)
+{
 	struct tls_chains *c = xcalloc(1, sizeof *c);
 	struct buf where = BUF_INIT(TABLE_WHY_MAX);
-	size_t before = f->error->n;
 
 	buf_addf(&where, "%s, %.*s", f->spec, STR_ARG(key));
 	if (read_value(c, value, where.p, f->error) != 0) {
 		tls_chains_free(c);
 		free(c);
-	} else if (add_chains(f->table, key, c)) {
-		tls_record_name(f->table->spec, key, c);
+	} else if (tls_record_is_on()) {
+		record_chains(f->table, key, state, c);
+	} else {
+		add_chains(f->table, key, c);
 	}
+	buf_free(&where);
+}
+
+static bool take_entry(struct table_walk *w, struct str key, struct str value)
+{
+	struct filling *f = container_of(w, struct filling, walk);
+	size_t before = f->error->n;
+	struct record_state state = { .is_settled = false };
+
+	if (tls_record_is_on() && mem_map_find(f->table->map, key).p != NULL)
+		return true; /* the first one counts */
+	if (tls_record_is_on())
+		record_state(&state, value);
+	if (!tls_record_is_on() || !take_again(f->table, key, &state))
+		read_entry(f, key, value, &state);
 	if (f->error->n > before)
 		buf_addf(f->error, "; tls_server_sni_maps has no certificate for %.*s\n", STR_ARG(key));
-	buf_free(&where);
 	return true;
 }
 
@@ -140,12 +183,28 @@ static struct sni_table *table_of(const char *spec, struct buf *error)
 	tables = t;
 	before = error->n;
 	if (tls_store_is_used()) {
+		t->stored = tls_store_hold();
 		tls_store_names(spec, t, take_stored, error);
-	} else {
+	} else if (!tls_record_has_names(spec)) {
 		fill(t, error);
 		tls_record_names_end(spec, str_from(buf_str(error), before));
 	}
 	return t;
+}
+
+static void free_known(struct sni_table *t)
+{
+	struct str name, value;
+	struct known k;
+
+	for (size_t i = 0; mem_map_at(t->map, i, &name, &value); i++) {
+		memcpy(&k, value.p, sizeof k);
+		if (k.chains)
+			tls_chains_free(k.chains);
+		free(k.chains);
+	}
+	for (size_t i = 0; i < SNI_RECENT; i++)
+		tls_chains_free(&t->recent[i].chains);
 }
 
 void tls_sni_free(struct sni_table **table)
@@ -158,22 +217,36 @@ void tls_sni_free(struct sni_table **table)
 	while (*at != t)
 		at = &(*at)->next;
 	*at = t->next;
-	for (size_t i = 0; i < t->n; i++) {
-		tls_chains_free(t->chains[i]);
-		free(t->chains[i]);
-	}
-	free(t->chains);
+	free_known(t);
+	tls_store_release(&t->stored);
 	mem_map_free(&t->map);
 	free(t->spec);
 	free(t);
 }
 
+/* Names that are asked for now are asked for again soon, and reading a certificate costs as much as half a handshake. */
+static const struct tls_chains *chains_of(struct sni_table *t, const struct known *k)
+{
+	struct sni_recent *r = &t->recent[str_hash(str_pn(&k->stored.p, sizeof k->stored.p)) % SNI_RECENT];
+
+	if (k->chains)
+		return k->chains;
+	if (k->stored.p == NULL)
+		return NULL;
+	if (r->stored != k->stored.p) {
+		tls_chains_free(&r->chains); /* connections have their own hold on it */
+		tls_store_chains(k->stored, &r->chains);
+		r->stored = k->stored.p;
+	}
+	return &r->chains;
+}
+
 /* The name, then .parent.example, .example: as Postfix looks. */
-const struct tls_chains *tls_sni_find(const struct sni_table *t, const char *asked)
+const struct tls_chains *tls_sni_find(struct sni_table *t, const char *asked)
 {
 	char name[NAME_MAX_OCTETS + 1];
 	struct str key = str_c(asked), value;
-	const struct tls_chains *c = NULL;
+	struct known known;
 	ptrdiff_t dot;
 
 	if (key.n == 0 || key.n > NAME_MAX_OCTETS || key.p[0] == '.')
@@ -189,8 +262,8 @@ const struct tls_chains *tls_sni_find(const struct sni_table *t, const char *ask
 			return NULL;
 		key = str_from(key, (size_t)dot + 1);
 	}
-	memcpy(&c, value.p, sizeof c);
-	return c;
+	memcpy(&known, value.p, sizeof known);
+	return chains_of(t, &known);
 }
 
 static int on_name(SSL *ssl, int *alert, void *unused)

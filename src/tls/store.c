@@ -6,38 +6,61 @@
 #include <openssl/err.h>
 #include <openssl/x509.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-static struct str store; /* p == NULL: files are read */
+struct store_text { /* what master wrote; all smtpds map the same */
+	unsigned refs;
+	const char *p;
+	size_t n;
+};
+
+static struct store_text *store; /* NULL: files are read */
 
 bool tls_store_is_used(void)
 {
-	return store.p != NULL;
+	return store != NULL;
+}
+
+struct store_text *tls_store_hold(void)
+{
+	store->refs++;
+	return store;
+}
+
+void tls_store_release(struct store_text **text)
+{
+	struct store_text *t = *text;
+
+	*text = NULL;
+	if (t == NULL || --t->refs > 0)
+		return;
+	if (t->n)
+		munmap((void *)(uintptr_t)t->p, t->n);
+	free(t);
 }
 
 void tls_store_end(void)
 {
-	free((void *)(uintptr_t)store.p);
-	store = (struct str){ NULL, 0 };
+	tls_store_release(&store);
 }
 
 void tls_store_use(int fd)
 {
 	struct stat st;
-	char *p;
+	void *p = NULL;
 
 	tls_store_end();
 	if (fstat(fd, &st) != 0)
 		fatal("cannot read the certificates that master passed: %s", strerror(errno));
-	p = xcalloc(1, (size_t)st.st_size + 1);
-	for (ssize_t n, at = 0; at < st.st_size; at += n) {
-		n = pread(fd, p + at, (size_t)(st.st_size - at), at);
-		if (n <= 0)
-			fatal("cannot read the certificates that master passed: %s", strerror(errno));
-	}
+	if (st.st_size > 0)
+		p = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, fd, 0);
+	if (p == MAP_FAILED)
+		fatal("cannot read the certificates that master passed: %s", strerror(errno));
 	close(fd);
-	store = str_pn(p, (size_t)st.st_size);
+	store = xcalloc(1, sizeof *store);
+	*store = (struct store_text){ 1, p, (size_t)st.st_size };
 }
 
 struct entry {
@@ -118,7 +141,7 @@ static int use_chains(SSL_CTX *ssl, const struct tls_chains *c, struct buf *erro
 
 int tls_store_certs(SSL_CTX *ssl, const char *spec, struct buf *error)
 {
-	struct ipc_in in = { store, false };
+	struct ipc_in in = { { store->p, store->n }, false };
 
 	while (in.rest.n > 0) {
 		struct entry e = next_entry(&in);
@@ -141,23 +164,29 @@ int tls_store_certs(SSL_CTX *ssl, const char *spec, struct buf *error)
 	return 0;
 }
 
-void tls_store_names(const char *spec, struct sni_table *t,
-	void (*take)(struct sni_table *t, struct str name, struct tls_chains *c), struct buf *error)
+void tls_store_chains(struct str chains, struct tls_chains *c)
 {
-	struct ipc_in in = { store, false };
+	struct ipc_in in = { chains, false };
+	uint32_t n = ipc_get_u32(&in);
+
+	read_chains(&in, n, c);
+}
+
+void tls_store_names(const char *spec, struct sni_table *t,
+	void (*take)(struct sni_table *t, struct str name, struct str chains), struct buf *error)
+{
+	struct ipc_in in = { { store->p, store->n }, false };
 
 	while (in.rest.n > 0) {
 		struct entry e = next_entry(&in);
-		struct tls_chains *c;
+		const char *chains = in.rest.p - sizeof(uint32_t); /* their number first */
 
-		if (e.type == STORE_CERTS || !str_eq(e.spec, str_c(spec))) {
-			skip_chains(&in, e.n_chains);
-		} else if (e.type == STORE_NAMES_END) {
+		skip_chains(&in, e.n_chains);
+		if (e.type == STORE_CERTS || !str_eq(e.spec, str_c(spec)))
+			continue;
+		if (e.type == STORE_NAMES_END)
 			buf_add_str(error, e.text);
-		} else {
-			c = xcalloc(1, sizeof *c);
-			read_chains(&in, e.n_chains, c);
-			take(t, e.text, c);
-		}
+		else
+			take(t, e.text, str_pn(chains, (size_t)(in.rest.p - chains)));
 	}
 }
