@@ -1,15 +1,30 @@
 #include "ctl/gatepost.h"
+#include "smtp/client.h"
 
 #include <errno.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <string.h>
 
+enum { SHOWN_MAX = 1000 };
+
+/* Processes say it of themselves, and a terminal obeys control characters. Good for the next three calls. */
+static const char *shown(const char *s)
+{
+	static char text[4][SHOWN_MAX + 1];
+	static unsigned next;
+	struct buf out = BUF_INIT(SHOWN_MAX);
+
+	next = (next + 1) % 4;
+	text_sanitise(&out, str_c(s ? s : ""), SHOWN_MAX);
+	snprintf(text[next], sizeof text[next], "%s", out.n ? out.p : "");
+	buf_free(&out);
+	return text[next];
+}
+
 static const char *text_of(const json_t *object, const char *key)
 {
-	const char *s = json_string_value(json_object_get(object, key));
-
-	return s ? s : "";
+	return shown(json_string_value(json_object_get(object, key)));
 }
 
 static bool is_jail(const char *key)
@@ -35,7 +50,7 @@ static void print_details(const json_t *process)
 		if (!known) {
 			char *text = json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT);
 
-			printf("  %s=%s", key, text ? text : "?");
+			printf("  %s=%s", shown(key), text ? shown(text) : "?");
 			free(text);
 		}
 	}
@@ -65,8 +80,8 @@ static void print_jails(const json_t *process)
 	json_t *value;
 
 	printf("%18s  gave up: %s\n", "", text_of(process, "jail"));
-	json_object_foreach((json_t *)(uintptr_t)process, key, value) if (is_jail(key))
-		printf("%18s  its process %.*s gave up: %s\n", "", (int)strlen(key) - 5, key, text_of(process, key));
+	json_object_foreach((json_t *)(uintptr_t)process, key, value) if (is_jail(key)) printf(
+		"%18s  its process %.*s gave up: %s\n", "", (int)strlen(key) - 5, shown(key), text_of(process, key));
 }
 
 static void print_table(const json_t *status)

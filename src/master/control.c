@@ -214,13 +214,13 @@ void control_status_answer(struct control *control, struct proc *p, uint32_t req
 	for (struct client *c = control->clients; c; c = c->next) {
 		if (!c->collecting || c->request != request)
 			continue;
+		/* Of members that come twice the last one counts: what master knows itself. */
 		buf_addf(&c->json,
-			"%s{\"role\":\"%s\",\"index\":%u,\"pid\":%d,\"ready\":%s,\"leaving\":%s,\"jail\":\"%s\"",
-			c->json.p[c->json.n - 1] == '[' ? "" : ",", role_name(p->role), p->index, p->handle.pid,
-			p->ready ? "true" : "false", p->leaving ? "true" : "false", p->jail);
-		if (json.n)
-			buf_addf(&c->json, ",%.*s", STR_ARG(json));
-		buf_add_c(&c->json, "}");
+			"%s{%.*s%s\"role\":\"%s\",\"index\":%u,\"pid\":%d,\"ready\":%s,\"leaving\":%s,"
+			"\"jail\":\"%s\"}",
+			c->json.p[c->json.n - 1] == '[' ? "" : ",", STR_ARG(json), json.n ? "," : "",
+			role_name(p->role), p->index, p->handle.pid, p->ready ? "true" : "false",
+			p->leaving ? "true" : "false", p->jail);
 		if (--c->waiting == 0)
 			finish_status(c);
 		return;

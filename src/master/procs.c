@@ -1,4 +1,5 @@
 #include "master/master.h"
+#include "base/json_check.h"
 #include "base/log.h"
 #include "child/start_msg.h"
 #include "msg/master_msg.h"
@@ -156,6 +157,24 @@ static void on_role_ready(struct master *m, enum role role)
 		procs_fill(m);
 }
 
+/* It stands in the status as it is. */
+static bool is_plain(struct str s)
+{
+	for (size_t i = 0; i < s.n; i++)
+		if (s.p[i] < ' ' || s.p[i] > '~' || s.p[i] == '"' || s.p[i] == '\\')
+			return false;
+	return true;
+}
+
+/* What a process says of itself; one that was taken over must not speak for others. */
+static struct str or_nothing(const struct proc *p, struct str json, bool good)
+{
+	if (good)
+		return json;
+	log_warn("%s[%d] answered with what is no JSON", role_name(p->role), p->handle.pid);
+	return STR("");
+}
+
 static int on_ready(struct ipc *channel, struct ipc_in *in, int *fds, unsigned n_fds)
 {
 	struct proc *p = container_of(channel, struct proc, channel);
@@ -163,7 +182,7 @@ static int on_ready(struct ipc *channel, struct ipc_in *in, int *fds, unsigned n
 
 	(void)fds;
 	(void)n_fds;
-	if (!ipc_get_end(in) || p->ready)
+	if (!ipc_get_end(in) || p->ready || !is_plain(jail))
 		return -1;
 	p->ready = true;
 	store_keys_are_read(p);
@@ -182,7 +201,7 @@ static int on_status_answer(struct ipc *channel, struct ipc_in *in, int *fds, un
 	(void)n_fds;
 	if (!ipc_get_end(in))
 		return -1;
-	control_status_answer(p->master->control, p, request, json);
+	control_status_answer(p->master->control, p, request, or_nothing(p, json, json_is_members(json)));
 	return 0;
 }
 
@@ -197,7 +216,7 @@ static int on_who_answer(struct ipc *channel, struct ipc_in *in, int *fds, unsig
 	(void)n_fds;
 	if (!ipc_get_end(in))
 		return -1;
-	control_who_answer(p->master->control, p, request, rows, is_last);
+	control_who_answer(p->master->control, p, request, or_nothing(p, rows, json_is_objects(rows)), is_last);
 	return 0;
 }
 
