@@ -39,12 +39,24 @@ static const char *class_word(const struct fsck_segment *s)
 	}
 }
 
+/* One line of a terminal, written over and over. */
+static void show_progress(const char *what, size_t done, size_t of)
+{
+	fprintf(stderr, "\rgatepost: queue fsck: %zu of %zu segments %s\033[K\r", done, of, what);
+}
+
+static void end_progress(const struct fsck *f)
+{
+	if (f->progress)
+		fputs("\033[K", stderr);
+}
+
 static void say(const char *segment, const char *what)
 {
 	if (option.json)
 		json_array_append_new(option.actions, json_pack("{ssss}", "segment", segment, "action", what));
 	else
-		printf("%s: %s\n", segment, what);
+		printf("%s%s: %s\n", isatty(STDERR_FILENO) && isatty(STDOUT_FILENO) ? "\033[K" : "", segment, what);
 }
 
 /* A text of the log, which may be damaged or of another charset. */
@@ -183,6 +195,7 @@ static int run(struct fsck *f)
 		fprintf(stderr, "gatepost: queue fsck: %s\n", strerror(errno));
 		return EXIT_FAILED;
 	}
+	end_progress(f);
 	clean = fsck_is_clean(f);
 	if (!option.json)
 		print_text(f);
@@ -190,6 +203,7 @@ static int run(struct fsck *f)
 		r = EXIT_DAMAGED;
 	if (!clean && option.repair)
 		r = fsck_repair(f, say) == 0 ? EXIT_REPAIRED : EXIT_FAILED;
+	end_progress(f);
 	if (option.json)
 		print_json(f, r == EXIT_REPAIRED);
 	return r;
@@ -220,6 +234,7 @@ static int check_spool(const char *spool)
 	int r = EXIT_FAILED;
 
 	f->mem = arena_new(0);
+	f->progress = isatty(STDERR_FILENO) ? show_progress : NULL;
 	f->spool = open(spool, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	f->log = f->spool < 0 ? -1 : openat(f->spool, "log", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	if (f->log < 0) {

@@ -77,8 +77,9 @@ struct fsck_result {
 enum { FSCK_HASH = 1 << 16 };
 struct fsck {
 	struct arena *mem;
-	int spool, log; /* directories */
-	bool running;	/* a queued is at work: nothing is written, the ends of segments are still moving */
+	int spool, log;						    /* directories */
+	void (*progress)(const char *what, size_t done, size_t of); /* of segments; NULL: nobody looks */
+	bool running; /* a queued is at work: nothing is written, the ends of segments are still moving */
 	struct fsck_segment **segment; /* by generation */
 	size_t n_segment;
 	struct fsck_message *message[FSCK_HASH]; /* by id */

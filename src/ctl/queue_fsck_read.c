@@ -399,6 +399,8 @@ int fsck_read(struct fsck *f)
 	for (size_t i = 0; i < f->n_segment; i++) {
 		struct fsck_segment *s = f->segment[i];
 
+		if (f->progress)
+			f->progress("read", i, f->n_segment);
 		if (s->head.class == SEG_MAIL || s->head.class == SEG_RESULT)
 			read_records(f, s);
 		if (s->n_data)

@@ -297,6 +297,8 @@ int fsck_repair(struct fsck *f, void (*say)(const char *segment, const char *wha
 	if (dir < 0)
 		return -1;
 	for (size_t i = 0; i < f->n_segment; i++) {
+		if (f->progress)
+			f->progress("repaired", i, f->n_segment);
 		errno = f->segment[i]->error ? -f->segment[i]->error : 0;
 		if (repair_segment(f, dir, f->segment[i], say) == 0)
 			continue;
