@@ -11,7 +11,8 @@
 
 enum {
 	REPORT_MAX_OCTETS = 64 * 1024 * 1024,
-	TRIES_MAX = 600 /* a second apart: of a report on what cannot be undone */
+	TRIES_MAX = 600,      /* a second apart: of a report on what cannot be undone */
+	NO_SEGMENT_TRIES = 20 /* … and of any other: soon after a start segments are still being made */
 };
 
 static const struct {
@@ -186,16 +187,28 @@ static bool is_alias(const struct active_rcpt *r)
 	return r->rcpt->notify & NOTIFY_EXPANDED;
 }
 
+/* What was delivered stays so. What else happened is put off, which costs a back-off: not for a moment without a segment. */
+static unsigned tries_of(const struct active_report *rep, int err)
+{
+	if (kinds[rep->kind].kind == DSN_SUCCESS)
+		return TRIES_MAX;
+	return err == -EAGAIN ? NO_SEGMENT_TRIES : 0;
+}
+
 static void not_kept(struct active_report *rep, int err)
 {
+	unsigned tries = tries_of(rep, err);
 	enum dsn_kind kind = kinds[rep->kind].kind;
 	char id[ENVELOPE_ID_TEXT];
 
-	if (rep->tries == 0 || rep->tries == TRIES_MAX)
+	if (rep->tries == 0 || rep->tries >= tries)
 		log_warn("%s: the sender %s notification cannot be stored: %s; %s",
 			envelope_id_text(rep->a->message->id, id), kinds[rep->kind].name, strerror(-err),
-			rep->tries < TRIES_MAX ? "tried again" : "given up");
-	if (kind == DSN_SUCCESS && rep->tries++ < TRIES_MAX) { /* what was delivered stays so */
+			rep->tries < tries    ? "tried again"
+			: kind == DSN_SUCCESS ? "given up"
+					      : "put off");
+	if (rep->tries < tries) {
+		rep->tries++;
 		rep->next = rep->q->reports_waiting;
 		rep->q->reports_waiting = rep;
 		return;
@@ -203,6 +216,7 @@ static void not_kept(struct active_report *rep, int err)
 	if (kind != DSN_DELAY)
 		withdraw(rep->a, kind == DSN_FAILURE ? is_bounced : is_alias);
 	rep->kind++;
+	rep->tries = 0;
 	next_report(rep);
 }
 
@@ -233,6 +247,7 @@ static void on_kept(struct spool_msg *m, int err)
 		told_of_delay(rep->q, a);
 	rep->q->n_reports++;
 	rep->kind++;
+	rep->tries = 0;
 	next_report(rep);
 }
 
