@@ -13,7 +13,7 @@
  * settled, and belong together, keyd, smtpd and relay are replaced as by a reload: who is connected stays with the old
  * processes, who comes gets the new certificate.
  */
-enum { LOOK_MS = 1000, LOOK_PART = 100 /* of the time goes into looking, at most */ };
+enum { LOOK_MS = 1000, LOOK_PART = 20 /* of the time goes into looking, at most */ };
 
 static struct certs *noting;
 static struct mem_map *noted;
