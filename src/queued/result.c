@@ -401,10 +401,24 @@ void result_done_commit(struct queued *q, uint64_t id, struct segment *s)
 	put_done(q, id, s, NULL, 0);
 }
 
+/* Why, of each recipient; of as many as a record of a small segment has room for. */
+static uint32_t put_reasons(struct buf *out, const struct message *m)
+{
+	enum { REASONS_MAX_OCTETS = 1024 * 1024 };
+	const struct rcpt_ref *refs = m->n_rcpt == 1 ? &m->one : m->many;
+	uint32_t n = 0;
+
+	for (; n < m->n_rcpt && out->n < REASONS_MAX_OCTETS; n++) {
+		ipc_put_u32(out, refs[n].index);
+		ipc_put_str(out, reason_dsn(refs[n].reason));
+		ipc_put_str(out, reason_text(refs[n].reason));
+	}
+	return n;
+}
+
 bool result_defer(struct queued *q, const struct message *m)
 {
-	struct buf b = BUF_INIT(RECORD_MAX_OCTETS);
-	const struct rcpt_ref *refs = m->n_rcpt == 1 ? &m->one : m->many;
+	struct buf b = BUF_INIT(RECORD_MAX_OCTETS), reasons = BUF_INIT(RECORD_MAX_OCTETS);
 	uint32_t now = loop_now_s(q);
 	bool kept;
 
@@ -413,13 +427,10 @@ bool result_defer(struct queued *q, const struct message *m)
 	ipc_put_u64(&b, queue_now_us(q) + (m->due_s > now ? (uint64_t)(m->due_s - now) * 1000000 : 0));
 	ipc_put_u32(&b, m->attempts);
 	ipc_put_u8(&b, (uint8_t)((m->flags & (DEFER_WARNED | DEFER_MOVED)) | (m->by_told ? DEFER_BY_TOLD : 0)));
-	ipc_put_u32(&b, m->n_rcpt);
-	for (uint32_t i = 0; i < m->n_rcpt; i++) {
-		ipc_put_u32(&b, refs[i].index);
-		ipc_put_str(&b, reason_dsn(refs[i].reason));
-		ipc_put_str(&b, reason_text(refs[i].reason));
-	}
+	ipc_put_u32(&b, put_reasons(&reasons, m));
+	buf_add_str(&b, buf_str(&reasons));
 	kept = put(q, RECORD_DEFER, m->seg, buf_str(&b));
+	buf_free(&reasons);
 	buf_free(&b);
 	return kept;
 }

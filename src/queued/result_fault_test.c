@@ -320,6 +320,37 @@ static void test_superseded_results(void **state)
 	die(q);
 }
 
+/* What is known of more recipients than a segment of results has room for does not stand in the way of other results. */
+static void test_defer_of_very_many(void **state)
+{
+	enum { MANY = 80000 };
+	struct queued *q = boot();
+	uint64_t id = accept_message(q, 1, 10), other = accept_message(q, 1, 10);
+	struct rcpt_ref *refs = xcalloc(MANY, sizeof *refs);
+	char why[250];
+
+	(void)state;
+	memset(why, 'x', sizeof why - 1);
+	why[sizeof why - 1] = '\0';
+	forget_decoded(message_find(q, id));
+	for (uint32_t i = 0; i < MANY; i++)
+		refs[i] = (struct rcpt_ref){ i, 0, reason_get(STR("4.4.1"), str_c(why)) };
+	message_set_rcpts(q, message_find(q, id), refs, MANY);
+	free(refs);
+	defer(q, id, 100, why);
+	defer(q, other, 100, "another");
+	check_int(q->backlog.n, 0);
+	die(q);
+
+	q = boot();
+	check_int(message_find(q, id)->attempts, 1);
+	check_str(reason_text(message_find(q, id)->one.reason), why);
+	check_int(message_find(q, other)->attempts, 1);
+	finish(q, id);
+	finish(q, other);
+	die(q);
+}
+
 static void next_results(struct queued *q, uint64_t octets)
 {
 	result_write(q);
@@ -431,6 +462,7 @@ int main(void)
 		cmocka_unit_test(test_results_go_to_a_file_that_stays),
 		cmocka_unit_test(test_new_results_among_old),
 		cmocka_unit_test(test_superseded_results),
+		cmocka_unit_test(test_defer_of_very_many),
 		cmocka_unit_test(test_results_that_count_are_not_written_over_and_over),
 	};
 	char dir[32];
