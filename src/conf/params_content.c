@@ -45,7 +45,7 @@ static const struct param rows[] = {
 		"accept|reject|tempfail|quarantine|shutdown", ACTS, "What to do when a milter does not answer"),
 	P_LIST("milter_end_of_data_macros", "i", ACTS, "Macros for milters at the end of data"),
 	P_LIST("milter_end_of_header_macros", "i", ACTS, "Macros for milters at the end of the header"),
-	P_LIST("milter_header_checks", "", KNOWN, "Tables that inspect header fields which milters add"),
+	P_LIST("milter_header_checks", "", ACTS, "Tables that inspect header fields which milters add or change"),
 	P_LIST("milter_helo_macros", "{tls_version} {cipher} {cipher_bits} {cert_subject} {cert_issuer}", ACTS,
 		"Macros for milters at HELO or EHLO"),
 	P_STRING("milter_macro_daemon_name", "$myhostname", ACTS, "The macro {daemon_name}"),

@@ -48,8 +48,7 @@ static bool is_number(struct str word)
 	return str_u64(word, &n);
 }
 
-/* "5.7.1 text": cut the enhanced code off, if there is one of that class (RFC 3463). */
-static void cut_enhanced(struct str *text, int code, char *enhanced, size_t size)
+void access_cut_status(struct str *text, int code, char *enhanced, size_t size)
 {
 	struct str rest = *text, word;
 	int a, b, d, end = 0;
@@ -68,7 +67,7 @@ static enum verdict refuse(struct check *c, int code, struct str text, enum abou
 {
 	char enhanced[12];
 
-	cut_enhanced(&text, code, enhanced, sizeof enhanced);
+	access_cut_status(&text, code, enhanced, sizeof enhanced);
 	if (text.n == 0)
 		text = code >= 500 ? STR("Access denied") : STR("Try again later");
 	return check_refuse(c, code, enhanced, about, "%.*s", STR_ARG(text));

@@ -10,6 +10,7 @@
  *	milter_macro.c		the macros that go along
  *	milter_content.c	the whole message, at its end
  *	milter_change.c		what they want changed in it
+ *	milter_checks.c		milter_header_checks
  *
  * A filter hears of a client before the client is greeted, and of its HELO before that is answered; of a local user with the
  * first mail. The state of a connection belongs to the session, what was said of a message to its transaction. The pure part
@@ -61,7 +62,8 @@ struct milter_settings { /* of a service */
 	struct milter_list list;
 	const char *maps; /* smtpd_milter_maps; "": none */
 	const char *macros[MILTER_MACRO_LISTS];
-	const char *defaults; /* milter_macro_defaults */
+	const char *defaults;	   /* milter_macro_defaults */
+	const char *header_checks; /* milter_header_checks; "": none */
 };
 struct milter_list milter_list_parse(const struct conf_view *v, struct str text, struct arena *mem);
 
@@ -117,6 +119,7 @@ struct milter_link { /* of a session with a filter */
 	struct milter_conn *conn;	    /* NULL: none */
 	bool told_connect, told_helo, told; /* the event at hand */
 	bool awaited;			    /* an answer is */
+	bool checking;			    /* ... of mapd, about its fields */
 	enum milter_event asked;	    /* … to this event */
 	bool over;			    /* it accepted the session: it is told nothing more */
 	bool failed;			    /* and what its default action says is `refusal`, or nothing */
@@ -163,6 +166,11 @@ struct milter_mail {
 	struct str new_sender, new_sender_args, why_held;
 	bool changes_sender, changes_body, asks_hold;
 	size_t change_octets;
+	/* milter_checks.c: the one of `edits` that is looked up */
+	struct map_request check;
+	bool is_checking;
+	struct milter_link *checked;
+	struct milter_edit **check_at;
 	struct spool_msg body;
 	struct data_scan body_scan;
 	/* what all want changed in the envelope */
@@ -211,6 +219,10 @@ bool milter_content_step(struct milter_link *l);
 void milter_content_begin(struct milter_link *l);
 /* It says that it is still at work. */
 void milter_content_goes_on(struct milter_link *l);
+
+/* milter_checks.c: milter_header_checks, between a good verdict and what it changes. True: it waits for them; commit follows. */
+bool milter_checks_begin(struct milter_link *l);
+void milter_checks_drop(struct milter_mail *m);
 
 /* milter_change.c */
 /* Before the verdict on a message. NULL: taken; else what is wrong with it. */

@@ -16,6 +16,7 @@ enum {
 
 void milter_change_drop(struct milter_mail *m)
 {
+	milter_checks_drop(m);
 	arena_free(&m->mem);
 	m->edits = NULL;
 	m->last_edit = &m->edits;

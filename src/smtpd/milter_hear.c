@@ -103,7 +103,7 @@ void milter_link_fail(struct milter_link *l, const char *why)
 	if (l->failed)
 		return;
 	l->failed = true;
-	l->awaited = l->in_mail = false;
+	l->awaited = l->in_mail = l->checking = false;
 	if (l->spec->fault == NULL)
 		note_away(l->spec, why);
 	set_default_action(l);
@@ -225,7 +225,7 @@ static const char *take_answer(struct milter_link *l, const struct milter_answer
 		return why;
 	l->in_mail = false;
 	if (l->of->verdict.code == 0 && !s->tx->milter->discard)
-		return milter_change_commit(l);
+		return milter_checks_begin(l) ? NULL : milter_change_commit(l);
 	milter_change_drop(s->tx->milter);
 	return NULL;
 }
@@ -236,7 +236,7 @@ void milter_on_packet(struct milter_link *l, const struct milter_packet *p)
 	const char *why = NULL;
 
 	log_session(l->of->session);
-	if (!l->awaited)
+	if (!l->awaited || l->checking)
 		why = "it answers what it was not asked";
 	else if (milter_answer_parse(p, &a) != 0)
 		why = "its answer is not understood";

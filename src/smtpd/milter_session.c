@@ -50,7 +50,7 @@ void milter_mail_abort(struct session *s)
 			milter_put_command(&l->conn->out, MILTER_ABORT);
 			milter_conn_send(l->conn);
 		}
-		l->awaited = l->in_mail = false;
+		l->awaited = l->in_mail = l->checking = false;
 	}
 }
 

@@ -202,6 +202,7 @@ void milter_settings_read(struct service *s)
 	for (size_t i = 0; i < MILTER_MACRO_LISTS; i++)
 		m->macros[i] = conf_str(s->view, lists[i]);
 	m->defaults = conf_str(s->view, "milter_macro_defaults");
+	m->header_checks = conf_str(s->view, "milter_header_checks");
 	s->milter = m;
 	for (size_t i = 0; i < m->list.n; i++)
 		if (is_outside(&m->list.item[i]))

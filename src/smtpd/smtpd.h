@@ -627,6 +627,9 @@ size_t milter_connections(void);
 /* bdat.c */
 enum outcome bdat_input(struct session *s, struct str in, size_t *used);
 
+/* access.c: "5.7.1 text": cut the status off *text, if there is one of that class (RFC 3463), else it is x.7.1. `size`: 12. */
+void access_cut_status(struct str *text, int code, char *enhanced, size_t size);
+
 /* restrict.c */
 struct restriction_list restrictions_parse(
 	const struct conf_view *v, const char *parameter, const char *text, enum stage stage, struct arena *mem);
