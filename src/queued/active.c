@@ -135,13 +135,29 @@ static bool is_full(size_t n)
 	return n == 0 || (n & (n - 1)) == 0;
 }
 
+static size_t octets_of(const struct active_rcpt *r)
+{
+	enum { FIXED_OCTETS = 64 };
+
+	return FIXED_OCTETS + r->rcpt->address.n + r->rcpt->original.n + r->rcpt->orcpt.n;
+}
+
+/* A job is one message of ipc.h: the longer the list of extents, the fewer recipients. */
+static bool has_room(const struct unit *u, const struct active_rcpt *r)
+{
+	enum { REST_OCTETS = 24 * 1024, EXTENT_OCTETS = 20 };
+	size_t others = REST_OCTETS + u->active->env.n_extent * EXTENT_OCTETS;
+
+	return u->n < u->dest->service->rcpts_limit && u->octets + octets_of(r) + others <= IPC_MAX_OCTETS;
+}
+
 /* The unit of its destination that has room; the first one of a destination joins `units`. */
 static void add_to_unit(struct active *a, struct active_rcpt *r, struct unit **units)
 {
 	struct dest *d = r->dest;
 	struct unit *u = d->filling;
 
-	if (u == NULL || u->n >= d->service->rcpts_limit) {
+	if (u == NULL || !has_room(u, r)) {
 		u = xcalloc(1, sizeof *u);
 		u->active = a;
 		u->dest = d;
@@ -157,6 +173,7 @@ static void add_to_unit(struct active *a, struct active_rcpt *r, struct unit **u
 	if (is_full(u->n))
 		u->rcpt = xrealloc(u->rcpt, (u->n ? u->n * 2 : 1) * sizeof(struct active_rcpt *));
 	u->rcpt[u->n++] = r;
+	u->octets += octets_of(r);
 }
 
 static void push_units(struct queued *q, struct unit *units)

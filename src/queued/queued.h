@@ -150,6 +150,7 @@ struct unit { /* recipients of one message for one destination: one job */
 	size_t n_generation;
 	struct active_rcpt **rcpt;
 	size_t n;
+	size_t octets; /* of these in a job */
 };
 struct fifo { /* units of one priority, the lowest rank first */
 	struct unit *first, **last;
@@ -282,8 +283,9 @@ struct queued {
 	unsigned result_failures; /* writes and flushes of results that failed */
 	struct buf backlog; /* results that no segment was at hand for: u16 type, u64 generation, str payload each */
 	bool in_backlog, carrying;
-	uint64_t carried;	 /* octets that went forward, in all */
-	unsigned compacted_from; /* segments of results there were when most of the oldest one still counted; 0: it did not */
+	uint64_t carried; /* octets that went forward, in all */
+	unsigned
+		compacted_from; /* segments of results there were when most of the oldest one still counted; 0: it did not */
 	uv_work_t results_flush;
 	uv_sem_t results_flush_over; /* posted by its thread */
 	bool results_flush_seen;     /* how it ended is known */

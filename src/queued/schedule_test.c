@@ -43,6 +43,29 @@ static void test_list_to_one_site(void **state)
 	check_int(q->n_messages, 0);
 }
 
+/* So long that not all of them fit into one job. */
+static void test_long_recipients(void **state)
+{
+	enum { RCPTS = 50, LOCAL_PART = 4000 };
+	struct queued *q = boot("relayhost = [127.0.0.1]\n", 100);
+	char format[LOCAL_PART + 16];
+	unsigned n = 0;
+
+	(void)state;
+	memset(format, 'x', LOCAL_PART);
+	snprintf(format + LOCAL_PART, sizeof format - LOCAL_PART, "%%u@y.org");
+	mail(q, RCPTS, format);
+	turns(q, 20);
+	for (unsigned i = 0; i < agent.n; i++) {
+		n += agent.job[i].n;
+		answer(i, RCPT_SENT, false);
+		turns(q, 5);
+	}
+	check_int(agent.n, 2);
+	check_int(n, RCPTS);
+	check_int(q->n_messages, 0);
+}
+
 static void test_list_to_many_sites(void **state)
 {
 	struct queued *q = start("disable_dns_lookups = no\n", 10);
@@ -435,6 +458,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_list_to_one_site),
+		cmocka_unit_test(test_long_recipients),
 		cmocka_unit_test(test_list_to_many_sites),
 		cmocka_unit_test(test_refusing_site),
 		cmocka_unit_test(test_dead_site),
