@@ -11,6 +11,7 @@
 #include "authd/login.h"
 #include "authd/mask.h"
 #include "authd/users_impl.h"
+#include "authd/verify.h"
 #include "base/log.h"
 
 #include <stdlib.h>
@@ -233,10 +234,24 @@ static void ask(struct ask *q)
 		on_rows(q);
 }
 
+/* Are all passdbs of those that only say whether a password is right? */
+static bool has_no_credentials(const struct settings *set)
+{
+	size_t i = 0;
+
+	while (i < set->n_passdbs && verify_is_alone(&set->passdb[i]))
+		i++;
+	return i == set->n_passdbs;
+}
+
 static void ask_first(struct ask *q)
 {
 	const struct settings *set = q->authd->set;
 
+	if (q->is_pass && has_no_credentials(set)) {
+		answer(q, "FAIL", "Configured passdbs don't support credentials lookups");
+		return;
+	}
 	q->chain = (struct db_chain){ .db = q->is_pass ? set->passdb : set->userdb,
 		.n = q->is_pass ? set->n_passdbs : set->n_userdbs,
 		.is_passdb = q->is_pass,
