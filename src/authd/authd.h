@@ -117,6 +117,7 @@ struct authd {
 	unsigned n_threads;		/* as many as all pools together may run */
 	struct oauth2_work *asking;	/* tokens that a server is asked about */
 	bool is_oauth2_bad;		/* that the server of tokens is of no use was said in the log */
+	bool is_grant_bad;		/* … that of passwords */
 	struct oauth2_keyring *keyring; /* NULL: no keys behind a URL */
 	struct fetch *fetch;		/* NULL: auth.conf names no URL */
 	bool is_policy_bad;		/* that the policy server does not answer was said in the log */

@@ -74,7 +74,8 @@ int db_lookup(struct lookup *l, struct authd *a, bool is_passdb, size_t i, const
 	case DB_LDAP:
 		return db_ldap_lookup(l, a, is_passdb, i, v, mem, use_cache);
 	case DB_PAM:
-		/* It tells nothing of a user. */
+	case DB_OAUTH2:
+		/* They tell nothing of a user. */
 		return at_once(l, NULL, NULL, db->file);
 	case DB_STATIC:
 		break;

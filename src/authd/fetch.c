@@ -182,6 +182,9 @@ static int on_answer(struct ipc *ipc, struct ipc_in *in, int *fds, unsigned n_fd
 		c = c->next;
 	if (c) /* else it was cancelled meanwhile */
 		finish(c, &a);
+	/* Tokens; the memory that messages are read into stays. */
+	if (a.body.n)
+		mem_wipe((char *)(uintptr_t)a.body.p, a.body.n);
 	return 0;
 }
 

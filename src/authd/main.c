@@ -132,7 +132,7 @@ static bool lies_in(struct authd *a, const struct db *db, char **dir)
 	struct stat st;
 	char *own;
 
-	if (db->kind == DB_STATIC || db->kind == DB_PASSWD || db->kind == DB_PAM)
+	if (db->kind == DB_STATIC || db->kind == DB_PASSWD || db->kind == DB_PAM || db->kind == DB_OAUTH2)
 		return true;
 	if (path == NULL || *path != '/' || (lstat(path, &st) == 0 && !S_ISREG(st.st_mode)))
 		return false;

@@ -26,6 +26,10 @@ static void refuse(struct oauth2_work *w, const char *why)
 
 void oauth2_end_temporary(struct oauth2_work *w)
 {
+	if (w->is_grant) {
+		oauth2_grant_judged(w, NULL, false);
+		return;
+	}
 	end(w);
 	login_temp_fail(w->login);
 }
@@ -39,9 +43,10 @@ static struct str in_form(const struct oauth2 *o, struct vars v, struct str user
 }
 
 /* Whom the client names must be whom the token names. Returns NULL and sets *user, or what is wrong. */
-static const char *find_user(struct login *l, struct str name, struct str *user)
+static const char *find_user(const struct oauth2_work *w, struct str name, struct str *user)
 {
-	const struct oauth2 *o = &l->authd->set->oauth2;
+	struct login *l = w->login;
+	const struct oauth2 *o = w->set;
 	struct vars own = l->vars;
 	const char *why = NULL;
 	struct str form;
@@ -75,16 +80,22 @@ static struct sql_row *row_of(const json_t *claims, struct arena *mem)
 	return row;
 }
 
-static void take_fields(struct login *l, const json_t *claims)
+struct sql_row *oauth2_fields(const struct oauth2_work *w)
 {
-	const struct oauth2 *o = &l->authd->set->oauth2;
-	struct vars own = l->vars;
+	struct vars own = w->login->vars;
+
+	own.passdb = row_of(w->claims, w->login->mem);
+	return fields_expand(w->set->fields, &own, w->login->mem);
+}
+
+static void take_fields(struct oauth2_work *w)
+{
+	struct login *l = w->login;
 	struct str user;
 
-	if (o->fields->n == 0)
+	if (w->set->fields->n == 0)
 		return;
-	own.passdb = row_of(claims, l->mem);
-	l->kept = fields_merge(l->kept, fields_expand(o->fields, &own, l->mem), l->mem);
+	l->kept = fields_merge(l->kept, oauth2_fields(w), l->mem);
 	l->vars.passdb = l->kept;
 	user = fields_get(l->kept, "user");
 	if (user.n)
@@ -97,13 +108,17 @@ void oauth2_judge(struct oauth2_work *w, const char *why, const struct jwt_deman
 	struct str user = { 0 };
 
 	if (why == NULL)
-		why = find_user(l, claims_text(w->claims, d->username_attribute, l->mem), &user);
+		why = find_user(w, claims_text(w->claims, d->username_attribute, l->mem), &user);
+	if (w->is_grant) {
+		oauth2_grant_judged(w, why, true);
+		return;
+	}
 	if (why) {
 		refuse(w, why);
 		return;
 	}
 	vars_set_user(&l->vars, user);
-	take_fields(l, w->claims);
+	take_fields(w);
 	end(w);
 	l->is_unknown = false;
 	login_key(l, l->vars.user);
@@ -153,6 +168,7 @@ void oauth2_check(struct login *l)
 	bool has_server = o->tokeninfo_site >= 0 || o->introspection_site >= 0;
 
 	w->login = l;
+	w->set = o;
 	w->token = l->vars.pass;
 	l->vars.pass = (struct str){ 0 };
 	l->state = LOGIN_WORK;

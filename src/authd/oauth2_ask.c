@@ -20,7 +20,7 @@ static const char *told(const struct oauth2_work *w)
 {
 	const struct vars *v = &w->login->vars;
 
-	if (!w->login->authd->set->oauth2.sends_headers)
+	if (!w->set->sends_headers)
 		return "";
 	return arena_printf(w->login->mem, "%.*s\t%.*s\t%.*s\t%.*s", STR_ARG(v->service), STR_ARG(v->local_ip),
 		STR_ARG(v->local_port), STR_ARG(v->remote_ip));
@@ -49,6 +49,8 @@ static void keep(struct oauth2_work *w, const char *claims, time_t end)
 	struct sql_field fields[2] = { { STR("claims"), str_c(claims), false }, { STR("end"), str_c(until), false } };
 	struct sql_row row = { .field = fields, .n = 2 };
 
+	if (w->is_grant)
+		return;
 	row_cache_put(a->cache, str_c(w->cache_key), w->login->vars.user, &row, uv_now(a->child.loop));
 }
 
@@ -75,7 +77,7 @@ static void keep_bad(struct oauth2_work *w)
 
 static void judge(struct oauth2_work *w)
 {
-	const struct jwt_demands *d = &w->login->authd->set->oauth2.answer_demands;
+	const struct jwt_demands *d = &w->set->answer_demands;
 
 	oauth2_judge(w, claims_check_answer(w->claims, d, time(NULL)), d);
 }
@@ -98,7 +100,7 @@ static bool is_kept(struct oauth2_work *w)
 	if (w->claims)
 		judge(w);
 	else
-		oauth2_judge(w, "the token is not good, said the server a moment ago", &a->set->oauth2.answer_demands);
+		oauth2_judge(w, "the token is not good, said the server a moment ago", &w->set->answer_demands);
 	return true;
 }
 
@@ -117,7 +119,7 @@ static void add_address(struct buf *b, const char *name, struct str ip, struct s
 }
 
 /* send_auth_headers: as Dovecot names them. */
-static void add_headers(struct buf *b, const struct vars *v)
+void oauth2_add_headers(struct buf *b, const struct vars *v)
 {
 	bool is_word = v->service.n > 0;
 
@@ -141,7 +143,7 @@ static void add_client(struct buf *header, const struct oauth2 *o)
 	buf_wipe(&base64);
 }
 
-static void add_parameter(struct buf *b, const char *name, const char *value)
+void oauth2_add_parameter(struct buf *b, const char *name, const char *value)
 {
 	if (*value && buf_addf(b, "&%s=", name) == 0)
 		fetch_escape(b, str_c(value));
@@ -163,8 +165,8 @@ static void write_introspection(struct question *q, const struct oauth2 *o, stru
 	if (o->mode == OAUTH2_AUTH)
 		return;
 	fetch_escape(&q->suffix, token);
-	add_parameter(&q->suffix, "client_id", o->client_id);
-	add_parameter(&q->suffix, "client_secret", o->client_secret);
+	oauth2_add_parameter(&q->suffix, "client_id", o->client_id);
+	oauth2_add_parameter(&q->suffix, "client_secret", o->client_secret);
 }
 
 static void on_answer(struct fetch_call *c, const struct fetch_answer *a);
@@ -177,7 +179,7 @@ struct asking { /* in the arena */
 static void ask_site(struct oauth2_work *w, int site)
 {
 	struct login *l = w->login;
-	const struct oauth2 *o = &l->authd->set->oauth2;
+	const struct oauth2 *o = w->set;
 	bool is_tokeninfo = site == o->tokeninfo_site && !w->is_second;
 	struct asking *asking = arena_alloc(l->mem, sizeof *asking);
 	struct question q = { BUF_INIT(FETCH_REQUEST_MAX), BUF_INIT(FETCH_REQUEST_MAX), BUF_INIT(FETCH_REQUEST_MAX) };
@@ -191,7 +193,7 @@ static void ask_site(struct oauth2_work *w, int site)
 	if (o->mode == OAUTH2_AUTH)
 		buf_addf(&q.header, "Authorization: Bearer %.*s\n", STR_ARG(w->token));
 	if (o->sends_headers)
-		add_headers(&q.header, &l->vars);
+		oauth2_add_headers(&q.header, &l->vars);
 	ask.is_post = !is_tokeninfo && o->mode == OAUTH2_POST;
 	ask.suffix = buf_str(&q.suffix);
 	ask.header = buf_str(&q.header);
@@ -215,7 +217,7 @@ static void complain(struct oauth2_work *w, const char *what, unsigned status)
 		log_error("auth: oauth2: the server %s (status %u): see introspection_url, introspection_mode, "
 			  "client_id and "
 			  "client_secret in %s; logins with tokens get a temporary failure",
-			what, status, a->set->oauth2.file);
+			what, status, w->set->file);
 	a->is_oauth2_bad = true;
 }
 
@@ -224,7 +226,7 @@ enum worth { WORTH_ASKING_MORE, WORTH_NOTHING, WORTH_UNKNOWN };
 /* RFC 7662 sec. 2.3: 401 and 403 are about us. RFC 6750 sec. 3.1: where the token itself is the login they are about the token. */
 static enum worth look_at_status(struct oauth2_work *w, unsigned status)
 {
-	const struct oauth2 *o = &w->login->authd->set->oauth2;
+	const struct oauth2 *o = w->set;
 	bool is_about_us = (w->is_second || o->tokeninfo_site < 0) && (o->mode == OAUTH2_POST || o->has_user);
 
 	if (status >= 200 && status < 300)
@@ -235,16 +237,22 @@ static enum worth look_at_status(struct oauth2_work *w, unsigned status)
 	return WORTH_UNKNOWN;
 }
 
+bool oauth2_has_all(const struct oauth2_work *w)
+{
+	const struct jwt_demands *d = &w->set->answer_demands;
+
+	return json_object_get(w->claims, d->username_attribute) &&
+	       (*d->active_attribute == '\0' || json_object_get(w->claims, d->active_attribute));
+}
+
 /* Has tokeninfo said what is needed? */
 static bool is_enough(const struct oauth2_work *w)
 {
-	const struct oauth2 *o = &w->login->authd->set->oauth2;
-	const struct jwt_demands *d = &o->answer_demands;
+	const struct oauth2 *o = w->set;
 
 	if (w->is_second || o->introspection_site < 0 || o->tokeninfo_site < 0)
 		return true;
-	return !o->forces_introspection && json_object_get(w->claims, d->username_attribute) &&
-	       (*d->active_attribute == '\0' || json_object_get(w->claims, d->active_attribute));
+	return !o->forces_introspection && oauth2_has_all(w);
 }
 
 static void leave(struct oauth2_work *w)
@@ -259,7 +267,7 @@ static void leave(struct oauth2_work *w)
 /* What is known of the token now is known to all that showed it. why: it is refused; is_known false: nothing is known. */
 static void settle(struct oauth2_work *w, const char *why, bool is_known)
 {
-	const struct jwt_demands *d = &w->login->authd->set->oauth2.answer_demands;
+	const struct jwt_demands *d = &w->set->answer_demands;
 	json_t *claims = w->claims;
 	struct oauth2_work *next;
 
@@ -296,7 +304,7 @@ static void take_claims(struct oauth2_work *w, json_t *claims)
 		settle(w, NULL, true);
 	} else if (!is_enough(w)) {
 		w->is_second = true;
-		ask_site(w, w->login->authd->set->oauth2.introspection_site);
+		ask_site(w, w->set->introspection_site);
 	} else {
 		keep_good(w);
 		settle(w, NULL, true);
@@ -325,7 +333,7 @@ static void on_answer(struct fetch_call *c, const struct fetch_answer *a)
 static struct oauth2_work *find_asking(const struct oauth2_work *w)
 {
 	const struct authd *a = w->login->authd;
-	struct oauth2_work *other = a->set->oauth2.sends_headers ? NULL : a->asking;
+	struct oauth2_work *other = w->set->sends_headers ? NULL : a->asking;
 
 	while (other && strcmp(other->cache_key, w->cache_key) != 0)
 		other = other->next;
@@ -335,7 +343,7 @@ static struct oauth2_work *find_asking(const struct oauth2_work *w)
 void oauth2_ask(struct oauth2_work *w)
 {
 	struct authd *a = w->login->authd;
-	const struct oauth2 *o = &a->set->oauth2;
+	const struct oauth2 *o = w->set;
 	struct oauth2_work *leader;
 
 	w->cache_key = cache_key(a, w);
@@ -350,4 +358,15 @@ void oauth2_ask(struct oauth2_work *w)
 	w->next = a->asking;
 	a->asking = w;
 	ask_site(w, o->tokeninfo_site >= 0 ? o->tokeninfo_site : o->introspection_site);
+}
+
+void oauth2_ask_more(struct oauth2_work *w)
+{
+	struct authd *a = w->login->authd;
+
+	w->cache_key = ""; /* nobody else has that token: nobody waits with it */
+	w->is_second = true;
+	w->next = a->asking;
+	a->asking = w;
+	ask_site(w, w->set->introspection_site);
 }

@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 
+#include <malloc.h>
 #include <stdlib.h>
 
 enum {
@@ -136,8 +137,17 @@ bool oauth2_keys_wait(struct oauth2_work *w)
 	return true;
 }
 
+/* What a server answers has tokens in it, and claims of users. */
+static void wiping_free(void *p)
+{
+	if (p)
+		mem_wipe(p, malloc_usable_size(p));
+	free(p);
+}
+
 void oauth2_start(struct authd *a)
 {
+	json_set_alloc_funcs(malloc, wiping_free);
 	struct oauth2_keyring *r;
 
 	if (!a->set->oauth2.is_set || a->set->oauth2.jwks_site < 0)

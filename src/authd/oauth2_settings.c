@@ -15,6 +15,7 @@ struct places {
 		const char *prefix;
 	} at[PLACES_MAX];
 	size_t n;
+	struct oauth2 *out;
 	const char *ca_file; /* ssl_client_ca_file around all of them; NULL: none */
 };
 
@@ -65,9 +66,9 @@ static uint64_t number(struct loader *l, const struct places *p, const char *nam
 	return ms ? ms : otherwise;
 }
 
-static void complain(struct loader *l, const char *what)
+static void complain(struct loader *l, const struct places *p, const char *what)
 {
-	buf_addf(l->errors, "%s: %s\n", l->set->oauth2.file, what);
+	buf_addf(l->errors, "%s: %s\n", p->out->file, what);
 }
 
 /* ---- what is not obeyed, and would change who gets in, or who is believed ---- */
@@ -87,13 +88,14 @@ static void refuse_others(struct loader *l, const struct places *p)
 	for (size_t i = 0; i < sizeof others / sizeof *others; i++)
 		if ((n = get(p, others[i].name)) != NULL && *n->value)
 			settings_complain(l, n, "%s is not supported; %s", n->key, others[i].instead);
-	if (is_on(l, p, "use_grant_password"))
-		complain(l,
-			"use_grant_password is not supported: no password is shown to another server; remove it, and "
-			"let clients show tokens");
+	if (!p->out->is_grant && is_on(l, p, "use_grant_password"))
+		complain(l, p,
+			"use_grant_password is for passwords; it needs \"passdb { driver = oauth2  mechanisms = plain "
+			"login  "
+			"args = FILE }\", and a file of its own");
 	n = get(p, "ssl_client_require_valid_cert");
 	if (is_on(l, p, "tls_allow_invalid_cert") || (n && strcmp(n->value, "no") == 0))
-		complain(l,
+		complain(l, p,
 			"a certificate that is not valid is never believed; name its authority with tls_ca_cert_file");
 }
 
@@ -123,6 +125,10 @@ static int load_url(struct loader *l, const struct places *p, const char *name, 
 		settings_complain(l, n,
 			"%s is http: who stands in between could put keys of his own there, and log in as "
 			"anybody; it must be https, or a file",
+			n->key);
+	else if (fetch_site_is_open(set.url) && strcmp(name, "grant_url") == 0)
+		settings_complain(l, n,
+			"%s is http: passwords would cross the network for everybody to read; it must be https",
 			n->key);
 	else if (fetch_site_is_open(set.url))
 		buf_addf(l->warnings,
@@ -156,12 +162,17 @@ static const char *modern_dict(const struct places *p)
 
 static void load_all_keys(struct loader *l, const struct places *p)
 {
-	struct oauth2 *o = &l->set->oauth2;
+	struct oauth2 *o = p->out;
 	const char *dict = text(l, p, "local_validation_key_dict", modern_dict(p));
 
 	o->has_keys = *o->jwks || *dict;
-	if (*o->jwks && *dict)
-		complain(l, "there are both jwks and local_validation_key_dict; it should be one of them");
+	if (o->has_keys && o->is_grant)
+		complain(l, p,
+			"jwks and local_validation_key_dict are for tokens that clients show; with use_grant_password "
+			"they would let in by PLAIN whoever has one; remove them here, and put them into a passdb of "
+			"its own with mechanisms = oauthbearer xoauth2");
+	else if (*o->jwks && *dict)
+		complain(l, p, "there are both jwks and local_validation_key_dict; it should be one of them");
 	else if (is_url(o->jwks))
 		o->jwks_site = load_url(l, p, "jwks", false);
 	else if (*o->jwks)
@@ -179,7 +190,7 @@ static void load_mode(struct loader *l, const struct places *p)
 
 	for (size_t i = 0; n && i < sizeof names / sizeof *names; i++)
 		if (strcmp(n->value, names[i]) == 0) {
-			l->set->oauth2.mode = (enum oauth2_mode)i;
+			p->out->mode = (enum oauth2_mode)i;
 			return;
 		}
 	if (n && *n->value)
@@ -188,16 +199,19 @@ static void load_mode(struct loader *l, const struct places *p)
 
 static void load_servers(struct loader *l, const struct places *p)
 {
-	struct oauth2 *o = &l->set->oauth2;
+	struct oauth2 *o = p->out;
 	const struct dovecot_node *n = get(p, "introspection_url");
 	size_t n_faults = l->errors->n;
 	struct fetch_url u;
 	const char *why;
 
 	load_mode(l, p);
-	o->tokeninfo_site = o->introspection_site = o->jwks_site = OAUTH2_NO_SITE;
-	if (o->mode != OAUTH2_LOCAL) {
+	o->tokeninfo_site = o->introspection_site = o->jwks_site = o->grant_site = OAUTH2_NO_SITE;
+	if (o->is_grant)
+		o->grant_site = load_url(l, p, "grant_url", false);
+	else if (o->mode != OAUTH2_LOCAL)
 		o->tokeninfo_site = load_url(l, p, "tokeninfo_url", true);
+	if (o->mode != OAUTH2_LOCAL) {
 		o->introspection_site = load_url(l, p, "introspection_url", o->mode == OAUTH2_GET);
 		if (n && fetch_url_parse(str_c(n->value), &u, &why) == 0)
 			o->has_user = u.authority.p > n->value && u.authority.p[-1] == '@';
@@ -210,19 +224,24 @@ static void load_servers(struct loader *l, const struct places *p)
 			"without one",
 			n->key);
 	load_all_keys(l, p);
+	if (o->is_grant && o->grant_site < 0 && l->errors->n == n_faults)
+		complain(l, p, "use_grant_password needs grant_url, the issuer's URL for tokens");
+	if (o->is_grant)
+		return;
 	if (o->mode == OAUTH2_LOCAL && !o->has_keys)
-		complain(l, "jwks is missing; it should name a file or URL with the keys of the issuer (a JWK set)");
+		complain(l, p, "jwks is missing; it should name a file or URL with the keys of the issuer (a JWK set)");
 	else if (!o->has_keys && o->tokeninfo_site < 0 && o->introspection_site < 0 && l->errors->n == n_faults)
-		complain(l, "there should be jwks = FILE or URL with the keys of the issuer (a JWK set), "
-			    "introspection_url or "
-			    "tokeninfo_url");
+		complain(l, p,
+			"there should be jwks = FILE or URL with the keys of the issuer (a JWK set), "
+			"introspection_url or "
+			"tokeninfo_url");
 }
 
 /* ---- what a token has to be ---- */
 
 static void load_demands(struct loader *l, const struct places *p)
 {
-	struct oauth2 *o = &l->set->oauth2;
+	struct oauth2 *o = p->out;
 	const struct dovecot_node *scope = get(p, "scope"), *openid = get(p, "openid_configuration_url");
 	struct fetch_url u;
 	const char *why;
@@ -254,18 +273,18 @@ static void load_format(struct loader *l, const struct places *p)
 	const char *why;
 
 	n = n ? n : get(p, "username_format");
-	if (template_compile(
-		    str_c(n && *n->value ? n->value : "%u"), l->set->mem, &l->set->oauth2.username_format, &why) < 0)
+	if (template_compile(str_c(n && *n->value ? n->value : "%u"), l->set->mem, &p->out->username_format, &why) < 0)
 		settings_complain(l, n, "%s: %s", n->key, why);
-	else if (!l->set->oauth2.username_format.has_vars)
+	else if (!p->out->username_format.has_vars)
 		settings_complain(
 			l, n, "%s = %s; it should have a variable: all users would be the same one", n->key, n->value);
 }
 
 /* pass_attrs = user=%{oauth2:sub} proxy=y; 2.4: fields { user = %{oauth2:sub} } */
-static void add_field(struct loader *l, const struct dovecot_node *at, struct str key, struct str value)
+static void add_field(
+	struct loader *l, const struct places *p, const struct dovecot_node *at, struct str key, struct str value)
 {
-	struct db_fields *fields = l->set->oauth2.fields;
+	struct db_fields *fields = p->out->fields;
 	struct db_field *f = &fields->field[fields->n];
 	/* They are a matter of the passwords' passdbs; here nobody would look at them. */
 	static const char *const refused[] = { "nologin", "fail", "allow_nets", "allow_real_nets", "password" };
@@ -291,10 +310,10 @@ static void load_fields(struct loader *l, const struct places *p)
 	const struct dovecot_node *n = get(p, "pass_attrs");
 	struct str rest = str_c(n ? n->value : ""), word, key;
 
-	l->set->oauth2.fields = arena_alloc(l->set->mem, sizeof *l->set->oauth2.fields);
+	p->out->fields = arena_alloc(l->set->mem, sizeof *p->out->fields);
 	while (str_word(&rest, " \t,", &word)) {
 		str_field(&word, "=", &key);
-		add_field(l, n, key, word.p ? word : STR(""));
+		add_field(l, p, n, key, word.p ? word : STR(""));
 	}
 	for (size_t i = 0; i < p->n; i++)
 		for (const struct dovecot_node *s = p->at[i].list; s; s = s->next) {
@@ -303,7 +322,7 @@ static void load_fields(struct loader *l, const struct places *p)
 			is_fields |= s->name && strcmp(s->key, "oauth2_fields") == 0;
 			for (n = is_fields ? s->child : NULL; n; n = n->next)
 				if (n->name == NULL)
-					add_field(l, n, str_c(n->key), str_c(n->value));
+					add_field(l, p, n, str_c(n->key), str_c(n->value));
 		}
 }
 
@@ -317,10 +336,11 @@ static uint64_t load_timeout(struct loader *l, const struct places *p)
 	return ms > FETCH_TIMEOUT_MAX_MS ? FETCH_TIMEOUT_MAX_MS : ms ? ms : TIMEOUT_MS;
 }
 
-static void warn(struct loader *l)
+static void warn(struct loader *l, const struct oauth2 *o)
 {
-	const struct oauth2 *o = &l->set->oauth2;
-
+	/* That one was issued to us a moment before. */
+	if (o->is_grant)
+		return;
 	/* Whoever issues tokens does so for others too: theirs must not open this door. */
 	if (o->has_keys && (*o->demands.issuers == '\0' || *o->demands.audience == '\0'))
 		buf_addf(l->warnings,
@@ -338,7 +358,7 @@ static void warn(struct loader *l)
 
 static void load_from(struct loader *l, const struct places *p)
 {
-	struct oauth2 *o = &l->set->oauth2;
+	struct oauth2 *o = p->out;
 
 	o->is_set = true;
 	refuse_others(l, p);
@@ -350,16 +370,16 @@ static void load_from(struct loader *l, const struct places *p)
 	load_format(l, p);
 	load_fields(l, p);
 	load_servers(l, p);
-	warn(l);
+	warn(l, o);
 }
 
-static void load_file(struct loader *l, const struct dovecot_node *args)
+static void load_file(struct loader *l, const struct dovecot_node *args, struct oauth2 *out)
 {
 	struct dovecot_conf *c = dovecot_load_flat(args->value, l->errors);
-	struct places p = { 0 };
+	struct places p = { .out = out };
 
 	add_place(&p, c->first, "");
-	l->set->oauth2.file = settings_keep(l, args->value);
+	out->file = settings_keep(l, args->value);
 	oauth2_check_words(l, c->first, true);
 	load_from(l, &p);
 	dovecot_free(&c);
@@ -367,13 +387,26 @@ static void load_file(struct loader *l, const struct dovecot_node *args)
 
 /* ---- which of them ---- */
 
+static bool is_oauth2(const struct dovecot_node *passdb)
+{
+	return strcmp(dovecot_value(
+			      passdb->child, "driver", dovecot_value(passdb->child, "passdb_driver", passdb->name)),
+		       "oauth2") == 0;
+}
+
+static const char *mechanisms_of(const struct dovecot_node *passdb)
+{
+	return dovecot_value(passdb->child, "mechanisms",
+		dovecot_value(passdb->child, "mechanisms_filter",
+			dovecot_value(passdb->child, "passdb_mechanisms_filter", "")));
+}
+
 static const struct dovecot_node *find_passdb(const struct loader *l)
 {
 	const struct dovecot_node *n = l->conf->first;
 
 	for (; (n = dovecot_section(n, "passdb")) != NULL; n = n->next)
-		if (strcmp(dovecot_value(n->child, "driver", dovecot_value(n->child, "passdb_driver", n->name)),
-			    "oauth2") == 0)
+		if (is_oauth2(n) && !oauth2_is_grant(l, n))
 			return n;
 	return NULL;
 }
@@ -386,32 +419,108 @@ static const struct dovecot_node *find_named(const struct dovecot_node *list)
 	return NULL;
 }
 
+/* Settings around the blocks are those of tokens; but for who wants passwords only. */
+static bool is_for_tokens(const struct loader *l)
+{
+	bool is = true;
+
+	for (size_t i = 0; i < l->set->n_passdbs; i++)
+		is = is && l->set->passdb[i].kind != DB_OAUTH2;
+	for (size_t i = 0; i < l->set->n_mechs; i++)
+		is = is || (l->set->mech[i]->flags & SASL_TOKEN);
+	return is;
+}
+
 bool oauth2_is_named(const struct loader *l)
 {
 	return find_passdb(l) != NULL || find_named(l->conf->first) != NULL;
 }
 
-static void load_around(struct loader *l, const struct dovecot_node *passdb, const struct dovecot_node *at)
+/* The passdb's own words, then those of oauth2 { }, then those around. */
+static void add_places(const struct loader *l, const struct dovecot_node *passdb, struct places *p)
 {
 	const struct dovecot_node *block = dovecot_section(l->conf->first, "oauth2");
-	struct places p = { .ca_file = dovecot_value(l->conf->first, "ssl_client_ca_file", NULL) };
+
+	if (passdb)
+		add_place(p, passdb->child, "oauth2_");
+	if (block) {
+		add_place(p, block->child, "");
+		add_place(p, block->child, "oauth2_");
+	}
+	add_place(p, l->conf->first, "oauth2_");
+}
+
+static void load_around(
+	struct loader *l, const struct dovecot_node *passdb, const struct dovecot_node *at, struct oauth2 *out)
+{
+	const struct dovecot_node *block = dovecot_section(l->conf->first, "oauth2");
+	struct places p = { .out = out, .ca_file = dovecot_value(l->conf->first, "ssl_client_ca_file", NULL) };
 
 	oauth2_check_words(l, l->conf->first, false);
-	if (passdb) {
+	if (passdb)
 		oauth2_check_words(l, passdb->child, false);
-		add_place(&p, passdb->child, "oauth2_");
-	}
 	if (block && dovecot_section(block->next, "oauth2"))
 		settings_complain(l, block, "there are several blocks oauth2 { }; it should be one");
-	if (block) {
+	if (block)
 		oauth2_check_words(l, block->child, true);
-		add_place(&p, block->child, "");
-		add_place(&p, block->child, "oauth2_");
-	}
-	add_place(&p, l->conf->first, "oauth2_");
-	l->set->oauth2.file = settings_keep(l, at->file);
+	add_places(l, passdb, &p);
+	out->file = settings_keep(l, at->file);
 	load_from(l, &p);
 }
+
+/* ---- passwords that are shown to the issuer ---- */
+
+/* Has the list any of the mechanisms that show a token? */
+static bool names_tokens(const char *mechanisms)
+{
+	struct str rest = str_c(mechanisms), word;
+
+	while (str_word(&rest, " \t,", &word))
+		if (str_ieq(word, STR("oauthbearer")) || str_ieq(word, STR("xoauth2")))
+			return true;
+	return false;
+}
+
+bool oauth2_is_grant(const struct loader *l, const struct dovecot_node *passdb)
+{
+	const struct dovecot_node *args = dovecot_get(passdb->child, "args"), *n;
+	struct buf unused = BUF_INIT(65536); /* load_file() says them again */
+	struct dovecot_conf *c = args ? dovecot_load_flat(args->value, &unused) : NULL;
+	struct places p = { 0 };
+	bool is = false;
+
+	if (c)
+		add_place(&p, c->first, "");
+	else
+		add_places(l, passdb, &p);
+	n = get(&p, "use_grant_password");
+	if (n && !(c == NULL && names_tokens(mechanisms_of(passdb))))
+		dovecot_bool(n->value, &is);
+	else if (n == NULL) /* 2.4 has no such word */
+		is = args == NULL && *mechanisms_of(passdb) && !names_tokens(mechanisms_of(passdb));
+	if (c)
+		dovecot_free(&c);
+	buf_free(&unused);
+	return is;
+}
+
+void load_grant(struct loader *l, const struct dovecot_node *block, bool is_passdb, struct db *db)
+{
+	const struct dovecot_node *args = dovecot_get(block->child, "args");
+
+	(void)is_passdb;
+	db->grant = arena_alloc(l->set->mem, sizeof *db->grant);
+	db->grant->is_grant = true;
+	db->sql.scheme = "PLAIN"; /* there is none to be read */
+	if (db->deny)
+		settings_complain(l, block, "deny = yes: the server cannot be asked who it knows without a password");
+	if (args)
+		load_file(l, args, db->grant);
+	else
+		load_around(l, block, block, db->grant);
+}
+
+/* ---- tokens ---- */
 
 void load_oauth2(struct loader *l)
 {
@@ -425,17 +534,15 @@ void load_oauth2(struct loader *l)
 			"of "
 			"them");
 	else if (args)
-		load_file(l, args);
-	else if (outside)
-		load_around(l, passdb, outside);
+		load_file(l, args, &l->set->oauth2);
+	else if (outside && (passdb || is_for_tokens(l)))
+		load_around(l, passdb, outside, &l->set->oauth2);
 	else if (passdb && find_named(passdb->child))
-		load_around(l, passdb, passdb);
+		load_around(l, passdb, passdb, &l->set->oauth2);
 	else if (passdb)
 		settings_complain(l, passdb, "passdb oauth2 needs args = FILE, or settings oauth2_… outside");
 	if (passdb)
-		mechanisms = dovecot_value(passdb->child, "mechanisms",
-			dovecot_value(passdb->child, "mechanisms_filter",
-				dovecot_value(passdb->child, "passdb_mechanisms_filter", "")));
+		mechanisms = mechanisms_of(passdb);
 	l->set->oauth2.mechanisms = settings_keep(l, mechanisms);
 	for (size_t i = 0; i < l->set->n_mechs; i++)
 		if ((l->set->mech[i]->flags & SASL_TOKEN) && !l->set->oauth2.is_set)

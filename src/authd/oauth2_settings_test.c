@@ -124,6 +124,45 @@ static void test_audience(void **state)
 	buf_free(&said);
 }
 
+/* Passwords that the server is shown: in the chain of passdbs, with its own settings, beside one for tokens. */
+#define PLAIN "auth_mechanisms = plain\n"
+#define GRANT "use_grant_password = yes\ngrant_url = https://a.example/token\nclient_id = us\nscope = mail\n"
+static void test_grant(void **state)
+{
+	static const struct {
+		const char *text, *flat;
+		bool has_tokens;
+	} cases[] = {
+		{ PLAIN "passdb {\n driver = oauth2\n mechanisms = plain login\n args = ~\n}\n", GRANT, false },
+		{ "passdb {\n driver = oauth2\n args = ~\n result_success = continue-ok\n}\n" MODERN, GRANT, true },
+		{ PLAIN "passdb oauth2 {\n mechanisms_filter = plain login\n oauth2_grant_url = "
+			"https://a.example/token\n"
+			" oauth2_client_id = us\n oauth2_scope = mail\n}\n",
+			"", false },
+		{ PLAIN "passdb oauth2 {\n mechanisms_filter = plain\n}\noauth2 {\n grant_url = "
+			"https://a.example/token\n"
+			" client_id = us\n scope = mail\n}\n",
+			"", false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct buf said = BUF_INIT(65536);
+		struct settings *set = load(cases[i].text, cases[i].flat, &said);
+		const struct oauth2 *o = set && set->n_passdbs ? set->passdb[set->n_passdbs - 1].grant : NULL;
+
+		if (o == NULL)
+			fail_msg("case %zu: %s", i, said.p);
+		check(o->is_grant && o->grant_site >= 0 && o->introspection_site == OAUTH2_NO_SITE);
+		check_str(str_c(set->fetch.site[o->grant_site].url), "https://a.example/token");
+		check_str(str_c(o->client_id), "us");
+		check_str(str_c(o->answer_demands.scope), "mail");
+		check(set->oauth2.is_set == cases[i].has_tokens);
+		settings_free(&set);
+		buf_free(&said);
+	}
+}
+
 #define URL "oauth2_introspection_url = https://a.example/\n"
 static void test_said(void **state)
 {
@@ -149,7 +188,16 @@ static void test_said(void **state)
 		{ URL "oauth2_introspection_mode = local\n", "jwks is missing" },
 		{ URL "oauth2_scope = a\"b\n", "has a quote" },
 		{ URL "oauth2_openid_configuration_url = /x\n", "openid_configuration_url = /x" },
-		{ URL "oauth2_use_grant_password = yes\n", "use_grant_password is not supported" },
+		{ URL "oauth2_use_grant_password = yes\n", "use_grant_password is for passwords" },
+		{ "passdb oauth2 {\n mechanisms_filter = plain\n}\n", "use_grant_password needs grant_url" },
+		{ "passdb oauth2 {\n mechanisms_filter = plain\n}\noauth2_grant_url = http://a.example/\n",
+			"grant_url is http: passwords would cross" },
+		{ "passdb oauth2 {\n mechanisms_filter = plain\n}\noauth2_grant_url = https://a/\noauth2_jwks = /x\n",
+			"are for tokens that clients show" },
+		{ "passdb oauth2 {\n mechanisms_filter = plain\n deny = yes\n}\noauth2_grant_url = https://a/\n",
+			"cannot be asked who it knows" },
+		{ "passdb oauth2 {\n mechanisms_filter = plain\n nonsense = 1\n}\noauth2_grant_url = https://a/\n",
+			"nonsense in a passdb block is not supported" },
 		{ URL "oauth2_tls_allow_invalid_cert = yes\n", "never believed" },
 		{ URL "oauth2 {\n ssl_client_require_valid_cert = no\n}\n", "never believed" },
 		{ URL "oauth2_local_validation_key_dict = redis:host=x\n", "should be fs:posix:prefix=/FOLDER/" },
@@ -200,8 +248,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #ifdef HAVE_CURL
-		cmocka_unit_test(test_dialects), cmocka_unit_test(test_audience), cmocka_unit_test(test_file_words),
-		cmocka_unit_test(test_said)
+		cmocka_unit_test(test_dialects), cmocka_unit_test(test_audience), cmocka_unit_test(test_grant),
+		cmocka_unit_test(test_file_words), cmocka_unit_test(test_said)
 #else
 		cmocka_unit_test(test_without)
 #endif

@@ -7,15 +7,15 @@
 #include "authd/settings_impl.h"
 
 static const char *const words[] = { "accept_unverified_email", "active_attribute", "active_value", "audience",
-	"client_id", "client_secret", "fields", "force_introspection", "introspection_mode", "introspection_url",
-	"issuers", "jwks", "local_validation", "local_validation_key_dict", "max_idle_time_msecs",
+	"client_id", "client_secret", "fields", "force_introspection", "grant_url", "introspection_mode",
+	"introspection_url", "issuers", "jwks", "local_validation", "local_validation_key_dict", "max_idle_time_msecs",
 	"openid_configuration_url", "pass_attrs", "scope", "send_auth_headers", "timeout_msecs", "tls_ca_cert_file",
-	"tokeninfo_url", "username_attribute", "username_format", "username_validation_format",
+	"tokeninfo_url", "use_grant_password", "username_attribute", "username_format", "username_validation_format",
 	/* refused by refuse_others() */
-	"tls_allow_invalid_cert", "tls_ca_cert_dir", "tls_cert_file", "use_grant_password",
+	"tls_allow_invalid_cert", "tls_ca_cert_dir", "tls_cert_file",
 	/* without an effect */
-	"blocking", "debug", "grant_url", "max_parallel_connections", "max_pipelined_requests", "rawlog_dir",
-	"tls_cipher_suite", "tls_key_file" };
+	"blocking", "debug", "max_parallel_connections", "max_pipelined_requests", "rawlog_dir", "tls_cipher_suite",
+	"tls_key_file" };
 /* 2.4 has them for all that speaks HTTP and TLS. */
 static const char *const families[] = { "http_client_", "ssl_" };
 

@@ -44,7 +44,7 @@ struct pam_settings {
 	bool setcred, session, shows_message;
 };
 
-enum db_kind { DB_SQL, DB_STATIC, DB_PASSWD_FILE, DB_PASSWD, DB_LDAP, DB_PAM };
+enum db_kind { DB_SQL, DB_STATIC, DB_PASSWD_FILE, DB_PASSWD, DB_LDAP, DB_PAM, DB_OAUTH2 };
 /* After a lookup: is that the answer, and does another block have a say? */
 enum db_rule { RULE_RETURN_OK, RULE_RETURN, RULE_RETURN_FAIL, RULE_CONTINUE, RULE_CONTINUE_OK, RULE_CONTINUE_FAIL };
 enum db_skip { SKIP_NEVER, SKIP_DONE /* after a success before it */, SKIP_NOT_DONE };
@@ -66,6 +66,7 @@ struct db { /* a passdb or userdb block */
 	struct sql_settings credentials;
 	struct ldap_settings *ldap; /* DB_LDAP; NULL: another */
 	struct pam_settings *pam;   /* DB_PAM; NULL: another */
+	struct oauth2 *grant;	    /* DB_OAUTH2; NULL: another */
 	struct db_fields fields;    /* DB_STATIC */
 	struct db_fields defaults, overrides;
 	struct template path, username_format; /* DB_PASSWD_FILE */

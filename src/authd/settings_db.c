@@ -235,6 +235,7 @@ static const struct {
 #ifdef HAVE_PAM
 	{ "pam", DB_PAM, true, false, load_pam },
 #endif
+	{ "oauth2", DB_OAUTH2, true, false, load_grant },
 };
 
 /* Some are there only where their libraries were at the build. */
@@ -267,12 +268,12 @@ static const char *const known_oauth2[] = { "driver", "args", "name", "mechanism
 				 "pam_service_name", "service_name", "pam_session", "session", "pam_setcred", "setcred",
 				 "pam_max_requests", "max_requests", "pam_failure_show_msg", "failure_show_msg", NULL };
 
-static void refuse_unknown(struct loader *l, const struct dovecot_node *block, const char *const *known)
+static void refuse_unknown(struct loader *l, const struct dovecot_node *block, const char *const *known, bool is_oauth2)
 {
 	for (const struct dovecot_node *n = block->child; n; n = n->next) {
 		size_t k = 0;
 
-		if (known == known_oauth2 && strncmp(n->key, "oauth2_", 7) == 0)
+		if (is_oauth2 && strncmp(n->key, "oauth2_", 7) == 0)
 			continue;
 		while (known[k] && strcmp(known[k], bare(n->key)) != 0)
 			k++;
@@ -319,20 +320,23 @@ static void load_list(struct loader *l, const char *key, struct db *dbs, size_t 
 
 	for (const struct dovecot_node *n = l->conf->first; (n = dovecot_section(n, key)); n = n->next) {
 		const char *driver = value(n, "driver", *n->name ? n->name : "");
+		bool is_oauth2 = is_passdb && strcmp(driver, "oauth2") == 0;
 
 		/* For services that log in and deliver in one go (REQUEST): what a passdb gave is enough. */
 		if (!is_passdb && strcmp(driver, "prefetch") == 0) {
 			l->set->has_prefetch = true;
 			continue;
 		}
-		if (is_passdb && strcmp(driver, "oauth2") == 0) {
+		if (is_oauth2 && !oauth2_is_grant(l, n)) {
 			/* The rest is load_oauth2()'s. */
-			refuse_unknown(l, n, known_oauth2);
+			refuse_unknown(l, n, known_oauth2, true);
 			if (n_oauth2++)
-				settings_complain(l, n, "a second passdb with driver = oauth2; there may be one");
+				settings_complain(l, n,
+					"a second passdb with driver = oauth2; there may be one, and those with "
+					"use_grant_password");
 			continue;
 		}
-		refuse_unknown(l, n, known_all);
+		refuse_unknown(l, n, known_all, is_oauth2);
 		if (*n_dbs == DB_MAX)
 			settings_complain(l, n, "more than %d %s blocks", DB_MAX, key);
 		else

@@ -14,12 +14,12 @@ static const struct db *db_of(const struct login *l)
 
 bool verify_is_own(const struct db *db)
 {
-	return db->kind == DB_PAM || (db->kind == DB_LDAP && db->ldap->binds);
+	return db->kind == DB_PAM || db->kind == DB_OAUTH2 || (db->kind == DB_LDAP && db->ldap->binds);
 }
 
 bool verify_is_alone(const struct db *db)
 {
-	return db->kind == DB_PAM || (db->kind == DB_LDAP && db->ldap->has_userdn);
+	return db->kind == DB_PAM || db->kind == DB_OAUTH2 || (db->kind == DB_LDAP && db->ldap->has_userdn);
 }
 
 /* ---- what was right before ---- */
@@ -29,7 +29,9 @@ static struct str subject(const struct login *l)
 {
 	const struct db *db = db_of(l);
 
-	return db->kind == DB_PAM ? template_expand(&db->pam->cache_key, &l->vars, l->mem) : l->lookup.dn;
+	if (db->kind == DB_PAM)
+		return template_expand(&db->pam->cache_key, &l->vars, l->mem);
+	return db->kind == DB_OAUTH2 ? STR("grant") : l->lookup.dn;
 }
 
 static struct str cache_key(const struct login *l)
@@ -47,7 +49,7 @@ static struct str cache_key(const struct login *l)
 /* What it says of the user beside that; a directory has said it before. */
 static void take_row(struct login *l, const struct sql_row *row)
 {
-	if (db_of(l)->kind == DB_PAM)
+	if (db_of(l)->kind != DB_LDAP)
 		l->row = db_fields(db_of(l), row, &l->vars, true, l->mem);
 }
 
@@ -162,6 +164,25 @@ static void ask_pam(struct login *l)
 		end(l, DB_FAILED, why);
 }
 
+/* ---- a server that issues tokens ---- */
+
+void verify_grant_answer(struct login *l, enum db_result r, struct sql_row *row, const char *why)
+{
+	if (r == DB_OK) {
+		take_row(l, row);
+		remember(l, row);
+	}
+	end(l, r, why);
+}
+
+static void ask_grant(struct login *l)
+{
+	if (is_remembered(l, false))
+		end(l, DB_OK, NULL);
+	else
+		oauth2_grant(l);
+}
+
 void verify_start(struct login *l)
 {
 	if (l->wants_key || l->is_proven) {
@@ -171,6 +192,8 @@ void verify_start(struct login *l)
 		ask_pam(l);
 	} else if (l->vars.pass.n == 0) {
 		end(l, DB_MISMATCH, "an empty password, which is never right here");
+	} else if (db_of(l)->kind == DB_OAUTH2) {
+		ask_grant(l);
 	} else {
 		bind_user(l);
 	}

@@ -2,7 +2,8 @@
 
 /introspect (POST token=…; GET …token=TOKEN; GET with Authorization: Bearer), /tokeninfo?access_token=TOKEN, /userinfo, /jwks
 (DIR/jwks.json, with an ETag). What it says of TOKEN is in the file DIR/tokens/TOKEN. The word in DIR/mode changes all
-answers: slow, garbage, array, huge, trailer, redirect, 500, 401, 400, close. Each request is a line in DIR/requests.
+answers: slow, garbage, array, huge, trailer, redirect, 500, 401, 400, close. /token and /token-named take passwords (RFC 6749
+sec. 4.3) of the client "us" with "s&t": DIR/passwords has a line USER TAB PASSWORD for each; its token is "granted-USER". Each request is a line in DIR/requests.
 """
 import base64
 import hashlib
@@ -85,6 +86,19 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.say(status, body, **({"Location": "https://localhost:%d/elsewhere" % port} if mode == "redirect" else {}))
         return True
 
+    def grant(self, form, path):
+        user, password = form.get("username", [""])[0], form.get("password", [""])[0]
+        named = {"email": user, "email_verified": True} if path == "/token-named" else {}
+        if form.get("grant_type") != ["password"]:
+            self.say(400, b'{"error": "unsupported_grant_type"}')
+        elif (form.get("client_id"), form.get("client_secret")) != (["us"], ["s&t"]):
+            self.say(401, b'{"error": "invalid_client"}')
+        elif "%s\t%s" % (user, password) not in content("passwords").decode().split("\n"):
+            self.say(400, b'{"error": "invalid_grant", "error_description": "Invalid user credentials"}')
+        else:
+            answer = {"access_token": "granted-" + user, "token_type": "Bearer", "expires_in": 300, "refresh_token": "again-" + user}
+            self.say(200, json.dumps({**answer, **named}).encode())
+
     def do_POST(self):
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         path = urllib.parse.urlsplit(self.path).path
@@ -100,6 +114,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 self.say(304, ETag=tag)
             else:
                 self.say(200, keys, ETag=tag, Cache_Control="max-age=1")
+            return
+        if path.startswith("/token") and path != "/tokeninfo":
+            self.grant(urllib.parse.parse_qs(body.decode()), path)
             return
         token = self.token(body)
         # A basic login is that of the client at the introspection.
