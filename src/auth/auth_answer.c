@@ -116,16 +116,21 @@ static void on_fail(struct auth_request *r, struct str rest, struct arena *mem)
 
 static void on_cont(struct auth_request *r, struct str rest, struct arena *mem)
 {
-	struct str challenge = STR(""), field, type;
+	struct str challenge = STR(""), field, type = { 0 };
+	bool is_apart;
 
 	auth_field(&rest, &challenge);
-	while (auth_field(&rest, &field))
-		if (auth_is_key(field, "channel_binding=", &type)) {
-			auth_send_binding(r, auth_unescape(mem, type));
-			return;
-		}
+	while (auth_field(&rest, &field) && !auth_is_key(field, "channel_binding=", &type))
+		;
+	type = auth_unescape(mem, type);
+	is_apart = str_eq(challenge, STR("#")); /* nothing of it is for the client */
+	if (type.n && is_apart) {
+		auth_send_binding(r, type);
+		return;
+	}
+	auth_want_binding(r, type);
 	r->deadline_ms = 0; /* the client's turn */
-	r->on_challenge(r, str_eq(challenge, STR("#")) ? STR("") : challenge);
+	r->on_challenge(r, is_apart ? STR("") : challenge);
 }
 
 void auth_answer_line(struct auth_client *c, struct str word, struct str rest)

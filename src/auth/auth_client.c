@@ -289,6 +289,7 @@ void auth_start(struct auth_client *c, struct auth_request *r)
 
 	r->client = c;
 	r->next = NULL;
+	*r->binding_type = '\0';
 	if (r->has_initial && !is_base64(r->initial)) {
 		end_later(c, &c->bad, r);
 		return;
@@ -325,19 +326,34 @@ void auth_start(struct auth_client *c, struct auth_request *r)
 	auth_client_arm(c, TICK_MS);
 }
 
+static void add_binding(struct auth_request *r, struct str type)
+{
+	struct buf *out = &r->client->out, data = BUF_INIT(1024);
+
+	if (r->on_binding && r->on_binding(r, type, &data) == 0 && data.n) {
+		buf_add_c(out, "\tchannel_binding=");
+		base64_encode(out, buf_str(&data));
+	}
+	buf_wipe(&data);
+}
+
 void auth_send_binding(struct auth_request *r, struct str type)
 {
 	struct auth_client *c = r->client;
-	struct buf data = BUF_INIT(1024);
 
 	buf_addf(&c->out, "CONT\t%u\t#", r->id);
-	if (r->on_binding && r->on_binding(r, type, &data) == 0 && data.n) {
-		buf_add_c(&c->out, "\tchannel_binding=");
-		base64_encode(&c->out, buf_str(&data));
-	}
+	add_binding(r, type);
 	buf_add_char(&c->out, '\n');
-	buf_wipe(&data);
 	auth_client_flush_soon(c);
+}
+
+void auth_want_binding(struct auth_request *r, struct str type)
+{
+	size_t n = type.n <= AUTH_BINDING_TYPE_MAX ? type.n : 0;
+
+	if (n)
+		memcpy(r->binding_type, type.p, n);
+	r->binding_type[n] = '\0';
 }
 
 void auth_continue(struct auth_request *r, struct str base64)
@@ -356,6 +372,9 @@ void auth_continue(struct auth_request *r, struct str base64)
 		r->deadline_ms = uv_now(c->loop) + c->timeout_ms;
 		buf_addf(&c->out, "CONT\t%u\t", r->id);
 		buf_add_str(&c->out, str_eq(base64, STR("=")) ? STR("") : base64);
+		if (*r->binding_type)
+			add_binding(r, str_c(r->binding_type));
+		*r->binding_type = '\0';
 		buf_add_char(&c->out, '\n');
 	}
 	auth_client_flush_soon(c);

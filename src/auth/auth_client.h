@@ -54,6 +54,8 @@ enum auth_outcome {
 	AUTH_BAD_BASE64 /* 501 5.5.2 */
 };
 
+enum { AUTH_BINDING_TYPE_MAX = 64 };
+
 struct auth_request {	    /* embedded in the session; zeroed by the caller, fields set, before auth_start() */
 	struct str mech;    /* one of auth_client_mechs() */
 	struct str service; /* "smtp" */
@@ -83,6 +85,7 @@ struct auth_request {	    /* embedded in the session; zeroed by the caller, fiel
 	struct auth_request *next;
 	uint32_t id;
 	uint64_t deadline_ms;
+	char binding_type[AUTH_BINDING_TYPE_MAX + 1]; /* whose data go with the next answer; "": nobody asked for any */
 };
 /* Callbacks never come from within these calls. */
 void auth_start(struct auth_client *c, struct auth_request *r);

@@ -263,6 +263,46 @@ static int on_binding(struct auth_request *r, struct str type, struct buf *out)
 	return str_eq(type, STR("tls-exporter")) ? buf_add_c(out, "data") : -1;
 }
 
+/* Dovecot asks for them with a challenge that is the client's: they go with its answer, and with no other. */
+static void test_binding_with_a_challenge(void **state)
+{
+	static const struct {
+		const char *cont, *want;
+	} cases[] = {
+		{ "CONT\t1\tYQ==\tchannel_binding=tls-exporter\n", "CONT\t1\tYQ==\tchannel_binding=ZGF0YQ==\n" },
+		{ "CONT\t1\tYQ==\n", "CONT\t1\tYQ==\n" },
+		{ "CONT\t1\t\tchannel_binding=tls-exporter\n", "CONT\t1\tYQ==\tchannel_binding=ZGF0YQ==\n" },
+		{ "CONT\t1\tYQ==\tchannel_binding=tls-unique\n", "CONT\t1\tYQ==\n" },
+		{ "CONT\t1\tYQ==\tchannel_binding=\n", "CONT\t1\tYQ==\n" },
+		{ "CONT\t1\tYQ==\tx=y\tchannel_binding=tls-exporter\tz\n",
+			"CONT\t1\tYQ==\tchannel_binding=ZGF0YQ==\n" },
+	};
+	struct auth_client *c;
+	struct service s;
+	struct probe p;
+
+	(void)state;
+	service_open(&s);
+	c = auth_client_new(&loop, s.path, 5);
+	service_accept(&s);
+	service_say(&s, str_c(greeting), false);
+	ask(c, &p, NULL);
+	p.request.on_binding = on_binding;
+	service_hear(&s);
+	for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++) {
+		buf_reset(&s.got);
+		service_say(&s, str_c(cases[i].cont), false);
+		check_str(str_c(service_hear(&s)), cases[i].want);
+		check_int(p.challenges, i + 1);
+	}
+	service_say(&s, STR("OK\t1\tuser=u\n"), false);
+	wait_ms(5);
+	check_int(p.outcome, AUTH_OK);
+	auth_client_free(&c);
+	uv_run(&loop, UV_RUN_DEFAULT);
+	service_close(&s);
+}
+
 /* The data of the channel are asked for between the client and this end; it learns nothing of it (minor 3). */
 static void test_binding(void **state)
 {
@@ -470,7 +510,8 @@ static void test_paths(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_answers), cmocka_unit_test(test_greeting),
-		cmocka_unit_test(test_challenges), cmocka_unit_test(test_binding), cmocka_unit_test(test_all_fields),
+		cmocka_unit_test(test_challenges), cmocka_unit_test(test_binding),
+		cmocka_unit_test(test_binding_with_a_challenge), cmocka_unit_test(test_all_fields),
 		cmocka_unit_test(test_away), cmocka_unit_test(test_replaced), cmocka_unit_test(test_silent),
 		cmocka_unit_test(test_paths) };
 	int r;

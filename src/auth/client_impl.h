@@ -76,8 +76,10 @@ struct auth_client {
 struct auth_request *auth_request_take(struct auth_client *c, uint32_t id);
 struct auth_request **auth_request_find(struct auth_client *c, uint32_t id);
 void auth_request_end(struct auth_request *r, enum auth_outcome outcome, struct str user, struct str reason);
-/* Answer a request for the data of the channel. */
+/* Answer a request for the data of the channel, which came alone. */
 void auth_send_binding(struct auth_request *r, struct str type);
+/* It came with a challenge: the data go with its answer. */
+void auth_want_binding(struct auth_request *r, struct str type);
 /* What is in c->out leaves at the end of this turn of the loop. */
 void auth_client_flush_soon(struct auth_client *c);
 /* All that was asked on a connection that is gone, told from the timer. */
