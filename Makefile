@@ -68,6 +68,12 @@ authd_SO += -lldap -llber
 else
 LEFT_OUT += src/authd/ldap_conn.c src/authd/ldap_session.c src/authd/ldap_bound.c src/authd/settings_ldap.c
 endif
+# libldap finds libsasl itself.
+ifneq ($(and $(wildcard /usr/include/ldap.h),$(wildcard /usr/include/sasl/sasl.h)),)
+HAVE += -DHAVE_SASL
+else
+LEFT_OUT += src/authd/ldap_sasl.c
+endif
 
 ifneq ($(wildcard /usr/include/security/pam_appl.h),)
 HAVE += -DHAVE_PAM

@@ -1,6 +1,8 @@
 /* Sessions with a directory's servers: made, bound, waited for, and what is said when they fail. */
 #include "authd/ldap_session.h"
 
+#include "authd/ldap_sasl.h"
+
 #include <stdlib.h>
 #include <sys/time.h>
 #include <time.h>
@@ -46,6 +48,13 @@ static bool is_encrypted(const struct ldap_conn *c, const char *uri)
 	return strncmp(uri, "ldaps:", 6) == 0 || *word(c, "starttls");
 }
 
+#ifdef HAVE_SASL
+static bool is_private(const struct ldap_conn *c, const char *uri)
+{
+	return is_encrypted(c, uri) || strncmp(uri, "ldapi:", 6) == 0;
+}
+#endif
+
 static const char *advice(int code, bool encrypted)
 {
 	switch (code) {
@@ -59,6 +68,11 @@ static const char *advice(int code, bool encrypted)
 	case LDAP_INAPPROPRIATE_AUTH:
 	case LDAP_INSUFFICIENT_ACCESS:
 		return "; dn = and dnpass = should name somebody who may";
+	case LDAP_AUTH_UNKNOWN: /* libsasl found none */
+	case LDAP_AUTH_METHOD_NOT_SUPPORTED:
+		return "; sasl_mech = should be one that the server offers (PLAIN: with TLS alone), with a password "
+		       "that is of use "
+		       "for it there";
 	case LDAP_FILTER_ERROR:
 		return "; the filter is not well formed";
 	case LDAP_NO_SUCH_OBJECT:
@@ -173,6 +187,10 @@ static int bind_service(const struct ldap_call *k, LDAP *ld)
 {
 	const struct ldap_conn *c = k->c;
 
+#ifdef HAVE_SASL
+	if (*word(c, "sasl_mech") && strcmp(word(c, "sasl_mech"), "EXTERNAL") != 0)
+		return ldap_sasl_bind_as(k, ld, word(c, "sasl_mech"), is_private(c, c->set.host[c->host]));
+#endif
 	if (*word(c, "sasl_mech"))
 		return ldap_bind_as(k, ld, "", word(c, "sasl_mech"), str_c(word(c, "sasl_authz_id")));
 	if (*word(c, "dn") == '\0')

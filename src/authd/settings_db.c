@@ -261,9 +261,9 @@ static const char *const known_oauth2[] = { "driver", "args", "name", "mechanism
 				 "ldap_iterate_filter", "iterate_filter", "ldap_iterate_fields", "iterate_fields",
 				 "ldap_base", "base", "ldap_uris", "uris", "ldap_auth_dn", "auth_dn",
 				 "ldap_auth_dn_password", "auth_dn_password", "ldap_auth_sasl_mechanisms",
-				 "ldap_auth_sasl_authz_id", "ldap_starttls", "starttls", "ldap_version", "ldap_deref",
-				 "ldap_scope", "scope", "ldap_connection_group", "ldap_debug_level",
-				 "ssl_client_ca_file", "ssl_client_ca_dir", "ssl_client_cert_file",
+				 "ldap_auth_sasl_authz_id", "ldap_auth_sasl_realm", "ldap_starttls", "starttls",
+				 "ldap_version", "ldap_deref", "ldap_scope", "scope", "ldap_connection_group",
+				 "ldap_debug_level", "ssl_client_ca_file", "ssl_client_ca_dir", "ssl_client_cert_file",
 				 "ssl_client_key_file", "ssl_cipher_list", "ssl_client_require_valid_cert",
 				 "pam_service_name", "service_name", "pam_session", "session", "pam_setcred", "setcred",
 				 "pam_max_requests", "max_requests", "pam_failure_show_msg", "failure_show_msg", NULL };

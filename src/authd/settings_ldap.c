@@ -2,6 +2,7 @@
 #include "authd/settings_impl.h"
 
 #include "authd/ldap_conn.h"
+#include "authd/ldap_sasl.h"
 
 enum { CONNECT_MAX = 65536 };
 
@@ -112,22 +113,42 @@ static void add_tls(const struct place *p, struct buf *out)
 		add_word(p, out, "starttls", "yes");
 }
 
+/* Why a mechanism cannot be had; NULL: it can. */
+static const char *mech_fault(struct str mech, struct arena *mem)
+{
+#ifdef HAVE_SASL
+	return ldap_sasl_fault(mech, mem);
+#else
+	if (str_ieq(mech, STR("EXTERNAL")))
+		return NULL;
+	return arena_printf(mem,
+		"the SASL mechanism \"%.*s\" is not available for binds; there is EXTERNAL (a UNIX socket, or a client "
+		"certificate), and dn = with dnpass =; this build has no libsasl for others",
+		STR_ARG(mech));
+#endif
+}
+
 static void add_sasl(const struct place *p, struct buf *out)
 {
 	const struct dovecot_node *mech = find(p, "sasl_mech", "auth_sasl_mechanisms");
-	bool on = p->file ? is_on(p, "sasl_bind", NULL) : mech != NULL;
+	bool on = p->file ? is_on(p, "sasl_bind", NULL) : mech != NULL, is_external = false;
+	struct str rest = str_c(mech ? mech->value : ""), word;
+	const char *all = "", *why = mech ? NULL : mech_fault(STR(""), p->l->set->mem);
+	size_t n = 0;
 
 	if (!on)
 		return;
-	if (mech == NULL || !str_ieq(str_c(mech->value), STR("EXTERNAL"))) {
-		settings_complain(p->l, mech ? mech : p->block,
-			"the SASL mechanism \"%s\" is not available for binds; there is EXTERNAL (a UNIX socket, or a "
-			"client "
-			"certificate), and dn = with dnpass =",
-			mech ? mech->value : "");
-		return;
+	for (; why == NULL && str_word(&rest, " \t,", &word); n++) {
+		is_external |= str_ieq(word, STR("EXTERNAL"));
+		why = mech_fault(word, p->l->set->mem);
+		all = arena_printf(p->l->set->mem, "%s%s%.*s", all, n ? " " : "", STR_ARG(word));
 	}
-	add_word(p, out, "sasl_mech", "EXTERNAL");
+	if (why == NULL && is_external && n > 1)
+		why = "EXTERNAL stands alone: it proves another identity than a name and a password do";
+	if (why)
+		settings_complain(p->l, mech ? mech : p->block, "%s", why);
+	add_word(p, out, "sasl_mech", is_external ? "EXTERNAL" : all);
+	add_word(p, out, "sasl_realm", value(p, "sasl_realm", "auth_sasl_realm", ""));
 	add_word(p, out, "sasl_authz_id", value(p, "sasl_authz_id", "auth_sasl_authz_id", ""));
 }
 
