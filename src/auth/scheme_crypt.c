@@ -24,6 +24,16 @@ static bool hash(const char *setting, struct str plain, char out[CRYPT_OUTPUT_SI
 	return done;
 }
 
+/*
+ * As in Dovecot, SHA512-CRYPT and SHA256-CRYPT take every hash of crypt(3), too: where one is the default scheme, older users
+ * still have what they were given.
+ */
+static bool fits(const struct scheme *s, struct str raw)
+{
+	return s->detail == NULL || str_has_prefix(raw, str_c(s->detail)) || strcmp(s->detail, "$5$") == 0 ||
+	       strcmp(s->detail, "$6$") == 0;
+}
+
 int scheme_crypt_verify(const struct scheme *s, struct str raw, struct str plain)
 {
 	char got[CRYPT_OUTPUT_SIZE], *setting;
@@ -32,7 +42,7 @@ int scheme_crypt_verify(const struct scheme *s, struct str raw, struct str plain
 	/* CRYPT is a column of whatever "$id$" there is: libxcrypt has all of them but this one. */
 	if (s->detail == NULL && str_has_prefix(raw, STR("$argon2")))
 		return scheme_argon2_verify(s, raw, plain);
-	if (s->detail && !str_has_prefix(raw, str_c(s->detail)))
+	if (!fits(s, raw))
 		return -PASSWORD_EDATA;
 	if (raw.n == 0)
 		return 0;

@@ -51,7 +51,7 @@ static unsigned worth_of(struct str scheme)
 	return 0;
 }
 
-/* CRYPT is what its data say. */
+/* What takes all that crypt(3) knows is what its data say. */
 static struct str crypt_scheme(struct str data)
 {
 	static const struct {
@@ -71,7 +71,7 @@ bool upgrade_is_weaker(struct str stored, struct str default_scheme, const char 
 	struct str name = end > 0 ? str_sub(stored, 1, (size_t)end - 1) : default_scheme;
 	unsigned worth;
 
-	if (str_ieq(name, STR("CRYPT")))
+	if (str_ieq(name, STR("CRYPT")) || str_ieq(name, STR("SHA512-CRYPT")) || str_ieq(name, STR("SHA256-CRYPT")))
 		name = crypt_scheme(end > 0 ? str_from(stored, (size_t)end + 1) : stored);
 	worth = worth_of(name);
 	return worth > 0 && worth < worth_of(str_c(scheme));

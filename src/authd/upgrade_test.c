@@ -21,6 +21,8 @@ static void test_worth(void **state)
 		{ "{ARGON2I}x", "CRYPT", "BLF-CRYPT", false },
 		/* Only the beginning of these is known to be right; a SCRAM record is of use as it is. */
 		{ "{DES-CRYPT}x", "CRYPT", "ARGON2ID", false },
+		{ "{SHA512-CRYPT}xxYYxxYYxxYYx", "CRYPT", "ARGON2ID", false },
+		{ "{SHA512-CRYPT}$2y$05$x", "CRYPT", "BLF-CRYPT", false },
 		{ "xxYYxxYYxxYYx", "CRYPT", "ARGON2ID", false },
 		{ "{PLAIN-TRUNC}4-test", "CRYPT", "ARGON2ID", false },
 		{ "{SCRAM-SHA-256}4096,a,b,c", "CRYPT", "ARGON2ID", false },
