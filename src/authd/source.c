@@ -41,13 +41,15 @@ static void note(struct source *s, const struct lookup *l)
 		db->is_tried = false;
 	if (l->error != 0 && !is_away)
 		log_warn("auth: %s (%s in %s)", l->why, l->what, s->set->file);
-	if (l->error == -SQL_EINPUT)
+	/* One that was asked before the server was killed may fail when it is back, and an older answer come when it is gone. */
+	if (l->error == -SQL_EINPUT || l->phase != db->phase)
 		return;
 	if (!is_away && db->is_down)
 		log_info("users database of %s works again", s->set->file);
 	if (is_away && !db->is_down)
 		log_warn("users database %s (%s in %s); logins get a temporary failure until it works",
 			l->why ? l->why : "is locked", l->what, s->set->file);
+	db->phase += is_away != db->is_down;
 	db->is_down = is_away;
 	db->again_ms = uv_now(db->pool.loop) + SQL_AGAIN_MS;
 	atomic_store(&db->fails_at_once, db->is_down && !s->set->driver->is_local);
@@ -176,6 +178,7 @@ static void take(struct lookup *l, struct source *s, const struct lookup_questio
 	l->params = q->params;
 	l->rows = NULL;
 	l->from_cache = l->is_trial = false;
+	l->phase = s->db->phase;
 	l->error = -SQL_EBUSY;
 }
 

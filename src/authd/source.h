@@ -28,8 +28,9 @@ struct database { /* shared by all sources with the same driver and connect = */
 	uv_mutex_t lock;	  /* of spare */
 	struct sql_conn *spare[SPARE_CONNS];
 	size_t n_spare;
-	bool is_down;  /* said so in the log */
-	bool is_tried; /* while it is down: a lookup is under way that will show whether it still is */
+	bool is_down;	/* said so in the log */
+	unsigned phase; /* of working and not working: an answer to a question of an earlier one says nothing of now */
+	bool is_tried;	/* while it is down: a lookup is under way that will show whether it still is */
 	uint64_t again_ms;
 	_Atomic bool fails_at_once; /* is_down, for those that wait in the pool */
 
@@ -84,8 +85,9 @@ struct lookup { /* embedded; zeroed before lookup_start() */
 	struct arena *mem;
 	struct str key, user; /* of the cache */
 	const char *why;
-	int error;     /* 0, or -enum sql_err */
-	bool is_trial; /* it shows whether the database still is down */
+	int error;	/* 0, or -enum sql_err */
+	unsigned phase; /* the database's when it was asked */
+	bool is_trial;	/* it shows whether the database still is down */
 	struct job job;
 	struct lookup *next; /* in database.next_to_write */
 	struct str address;  /* of whom it is */
