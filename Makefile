@@ -31,7 +31,7 @@ ctl_LIBS = ctl tls map auth sasl smtp mime log msg conf base
 PROGRAMS = $(DAEMONS) $(CTL)
 
 smtpd_SO = -luv -lssl -lcrypto -lunbound -lidn2 -lpcre2-8 -lsqlite3 -llmdb -lseccomp
-authd_SO = -luv -lcrypto -lsqlite3 -lcrypt -lsodium -largon2 -lidn -ljansson -lseccomp
+authd_SO = -luv -lcrypto -lsqlite3 -lpcre2-8 -lcrypt -lsodium -largon2 -lidn -ljansson -lseccomp
 mapd_SO = -luv -lcrypto -lsqlite3 -llmdb -lpcre2-8 -lidn2 -lseccomp
 queued_SO = -luv -lcrypto -lidn2 -lpcre2-8 -lsqlite3 -llmdb -lseccomp
 fetchd_SO = -luv -lcurl -lssl -lcrypto -lunbound -lseccomp

@@ -56,7 +56,7 @@ const struct filter filter_old_if = { "", 0, 5, 5, NULL, false, filter_run_old_i
 
 static const struct filter_list filters_of_choice = { choices, sizeof choices / sizeof *choices };
 static const struct filter_list *const lists[] = { &filters_of_text, &filters_of_numbers, &filters_of_codes,
-	&filters_of_digests, &filters_of_choice };
+	&filters_of_digests, &filters_of_patterns, &filters_of_choice };
 
 enum { N_LISTS = sizeof lists / sizeof *lists };
 

@@ -10,7 +10,8 @@ struct filter_list {
 	const struct filter *row;
 	size_t n;
 };
-extern const struct filter_list filters_of_text, filters_of_numbers, filters_of_codes, filters_of_digests;
+extern const struct filter_list filters_of_text, filters_of_numbers, filters_of_codes, filters_of_digests,
+	filters_of_patterns;
 
 /* A decimal number, perhaps with a minus. 0, or -1: it is none. */
 int filter_number(struct str s, int64_t *out);

@@ -51,9 +51,38 @@ static bool run_calculate(const struct step *s, struct filter_state *st)
 	return !over;
 }
 
+/* So many octets as a number has: 1, 2, 4 or 8. */
+static bool of_octets(struct filter_state *st, bool big_end_first)
+{
+	size_t n = st->value.n;
+	uint64_t number = 0;
+
+	if (n != 1 && n != 2 && n != 4 && n != 8)
+		return false;
+	for (size_t i = 0; i < n; i++)
+		number = number << 8 | (unsigned char)st->value.p[big_end_first ? i : n - 1 - i];
+	st->value = str_c(arena_printf(st->mem, "%llu", (unsigned long long)number));
+	st->is_binary = false;
+	return true;
+}
+
+static bool run_benumber(const struct step *s, struct filter_state *st)
+{
+	(void)s;
+	return of_octets(st, true);
+}
+
+static bool run_lenumber(const struct step *s, struct filter_state *st)
+{
+	(void)s;
+	return of_octets(st, false);
+}
+
 static const struct filter rows[] = {
 	/* name, 2.3, args, by name, value */
 	{ "calculate", 0, 2, 2, NULL, true, run_calculate },
+	{ "benumber", 0, 0, 0, NULL, true, run_benumber },
+	{ "lenumber", 0, 0, 0, NULL, true, run_lenumber },
 };
 
 const struct filter_list filters_of_numbers = { rows, sizeof rows / sizeof *rows };

@@ -97,6 +97,14 @@ static bool run_text(const struct step *s, struct filter_state *st)
 	return true;
 }
 
+/* In Dovecot the value is text of the query from here on, and in SQL and LDAP no longer a value. Here it stays one. */
+static bool run_safe(const struct step *s, struct filter_state *st)
+{
+	(void)s;
+	(void)st;
+	return true;
+}
+
 static bool run_default(const struct step *s, struct filter_state *st)
 {
 	if (st->has_value && st->value.n)
@@ -235,6 +243,7 @@ static const struct filter rows[] = {
 	{ "domain", 0, 0, 0, NULL, true, run_domain },
 	{ "ldap_dn", 'D', 0, 0, NULL, true, run_ldap_dn },
 	{ "text", 0, 0, 0, NULL, true, run_text },
+	{ "safe", 0, 0, 0, NULL, true, run_safe },
 	{ "default", 0, 0, 1, NULL, false, run_default },
 	{ "literal", 0, 1, 1, NULL, false, run_literal },
 	{ "lookup", 0, 1, 1, NULL, false, run_lookup },

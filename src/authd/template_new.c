@@ -128,6 +128,8 @@ static bool args_fit(struct scan *s, const struct step *step, bool has_value)
 			s, arena_printf(s->mem, "the filter \"%s\" has too few or too many arguments", f->name));
 	if (strcmp(f->name, "calculate") == 0 && !filter_is_operator(&step->arg[0]))
 		return template_fails(s, "the first argument of the filter \"calculate\" is + - * / or %");
+	if (strcmp(f->name, "safe") == 0 && (skip_blanks(s), s->rest.n))
+		return template_fails(s, "the filter \"safe\" has to be the last one");
 	if (f->needs_value && !has_value)
 		return template_fails(s, arena_printf(s->mem, "nothing stands in front of the filter \"%s\"", f->name));
 	return true;
