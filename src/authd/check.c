@@ -33,7 +33,7 @@ static void say_unknown(struct login *l)
 }
 
 /* That is nothing against him, and for whoever runs the service. */
-static void cannot_say(const struct login *l, const char *what)
+static void cannot_say(struct login *l, const char *what)
 {
 	TRACE(l, "note", "why=", str_c(what));
 	fault_say(l, what);
@@ -45,6 +45,8 @@ static void settle(struct login *l, enum db_result r)
 	size_t at = l->chain.at;
 	enum db_step step;
 
+	if (r == DB_FAILED)
+		fault_away(l);
 	l->chain.user = l->vars.user;
 	step = db_chain_after(&l->chain, r);
 	if (l->chain.became) {

@@ -1,6 +1,7 @@
 #include "authd/fault.h"
 
 #include "authd/given.h"
+#include "authd/trace.h"
 #include "base/log.h"
 
 static const char *line(const struct login *l, const char *what, const char *given)
@@ -31,8 +32,17 @@ const char *fault_log(const struct login *l)
 	return l->fault.what;
 }
 
-void fault_say(const struct login *l, const char *what)
+void fault_away(struct login *l)
 {
+	const struct lookup *u = l->more.result == LOOKUP_FAILED ? &l->more : &l->lookup;
+
+	if (l->fault.away == NULL && u->result == LOOKUP_FAILED)
+		l->fault.away = trace_lookup_fault(u);
+}
+
+void fault_say(struct login *l, const char *what)
+{
+	l->fault.away = what;
 	if (!l->authd->set->passdb[l->passdb].is_quiet)
 		log_info("%s", line(l, what, ""));
 }

@@ -18,7 +18,9 @@ void fault_note(struct login *l, enum fault_knows knows, const char *what);
  * was noted, in the arena of the login; NULL: nothing was.
  */
 const char *fault_log(const struct login *l);
-/* At once: l->passdb cannot say whether he may. */
-void fault_say(const struct login *l, const char *what);
+/* A look-up in l->passdb has failed, which the log says already: for whoever watches this login. */
+void fault_away(struct login *l);
+/* At once: l->passdb cannot say whether he may. `what` lives as long as the login. */
+void fault_say(struct login *l, const char *what);
 
 #endif

@@ -249,7 +249,7 @@ static void send_fail(struct login *l, const char *code)
 void login_temp_fail(struct login *l)
 {
 	l->authd->n_temp++;
-	trace_end(l, "temp_fail", NULL, NULL, 0);
+	trace_end(l, "temp_fail", NULL, l->fault.away, 0);
 	send_fail(l, "temp_fail");
 	login_free(l);
 }

@@ -21,6 +21,7 @@ struct login_fault {
 	enum fault_knows knows, line_knows;
 	const char *what; /* NULL: nothing was noted */
 	const char *line; /* for the log; NULL: none */
+	const char *away; /* why a passdb could not say anything; NULL: all could */
 };
 
 enum login_state { LOGIN_NEW, LOGIN_CLIENT, LOGIN_WORK, LOGIN_HOLD, LOGIN_DELAY };

@@ -177,6 +177,12 @@ static struct str scheme_of(const struct login *l, struct str stored)
 	return scheme;
 }
 
+/* While a database behind a socket is down, only the first who asks learns why. */
+const char *trace_lookup_fault(const struct lookup *u)
+{
+	return u->why ? u->why : "it went, or is locked, or too many wait for it; the log says why";
+}
+
 void trace_lookup(const struct login *l)
 {
 	const struct db *db = &l->authd->set->passdb[l->passdb];
@@ -188,7 +194,8 @@ void trace_lookup(const struct login *l)
 
 	TRACE(l, "lookup", "passdb=", place(l, l->passdb), "driver=", str_c(db->name),
 		"file=", str_c(db->sql.file ? db->sql.file : db->file), "result=", str_c(result),
-		"from=", str_c(u->from_cache ? "cache" : "database"));
+		"from=", str_c(u->from_cache ? "cache" : "database"),
+		"why=", str_c(u->result == LOOKUP_FAILED ? trace_lookup_fault(u) : NULL));
 }
 
 void trace_compared(const struct login *l, int verdict, const char *how)

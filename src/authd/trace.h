@@ -27,6 +27,8 @@ void trace_name(const struct login *l);
 void trace_first(const struct login *l, enum db_step step);
 /* What passdb number `at` answered; as l->lookup. */
 void trace_lookup(const struct login *l);
+/* Why a look-up failed, as the log has it. Never NULL. */
+const char *trace_lookup_fault(const struct lookup *u);
 /* The password was compared: as password_verify() says. `how`: "hashed", "remembered" … */
 void trace_compared(const struct login *l, int verdict, const char *how);
 /* What is stored, for a mechanism that shows no password. */

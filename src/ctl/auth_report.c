@@ -70,7 +70,7 @@ static const struct {
 	{ "name", "user", "", "authd: the name \"{sent}\" is none" },
 	{ "name", NULL, NULL, "authd: \"{sent}\" is looked up as \"{user}\"[, and wants to be \"{as}\"]" },
 	{ "skipped", NULL, NULL, "authd: passdb {passdb} ({driver}) is not asked: {why}" },
-	{ "lookup", NULL, NULL, "authd: passdb {passdb} ({driver}, {file}): {result}, says the {from}" },
+	{ "lookup", NULL, NULL, "authd: passdb {passdb} ({driver}, {file}): {result}, says the {from}[: {why}]" },
 	{ "compared", "nobody", "yes",
 		"authd: passdb {passdb}: no password to compare with; one is hashed all the same ({scheme}, {hash_ms} "
 		"ms, {how}), so "
@@ -160,26 +160,28 @@ static struct str why_of(const struct report *r)
 	return STR("");
 }
 
-static void put_failure(const struct report *r)
-{
-	printf("failed: ");
-	put_value(why_of(r));
-	putchar('\n');
-}
-
+/* "ok: …", or why not: what authd says of it, else what a client is told. */
 static void put_outcome(const struct report *r)
 {
-	if (strcmp(r->outcome, "ok") == 0)
+	struct str reason = str_c(r->reason), why = r->is_own ? reason : why_of(r);
+	bool is_failure = strcmp(r->outcome, "failed") == 0;
+
+	if (strcmp(r->outcome, "ok") == 0) {
 		printf("ok: the service knows %s as user=%.*s\n", r->user, STR_ARG(r->service_user));
-	else if (r->is_own)
-		printf("%s: %s\n", r->outcome, r->reason);
-	else if (strcmp(r->outcome, "failed") == 0 && why_of(r).n)
-		put_failure(r);
-	else if (strcmp(r->outcome, "failed") == 0)
-		printf("failed: wrong password, or no such user as %s%s%s%s\n", r->user, *r->reason ? " (" : "",
-			r->reason, *r->reason ? ")" : "");
-	else
-		printf("temporary failure%s%s\n", *r->reason ? ": " : "", r->reason);
+		return;
+	}
+	printf("%s%s", r->outcome, why.n || reason.n || is_failure ? ": " : "");
+	if (why.n == 0 && is_failure)
+		printf("wrong password, or no such user as %s", r->user);
+	put_value(why);
+	if (reason.n && !r->is_own) {
+		bool is_alone = why.n == 0 && !is_failure;
+
+		printf("%s", is_alone ? "" : " (");
+		put_value(reason);
+		printf("%s", is_alone ? "" : ")");
+	}
+	putchar('\n');
 }
 
 void report_text(struct report *r)
