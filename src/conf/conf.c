@@ -323,36 +323,19 @@ bool conf_is_set(const struct conf_view *v, const char *name)
 	return dict_find(v->own, str_c(name)) || dict_find(&v->conf->main, str_c(name));
 }
 
-/* One word of a list, braces taken off; false at the end. */
-static bool cut_list_word(struct str *rest, struct str *word)
-{
-	size_t level = 0, n = 0;
-
-	while (rest->n && strchr(", \t\r\n", rest->p[0]))
-		*rest = str_from(*rest, 1);
-	while (n < rest->n && (level || !strchr(", \t\r\n", rest->p[n]))) {
-		if (rest->p[n] == '{')
-			level++;
-		else if (rest->p[n] == '}' && level)
-			level--;
-		n++;
-	}
-	*word = str_sub(*rest, 0, n);
-	*rest = str_from(*rest, n);
-	return n > 0;
-}
+#define LIST_SEPARATORS ", \t\r\n"
 
 size_t conf_words(struct str text, struct arena *mem, struct str **words)
 {
 	struct str rest = text, word;
 	size_t n = 0;
 
-	while (cut_list_word(&rest, &word))
+	while (cut_word(&rest, LIST_SEPARATORS, &word))
 		n++;
 	*words = arena_array(mem, n ? n : 1, sizeof(**words));
 	rest = text;
 	for (size_t i = 0; i < n; i++) {
-		cut_list_word(&rest, &word);
+		cut_word(&rest, LIST_SEPARATORS, &word);
 		if (word.n > 1 && word.p[0] == '{' && word.p[word.n - 1] == '}')
 			word = str_trim(str_sub(word, 1, word.n - 2));
 		(*words)[i] = word;

@@ -73,6 +73,8 @@ void master_cf_parse(struct conf *c, struct str text);
 const char *master_row_parse(struct arena *mem, struct str line, struct master_row *row);
 /* Views and typed columns, once main.cf is known. */
 void master_cf_resolve(struct conf *c);
+/* The next word behind octets of `seps`, which do not end it between braces. False at the end. */
+bool cut_word(struct str *rest, const char *seps, struct str *word);
 /* Has this option letter a value? */
 bool daemon_option_takes_value(char letter);
 

@@ -7,25 +7,20 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#define BLANKS " \t\r\n"
+
 bool daemon_option_takes_value(char letter)
 {
 	return letter == 'o';
 }
 
-static struct str trim_left(struct str s)
-{
-	while (s.n && strchr(" \t\r\n", s.p[0]))
-		s = str_from(s, 1);
-	return s;
-}
-
-/* The next word; blanks between braces do not end it. False at the end of the row. */
-static bool cut_word(struct str *rest, struct str *word)
+bool cut_word(struct str *rest, const char *seps, struct str *word)
 {
 	size_t level = 0, n = 0;
 
-	*rest = trim_left(*rest);
-	while (n < rest->n && (level || !strchr(" \t\r\n", rest->p[n]))) {
+	while (rest->n && strchr(seps, rest->p[0]))
+		*rest = str_from(*rest, 1);
+	while (n < rest->n && (level || !strchr(seps, rest->p[n]))) {
 		if (rest->p[n] == '{')
 			level++;
 		else if (rest->p[n] == '}' && level)
@@ -140,7 +135,7 @@ static const char *parse_args(struct arena *mem, struct str rest, struct master_
 	struct str word, parts[3];
 
 	r->args = arena_array(mem, rest.n + 3, sizeof(*r->args));
-	while (cut_word(&rest, &word)) {
+	while (cut_word(&rest, BLANKS, &word)) {
 		size_t n = 1;
 
 		parts[0] = word;
@@ -172,7 +167,7 @@ const char *master_row_parse(struct arena *mem, struct str line, struct master_r
 
 	*row = (struct master_row){ .n_args = 0 };
 	for (int i = 0; i < 8; i++)
-		if (!cut_word(&rest, &row->col[i]))
+		if (!cut_word(&rest, BLANKS, &row->col[i]))
 			return arena_printf(mem,
 				"bad field count: %d; write eight columns: service type private unpriv chroot wakeup "
 				"maxproc command",
