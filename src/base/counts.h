@@ -46,8 +46,9 @@ struct counts *counts_new(int *fd);
 void counts_set_clock(struct counts *c, uint64_t ahead_ms);
 /* now_ms: of CLOCK_MONOTONIC. */
 uint64_t counts_now(const struct counts *c, uint64_t now_ms);
-/* A table for a new process, or COUNTS_NO_TABLE when all are in use (then it counts for itself). Its process has ended. */
+/* A table for a new process, or COUNTS_NO_TABLE when all are in use (then it counts for itself). */
 unsigned counts_lease(struct counts *c);
+/* Its process has ended. */
 void counts_end_lease(struct counts *c, unsigned table);
 
 /* By such a process: fd as it was handed over (taken), its table. -1, COUNTS_NO_TABLE: memory of its own. Never NULL. */

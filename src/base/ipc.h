@@ -92,6 +92,7 @@ void ipc_close(struct ipc *c, void (*on_closed)(struct ipc *c));
 
 /* One blocking message, for start-up before there is a loop. Returns payload octets, or -1 (errno). *type is set. */
 ssize_t ipc_read_now(int fd, uint16_t *type, char *payload, size_t size, int *fds, unsigned *n_fds);
+/* The same way out; fds stay the caller's. 0 or -1 (errno). */
 int ipc_write_now(int fd, uint16_t type, struct str payload, const int *fds, unsigned n_fds);
 /* A connected pair, close-on-exec, with socket buffers that hold a few hundred messages. 0 or -1 (errno). */
 int ipc_pair(int pair[2]);

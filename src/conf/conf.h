@@ -24,6 +24,7 @@ struct conf *conf_load(const char *dir, struct buf *errors, struct buf *warnings
 /* The same from text that was read before (a process that may not open files). `dir` is config_directory. */
 struct conf *conf_parse(
 	const char *dir, struct str main_cf, struct str master_cf, struct buf *errors, struct buf *warnings);
+/* With its views, rows and values. */
 void conf_free(struct conf **c);
 /* config_directory */
 const char *conf_dir(const struct conf *c);
@@ -43,12 +44,14 @@ struct conf_service {
 	const struct conf_view *view;	 /* its parameters: main.cf with its -o on top */
 	unsigned line;
 };
+/* The rows of master.cf in their order: the first into *first, which lives as long as c; returns their number. */
 size_t conf_services(const struct conf *c, const struct conf_service **first);
 /* The service of that name and type ("unix", "inet"), or NULL. */
 const struct conf_service *conf_service_find(const struct conf *c, struct str name, const char *type);
 
 /* Expanded value; never NULL (an unset parameter without default is ""). */
 const char *conf_str(const struct conf_view *v, const char *name);
+/* These panic when the table has no such parameter of that type. */
 bool conf_bool(const struct conf_view *v, const char *name);
 int64_t conf_int(const struct conf_view *v, const char *name);
 /* Time parameter, in seconds. */

@@ -23,6 +23,7 @@ struct content { /* zeroed, then the first three set */
 };
 /* Before the first content_next(). 0, or a negative errno; -ENOMSG: it has to be converted, and cannot be. */
 int content_begin(struct content *c);
+/* Free what it holds; also after a failure. */
 void content_end(struct content *c);
 /*
  * The next octets into p, which has CONTENT_CHUNK + 1 octets. Returns their number (0: the end), or a negative errno.

@@ -66,12 +66,17 @@ struct run {
 };
 
 /* peer.c */
+/* The channel to queued is there; it is told how many jobs we take. Takes: fd. */
 void queued_open(struct deliver *d, int fd);
+/* A job of this channel has ended. */
 void channel_release(struct channel *c);
+/* Free one that is closed, on both of its sides, and has no job any more. */
 void channel_free_if_unused(struct channel *c);
 
 /* job.c */
+/* Begin a job; each recipient ends by rcpt_end(). Takes: mem, which holds the job. */
 void run_begin(struct channel *c, struct arena *mem, const struct job *job);
+/* The wall clock, microseconds since 1970. */
 uint64_t now_us(void);
 /* Command of the job's service: "virtual", "local", "lmtp"; "" for a service that master.cf lacks. */
 const char *job_command(const struct deliver *d, const struct job *job);
@@ -103,6 +108,7 @@ void local_begin(struct rcpt_run *q);
 void lmtp_begin(struct run *r);
 /* Close idle connections (stop). */
 void lmtp_stop(struct deliver *d);
+/* Open ones, idle or not. */
 size_t lmtp_connections(const struct deliver *d);
 
 #endif

@@ -15,7 +15,7 @@
 void half_start(struct deliver *d);
 /* A channel for `c` to the half. */
 void half_connect(struct channel *c);
-/* Pass these on, when there is a half. true: it was a job for it. */
+/* Pass these on, when there is a half; fd stays the caller's. true: it was a job for it. */
 bool half_job(struct channel *c, const struct job *job, struct str payload);
 void half_segment_open(struct channel *c, uint64_t generation, int fd);
 void half_segment_close(struct channel *c, uint64_t generation);

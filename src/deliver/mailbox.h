@@ -45,9 +45,11 @@ void mbox_write(const struct mailbox *m, int dir, const char *name, struct mailb
 void mailbox_put_header(const struct mailbox *m, struct buf *out);
 /* All of p. 0 or -1 (errno). */
 int write_all(int fd, const void *p, size_t n);
+/* Delivered (2.0.0); the words of the log. */
 void mailbox_sent(struct mailbox_result *r, const char *text);
 /* A failure with errno `err` at `doing` ("create", "write to") `what`: status code and a sentence that says what to do. */
 void mailbox_failed(const struct mailbox *m, struct mailbox_result *r, int err, const char *doing, const char *what);
+/* Any other outcome; what *r held is forgotten. */
 void mailbox_set(struct mailbox_result *r, enum rcpt_status status, const char *dsn, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));
 

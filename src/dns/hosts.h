@@ -14,6 +14,7 @@ struct hosts;
 struct hosts *hosts_parse(struct str text);
 /* From the file; one that cannot be read is an empty one. */
 struct hosts *hosts_read(const char *path);
+/* With the names that hosts_name() gave. */
 void hosts_free(struct hosts **h);
 
 /* The n-th address (0 …) of that family of a name, in any case. Returns false when there is none. */

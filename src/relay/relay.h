@@ -67,6 +67,7 @@ struct tls_peer tls_policy_peer(
 	const struct service *s, const struct tls_policy *p, struct str host, struct str nexthop, struct arena *mem);
 /* Every service of master.cf whose command is smtp. What is wrong is fatal, with the parameter and the remedy. */
 void services_load(const struct conf *conf);
+/* That row; it stays to the end. NULL: master.cf has none of that name. */
 struct service *service_find(struct str name);
 
 /* One address to try. */
@@ -175,15 +176,19 @@ struct relay {
 };
 extern struct relay relay;
 
+/* The wall clock, microseconds since 1970. */
 int64_t now_us(void);
 
 /* peer.c: queued */
+/* The channel to queued is there. Takes: fd. */
 void peer_open(int fd);
+/* All results of a job; nothing when queued has gone. */
 void peer_send_result(const struct delivery *d);
 
 /* delivery.c */
 /* A job came. 0; -1: malformed. */
 int delivery_begin(struct ipc_in *in);
+/* Without a result: its look-ups and connections end with it. The last one ends a process that is to stop. */
 void delivery_free(struct delivery *d);
 void delivery_end_all(void);
 /*
@@ -201,6 +206,7 @@ void delivery_conn_failed(struct delivery *d, const struct trouble *t);
 void delivery_conn_no_tls(struct delivery *d);
 
 /* route.c */
+/* Where d->nexthop leads to: into d->target, then delivery_routed(). */
 void route_find(struct delivery *d);
 /* Before the jail: which addresses are ours. */
 void route_init(const struct conf_view *v);
@@ -217,6 +223,7 @@ bool tls_required_raise(struct delivery *d);
 void tls_required_failed(struct delivery *d);
 
 /* race.c: addresses of one host at the same time (RFC 8305 sec. 5). */
+/* c begins to try for its delivery. */
 void race_enter(struct conn *c);
 /* It is connected: it is the delivery's, the others are closed. */
 void race_won(struct conn *c);
@@ -226,9 +233,11 @@ bool race_leave(struct conn *c);
 bool race_may_go_on(const struct delivery *d);
 /* The one that was begun last has had its time: the next address is tried beside it. */
 void race_go_on(struct delivery *d);
+/* None has won: all of them are closed. */
 void race_end(struct delivery *d);
 
 /* conn.c */
+/* Begin to connect for this delivery, which is told by delivery_conn_…(), perhaps from within. */
 void conn_open(struct delivery *d, const struct target *t);
 /* Give the connection its next message. */
 void conn_send(struct conn *c, struct delivery *d);
@@ -240,25 +249,34 @@ void conn_close(struct conn *c);
 struct str conn_name(const struct conn *c, struct arena *mem, bool with_port);
 
 /* conn_io.c */
+/* When nothing happens for so long the connection is lost; an idle one is closed. */
 void conn_start_timer(struct conn *c, uint64_t ms);
+/* Write what the engine has for the server, as much as its turn and the socket permit. */
 void conn_flush(struct conn *c);
+/* The socket is ready; conn_watch() asks to be told of what the connection waits for now. */
 void conn_on_io(uv_poll_t *poll, int status, int events);
 void conn_watch(struct conn *c);
 /* What the engine said; may free the connection's delivery, never the conn itself at once. */
 void conn_event(struct conn *c, enum client_event event);
+/* The server is gone, or says nothing. `how` is for the log: "Connection timed out". An idle one is closed. */
 void conn_lost(struct conn *c, const char *how);
 
 /* login.c */
+/* Log in by the best mechanism that both sides have; without one the session fails. */
 void conn_login(struct conn *c);
 /* The server has refused the login (535): once more by another mechanism, on the same session. False: there is none. */
 bool conn_login_again(struct conn *c);
 /* The server has taken the login. Has it proven itself, where the mechanism wants that? If not, the session is ended. */
 bool conn_is_proven(struct conn *c);
+/* Answer the server's challenge, or cancel the exchange. */
 void conn_challenge(struct conn *c);
 
 /* cache.c: idle connections */
+/* One that this delivery may use, no longer in the cache; NULL: none. */
 struct conn *cache_take(const struct delivery *d);
+/* It has no delivery any more: kept for a while, or closed at once. */
 void cache_put(struct conn *c);
+/* Take it out, if it is there; it is not closed. */
 void cache_drop(struct conn *c);
 void cache_close_all(void);
 

@@ -1,8 +1,15 @@
 /*
- * relay_rig_test.h - relay as it is, with a queued that is this test, and servers that follow a script: one thread each, blocking sockets.
- * A script is lines "C text" (a line with that beginning is awaited), "S text" (sent with CRLF), "B" (a body up to
- * CRLF.CRLF is awaited), "X" (close and accept the next connection), "R text" (sent in one piece; "|" is CRLF), "P" (a pause), "W" (wait for the
- * client to close), "T" (TLS begins).
+ * relay_rig_test.h - relay as it is, with a queued that is this test, and servers that follow a script: one thread each,
+ * blocking sockets. A script is lines:
+ *
+ *	C text	a line with that beginning is awaited
+ *	S text	sent with CRLF
+ *	R text	sent in one piece; "|" is CRLF
+ *	B	a body up to CRLF.CRLF is awaited
+ *	T	TLS begins
+ *	P	a pause
+ *	W	wait for the client to close
+ *	X	close and accept the next connection
  */
 #ifndef RELAY_RELAY_RIG_TEST_H
 #define RELAY_RELAY_RIG_TEST_H
