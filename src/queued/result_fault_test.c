@@ -339,6 +339,8 @@ static void test_defer_of_very_many(void **state)
 	free(refs);
 	defer(q, id, 100, why);
 	defer(q, other, 100, "another");
+	while (q->creating) /* they may have to wait for a segment, but not for longer than that */
+		uv_run(q->child.loop, UV_RUN_ONCE);
 	check_int(q->backlog.n, 0);
 	die(q);
 
