@@ -47,7 +47,7 @@ static void test_list_to_one_site(void **state)
 static void test_long_recipients(void **state)
 {
 	enum { RCPTS = 50, LOCAL_PART = 4000 };
-	struct queued *q = boot("relayhost = [127.0.0.1]\n", 100);
+	struct queued *q = start("relayhost = [127.0.0.1]\n", 100);
 	char format[LOCAL_PART + 16];
 	unsigned n = 0;
 
