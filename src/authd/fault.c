@@ -10,15 +10,20 @@ static const char *line(const struct login *l, const char *what, const char *giv
 		STR_ARG(l->vars.user), STR_ARG(l->vars.remote_ip), what, l->mech->name, given);
 }
 
+static bool is_better(enum fault_knows knows, enum fault_knows than)
+{
+	return knows > than || (knows == than && knows != FAULT_CAUSE);
+}
+
 void fault_note(struct login *l, enum fault_knows knows, const char *what)
 {
 	struct login_fault *f = &l->fault;
 
-	if (f->what == NULL || knows >= f->knows) {
+	if (f->what == NULL || is_better(knows, f->knows)) {
 		f->knows = knows;
 		f->what = arena_cdup(l->mem, str_c(what));
 	}
-	if (l->authd->set->passdb[l->passdb].is_quiet || (f->line && knows < f->line_knows))
+	if (l->authd->set->passdb[l->passdb].is_quiet || (f->line && !is_better(knows, f->line_knows)))
 		return;
 	/* As it is now: the next passdb may be asked for another name. */
 	f->line_knows = knows;

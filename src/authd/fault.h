@@ -8,9 +8,9 @@
 #include "authd/login.h"
 
 /*
- * l->passdb does not let him in. Of several reasons the one that knows most is told, and of those that know as much the last.
- * `what`: English, without a full stop; it is copied. What auth_verbose_passwords wants to have of the password stands behind it,
- * but with FAULT_CAUSE: then it may have been the right one.
+ * l->passdb does not let him in. Of several reasons the one that knows most is told: of those that know as much the last, and of
+ * causes the first. `what`: English, without a full stop; it is copied. What auth_verbose_passwords wants to have of the password
+ * stands behind it, but with FAULT_CAUSE: then it may have been the right one.
  */
 void fault_note(struct login *l, enum fault_knows knows, const char *what);
 /*
