@@ -59,6 +59,7 @@ static const struct smtp_reply_row rows[REPLY_COUNT] = {
 	[REPLY_TOO_BIG] = { 552, "5.3.4", "Message size exceeds fixed limit" },
 	[REPLY_NUL_DATA] = { 554, "5.6.0", "Error: NUL in message" },
 	[REPLY_NEED_SMTPUTF8] = { 553, "5.6.7", "Must declare SMTPUTF8 to send unicode address" },
+	[REPLY_NO_UTF8] = { 553, "5.6.7", "The address is no UTF-8" },
 	[REPLY_NOT_AUTHORIZED] = { 550, "5.7.0", "Error: insufficient authorization" },
 	[REPLY_PIPELINING] = { 554, "5.5.0", "Error: SMTP protocol synchronization" },
 };

@@ -85,7 +85,7 @@ static bool read_sender(struct session *s, struct str path)
 	int r = path.n ? address_parse(path, utf8, &t->sender_parts) : 0;
 
 	if (r == -ADDRESS_EUTF8)
-		reply(s, REPLY_NEED_SMTPUTF8);
+		reply(s, utf8 ? REPLY_NO_UTF8 : REPLY_NEED_SMTPUTF8);
 	else if (r != 0 && !(r == -ADDRESS_ELONG && t->sender_parts.local.n))
 		reply(s, REPLY_BAD_SENDER);
 	else

@@ -157,7 +157,7 @@ static bool read_rcpt(struct session *s, const struct smtp_path_arg *path)
 	t->rcpt_arg = arena_dup(t->mem, path->path);
 	r = address_parse(t->rcpt_arg, t->params.flags & ENV_SMTPUTF8, &t->rcpt_parts);
 	if (r == -ADDRESS_EUTF8)
-		return reply(s, REPLY_NEED_SMTPUTF8), false;
+		return reply(s, t->params.flags & ENV_SMTPUTF8 ? REPLY_NO_UTF8 : REPLY_NEED_SMTPUTF8), false;
 	if (r != 0 && !(r == -ADDRESS_ELONG && t->rcpt_parts.local.n))
 		return reply(s, REPLY_BAD_RCPT), false;
 	t->rcpt_args = arena_dup(t->mem, path->params);

@@ -69,7 +69,7 @@ static bool parse_address(struct session *s, struct str arg, struct address *a, 
 		arg = str_sub(arg, 1, arg.n - 2);
 	r = arg.n ? address_parse(arg, *utf8, a) : -ADDRESS_ESYNTAX;
 	if (r == -ADDRESS_EUTF8)
-		reply(s, REPLY_NEED_SMTPUTF8);
+		reply(s, *utf8 ? REPLY_NO_UTF8 : REPLY_NEED_SMTPUTF8);
 	else if (r != 0)
 		reply(s, REPLY_BAD_RCPT);
 	return r == 0;
