@@ -19,7 +19,7 @@ struct jwt_keys *jwt_keys_parse(struct str json, const char **why)
 	struct jwt_keys *k = xcalloc(1, sizeof *k);
 	size_t at;
 
-	*why = root == NULL ? "it is no JSON" : "no key of it is for RS256, ES256 or EdDSA";
+	*why = root == NULL ? "it is no JSON" : "no key of it is for " JWT_ALGS;
 	json_array_foreach(json_object_get(root, "keys"), at, item)
 	{
 		struct jwt_key *key = k->n < KEYS_MAX ? jwt_key_new(item) : NULL;
@@ -93,7 +93,7 @@ static bool is_signed(
 	if (jwt_base64url(signature, &raw) == 0)
 		for (size_t i = 0; i < k->n && !good; i++)
 			good = jwt_key_is_for(k->key[i], alg, kid) && jwt_key_is_of(k->key[i], azp) &&
-			       jwt_key_verify(k->key[i], text, buf_str(&raw));
+			       jwt_key_verify(k->key[i], alg, text, buf_str(&raw));
 	buf_free(&raw);
 	return good;
 }

@@ -1,6 +1,7 @@
 /*
  * jwt.h - access tokens that are signed JWTs (RFC 7519, RFC 9068), checked against the keys of a JWK set (RFC 7517). The
- * signature is RS256, ES256 (RFC 7518) or EdDSA with Ed25519 (RFC 8037); "none" and HMAC are not known here at all. Pure.
+ * signature is by RSA (RS256, PS256 …) or ECDSA (ES256 …; RFC 7518), or EdDSA with Ed25519 (RFC 8037); "none" and HMAC are
+ * not known here at all. Pure.
  */
 #ifndef AUTH_JWT_H
 #define AUTH_JWT_H
@@ -9,6 +10,8 @@
 #include "base/buf.h"
 
 enum { JWT_MAX = 16384 };
+/* The algorithms of signatures, for people. */
+#define JWT_ALGS "RS256, PS256, ES256 (and 384, 512) or EdDSA"
 
 struct jwt_keys;
 /* Read a JWK set. Keys of other kinds or uses are passed over. NULL, and a sentence in *why (static): nothing is usable. */

@@ -1,6 +1,7 @@
 #include "auth/jwt_key.h"
 
 #include "base/arena.h"
+#include "base/log.h"
 #include "sasl/base64.h"
 
 #include <openssl/bn.h>
@@ -10,13 +11,42 @@
 #include <openssl/evp.h>
 #include <openssl/param_build.h>
 #include <openssl/pem.h>
+#include <openssl/rsa.h>
 #include <stdlib.h>
 
-enum { PEM_MAX = 65536, NUMBER_MAX = 2048, RSA_BITS_MIN = 2048, ES256_HALF = 32, ED25519_OCTETS = 32 };
+enum { PEM_MAX = 65536, NUMBER_MAX = 2048, RSA_BITS_MIN = 2048, HALF_MAX = 66, ED25519_OCTETS = 32 };
+
+/* RFC 7518 sec. 3.1, RFC 8037 sec. 3.1. Those of HMAC are not there: who can check one of these can sign it. */
+static const struct jwt_alg {
+	const char *name, *kty;
+	const char *digest; /* NULL: the signature has its own */
+	bool is_pss;
+	const char *crv, *group; /* of EC; group: as the library calls it */
+	size_t half;		 /* octets of each of the two numbers of an ECDSA signature */
+} algs[] = {
+	{ "RS256", "RSA", "SHA256", false, NULL, NULL, 0 },
+	{ "RS384", "RSA", "SHA384", false, NULL, NULL, 0 },
+	{ "RS512", "RSA", "SHA512", false, NULL, NULL, 0 },
+	{ "PS256", "RSA", "SHA256", true, NULL, NULL, 0 },
+	{ "PS384", "RSA", "SHA384", true, NULL, NULL, 0 },
+	{ "PS512", "RSA", "SHA512", true, NULL, NULL, 0 },
+	{ "ES256", "EC", "SHA256", false, "P-256", "prime256v1", 32 },
+	{ "ES384", "EC", "SHA384", false, "P-384", "secp384r1", 48 },
+	{ "ES512", "EC", "SHA512", false, "P-521", "secp521r1", 66 },
+	{ "EdDSA", "OKP", NULL, false, NULL, NULL, 0 },
+};
+
+static const struct jwt_alg *alg_of(struct str name)
+{
+	for (size_t i = 0; i < sizeof algs / sizeof *algs; i++)
+		if (str_eq(name, str_c(algs[i].name)))
+			return &algs[i];
+	return NULL;
+}
 
 struct jwt_key {
 	EVP_PKEY *pkey;
-	const char *alg;
+	const struct jwt_alg *alg; /* NULL: any that RSA has */
 	char *kid;
 	char *azp; /* NULL: of any client */
 };
@@ -93,18 +123,26 @@ static EVP_PKEY *rsa_key(const json_t *jwk)
 	return key;
 }
 
+static const struct jwt_alg *alg_of_curve(struct str crv)
+{
+	for (size_t i = 0; i < sizeof algs / sizeof *algs; i++)
+		if (algs[i].crv && str_eq(crv, str_c(algs[i].crv)))
+			return &algs[i];
+	return NULL;
+}
+
 /* RFC 7518 sec. 6.2.1; a point that is not on the curve is refused by the library. */
 static EVP_PKEY *ec_key(const json_t *jwk)
 {
-	struct buf point = BUF_INIT(1 + 2 * ES256_HALF);
+	const struct jwt_alg *a = alg_of_curve(text_of(jwk, "crv"));
+	struct buf point = BUF_INIT(1 + 2 * HALF_MAX);
 	OSSL_PARAM_BLD *build = OSSL_PARAM_BLD_new();
 	EVP_PKEY *key = NULL;
 
 	buf_add_char(&point, POINT_CONVERSION_UNCOMPRESSED);
-	if (str_eq(text_of(jwk, "crv"), STR("P-256")) && jwt_base64url(text_of(jwk, "x"), &point) == 0 &&
-		point.n == 1 + ES256_HALF && jwt_base64url(text_of(jwk, "y"), &point) == 0 &&
-		point.n == 1 + 2 * ES256_HALF && build &&
-		OSSL_PARAM_BLD_push_utf8_string(build, OSSL_PKEY_PARAM_GROUP_NAME, "P-256", 0) == 1 &&
+	if (a && jwt_base64url(text_of(jwk, "x"), &point) == 0 && point.n == 1 + a->half &&
+		jwt_base64url(text_of(jwk, "y"), &point) == 0 && point.n == 1 + 2 * a->half && build &&
+		OSSL_PARAM_BLD_push_utf8_string(build, OSSL_PKEY_PARAM_GROUP_NAME, a->group, 0) == 1 &&
 		OSSL_PARAM_BLD_push_octet_string(build, OSSL_PKEY_PARAM_PUB_KEY, point.p, point.n) == 1)
 		key = from_params("EC", build);
 	OSSL_PARAM_BLD_free(build);
@@ -125,71 +163,72 @@ static EVP_PKEY *ed_key(const json_t *jwk)
 	return key;
 }
 
-static const struct {
-	const char *kty, *alg;
-	EVP_PKEY *(*make)(const json_t *jwk);
-} kinds[] = { { "RSA", "RS256", rsa_key }, { "EC", "ES256", ec_key }, { "OKP", "EdDSA", ed_key } };
-
 bool jwt_alg_is_known(struct str alg)
 {
-	for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
-		if (str_eq(alg, str_c(kinds[i].alg)))
-			return true;
-	return false;
+	return alg_of(alg) != NULL;
+}
+
+static struct jwt_key *key_new(EVP_PKEY *pkey, const struct jwt_alg *alg, struct str kid)
+{
+	struct jwt_key *k = xcalloc(1, sizeof *k);
+
+	k->pkey = pkey;
+	k->alg = alg;
+	k->kid = xstrndup(kid);
+	return k;
 }
 
 struct jwt_key *jwt_key_new(const json_t *jwk)
 {
-	struct str kty = text_of(jwk, "kty"), use = text_of(jwk, "use"), alg = text_of(jwk, "alg");
-	struct jwt_key *k;
+	static const struct {
+		const char *kty;
+		EVP_PKEY *(*make)(const json_t *jwk);
+	} kinds[] = { { "RSA", rsa_key }, { "EC", ec_key }, { "OKP", ed_key } };
+	struct str kty = text_of(jwk, "kty"), use = text_of(jwk, "use"), name = text_of(jwk, "alg");
+	const struct jwt_alg *alg = name.n ? alg_of(name) : NULL, *own = alg_of_curve(text_of(jwk, "crv"));
+	EVP_PKEY *pkey = NULL;
 
-	for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
-		EVP_PKEY *pkey = NULL;
-
-		if (str_eq(kty, str_c(kinds[i].kty)) && (use.n == 0 || str_eq(use, STR("sig"))) &&
-			(alg.n == 0 || str_eq(alg, str_c(kinds[i].alg))))
+	if (str_eq(kty, STR("OKP")))
+		own = alg_of(STR("EdDSA"));
+	else if (!str_eq(kty, STR("EC")))
+		own = NULL;
+	/* What it says of itself must be what it is: a curve has one algorithm. */
+	if ((use.n && !str_eq(use, STR("sig"))) || (name.n && (alg == NULL || !str_eq(kty, str_c(alg->kty)))) ||
+		(own && alg && own != alg))
+		return NULL;
+	for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+		if (str_eq(kty, str_c(kinds[i].kty)))
 			pkey = kinds[i].make(jwk);
-		if (pkey == NULL)
-			continue;
-		k = xcalloc(1, sizeof *k);
-		k->pkey = pkey;
-		k->alg = kinds[i].alg;
-		k->kid = xstrndup(text_of(jwk, "kid"));
-		return k;
-	}
 	ERR_clear_error();
-	return NULL;
+	return pkey ? key_new(pkey, own ? own : alg, text_of(jwk, "kid")) : NULL;
 }
 
 /* Is it what the algorithm needs? */
-static bool is_kind(const EVP_PKEY *pkey, struct str alg)
+static bool is_kind(const EVP_PKEY *pkey, const struct jwt_alg *a)
 {
-	char curve[32] = "";
+	char group[32] = "";
 
-	if (str_eq(alg, STR("RS256")))
+	if (strcmp(a->kty, "RSA") == 0)
 		return EVP_PKEY_is_a(pkey, "RSA") && EVP_PKEY_get_bits(pkey) >= RSA_BITS_MIN;
-	if (str_eq(alg, STR("EdDSA")))
+	if (strcmp(a->kty, "OKP") == 0)
 		return EVP_PKEY_is_a(pkey, "ED25519");
-	EVP_PKEY_get_utf8_string_param(pkey, OSSL_PKEY_PARAM_GROUP_NAME, curve, sizeof curve, NULL);
-	return str_eq(alg, STR("ES256")) && EVP_PKEY_is_a(pkey, "EC") && strcmp(curve, "prime256v1") == 0;
+	EVP_PKEY_get_utf8_string_param(pkey, OSSL_PKEY_PARAM_GROUP_NAME, group, sizeof group, NULL);
+	return EVP_PKEY_is_a(pkey, "EC") && strcmp(group, a->group) == 0;
 }
 
 struct jwt_key *jwt_key_from_pem(struct str pem, struct str azp, struct str alg, struct str kid)
 {
+	const struct jwt_alg *a = alg_of(alg);
 	BIO *bio = pem.n <= PEM_MAX ? BIO_new_mem_buf(pem.p ? pem.p : "", (int)pem.n) : NULL;
 	EVP_PKEY *pkey = bio ? PEM_read_bio_PUBKEY(bio, NULL, no_password, NULL) : NULL;
 	struct jwt_key *k = NULL;
 
-	for (size_t i = 0; pkey && k == NULL && is_kind(pkey, alg) && i < sizeof kinds / sizeof *kinds; i++)
-		if (str_eq(alg, str_c(kinds[i].alg))) {
-			k = xcalloc(1, sizeof *k);
-			k->pkey = pkey;
-			k->alg = kinds[i].alg;
-			k->kid = xstrndup(kid);
-			k->azp = xstrndup(azp);
-		}
-	if (k == NULL)
+	if (pkey && a && is_kind(pkey, a)) {
+		k = key_new(pkey, a, kid);
+		k->azp = xstrndup(azp);
+	} else {
 		EVP_PKEY_free(pkey);
+	}
 	BIO_free(bio);
 	ERR_clear_error();
 	return k;
@@ -211,42 +250,56 @@ void jwt_key_free(struct jwt_key **k)
 
 bool jwt_key_is_for(const struct jwt_key *k, struct str alg, struct str kid)
 {
-	return str_eq(alg, str_c(k->alg)) && (kid.n == 0 || str_eq(kid, str_c(k->kid)));
+	const struct jwt_alg *a = alg_of(alg);
+
+	return a && (k->alg ? a == k->alg : strcmp(a->kty, "RSA") == 0) && (kid.n == 0 || str_eq(kid, str_c(k->kid)));
 }
 
 /* RFC 7518 sec. 3.4: both numbers side by side; the library wants them in DER. Returns the octets of *der, or 0. */
-static int es256_der(struct str signature, unsigned char **der)
+static int ecdsa_der(struct str signature, size_t half, unsigned char **der)
 {
 	ECDSA_SIG *sig = ECDSA_SIG_new();
 	BIGNUM *r, *s;
 	int n = 0;
 
-	if (signature.n != 2 * ES256_HALF) {
+	if (signature.n != 2 * half) {
 		ECDSA_SIG_free(sig);
 		return 0;
 	}
-	r = BN_bin2bn((const unsigned char *)signature.p, ES256_HALF, NULL);
-	s = BN_bin2bn((const unsigned char *)signature.p + ES256_HALF, ES256_HALF, NULL);
+	r = BN_bin2bn((const unsigned char *)signature.p, (int)half, NULL);
+	s = BN_bin2bn((const unsigned char *)signature.p + half, (int)half, NULL);
 	if (sig && r && s && ECDSA_SIG_set0(sig, r, s) == 1)
 		n = i2d_ECDSA_SIG(sig, der);
 	ECDSA_SIG_free(sig);
 	return n > 0 ? n : 0;
 }
 
-bool jwt_key_verify(const struct jwt_key *k, struct str text, struct str signature)
+/* RFC 7518 sec. 3.5: the salt is as long as the digest. */
+static bool begin(EVP_MD_CTX *ctx, const struct jwt_alg *a, EVP_PKEY *pkey)
 {
-	const EVP_MD *md = strcmp(k->alg, "EdDSA") == 0 ? NULL : EVP_sha256();
+	EVP_PKEY_CTX *params = NULL;
+
+	if (EVP_DigestVerifyInit_ex(ctx, &params, a->digest, NULL, NULL, pkey, NULL) != 1)
+		return false;
+	return !a->is_pss || (EVP_PKEY_CTX_set_rsa_padding(params, RSA_PKCS1_PSS_PADDING) == 1 &&
+				     EVP_PKEY_CTX_set_rsa_pss_saltlen(params, RSA_PSS_SALTLEN_DIGEST) == 1);
+}
+
+bool jwt_key_verify(const struct jwt_key *k, struct str alg, struct str text, struct str signature)
+{
+	const struct jwt_alg *a = alg_of(alg);
 	const unsigned char *octets = (const unsigned char *)signature.p;
 	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
 	unsigned char *der = NULL;
 	size_t n = signature.n;
 	bool good;
 
-	if (strcmp(k->alg, "ES256") == 0) {
-		n = (size_t)es256_der(signature, &der);
+	require(a != NULL);
+	if (a->half) {
+		n = (size_t)ecdsa_der(signature, a->half, &der);
 		octets = der;
 	}
-	good = n && ctx && EVP_DigestVerifyInit(ctx, NULL, md, NULL, k->pkey) == 1 &&
+	good = n && ctx && begin(ctx, a, k->pkey) &&
 	       EVP_DigestVerify(ctx, octets, n, (const unsigned char *)text.p, text.n) == 1;
 	OPENSSL_free(der);
 	EVP_MD_CTX_free(ctx);

@@ -141,10 +141,10 @@ static void test_rfc8037(void **state)
 			  STR("hgyY0il_MGCjP0JzlnLWG1PPOt7-09PGcvMg3AIbQR6dWbhijcNR4ki4iylGjg5BhVsPt9g7sVvpAr_MuM0KAg"),
 			  &sig),
 		0);
-	check(jwt_key_verify(k, text, buf_str(&sig)));
+	check(jwt_key_verify(k, STR("EdDSA"), text, buf_str(&sig)));
 	sig.p[5] ^= 1;
-	check(!jwt_key_verify(k, text, buf_str(&sig)));
-	check(!jwt_key_verify(k, text, STR("")));
+	check(!jwt_key_verify(k, STR("EdDSA"), text, buf_str(&sig)));
+	check(!jwt_key_verify(k, STR("EdDSA"), text, STR("")));
 	buf_free(&sig);
 	jwt_key_free(&k);
 	json_decref(j);

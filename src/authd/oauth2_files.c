@@ -79,8 +79,8 @@ static void read_key(const struct place *at, struct str name)
 		buf_addf(at->loader->errors, "%s: %s\n", at->path, strerror(errno));
 	else if (r > 0 || jwt_keys_add_pem(at->keys, buf_str(&pem), at->azp, at->alg, name) < 0)
 		buf_addf(at->loader->warnings,
-			"%s: it is no public key in PEM for %.*s, which should be RS256 (2048 bits or more), ES256 or "
-			"EdDSA; no token is good by it\n",
+			"%s: it is no public key in PEM for %.*s, which should be " JWT_ALGS
+			", with RSA of 2048 bits or more; no token is good by it\n",
 			at->path, STR_ARG(at->alg));
 	buf_free(&pem);
 }
