@@ -149,6 +149,42 @@ static void on_timeout(uv_timer_t *timer)
 	set_timer(c);
 }
 
+/* Addresses that the answer will have no room for: they wait in the request. */
+static int on_more(struct ipc *ipc, struct ipc_in *in, int *fds, unsigned n_fds)
+{
+	struct map_client *c = container_of(ipc, struct channel, ipc)->client;
+	uint32_t id = ipc_get_u32(in);
+	struct map_request *r = c && c->n_slots ? c->slots[id % c->n_slots] : NULL;
+	struct arena *unwanted;
+	struct str *none = NULL;
+	size_t n = 0;
+	int e;
+
+	(void)fds;
+	(void)n_fds;
+	if (r && r->id == id)
+		return map_more_decode(in, r->mem, &r->expanded, &r->n_expanded);
+	unwanted = arena_new(0);
+	e = map_more_decode(in, unwanted, &none, &n);
+	arena_free(&unwanted);
+	return e;
+}
+
+static void join_expanded(struct map_request *r, struct map_answer *a)
+{
+	size_t n = r->n_expanded + a->n_expanded;
+	struct str *all;
+
+	if (r->n_expanded == 0)
+		return;
+	all = arena_array(r->mem, n, sizeof *all);
+	memcpy(all, r->expanded, r->n_expanded * sizeof *all);
+	if (a->n_expanded > 0)
+		memcpy(all + r->n_expanded, a->expanded, a->n_expanded * sizeof *all);
+	a->expanded = all;
+	a->n_expanded = n;
+}
+
 static int on_answer(struct ipc *ipc, struct ipc_in *in, int *fds, unsigned n_fds)
 {
 	struct map_client *c = container_of(ipc, struct channel, ipc)->client;
@@ -164,6 +200,7 @@ static int on_answer(struct ipc *ipc, struct ipc_in *in, int *fds, unsigned n_fd
 	if (r && r->id == id) {
 		if (map_answer_decode(in, r->mem, &a) != 0)
 			return -1;
+		join_expanded(r, &a);
 		take(r);
 		answer(r, &a);
 		set_timer(c);
@@ -176,7 +213,7 @@ static int on_answer(struct ipc *ipc, struct ipc_in *in, int *fds, unsigned n_fd
 	return e;
 }
 
-static const struct ipc_rule rules[] = { { MSG_MAP_ANSWER, 0, on_answer } };
+static const struct ipc_rule rules[] = { { MSG_MAP_ANSWER, 0, on_answer }, { MSG_MAP_MORE, 0, on_more } };
 
 static void on_channel_closed(struct ipc *ipc)
 {
@@ -213,8 +250,10 @@ void map_client_peer(struct map_client *c, int fd)
 	ch->client = c;
 	c->channel = ch;
 	ipc_open(&ch->ipc, c->loop, fd, rules, sizeof rules / sizeof *rules, on_channel_end);
-	for (struct map_request *r = c->waiting.first; r && c->channel == ch; r = r->next)
+	for (struct map_request *r = c->waiting.first; r && c->channel == ch; r = r->next) {
+		r->n_expanded = 0; /* what the other one had begun to tell */
 		ipc_send(&ch->ipc, r->question_type, r->question, NULL, 0);
+	}
 }
 
 struct map_client *map_client_new(uv_loop_t *loop, const struct conf *conf)
@@ -296,6 +335,7 @@ static void ask(struct map_request *r, uint16_t type, struct buf *question)
 		question->p[i] = (char)(r->id >> (8 * i));
 	r->question = arena_dup(r->mem, buf_str(question));
 	r->question_type = type;
+	r->n_expanded = 0;
 	buf_free(question);
 	r->deadline_ms = uv_now(c->loop) + ANSWER_MS;
 	list_add(&c->waiting, r);

@@ -84,9 +84,14 @@ static void far_open(struct far *f, struct map_client *c)
 
 static void far_answer(struct far *f, uint32_t id, const struct map_answer *a)
 {
+	struct map_answer rest = *a;
 	struct buf out = IPC_BUF;
 
-	map_answer_encode(&out, id, a);
+	while (map_more_encode(&out, id, &rest)) {
+		ipc_send(&f->ipc, MSG_MAP_MORE, buf_str(&out), NULL, 0);
+		buf_reset(&out);
+	}
+	map_answer_encode(&out, id, &rest);
 	ipc_send(&f->ipc, MSG_MAP_ANSWER, buf_str(&out), NULL, 0);
 	buf_free(&out);
 }
@@ -169,6 +174,56 @@ static void test_remote(void **state)
 	turn(3);
 }
 
+/* An alias with more addresses than one message takes; the first mapd dies when it has told some. */
+static void test_long_alias(void **state)
+{
+	enum { MANY = 6000 };
+	struct arena *mem = arena_new(0);
+	struct str *expanded = arena_array(mem, MANY, sizeof *expanded);
+	struct map_answer answer = { .status = MAP_FOUND, .expanded = expanded, .n_expanded = MANY }, part = answer;
+	struct map_client *c = map_client_new(&loop, conf);
+	struct asked a = { .request.on_answer = on_answer }, b = a;
+	struct buf out = IPC_BUF;
+	struct far f;
+
+	(void)state;
+	for (unsigned i = 0; i < MANY; i++)
+		expanded[i] = str_c(arena_printf(mem, "%060u@box.example", i));
+	far_open(&f, c);
+	map_rcpt(c, &a.request, STR("a@box.example"));
+	turn(3);
+	check(map_more_encode(&out, f.id, &part));
+	ipc_send(&f.ipc, MSG_MAP_MORE, buf_str(&out), NULL, 0);
+	turn(3);
+	ipc_close(&f.ipc, NULL);
+	turn(3);
+	far_open(&f, c);
+	turn(3);
+	far_answer(&f, f.id, &answer);
+	far_answer(&f, 12345, &answer); /* nobody asked */
+	turn(9);
+	check_int(a.answers, 1);
+	check_int(a.request.n_expanded, MANY);
+	check_str(a.request.expanded[0], "000000000000000000000000000000000000000000000000000000000000@box.example");
+	check_str(a.request.expanded[MANY - 1],
+		"000000000000000000000000000000000000000000000000000000005999@box.example");
+	check(!f.ended);
+	map_rcpt(c, &b.request, STR("b@box.example"));
+	turn(3);
+	far_answer(&f, f.id, &(struct map_answer){ .status = MAP_NOT_FOUND });
+	turn(4);
+	check_int(b.request.n_expanded, 0);
+	ipc_send(&f.ipc, MSG_MAP_MORE, STR("\1\0\0\0\5\0\0\0zz"), NULL, 0);
+	turn(4);
+	check(f.ended);
+	map_done(&a.request);
+	map_done(&b.request);
+	buf_free(&out);
+	arena_free(&mem);
+	map_client_free(&c);
+	turn(3);
+}
+
 static void test_many(void **state)
 {
 	enum { MANY = 1000 };
@@ -235,7 +290,7 @@ static void test_codec(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_local), cmocka_unit_test(test_remote),
-		cmocka_unit_test(test_many), cmocka_unit_test(test_codec) };
+		cmocka_unit_test(test_many), cmocka_unit_test(test_long_alias), cmocka_unit_test(test_codec) };
 	struct buf errors = BUF_INIT(65536);
 	int failed;
 

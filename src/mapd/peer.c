@@ -58,24 +58,33 @@ static void log_notices(struct mapd *m)
 	buf_free(&lines);
 }
 
+static void tell(struct peer *p, uint32_t request, struct map_answer *a)
+{
+	struct buf out = IPC_BUF;
+
+	while (map_more_encode(&out, request, a)) {
+		ipc_send(&p->ipc, MSG_MAP_MORE, buf_str(&out), NULL, 0);
+		buf_reset(&out);
+	}
+	map_answer_encode(&out, request, a);
+	ipc_send(&p->ipc, MSG_MAP_ANSWER, buf_str(&out), NULL, 0);
+	buf_free(&out);
+}
+
 static void on_done(uv_work_t *work, int status)
 {
 	struct question *q = container_of(work, struct question, work);
 	struct peer *p = q->peer;
 	struct mapd *m = p->mapd;
 	struct arena *mem = q->mem; /* q itself is in it */
-	struct buf out = IPC_BUF;
 
 	(void)status;
 	m->under_way--;
 	m->questions++;
 	m->temporary += q->answer.status == MAP_TEMPORARY;
 	log_notices(m);
-	if (p->open) {
-		map_answer_encode(&out, q->request, &q->answer);
-		ipc_send(&p->ipc, MSG_MAP_ANSWER, buf_str(&out), NULL, 0);
-		buf_free(&out);
-	}
+	if (p->open)
+		tell(p, q->request, &q->answer);
 	arena_free(&mem);
 	release(p);
 	if (m->stopping && m->under_way == 0)

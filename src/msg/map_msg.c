@@ -1,6 +1,10 @@
 #include "msg/map_msg.h"
 
-enum { FIXED_OCTETS = 64, EXPANDED_MAX = 65536 };
+enum {
+	FIXED_OCTETS = 64,
+	EXPANDED_MAX = 65536,
+	EXPANDED_MAX_OCTETS = 6 * 1024 * 1024 /* as many as a message may have for all its recipients */
+};
 
 static size_t octets(const struct map_answer *a)
 {
@@ -9,6 +13,42 @@ static size_t octets(const struct map_answer *a)
 	for (size_t i = 0; i < a->n_expanded; i++)
 		n += 4 + a->expanded[i].n;
 	return n;
+}
+
+bool map_more_encode(struct buf *out, uint32_t request, struct map_answer *a)
+{
+	size_t all = octets(a), n = 0, here = 0;
+
+	if (all <= IPC_MAX_OCTETS - 2 || all > EXPANDED_MAX_OCTETS || a->n_expanded > EXPANDED_MAX)
+		return false;
+	while (n < a->n_expanded && here + 4 + a->expanded[n].n <= IPC_MAX_OCTETS - FIXED_OCTETS)
+		here += 4 + a->expanded[n++].n;
+	if (n == 0)
+		return false;
+	ipc_put_u32(out, request);
+	ipc_put_u32(out, (uint32_t)n);
+	for (size_t i = 0; i < n; i++)
+		ipc_put_str(out, a->expanded[i]);
+	a->expanded += n;
+	a->n_expanded -= n;
+	return true;
+}
+
+int map_more_decode(struct ipc_in *in, struct arena *mem, struct str **all, size_t *n)
+{
+	uint32_t more = ipc_get_u32(in);
+	struct str *joined;
+
+	if (in->bad || more > in->rest.n / 4 || more + *n > EXPANDED_MAX)
+		return -1;
+	joined = arena_array(mem, *n + more, sizeof *joined);
+	if (*n > 0)
+		memcpy(joined, *all, *n * sizeof *joined);
+	for (uint32_t i = 0; i < more; i++)
+		joined[*n + i] = arena_dup(mem, ipc_get_str(in));
+	*all = joined;
+	*n += more;
+	return ipc_get_end(in) ? 0 : -1;
 }
 
 void map_answer_encode(struct buf *out, uint32_t request, const struct map_answer *a)

@@ -15,10 +15,18 @@ enum map_msg {
 	MSG_MAP_RCPT = 2,   /* u32 request, str address */
 	MSG_MAP_ROUTE = 3,  /* u32 request, str address, str sender */
 	/* from mapd */
-	MSG_MAP_ANSWER = 32 /* u32 request, see map_answer_encode() */
+	MSG_MAP_ANSWER = 32, /* u32 request, see map_answer_encode() */
+	MSG_MAP_MORE = 33    /* u32 request, u32 n, n × str: addresses that stand before those of the answer to come */
 };
 
-/* An answer that is too long for a message is sent as MAP_TEMPORARY. */
+/*
+ * Before an answer, until it returns false: addresses that the answer has no room for. They are taken off the front of
+ * a->expanded.
+ */
+bool map_more_encode(struct buf *out, uint32_t request, struct map_answer *a);
+/* They join *all, of which there are *n. Slices and array are the arena's. 0; -1: malformed, or too many. */
+int map_more_decode(struct ipc_in *in, struct arena *mem, struct str **all, size_t *n);
+/* An answer that is too long all the same is sent as MAP_TEMPORARY. */
 void map_answer_encode(struct buf *out, uint32_t request, const struct map_answer *a);
 /* Slices point into the arena. Returns 0, or -1: malformed. */
 int map_answer_decode(struct ipc_in *in, struct arena *mem, struct map_answer *a);
