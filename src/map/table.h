@@ -15,7 +15,7 @@
 #include <pthread.h>
 
 enum {
-	TABLE_VALUE_MAX = 128 * 1024, /* octets of a value that is found */
+	TABLE_VALUE_MAX = 4 * 1024 * 1024, /* octets of a value that is found: an alias may be a list of many */
 	TABLE_WHY_MAX = 2048,
 	TABLE_KEY_MAX = 2048 /* a longer key is in no table */
 };

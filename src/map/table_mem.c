@@ -41,14 +41,17 @@ static struct str lower(struct buf *out, struct str s)
 	return buf_str(out);
 }
 
-static enum map_status answer(const struct mem_map *map, struct str key, struct buf *value)
+static enum map_status answer(
+	const struct table *t, const struct mem_map *map, struct str key, struct buf *value, struct buf *why)
 {
 	struct str v = mem_map_find(map, key);
 
 	if (v.p == NULL)
 		return MAP_NOT_FOUND;
-	buf_add_str(value, v);
-	return MAP_FOUND;
+	if (buf_add_str(value, v) == 0)
+		return MAP_FOUND;
+	buf_addf(why, "%s: the value of %.*s has %zu octets, which is too much", t->spec, STR_ARG(key), v.n);
+	return MAP_TEMPORARY;
 }
 
 /* "{ key = value, { key = value with blanks } }" */
@@ -82,7 +85,7 @@ static enum map_status inline_find(struct table *t, struct str key, struct buf *
 
 	if (m->map == NULL && !inline_read(m, why))
 		return MAP_TEMPORARY;
-	return answer(m->map, key, value);
+	return answer(t, m->map, key, value, why);
 }
 
 static enum map_status static_find(struct table *t, struct str key, struct buf *value, struct buf *why)
@@ -159,7 +162,7 @@ static enum map_status text_find(struct table *t, struct str key, struct buf *va
 {
 	struct mem_table *m = mem_of(t);
 
-	return text_current(t, m, why) ? answer(m->map, key, value) : MAP_TEMPORARY;
+	return text_current(t, m, why) ? answer(t, m->map, key, value, why) : MAP_TEMPORARY;
 }
 
 static enum map_status mem_walk(struct table *t, struct table_walk *w, struct buf *why)

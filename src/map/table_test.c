@@ -64,6 +64,27 @@ static struct str notices(struct table_set *set)
 	return out;
 }
 
+/* A value is as long as it is, or the table fails for that key: it is never another one. */
+static void test_long_value(void **state)
+{
+	enum { LONG = 1024 * 1024, TOO_LONG = TABLE_VALUE_MAX + 1 };
+	struct table_set *set = table_set_new(TABLES_ALL, "");
+	struct str t = spec("texthash", "long");
+	char *text = xcalloc(1, LONG + TOO_LONG + 16);
+
+	(void)state;
+	memset(text, 'x', LONG + TOO_LONG + 8);
+	memcpy(text, "a ", 2);
+	memcpy(text + 2 + LONG, "\nb ", 3);
+	memcpy(text + 2 + LONG + 3 + TOO_LONG, "\n", 2);
+	write_file("long", text);
+	check_int(find(set, t, "a").n, LONG);
+	check(str_has_prefix(find(set, t, "b"), STR("!texthash:")));
+	unlink(path("long"));
+	free(text);
+	table_set_free(&set);
+}
+
 static void test_texthash(void **state)
 {
 	struct table_set *set = table_set_new(TABLES_ALL, "");
@@ -372,9 +393,9 @@ static void test_others(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(test_texthash), cmocka_unit_test(test_lmdb),
-		cmocka_unit_test(test_regexp), cmocka_unit_test(test_cidr), cmocka_unit_test(test_sqlite),
-		cmocka_unit_test(test_userdb), cmocka_unit_test(test_others) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_texthash), cmocka_unit_test(test_long_value),
+		cmocka_unit_test(test_lmdb), cmocka_unit_test(test_regexp), cmocka_unit_test(test_cidr),
+		cmocka_unit_test(test_sqlite), cmocka_unit_test(test_userdb), cmocka_unit_test(test_others) };
 	char *command;
 	int failed;
 
