@@ -76,6 +76,23 @@ static void answer(struct str payload, struct arena *mem)
 	buf_free(&again);
 }
 
+/* Addresses before an answer, in two messages. */
+static void more(struct str payload, struct arena *mem)
+{
+	struct ipc_in in = input(payload), again = in;
+	struct str *all = NULL;
+	size_t n = 0, once;
+
+	if (map_more_decode(&in, mem, &all, &n) != 0)
+		return;
+	once = n;
+	if (map_more_decode(&again, mem, &all, &n) != 0)
+		return;
+	require(n == 2 * once);
+	for (size_t i = 0; i < once; i++)
+		require(str_eq(all[i], all[once + i]));
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 {
 	struct arena *mem = arena_new(0);
@@ -94,6 +111,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 			break;
 		default:
 			answer(payload, mem);
+			more(payload, mem);
 			break;
 		}
 	}
