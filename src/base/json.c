@@ -8,7 +8,7 @@ void json_put(struct buf *out, struct str s)
 		size_t n = utf8_sequence(s);
 		unsigned char c = (unsigned char)s.p[0];
 
-		if (n == 0)
+		if (n == 0 || c == 0) /* which readers take for an end, or not at all */
 			buf_add_c(out, "\\ufffd");
 		else if (c == '"' || c == '\\')
 			buf_addf(out, "\\%c", c);

@@ -4,7 +4,7 @@
 
 #include "base/buf.h"
 
-/* s in quotes. Octets that are no UTF-8 become U+FFFD. */
+/* s in quotes. Octets that are no UTF-8, and NUL, become U+FFFD. */
 void json_put(struct buf *out, struct str s);
 
 #endif

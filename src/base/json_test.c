@@ -11,7 +11,7 @@ static const struct {
 	{ IN(""), "\"\"" },
 	{ IN("user1@example1.com"), "\"user1@example1.com\"" },
 	{ IN("a\"b\\c/d"), "\"a\\\"b\\\\c/d\"" },
-	{ IN("\0\t\n\x1f\x7f"), "\"\\u0000\\u0009\\u000a\\u001f\\u007f\"" },
+	{ IN("\0\t\n\x1f\x7f"), "\"\\ufffd\\u0009\\u000a\\u001f\\u007f\"" },
 	{ IN("J\xc3\xb6rg \xe2\x82\xac \xf0\x9f\x93\xa7"), "\"J\xc3\xb6rg \xe2\x82\xac \xf0\x9f\x93\xa7\"" },
 	{ IN("a\xff\xc3"), "\"a\\ufffd\\ufffd\"" },
 	{ IN("\xc0\x80\xed\xa0\x80"), "\"\\ufffd\\ufffd\\ufffd\\ufffd\\ufffd\"" },

@@ -15,7 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { START_WAIT_MS = 15000, STOP_WAIT_MS = 10000 };
+enum { START_WAIT_MS = 15000, STOP_WAIT_MS = 10000, READ_WAIT_MS = 10 * 60 * 1000 };
 
 const char *ctl_program_directory(void)
 {
@@ -235,6 +235,15 @@ static int guard(const struct conf *conf, const char *config_directory, bool for
 	}
 }
 
+static bool is_running(const struct conf *conf)
+{
+	int fd = connect_master(conf);
+
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0;
+}
+
 static int start_in_background(const struct conf *conf, const char *config_directory)
 {
 	pid_t pid = fork();
@@ -248,9 +257,14 @@ static int start_in_background(const struct conf *conf, const char *config_direc
 		setsid();
 		_exit(guard(conf, config_directory, false));
 	}
-	for (int waited = 0; waited < START_WAIT_MS; waited += 50) {
+	/* Before it can be asked anything master reads the certificates, which may be very many. */
+	for (int waited = 0, reading = 0; waited < START_WAIT_MS && reading < READ_WAIT_MS;) {
 		if (all_ready(conf))
 			return 0;
+		if (is_running(conf))
+			waited += 50;
+		else
+			reading += 50;
 		if (waitpid(pid, &status, WNOHANG) == pid) {
 			fprintf(stderr, "gatepost: nothing was started\n");
 			return 1;
@@ -262,15 +276,6 @@ static int start_in_background(const struct conf *conf, const char *config_direc
 		"and the log\n",
 		START_WAIT_MS / 1000, config_directory);
 	return 1;
-}
-
-static bool is_running(const struct conf *conf)
-{
-	int fd = connect_master(conf);
-
-	if (fd >= 0)
-		close(fd);
-	return fd >= 0;
 }
 
 /* 0 when a start makes sense; else says why not. */

@@ -53,6 +53,7 @@ struct proc { /* one child */
 	uint64_t started_ms;
 	unsigned open_handles;
 	bool channel_open, exited, ready;
+	bool garbled;	    /* it has answered with what is no JSON */
 	bool leaving, told; /* a successor takes its place; it knows */
 	char jail[256];
 	unsigned accusations; /* of others, since accused_first_ms */

@@ -167,11 +167,13 @@ static bool is_plain(struct str s)
 }
 
 /* What a process says of itself; one that was taken over must not speak for others. */
-static struct str or_nothing(const struct proc *p, struct str json, bool good)
+static struct str or_nothing(struct proc *p, struct str json, bool good)
 {
 	if (good)
 		return json;
-	log_warn("%s[%d] answered with what is no JSON", role_name(p->role), p->handle.pid);
+	if (!p->garbled)
+		log_warn("%s[%d] answered with what is no JSON", role_name(p->role), p->handle.pid);
+	p->garbled = true;
 	return STR("");
 }
 
