@@ -293,23 +293,38 @@ static bool may_go_elsewhere(const struct client_rcpt *r)
 		      : r->outcome == CLIENT_DEFERRED;
 }
 
+/*
+ * 530 (RFC 3207 sec. 4): the server takes nothing without TLS, which had failed just before. Next time it may not: that is no reason
+ * to return a message at once.
+ */
+static bool wants_tls_that_failed(const struct delivery *d, const struct client_rcpt *r)
+{
+	const struct conn *c = d->conn;
+
+	return r->outcome == CLIENT_BOUNCED && !r->own && str_has_prefix(r->text, STR("530")) && c->tls == NULL &&
+	       (d->plain_only || c->client.tls_refused);
+}
+
 /* Returns whether the recipient has its result. */
 static bool settle(struct delivery *d, size_t k, bool is_last)
 {
 	const struct client_rcpt *r = &d->open[k];
+	bool later = wants_tls_that_failed(d, r);
 	struct trouble t;
 
 	if (r->outcome == CLIENT_OPEN)
 		return false;
 	t = trouble_of(d, r);
-	if (!is_last && may_go_elsewhere(r)) {
+	if (later)
+		t.dsn[0] = '4';
+	if (!is_last && (later || may_go_elsewhere(r))) {
 		d->trouble = t;
 		return false;
 	}
 	result_set(d, d->open_index[k],
-		r->outcome == CLIENT_DELIVERED ? RCPT_SENT
-		: r->outcome == CLIENT_BOUNCED ? RCPT_BOUNCED
-					       : RCPT_DEFERRED,
+		r->outcome == CLIENT_DELIVERED		 ? RCPT_SENT
+		: r->outcome == CLIENT_BOUNCED && !later ? RCPT_BOUNCED
+							 : RCPT_DEFERRED,
 		&t, d->message.passed_dsn ? RELAYED_DSN : RELAYED_PLAIN);
 	return true;
 }

@@ -52,6 +52,22 @@ static const struct failing failing[] = {
 		"RSET\n"
 		"S 250 ok\nC QUIT\n",
 		RCPT_BOUNCED, 0, "5.1.1", "host %h said: 550 5.1.1 no such user (in reply to RCPT TO command)" },
+	/* TLS failed, and without it nothing is taken: not returned at once */
+	{ "may",
+		"S 220 hi\nC EHLO\nS 250-peer\nS 250-PIPELINING\nS 250 STARTTLS\nC STARTTLS\nS 454 no\n" TRANSACTION
+		"S 530 5.7.0 Must issue a STARTTLS command first\nS 503 x\nS 503 x\nC RSET\nS 250 ok\nC QUIT\n",
+		RCPT_DEFERRED, 0, "4.7.0",
+		"host %h said: 530 5.7.0 Must issue a STARTTLS command first (in reply to MAIL FROM command)" },
+	{ "may",
+		"S 220 hi\nC EHLO\nS 250-peer\nS 250 STARTTLS\nC STARTTLS\nS 220 go\nP\nR garbage that is no TLS\nX\n"
+		"S 220 hi\nC EHLO\nS 250-peer\nS 250-PIPELINING\nS 250 STARTTLS\n" TRANSACTION
+		"S 530 5.7.0 Must issue a STARTTLS command first\nS 503 x\nS 503 x\nC RSET\nS 250 ok\nC QUIT\n",
+		RCPT_DEFERRED, 0, "4.7.0",
+		"host %h said: 530 5.7.0 Must issue a STARTTLS command first (in reply to MAIL FROM command)" },
+	/* it was never tried: 530 is about a login */
+	{ "smtp", HELLO TRANSACTION "S 530 5.7.0 Authentication required\nS 503 x\nS 503 x\nC RSET\nS 250 ok\nC QUIT\n",
+		RCPT_BOUNCED, 0, "5.7.0",
+		"host %h said: 530 5.7.0 Authentication required (in reply to MAIL FROM command)" },
 	{ "smtp", HELLO TRANSACTION "S 250 ok\nS 450 4.2.1 later\nS 554 none\nC RSET\nS 250 ok\nC QUIT\n",
 		RCPT_DEFERRED, 0, "4.2.1", "host %h said: 450 4.2.1 later (in reply to RCPT TO command)" },
 	{ "smtp", HELLO TRANSACTION "S 550-5.7.1 go\nS 550 5.7.1 away\nS 503 x\nS 503 x\nC RSET\nS 250 ok\nC QUIT\n",

@@ -162,6 +162,7 @@ struct smtp_client {
 	/* its own */
 	bool gone; /* the connection is dead or out of step: not even QUIT makes sense */
 	bool secured, unusable, needs_rset, auth_line;
+	bool tls_refused; /* STARTTLS was offered, and its answer no */
 	struct reply_reader reply;
 	struct buf out;
 	size_t out_done; /* octets of out that were written */

@@ -222,6 +222,7 @@ static enum client_event on_starttls(struct smtp_client *c, bool more_octets)
 	/* A refusal leaves the session as it was; what is neither yes nor no leaves nobody knows what. */
 	if (c->options.tls == CLIENT_TLS_MUST || c->reply.code == 421 || c->reply.code < 400)
 		return client_fail_reply(c);
+	c->tls_refused = true;
 	return after_tls(c);
 }
 
