@@ -34,7 +34,7 @@ static void question(struct str payload)
 {
 	struct ipc_in in = { payload, false };
 	struct buf again = IPC_BUF;
-	struct keys none = { NULL, 0 };
+	struct keys none = { .n = 0 };
 	char room[KEY_SIGNATURE_MAX];
 	struct key_question q;
 	struct key_answer a;
@@ -65,7 +65,7 @@ static void answer(struct str payload)
 static void store(struct str in)
 {
 	struct buf error = BUF_INIT(4096);
-	struct keys k = { NULL, 0 };
+	struct keys k = { .n = 0 };
 
 	if (keys_add(&k, in, &error) == 0) {
 		keys_seal(&k);
