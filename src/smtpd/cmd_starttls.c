@@ -14,8 +14,7 @@ enum outcome do_starttls(struct session *s, struct str arg)
 		reply(s, s->service->tls_level == LEVEL_NONE ? REPLY_NO_STARTTLS : REPLY_TLS_TEMPORARY);
 		return R_DONE;
 	}
-	if (s->more_input &&
-		s->service->forbid_pipelining) { /* CVE-2011-0411: plain text that waits for TLS to begin */
+	if (s->more_input) { /* CVE-2011-0411: plain text that waits for TLS to begin */
 		log_info("improper command pipelining after STARTTLS from %s", client_text(s));
 		reply(s, REPLY_PIPELINING);
 		return R_CLOSE;
