@@ -222,6 +222,8 @@ void session_end(struct session *s, enum end_reason reason)
 	log_session(s);
 	if (s->name_query)
 		session_name_end(s);
+	if (s->mode == MODE_HANDSHAKE) /* who breaks off when we have signed has cost as much as one who goes on */
+		client_count(s, EVENT_TLS);
 	log_end(s, reason);
 	auth_drop(s);
 	restrict_drop(s);
