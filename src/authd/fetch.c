@@ -223,7 +223,8 @@ static void send_setup(struct fetch *f)
 	for (size_t i = 0; i < s.n; i++) {
 		const struct fetch_site *site = &f->sites->site[i];
 
-		s.site[i] = (struct fetch_setup_site){ str_c(site->url), site->fd >= 0, site->idle_s, (uint8_t)site->loss };
+		s.site[i] =
+			(struct fetch_setup_site){ str_c(site->url), site->fd >= 0, site->idle_s, (uint8_t)site->loss };
 		if (site->fd >= 0)
 			fds[n++] = site->fd;
 	}

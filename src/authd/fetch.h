@@ -29,7 +29,7 @@ struct fetch_site_settings {
 	const char *authorities; /* tls_ca_cert_file; "": those of the system */
 	uint64_t idle_ms;	 /* how long a connection is kept that nobody uses; 0: as is usual (a minute) */
 	enum fetch_loss loss;
-	bool takes_suffix;	 /* requests add something to the URL, which needs a path for it */
+	bool takes_suffix; /* requests add something to the URL, which needs a path for it */
 };
 
 /*

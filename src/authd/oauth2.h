@@ -33,7 +33,7 @@ struct oauth2 {
 	struct template username_format; /* in this form the client's name and the token's are the same */
 	struct db_fields *fields;	 /* more of a passdb's fields, of what the token says */
 	const char *openid_configuration_url;
-	bool is_grant;  /* of a passdb with use_grant_password: passwords are shown to grant_url, and no token to us */
+	bool is_grant;	/* of a passdb with use_grant_password: passwords are shown to grant_url, and no token to us */
 	int grant_site; /* of fetch.h */
 	/* by signature */
 	bool has_keys;

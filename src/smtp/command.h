@@ -40,7 +40,7 @@ enum smtp_line_error {	/* returned negated */
 			 * up to LF is dropped with it: one error, never two commands */
 	SMTP_EBARE,	/* CR alone (sec. 2.3.8): 500 5.5.2 */
 	SMTP_ENUL,	/* a NUL octet (sec. 4.1.2): 501 5.5.2 */
-	SMTP_ELF	/* LF alone (sec. 2.3.8; see take_lf): 500 5.5.2, and hang up. It ends no line, and what is behind
+	SMTP_ELF /* LF alone (sec. 2.3.8; see take_lf): 500 5.5.2, and hang up. It ends no line, and what is behind
 			 * it no command: only the end of the session keeps that so, and answers who waits for it. */
 };
 
