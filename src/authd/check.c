@@ -56,6 +56,9 @@ static void settle(struct login *l, enum db_result r)
 			step = db_chain_go_on(&l->chain);
 	}
 	trace_decided(l, at, r, step);
+	if (r == DB_OK && step == DB_REFUSE)
+		check_say(l,
+			"the password is right; but result_success of this passdb says no yes, and no other one did");
 	l->is_fresh = l->has_asked_more = false;
 	l->more.rows = NULL;
 	if (step == DB_ASK && l->is_proven && !l->chain.is_verified) {

@@ -59,6 +59,9 @@ const char *db_chain_why_skipped(const struct db_chain *c, size_t i)
 {
 	const struct db *db = &c->db[i];
 
+	/* As in Dovecot, the first userdb is asked whatever it says. */
+	if (!c->is_passdb && i == 0)
+		return NULL;
 	if (c->is_passdb && db->master != c->is_master)
 		return db->master ? "master = yes: it is for those who log in as others" : "it has no masters";
 	if (c->is_only_deny && !db->deny)
@@ -129,9 +132,8 @@ static enum db_step end(const struct db_chain *c, enum db_result r)
 		return DB_TEMP; /* the last one left it to another */
 	if (c->is_ok)
 		return DB_ACCEPT;
-	if (c->has_failed || r == DB_FAILED)
-		return DB_TEMP;
-	return r == DB_OK ? DB_ACCEPT : DB_REFUSE;
+	/* A yes alone is none: "continue" and "return" leave it to what the others said. */
+	return c->has_failed || r == DB_FAILED ? DB_TEMP : DB_REFUSE;
 }
 
 static enum db_step denied(struct db_chain *c, enum db_result r)
