@@ -27,7 +27,8 @@ static void derive(
 	size_t label_n = strlen(label);
 	unsigned mac_n = 0;
 
-	memcpy(text, label, label_n);
+	for (size_t i = 0; i < label_n; i++)
+		text[i] = (unsigned char)label[i];
 	memcpy(text + label_n, ctx->tickets.service, TICKET_SERVICE_OCTETS);
 	if (HMAC(EVP_sha256(), secret, TICKET_SECRET_OCTETS, text, label_n + TICKET_SERVICE_OCTETS, mac, &mac_n) ==
 		NULL)
