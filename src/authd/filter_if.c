@@ -1,5 +1,5 @@
 /* Choices in %-variables: comparisons of numbers, of text, with patterns. */
-#include "authd/filter.h"
+#include "authd/filter_impl.h"
 
 #include <fnmatch.h>
 
@@ -43,6 +43,10 @@ static int compare(struct str a, struct str op, struct str b, struct arena *mem)
 
 	if (str_eq(op, STR("*")) || str_eq(op, STR("!*")))
 		return (fnmatch(arena_cdup(mem, b), arena_cdup(mem, a), 0) == 0) == (op.n == 1);
+	if (str_eq(op, STR("~")) || str_eq(op, STR("!~"))) {
+		r = filter_matches(b, a);
+		return r < 0 ? -1 : r == (op.n == 1);
+	}
 	for (size_t i = 0; i < sizeof comparators / sizeof *comparators; i++) {
 		if (!str_eq(op, str_c(comparators[i].name)))
 			continue;

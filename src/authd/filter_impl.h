@@ -17,6 +17,8 @@ extern const struct filter_list filters_of_text, filters_of_numbers, filters_of_
 int filter_number(struct str s, int64_t *out);
 /* What was made becomes the value. Takes: b. True. */
 bool filter_take(struct filter_state *st, struct buf *b);
+/* Does a regular expression match somewhere in the value? 1, 0; -1: it is none, or would take too long. */
+int filter_matches(struct str pattern, struct str value);
 /* The filter "base64", which digests of 2.3 have as format=. */
 bool filter_base64(const struct step *s, struct filter_state *st);
 

@@ -28,19 +28,45 @@ static const char *replacement_of(struct str text, struct arena *mem, size_t *n)
 	return made;
 }
 
-static int substitute(const pcre2_code *code, struct str value, const char *by, size_t by_octets, struct buf *out)
+/* The value may be a client's: what would take too long cannot be compared. */
+static pcre2_match_context *bounds_new(void)
 {
 	pcre2_match_context *bounds = pcre2_match_context_create(NULL);
+
+	if (bounds) {
+		pcre2_set_match_limit(bounds, STEPS_MAX);
+		pcre2_set_heap_limit(bounds, HEAP_MAX_KIB);
+	}
+	return bounds;
+}
+
+int filter_matches(struct str pattern, struct str value)
+{
+	PCRE2_SIZE at;
+	int error, r = PCRE2_ERROR_NOMEMORY;
+	pcre2_code *code =
+		pcre2_compile((PCRE2_SPTR)(pattern.p ? pattern.p : ""), pattern.n, PCRE2_UTF, &error, &at, NULL);
+	pcre2_match_context *bounds = code ? bounds_new() : NULL;
+	pcre2_match_data *data = bounds ? pcre2_match_data_create(1, NULL) : NULL;
+
+	if (data)
+		r = pcre2_match(code, (PCRE2_SPTR)(value.p ? value.p : ""), value.n, 0, 0, data, bounds);
+	pcre2_match_data_free(data);
+	pcre2_match_context_free(bounds);
+	pcre2_code_free(code);
+	return r >= 0 ? 1 : r == PCRE2_ERROR_NOMATCH ? 0 : -1;
+}
+
+static int substitute(const pcre2_code *code, struct str value, const char *by, size_t by_octets, struct buf *out)
+{
+	pcre2_match_context *bounds = bounds_new();
 	PCRE2_SIZE n = VALUE_MAX;
 	char *to = buf_reserve(out, VALUE_MAX);
 	int r = PCRE2_ERROR_NOMEMORY;
 
-	if (bounds && to) {
-		pcre2_set_match_limit(bounds, STEPS_MAX);
-		pcre2_set_heap_limit(bounds, HEAP_MAX_KIB);
+	if (bounds && to)
 		r = pcre2_substitute(code, (PCRE2_SPTR)(value.p ? value.p : ""), value.n, 0, 0, NULL, bounds,
 			(PCRE2_SPTR)by, by_octets, (PCRE2_UCHAR *)to, &n);
-	}
 	if (r > 0)
 		buf_commit(out, n);
 	pcre2_match_context_free(bounds);

@@ -38,7 +38,7 @@ static long take_digits(struct str s, size_t *i)
 	return n;
 }
 
-/* "[-][0]offset.[0][-]width", or "[-][0]width" */
+/* "[-][0]offset.[0][-]width", or "[-][0]width": there the minus means nothing, as in Dovecot. */
 static void take_range(struct str s, size_t *i, struct template_part *p)
 {
 	bool minus = *i < s.n && s.p[*i] == '-';
@@ -46,15 +46,8 @@ static void take_range(struct str s, size_t *i, struct template_part *p)
 	*i += minus;
 	p->is_padded = *i < s.n && s.p[*i] == '0';
 	p->width = take_digits(s, i);
-	if (*i == s.n || s.p[*i] != '.') {
-		/* A minus alone: so many from the end. */
-		if (minus) {
-			p->offset = -p->width;
-			p->width = 0;
-			p->is_padded = false;
-		}
+	if (*i == s.n || s.p[*i] != '.')
 		return;
-	}
 	p->offset = minus ? -p->width : p->width;
 	++*i;
 	p->is_padded = *i < s.n && s.p[*i] == '0';

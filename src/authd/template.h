@@ -1,7 +1,7 @@
 /*
  * template.h - text with Dovecot's %-variables, compiled once and expanded for each request.
  *
- * 2.3: %u, %{user}, with [offset.]width and modifiers in between (%Lu, %1.3n, %-2u, %2.256Nu), %{sha256;rounds=2:user},
+ * 2.3: %u, %{user}, with [offset.]width and modifiers in between (%Lu, %1.3n, %-2.u, %2.256Nu), %{sha256;rounds=2:user},
  * %{if;%u;eq;a;b;c}. 2.4: %{user | domain | upper}, %{user | md5 % 16 | hex(2)}, %{if(user, 'eq', 'a', 'b', 'c')}. Both
  * stand beside each other. A filter that cannot do its work (letters where a number is wanted, nothing at that position)
  * leaves nothing, and `default` after it helps. Pure, but for %{env:…}, %{pid} and %{hostname}.

@@ -5,6 +5,7 @@
 
 enum part {
 	WHOLE,
+	PORT, /* a number, 0 where it is not known */
 	LOCAL_PART,
 	DOMAIN_PART,
 	DOMAIN_FIRST,
@@ -45,18 +46,18 @@ static const struct var table[] = {
 	ROW(0, "lip", local_ip, WHOLE, true),
 	ROW('r', "remote_ip", remote_ip, WHOLE, true),
 	ROW(0, "rip", remote_ip, WHOLE, true),
-	ROW('a', "local_port", local_port, WHOLE, true),
-	ROW(0, "lport", local_port, WHOLE, true),
-	ROW('b', "remote_port", remote_port, WHOLE, true),
-	ROW(0, "rport", remote_port, WHOLE, true),
+	ROW('a', "local_port", local_port, PORT, true),
+	ROW(0, "lport", local_port, PORT, true),
+	ROW('b', "remote_port", remote_port, PORT, true),
+	ROW(0, "rport", remote_port, PORT, true),
 	{ 0, "real_lip", AT(real_lip), AT(local_ip), WHOLE, true },
 	{ 0, "real_rip", AT(real_rip), AT(remote_ip), WHOLE, true },
-	{ 0, "real_lport", AT(real_lport), AT(local_port), WHOLE, true },
-	{ 0, "real_rport", AT(real_rport), AT(remote_port), WHOLE, true },
+	{ 0, "real_lport", AT(real_lport), AT(local_port), PORT, true },
+	{ 0, "real_rport", AT(real_rport), AT(remote_port), PORT, true },
 	{ 0, "real_local_ip", AT(real_lip), AT(local_ip), WHOLE, true },
 	{ 0, "real_remote_ip", AT(real_rip), AT(remote_ip), WHOLE, true },
-	{ 0, "real_local_port", AT(real_lport), AT(local_port), WHOLE, true },
-	{ 0, "real_remote_port", AT(real_rport), AT(remote_port), WHOLE, true },
+	{ 0, "real_local_port", AT(real_lport), AT(local_port), PORT, true },
+	{ 0, "real_remote_port", AT(real_rport), AT(remote_port), PORT, true },
 	ROW('m', "mechanism", mechanism, WHOLE, false),
 	ROW(0, "mech", mechanism, WHOLE, false),
 	ROW('c', "secured", secured, WHOLE, false),
@@ -211,6 +212,8 @@ struct str var_value(const struct var *var, struct str field, const struct vars 
 	default:
 		if (at->n == 0)
 			at = (const struct str *)(const void *)((const char *)v + var->fallback);
+		if (at->n == 0 && var->part == PORT)
+			return STR("0");
 		return part_of(*at, var->part);
 	}
 }
