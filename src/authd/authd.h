@@ -5,7 +5,7 @@
  *	login.c   one struct login per request: its life, its answers, their delay
  *	exchange.c  AUTH, CONT, CANCEL on a client socket, and the mechanism behind them
  *	admit.c   may its password be looked at now (defence.h)
- *	check.c   is this name and password right: databases, hashes
+ *	check.c   is this name and password right: databases; check_hash.c, the hashes; check_admit.c, what the fields permit
  *	key.c     the stored key for a mechanism that shows no password, and that of nobody
  *	credentials.c  what else a user may log in with: keys beside a hash, app passwords; last_use.c  when they were used;
  *	renew.c   keys that are missing are made
@@ -174,7 +174,7 @@ void login_drop_all(struct client *c);
 /* Every few seconds: end what waits for a silent client. */
 void login_sweep(struct client *c);
 
-/* ---- check.c ---- */
+/* ---- check_hash.c ---- */
 
 /*
  * What the password of a user whom passdb number i does not know is compared with, so that he costs what others cost: at
