@@ -227,7 +227,7 @@ static void model_insert(struct model *m, size_t at, const char *text)
 static void model_apply(struct model *m, const struct milter_edit *e)
 {
 	size_t at = e->kind == EDIT_CHANGE ? model_find(m, e->name.p[0], e->index ? e->index : 1) : m->n;
-	char text[24];
+	char text[48];
 
 	snprintf(text, sizeof text, "%.*s: %.*s\r\n", STR_ARG(e->name), STR_ARG(e->value));
 	if (e->kind != EDIT_CHANGE)
@@ -255,7 +255,7 @@ static void test_many_edits(void **state)
 
 		m->n = 0;
 		for (size_t i = 0, n = draw(FIELDS); i < n; i++) {
-			char text[24];
+			char text[48];
 
 			snprintf(text, sizeof text, "%s: %zu\r\n", names[draw(5)], i);
 			model_insert(m, m->n, i == 1 ? "A: own\r\n" : text);
