@@ -193,7 +193,7 @@ static void test_edits(void **state)
 /* Thousands of changes at random, against a list that is as simple as can be. */
 enum { MODEL_MAX = 4000 };
 struct model {
-	char text[MODEL_MAX][24];
+	char text[MODEL_MAX][48];
 	size_t n;
 };
 

@@ -76,7 +76,7 @@ static void test_priority(void **state)
 	for (int priority = -9; priority <= 9; priority += 9) {
 		struct peer p = { .ehlo = "MT-PRIORITY" };
 		struct outcome out;
-		char must[40];
+		char must[48];
 		struct mail m;
 
 		mail_init(&m, "hi\r\n");
