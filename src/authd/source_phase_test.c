@@ -23,6 +23,8 @@ static void fake_close(struct sql_conn **c)
 	*c = NULL;
 }
 
+static sem_t asked;
+
 /* The question waits in its thread until the test has its answer. */
 static int fake_run(struct sql_conn *c, const char *sql, const struct str *params, size_t n, unsigned wait_ms,
 	size_t max_rows, struct arena *mem, struct sql_row **rows, const char **why)
@@ -30,6 +32,7 @@ static int fake_run(struct sql_conn *c, const char *sql, const struct str *param
 	size_t i = (size_t)(params[0].p[0] - '0');
 
 	(void)c, (void)sql, (void)n, (void)wait_ms, (void)max_rows, (void)mem;
+	sem_post(&asked);
 	sem_wait(&question[i].go);
 	*rows = NULL;
 	*why = question[i].error ? "it is a test" : NULL;
@@ -88,12 +91,15 @@ static void test_phases(void **state)
 	check_int(query_compile(STR("SELECT n FROM t WHERE u = '%u'"), SQL_QUESTION, w.mem, &w.read, &why), 0);
 	for (unsigned i = 0; i < QUESTIONS; i++)
 		sem_init(&question[i].go, 0, 0);
+	sem_init(&asked, 0, 0);
 	uv_loop_init(&w.loop);
 	database_init(&w.db, &w.set, "", &w.loop, QUESTIONS, 10000);
 	source_init(&w.source, &w.set, &w.db, NULL, 0);
 
 	for (unsigned i = 0; i < 4; i++)
 		check_int(ask(i), 0);
+	for (unsigned i = 0; i < 4; i++) /* a thread that comes later would find it down, and ask nothing */
+		sem_wait(&asked);
 	answer(0, -SQL_EDOWN);
 	check(w.db.is_down);
 	check_int(ask(4), 1); /* nobody asks it for a second */
