@@ -191,7 +191,7 @@ void key_secret_load(struct authd *a);
 /* ---- who.c ---- */
 
 /* For `gatepost auth who`: who failed to log in too often. */
-void who_tell(struct child *child);
+void who_tell_logins(struct child *child);
 
 /* ---- control.c ---- */
 

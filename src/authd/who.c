@@ -65,7 +65,7 @@ static void put_row(const struct shown *s, struct buf *out)
 		s->step == DEFENCE_REFUSE ? "refused" : "held", (unsigned long long)(s->ms / 1000 + 1));
 }
 
-void who_tell(struct child *child)
+void who_tell_logins(struct child *child)
 {
 	const struct authd *a = container_of(child, struct authd, child);
 	struct buf row = BUF_INIT(ROW_MAX);

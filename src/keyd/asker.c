@@ -29,7 +29,7 @@ static int on_sign(struct ipc *ipc, struct ipc_in *in, int *fds, unsigned n_fds)
 	struct asker *p = container_of(ipc, struct asker, ipc);
 	struct buf out = BUF_INIT(KEY_SIGNATURE_MAX + 64);
 	char room[KEY_SIGNATURE_MAX];
-	const struct scheme *scheme;
+	const struct signature_scheme *scheme;
 	struct key_question q;
 	struct key_answer a;
 
@@ -37,7 +37,7 @@ static int on_sign(struct ipc *ipc, struct ipc_in *in, int *fds, unsigned n_fds)
 	(void)n_fds;
 	if (key_question_decode(in, &q) != 0)
 		return -1;
-	scheme = scheme_find(q.scheme);
+	scheme = signature_scheme_find(q.scheme);
 	/* No smtpd that is in its right mind asks for such a thing. */
 	if (scheme == NULL || !handshake_is_tls(scheme, q.text) || asks_ahead(ipc))
 		return -1;

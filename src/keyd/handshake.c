@@ -113,7 +113,7 @@ size_t handshake_dh_octets(struct str text)
 	return !is_certificate_verify(text) && is_dhe(params) ? cut_opaque(&params).n : 0;
 }
 
-bool handshake_is_tls(const struct scheme *s, struct str text)
+bool handshake_is_tls(const struct signature_scheme *s, struct str text)
 {
 	struct str params = str_from(text, RANDOMS);
 

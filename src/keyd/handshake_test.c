@@ -61,7 +61,7 @@ static void test_only_what_tls_signs_is_signed(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-		if (handshake_is_tls(scheme_find(cases[i].scheme), cases[i].text) != cases[i].want)
+		if (handshake_is_tls(signature_scheme_find(cases[i].scheme), cases[i].text) != cases[i].want)
 			fail_msg("case %zu", i);
 		check(true);
 	}
@@ -92,7 +92,7 @@ static void test_groups_of_dhe_are_known_ones(void **state)
 {
 	BIGNUM *(*const known[])(BIGNUM *) = { BN_get_rfc3526_prime_2048, BN_get_rfc3526_prime_3072,
 		BN_get_rfc3526_prime_4096, BN_get_rfc3526_prime_8192 };
-	const struct scheme *rsa = scheme_find(PKCS1);
+	const struct signature_scheme *rsa = signature_scheme_find(PKCS1);
 	struct str text;
 	BIGNUM *other;
 
@@ -101,9 +101,9 @@ static void test_groups_of_dhe_are_known_ones(void **state)
 		size_t n = (size_t[]){ 256, 384, 512, 1024 }[i];
 
 		text = dhe(known[i](NULL), 0, "\2", n);
-		check(handshake_is_tls(rsa, text) && handshake_is_tls(scheme_find(PSS), text));
+		check(handshake_is_tls(rsa, text) && handshake_is_tls(signature_scheme_find(PSS), text));
 		check_int(handshake_dh_octets(text), n);
-		check(!handshake_is_tls(scheme_find(ECDSA), text)); /* there is no such cipher */
+		check(!handshake_is_tls(signature_scheme_find(ECDSA), text)); /* there is no such cipher */
 		check(!handshake_is_tls(rsa, str_pn(text.p, text.n - 1)));
 		check(!handshake_is_tls(rsa, str_pn(text.p, text.n + 1)));
 		check(handshake_is_tls(rsa, dhe(known[i](NULL), 0, "\2", n - 1)));
@@ -135,7 +135,8 @@ static void test_what_a_client_signs_is_not(void **state)
 		text[at + 1] = 1024 & 255;
 	}
 	for (size_t i = 0; i < 2; i++)
-		check(!handshake_is_tls(scheme_find((uint16_t[]){ PKCS1, ECDSA }[i]), str_pn(text, sizeof text)));
+		check(!handshake_is_tls(
+			signature_scheme_find((uint16_t[]){ PKCS1, ECDSA }[i]), str_pn(text, sizeof text)));
 }
 
 /* Nor is a certificate, whose serial number is as long as one likes. Those that sign themselves are often trusted as a CA. */
@@ -151,9 +152,9 @@ static void test_a_certificate_is_none(void **state)
 	text[64] = 1;			   /* "prime": the serial's rest and the issuer */
 	text[66 + 257] = 16;		   /* "generator": the dates */
 	text[66 + 256 + 2 + 16 + 1] = 200; /* "public": the subject, its key, extensions */
-	check(!handshake_is_tls(scheme_find(PKCS1), str_pn(text, sizeof text)));
+	check(!handshake_is_tls(signature_scheme_find(PKCS1), str_pn(text, sizeof text)));
 	memcpy(p521 + 64, curve, sizeof curve);
-	check(!handshake_is_tls(scheme_find(ECDSA), str_pn(p521, sizeof p521)));
+	check(!handshake_is_tls(signature_scheme_find(ECDSA), str_pn(p521, sizeof p521)));
 }
 
 static void test_old_schemes_are_not_there(void **state)
@@ -162,8 +163,8 @@ static void test_old_schemes_are_not_there(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof none / sizeof *none; i++)
-		check(scheme_find(none[i]) == NULL);
-	check(scheme_find(0x0807) != NULL && scheme_find(0x0807)->digest == NULL);
+		check(signature_scheme_find(none[i]) == NULL);
+	check(signature_scheme_find(0x0807) != NULL && signature_scheme_find(0x0807)->digest == NULL);
 }
 
 int main(void)

@@ -11,7 +11,7 @@
 /* ---- scheme.c ---- */
 
 /* A signature scheme of TLS 1.3, most of which TLS 1.2 has under the same numbers (RFC 8446 sec. 4.2.3). */
-struct scheme {
+struct signature_scheme {
 	uint16_t number;
 	const char *key_type; /* "RSA", "EC" … as OpenSSL calls it */
 	const char *digest;   /* NULL: the scheme has its own */
@@ -19,7 +19,7 @@ struct scheme {
 	bool is_old; /* of TLS 1.2 alone */
 };
 /* NULL: one that is not signed with. SHA-1 is none (RFC 9155). */
-const struct scheme *scheme_find(uint16_t number);
+const struct signature_scheme *signature_scheme_find(uint16_t number);
 
 /* ---- handshake.c ---- */
 
@@ -27,7 +27,7 @@ const struct scheme *scheme_find(uint16_t number);
  * Is this what a TLS server signs in a handshake, and nothing else? TLS 1.3: CertificateVerify (RFC 8446 sec. 4.4.3).
  * TLS 1.2: both randoms and the server's key exchange parameters (RFC 8422 sec. 5.4, RFC 5246 sec. 7.4.3).
  */
-bool handshake_is_tls(const struct scheme *s, struct str text);
+bool handshake_is_tls(const struct signature_scheme *s, struct str text);
 /* Octets of the prime when it is TLS 1.2 with DHE; else 0. */
 size_t handshake_dh_octets(struct str text);
 

@@ -93,7 +93,7 @@ void keys_free(struct keys *k)
 	memset(k, 0, sizeof *k);
 }
 
-static int sign(EVP_PKEY *key, const struct scheme *s, struct str text, char *room, size_t *n)
+static int sign(EVP_PKEY *key, const struct signature_scheme *s, struct str text, char *room, size_t *n)
 {
 	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
 	EVP_PKEY_CTX *pkey_ctx = NULL;
@@ -121,7 +121,7 @@ static bool prime_fits(EVP_PKEY *key, struct str text)
 void keys_answer(struct keys *k, const struct key_question *q, char *room, struct key_answer *a)
 {
 	struct held_key *held = k->n ? bsearch(&q->key, k->item, k->n, sizeof *k->item, by_id) : NULL;
-	const struct scheme *s = scheme_find(q->scheme);
+	const struct signature_scheme *s = signature_scheme_find(q->scheme);
 	EVP_PKEY *key = held ? key_of(k, held) : NULL;
 	size_t n = 0;
 

@@ -15,7 +15,7 @@ static bool away;
 static const char *sign(const struct key_id *id, uint16_t scheme, struct str text, unsigned char *out, size_t *n)
 {
 	struct key_question q = { .request = 7, .key = *id, .scheme = scheme, .text = text };
-	const struct scheme *s = scheme_find(scheme);
+	const struct signature_scheme *s = signature_scheme_find(scheme);
 	char room[KEY_SIGNATURE_MAX];
 	struct key_answer a;
 
@@ -338,7 +338,7 @@ static void test_a_prime_that_is_too_long_for_the_key_fails(void **state)
 		memcpy(p + 2 + n, "\0\1\2\0\1x", 6);
 		BN_free(prime);
 		q.key = *(const struct key_id *)(const void *)held.item;
-		check(handshake_is_tls(scheme_find(q.scheme), q.text));
+		check(handshake_is_tls(signature_scheme_find(q.scheme), q.text));
 		keys_answer(&held, &q, room, &a);
 		check_int(a.status, cases[i].want);
 	}

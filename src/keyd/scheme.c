@@ -1,6 +1,6 @@
 #include "keyd/keyd.h"
 
-static const struct scheme schemes[] = {
+static const struct signature_scheme schemes[] = {
 	{ 0x0401, "RSA", "SHA256", false, true }, /* rsa_pkcs1_sha256 … */
 	{ 0x0501, "RSA", "SHA384", false, true },
 	{ 0x0601, "RSA", "SHA512", false, true },
@@ -17,7 +17,7 @@ static const struct scheme schemes[] = {
 	{ 0x0808, "ED448", NULL, false, false },
 };
 
-const struct scheme *scheme_find(uint16_t number)
+const struct signature_scheme *signature_scheme_find(uint16_t number)
 {
 	for (size_t i = 0; i < sizeof schemes / sizeof *schemes; i++)
 		if (schemes[i].number == number)

@@ -68,7 +68,7 @@ int main(void)
 		.on_peer = peer_open,
 		.on_stop = on_stop,
 		.on_status = on_status,
-		.on_who = who_tell,
+		.on_who = who_tell_sessions,
 		.on_tickets = on_tickets };
 	tls_memory_init();
 	mallopt(M_ARENA_MAX,

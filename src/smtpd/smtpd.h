@@ -361,7 +361,7 @@ void user_leave(struct session *s);
 bool user_may(struct session *s, enum user_matter m);
 
 /* who.c: for child.on_who */
-void who_tell(struct child *c);
+void who_tell_sessions(struct child *c);
 
 /* greet.c */
 /* True: the session waits for greet_on_timer() before it is greeted. */

@@ -25,7 +25,7 @@ static void put_row(const struct session *s, struct buf *out)
 	buf_addf(out, ",\"messages\":%u,\"pid\":%d}", s->messages, (int)getpid());
 }
 
-void who_tell(struct child *c)
+void who_tell_sessions(struct child *c)
 {
 	struct buf row = BUF_INIT(ROW_MAX);
 

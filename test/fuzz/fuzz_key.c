@@ -12,7 +12,7 @@ static const uint16_t numbers[] = { 0x0401, 0x0601, 0x0804, 0x0809, 0x0403, 0x05
 
 static void text(struct str in, uint8_t which)
 {
-	const struct scheme *s = scheme_find(numbers[which % (sizeof numbers / sizeof *numbers)]);
+	const struct signature_scheme *s = signature_scheme_find(numbers[which % (sizeof numbers / sizeof *numbers)]);
 	bool new = in.n >= 98 && memcmp(in.p + 64, "TLS 1.3, server CertificateVerify", 34) == 0;
 
 	require(s != NULL);
