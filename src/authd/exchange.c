@@ -83,11 +83,13 @@ static void ask_binding(struct login *l)
 	client_send_soon(c);
 }
 
-/* RFC 4505: nobody is looked up, and what the client said of himself is for the log alone. */
+/* Nobody is looked up; what the client said of himself is for the log alone (RFC 4505 sec. 2: trace information). */
 static void anonymous(struct login *l)
 {
 	l->vars.orig_user = l->xchg->authcid;
 	vars_set_user(&l->vars, str_c(l->authd->set->anonymous_user));
+	log_info("auth: user=<%.*s>, method=%s, rip=%.*s: calls himself <%.*s>", STR_ARG(l->vars.user), l->mech->name,
+		STR_ARG(l->vars.remote_ip), STR_ARG(l->vars.orig_user));
 	l->fields = STR("\tanonymous");
 	login_succeed(l);
 }
