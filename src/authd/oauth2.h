@@ -2,7 +2,8 @@
  * oauth2.h - tokens in the place of passwords (OAUTHBEARER, XOAUTH2): what auth.conf says of them, and their check, by their
  * signature or by asking the server that issued them.
  *
- *	oauth2_settings.c  the settings of Dovecot 2.3 and 2.4
+ *	oauth2_blocks.c    where settings stand, in Dovecot 2.3 and 2.4
+ *	oauth2_settings.c  what they say (oauth2_places.h)
  *	oauth2_words.c     what is none of them
  *	oauth2.c           a login: which way, and what is made of it
  *	oauth2_grant.c     … of a password, which the server is shown (use_grant_password)

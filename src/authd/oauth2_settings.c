@@ -1,32 +1,20 @@
-/* What auth.conf says of tokens, in the words of Dovecot 2.3 (a file of its own) and of 2.4 (oauth2_…, oauth2 { }). */
-#include "authd/oauth2.h"
+/* What the settings of tokens say, wherever they stand: the words of Dovecot 2.3 and of 2.4. */
+#include "authd/oauth2_places.h"
 
-#include "authd/settings_impl.h"
 #include "base/log.h"
 
 #include <stdlib.h>
 
-enum { TIMEOUT_MS = 10000, PLACES_MAX = 5 };
+enum { TIMEOUT_MS = 10000 };
 
-/* Where a setting may stand: in the file that args names; or in the passdb block, in oauth2 { }, or around them. */
-struct places {
-	struct {
-		const struct dovecot_node *list;
-		const char *prefix;
-	} at[PLACES_MAX];
-	size_t n;
-	struct oauth2 *out;
-	const char *ca_file; /* ssl_client_ca_file around all of them; NULL: none */
-};
-
-static void add_place(struct places *p, const struct dovecot_node *list, const char *prefix)
+void oauth2_place_add(struct oauth2_places *p, const struct dovecot_node *list, const char *prefix)
 {
-	require(p->n < PLACES_MAX);
+	require(p->n < OAUTH2_PLACES_MAX);
 	p->at[p->n].list = list;
 	p->at[p->n++].prefix = prefix;
 }
 
-static const struct dovecot_node *get(const struct places *p, const char *name)
+const struct dovecot_node *oauth2_place_get(const struct oauth2_places *p, const char *name)
 {
 	const struct dovecot_node *n = NULL;
 	char key[64];
@@ -38,16 +26,16 @@ static const struct dovecot_node *get(const struct places *p, const char *name)
 	return n;
 }
 
-static const char *text(struct loader *l, const struct places *p, const char *name, const char *otherwise)
+static const char *text(struct loader *l, const struct oauth2_places *p, const char *name, const char *otherwise)
 {
-	const struct dovecot_node *n = get(p, name);
+	const struct dovecot_node *n = oauth2_place_get(p, name);
 
 	return n ? settings_keep(l, n->value) : otherwise;
 }
 
-static bool is_on(struct loader *l, const struct places *p, const char *name)
+static bool is_on(struct loader *l, const struct oauth2_places *p, const char *name)
 {
-	const struct dovecot_node *n = get(p, name);
+	const struct dovecot_node *n = oauth2_place_get(p, name);
 	bool on = false;
 
 	if (n && *n->value && dovecot_bool(n->value, &on) < 0)
@@ -56,9 +44,9 @@ static bool is_on(struct loader *l, const struct places *p, const char *name)
 }
 
 /* In milliseconds. */
-static uint64_t number(struct loader *l, const struct places *p, const char *name, uint64_t otherwise)
+static uint64_t number(struct loader *l, const struct oauth2_places *p, const char *name, uint64_t otherwise)
 {
-	const struct dovecot_node *n = get(p, name);
+	const struct dovecot_node *n = oauth2_place_get(p, name);
 	uint64_t ms = 0;
 
 	if (n && !str_u64(str_c(n->value), &ms))
@@ -66,14 +54,14 @@ static uint64_t number(struct loader *l, const struct places *p, const char *nam
 	return ms ? ms : otherwise;
 }
 
-static void complain(struct loader *l, const struct places *p, const char *what)
+static void complain(struct loader *l, const struct oauth2_places *p, const char *what)
 {
 	buf_addf(l->errors, "%s: %s\n", p->out->file, what);
 }
 
 /* ---- what is not obeyed, and would change who gets in, or who is believed ---- */
 
-static void refuse_others(struct loader *l, const struct places *p)
+static void refuse_others(struct loader *l, const struct oauth2_places *p)
 {
 	static const struct {
 		const char *name, *instead;
@@ -86,14 +74,14 @@ static void refuse_others(struct loader *l, const struct places *p)
 	const struct dovecot_node *n;
 
 	for (size_t i = 0; i < sizeof others / sizeof *others; i++)
-		if ((n = get(p, others[i].name)) != NULL && *n->value)
+		if ((n = oauth2_place_get(p, others[i].name)) != NULL && *n->value)
 			settings_complain(l, n, "%s is not supported; %s", n->key, others[i].instead);
 	if (!p->out->is_grant && is_on(l, p, "use_grant_password"))
 		complain(l, p,
 			"use_grant_password is for passwords; it needs \"passdb { driver = oauth2  mechanisms = plain "
 			"login  "
 			"args = FILE }\", and a file of its own");
-	n = get(p, "ssl_client_require_valid_cert");
+	n = oauth2_place_get(p, "ssl_client_require_valid_cert");
 	if (is_on(l, p, "tls_allow_invalid_cert") || (n && strcmp(n->value, "no") == 0))
 		complain(l, p,
 			"a certificate that is not valid is never believed; name its authority with tls_ca_cert_file");
@@ -102,9 +90,9 @@ static void refuse_others(struct loader *l, const struct places *p)
 /* ---- URLs ---- */
 
 /* Returns the number of the site, or OAUTH2_NO_SITE: there is none by that name, or it is of no use. */
-static int load_url(struct loader *l, const struct places *p, const char *name, bool takes_suffix)
+static int load_url(struct loader *l, const struct oauth2_places *p, const char *name, bool takes_suffix)
 {
-	const struct dovecot_node *n = get(p, name);
+	const struct dovecot_node *n = oauth2_place_get(p, name);
 	struct fetch_site_settings set = {
 		.authorities =
 			text(l, p, "tls_ca_cert_file", text(l, p, "ssl_client_ca_file", p->ca_file ? p->ca_file : "")),
@@ -143,7 +131,7 @@ static bool is_url(const char *s)
 }
 
 /* local_validation { dict fs { fs posix { prefix = /etc/dovecot/keys/ } } } */
-static const char *modern_dict(const struct places *p)
+static const char *modern_dict(const struct oauth2_places *p)
 {
 	static const char *const path[] = { "dict", "fs" };
 	const struct dovecot_node *n = NULL;
@@ -160,7 +148,7 @@ static const char *modern_dict(const struct places *p)
 	return dovecot_value(n->child, "prefix", dovecot_value(n->child, "fs_posix_prefix", ""));
 }
 
-static void load_all_keys(struct loader *l, const struct places *p)
+static void load_all_keys(struct loader *l, const struct oauth2_places *p)
 {
 	struct oauth2 *o = p->out;
 	const char *dict = text(l, p, "local_validation_key_dict", modern_dict(p));
@@ -181,12 +169,12 @@ static void load_all_keys(struct loader *l, const struct places *p)
 		o->keys = oauth2_dict_load(l, dict);
 }
 
-static void load_mode(struct loader *l, const struct places *p)
+static void load_mode(struct loader *l, const struct oauth2_places *p)
 {
 	static const char *const names[] = {
 		[OAUTH2_AUTH] = "auth", [OAUTH2_GET] = "get", [OAUTH2_POST] = "post", [OAUTH2_LOCAL] = "local"
 	};
-	const struct dovecot_node *n = get(p, "introspection_mode");
+	const struct dovecot_node *n = oauth2_place_get(p, "introspection_mode");
 
 	for (size_t i = 0; n && i < sizeof names / sizeof *names; i++)
 		if (strcmp(n->value, names[i]) == 0) {
@@ -197,10 +185,10 @@ static void load_mode(struct loader *l, const struct places *p)
 		settings_complain(l, n, "introspection_mode = %s; it should be auth, get, post or local", n->value);
 }
 
-static void load_servers(struct loader *l, const struct places *p)
+static void load_servers(struct loader *l, const struct oauth2_places *p)
 {
 	struct oauth2 *o = p->out;
-	const struct dovecot_node *n = get(p, "introspection_url");
+	const struct dovecot_node *n = oauth2_place_get(p, "introspection_url");
 	size_t n_faults = l->errors->n;
 	struct fetch_url u;
 	const char *why;
@@ -239,10 +227,11 @@ static void load_servers(struct loader *l, const struct places *p)
 
 /* ---- what a token has to be ---- */
 
-static void load_demands(struct loader *l, const struct places *p)
+static void load_demands(struct loader *l, const struct oauth2_places *p)
 {
 	struct oauth2 *o = p->out;
-	const struct dovecot_node *scope = get(p, "scope"), *openid = get(p, "openid_configuration_url");
+	const struct dovecot_node *scope = oauth2_place_get(p, "scope"),
+				  *openid = oauth2_place_get(p, "openid_configuration_url");
 	struct fetch_url u;
 	const char *why;
 
@@ -267,12 +256,12 @@ static void load_demands(struct loader *l, const struct places *p)
 		settings_complain(l, openid, "%s = %s: %s", openid->key, openid->value, why);
 }
 
-static void load_format(struct loader *l, const struct places *p)
+static void load_format(struct loader *l, const struct oauth2_places *p)
 {
-	const struct dovecot_node *n = get(p, "username_validation_format");
+	const struct dovecot_node *n = oauth2_place_get(p, "username_validation_format");
 	const char *why;
 
-	n = n ? n : get(p, "username_format");
+	n = n ? n : oauth2_place_get(p, "username_format");
 	if (template_compile(str_c(n && *n->value ? n->value : "%u"), l->set->mem, &p->out->username_format, &why) < 0)
 		settings_complain(l, n, "%s: %s", n->key, why);
 	else if (!p->out->username_format.has_vars)
@@ -281,8 +270,8 @@ static void load_format(struct loader *l, const struct places *p)
 }
 
 /* pass_attrs = user=%{oauth2:sub} proxy=y; 2.4: fields { user = %{oauth2:sub} } */
-static void add_field(
-	struct loader *l, const struct places *p, const struct dovecot_node *at, struct str key, struct str value)
+static void add_field(struct loader *l, const struct oauth2_places *p, const struct dovecot_node *at, struct str key,
+	struct str value)
 {
 	struct db_fields *fields = p->out->fields;
 	struct db_field *f = &fields->field[fields->n];
@@ -305,9 +294,9 @@ static void add_field(
 	fields->n++;
 }
 
-static void load_fields(struct loader *l, const struct places *p)
+static void load_fields(struct loader *l, const struct oauth2_places *p)
 {
-	const struct dovecot_node *n = get(p, "pass_attrs");
+	const struct dovecot_node *n = oauth2_place_get(p, "pass_attrs");
 	struct str rest = str_c(n ? n->value : ""), word, key;
 
 	p->out->fields = arena_alloc(l->set->mem, sizeof *p->out->fields);
@@ -326,9 +315,9 @@ static void load_fields(struct loader *l, const struct places *p)
 		}
 }
 
-static uint64_t load_timeout(struct loader *l, const struct places *p)
+static uint64_t load_timeout(struct loader *l, const struct oauth2_places *p)
 {
-	const struct dovecot_node *n = get(p, "http_client_request_timeout");
+	const struct dovecot_node *n = oauth2_place_get(p, "http_client_request_timeout");
 	uint64_t ms = number(l, p, "timeout_msecs", TIMEOUT_MS);
 
 	if (n && dovecot_time_ms(n->value, &ms) < 0)
@@ -356,7 +345,7 @@ static void warn(struct loader *l, const struct oauth2 *o)
 			o->file);
 }
 
-static void load_from(struct loader *l, const struct places *p)
+void oauth2_load_from(struct loader *l, const struct oauth2_places *p)
 {
 	struct oauth2 *o = p->out;
 
@@ -371,182 +360,4 @@ static void load_from(struct loader *l, const struct places *p)
 	load_fields(l, p);
 	load_servers(l, p);
 	warn(l, o);
-}
-
-static void load_file(struct loader *l, const struct dovecot_node *args, struct oauth2 *out)
-{
-	struct dovecot_conf *c = dovecot_load_flat(args->value, l->errors);
-	struct places p = { .out = out };
-
-	add_place(&p, c->first, "");
-	out->file = settings_keep(l, args->value);
-	oauth2_check_words(l, c->first, true);
-	load_from(l, &p);
-	dovecot_free(&c);
-}
-
-/* ---- which of them ---- */
-
-static bool is_oauth2(const struct dovecot_node *passdb)
-{
-	return strcmp(dovecot_value(
-			      passdb->child, "driver", dovecot_value(passdb->child, "passdb_driver", passdb->name)),
-		       "oauth2") == 0;
-}
-
-static const char *mechanisms_of(const struct dovecot_node *passdb)
-{
-	return dovecot_value(passdb->child, "mechanisms",
-		dovecot_value(passdb->child, "mechanisms_filter",
-			dovecot_value(passdb->child, "passdb_mechanisms_filter", "")));
-}
-
-static const struct dovecot_node *find_passdb(const struct loader *l)
-{
-	const struct dovecot_node *n = l->conf->first;
-
-	for (; (n = dovecot_section(n, "passdb")) != NULL; n = n->next)
-		if (is_oauth2(n) && !oauth2_is_grant(l, n))
-			return n;
-	return NULL;
-}
-
-static const struct dovecot_node *find_named(const struct dovecot_node *list)
-{
-	for (const struct dovecot_node *n = list; n; n = n->next)
-		if ((n->name && strcmp(n->key, "oauth2") == 0) || strncmp(n->key, "oauth2_", 7) == 0)
-			return n;
-	return NULL;
-}
-
-/* Settings around the blocks are those of tokens; but for who wants passwords only. */
-static bool is_for_tokens(const struct loader *l)
-{
-	bool is = true;
-
-	for (size_t i = 0; i < l->set->n_passdbs; i++)
-		is = is && l->set->passdb[i].kind != DB_OAUTH2;
-	for (size_t i = 0; i < l->set->n_mechs; i++)
-		is = is || (l->set->mech[i]->flags & SASL_TOKEN);
-	return is;
-}
-
-bool oauth2_is_named(const struct loader *l)
-{
-	return find_passdb(l) != NULL || find_named(l->conf->first) != NULL;
-}
-
-/* The passdb's own words, then those of oauth2 { }, then those around. */
-static void add_places(const struct loader *l, const struct dovecot_node *passdb, struct places *p)
-{
-	const struct dovecot_node *block = dovecot_section(l->conf->first, "oauth2");
-
-	if (passdb)
-		add_place(p, passdb->child, "oauth2_");
-	if (block) {
-		add_place(p, block->child, "");
-		add_place(p, block->child, "oauth2_");
-	}
-	add_place(p, l->conf->first, "oauth2_");
-}
-
-static void load_around(
-	struct loader *l, const struct dovecot_node *passdb, const struct dovecot_node *at, struct oauth2 *out)
-{
-	const struct dovecot_node *block = dovecot_section(l->conf->first, "oauth2");
-	struct places p = { .out = out, .ca_file = dovecot_value(l->conf->first, "ssl_client_ca_file", NULL) };
-
-	oauth2_check_words(l, l->conf->first, false);
-	if (passdb)
-		oauth2_check_words(l, passdb->child, false);
-	if (block && dovecot_section(block->next, "oauth2"))
-		settings_complain(l, block, "there are several blocks oauth2 { }; it should be one");
-	if (block)
-		oauth2_check_words(l, block->child, true);
-	add_places(l, passdb, &p);
-	out->file = settings_keep(l, at->file);
-	load_from(l, &p);
-}
-
-/* ---- passwords that are shown to the issuer ---- */
-
-/* Has the list any of the mechanisms that show a token? */
-static bool names_tokens(const char *mechanisms)
-{
-	struct str rest = str_c(mechanisms), word;
-
-	while (str_word(&rest, " \t,", &word))
-		if (str_ieq(word, STR("oauthbearer")) || str_ieq(word, STR("xoauth2")))
-			return true;
-	return false;
-}
-
-bool oauth2_is_grant(const struct loader *l, const struct dovecot_node *passdb)
-{
-	const struct dovecot_node *args = dovecot_get(passdb->child, "args"), *n;
-	struct buf unused = BUF_INIT(65536); /* load_file() says them again */
-	struct dovecot_conf *c = args ? dovecot_load_flat(args->value, &unused) : NULL;
-	struct places p = { 0 };
-	bool is = false;
-
-	if (c)
-		add_place(&p, c->first, "");
-	else
-		add_places(l, passdb, &p);
-	n = get(&p, "use_grant_password");
-	if (n && !(c == NULL && names_tokens(mechanisms_of(passdb))))
-		dovecot_bool(n->value, &is);
-	else if (n == NULL) /* 2.4 has no such word */
-		is = args == NULL && *mechanisms_of(passdb) && !names_tokens(mechanisms_of(passdb));
-	if (c)
-		dovecot_free(&c);
-	buf_free(&unused);
-	return is;
-}
-
-void load_grant(struct loader *l, const struct dovecot_node *block, bool is_passdb, struct db *db)
-{
-	const struct dovecot_node *args = dovecot_get(block->child, "args");
-
-	(void)is_passdb;
-	db->grant = arena_alloc(l->set->mem, sizeof *db->grant);
-	db->grant->is_grant = true;
-	db->sql.scheme = "PLAIN"; /* there is none to be read */
-	if (db->deny)
-		settings_complain(l, block, "deny = yes: the server cannot be asked who it knows without a password");
-	if (args)
-		load_file(l, args, db->grant);
-	else
-		load_around(l, block, block, db->grant);
-}
-
-/* ---- tokens ---- */
-
-void load_oauth2(struct loader *l)
-{
-	const struct dovecot_node *passdb = find_passdb(l), *outside = find_named(l->conf->first);
-	const struct dovecot_node *args = passdb ? dovecot_get(passdb->child, "args") : NULL;
-	const char *mechanisms = "";
-
-	if (args && (outside || find_named(passdb->child)))
-		settings_complain(l, args,
-			"there are both args = FILE and settings oauth2_…, which would not be obeyed; it should be one "
-			"of "
-			"them");
-	else if (args)
-		load_file(l, args, &l->set->oauth2);
-	else if (outside && (passdb || is_for_tokens(l)))
-		load_around(l, passdb, outside, &l->set->oauth2);
-	else if (passdb && find_named(passdb->child))
-		load_around(l, passdb, passdb, &l->set->oauth2);
-	else if (passdb)
-		settings_complain(l, passdb, "passdb oauth2 needs args = FILE, or settings oauth2_… outside");
-	if (passdb)
-		mechanisms = mechanisms_of(passdb);
-	l->set->oauth2.mechanisms = settings_keep(l, mechanisms);
-	for (size_t i = 0; i < l->set->n_mechs; i++)
-		if ((l->set->mech[i]->flags & SASL_TOKEN) && !l->set->oauth2.is_set)
-			buf_addf(l->errors,
-				"auth_mechanisms has %s; it needs \"passdb { driver = oauth2  args = FILE }\"\n",
-				l->set->mech[i]->name);
 }
