@@ -1,7 +1,8 @@
 /*
  * authd.h - the state of the authentication service, and what its parts ask of each other.
  *
- *	server.c  listeners, connections, octets in and out
+ *	server_bind.c  listening sockets
+ *	server.c  connections, octets in and out
  *	login.c   one struct login per request: its life, its answers, their delay
  *	exchange.c  AUTH, CONT, CANCEL on a client socket, and the mechanism behind them
  *	admit.c   may its password be looked at now (defence.h)
@@ -147,10 +148,11 @@ struct authd {
 	uint64_t n_ok, n_fail, n_temp, n_verdict_hits;
 };
 
+/* server_bind.c: bind all listeners (with master's rights); what goes wrong is fatal. */
+void server_bind(struct authd *a);
+
 /* ---- server.c ---- */
 
-/* Bind all listeners (with master's rights); what goes wrong is fatal. */
-void server_bind(struct authd *a);
 /* Accept on them. */
 void server_start(struct authd *a);
 /* Accept no more; the sockets' files stay for the successor. */
