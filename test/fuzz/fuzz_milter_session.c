@@ -136,7 +136,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 		if (send(filter, p + at, step, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
 			break;
 		turn(fd, &said);
-		if (!sent && memmem(said.p, said.n, "354 ", 4)) {
+		if (!sent && said.n && memmem(said.p, said.n, "354 ", 4)) {
 			say(fd, content);
 			sent = true;
 		}
