@@ -29,7 +29,12 @@ enum tag {
 	TAG_HOLD_UNTIL = 36,
 	TAG_HOLD_FOR = 37
 };
-enum { EXTENT_OCTETS = 20, PRIORITY_BIAS = 100 };
+enum {
+	EXTENT_OCTETS = 20,
+	PRIORITY_BIAS = 100,
+	NUMBERS_MAX = 8,
+	RCPT_FIXED_OCTETS = (5 + 5 + 12) + (5 + 4 + 8 + 1) /* with its VALID_SINCE */
+};
 
 static void put_text(struct buf *out, enum tag tag, struct str s)
 {
@@ -80,6 +85,19 @@ void envelope_put_extents(struct buf *out, const struct extent *extent, size_t n
 		ipc_put_u64(out, extent[i].offset);
 		ipc_put_u32(out, extent[i].octets);
 	}
+}
+
+size_t envelope_octets(const struct envelope *e)
+{
+	const struct str texts[] = { e->sender, e->envid, e->auth, e->sasl_username, e->sasl_method, e->client_name,
+		e->client_addr, e->helo, e->proto, e->solicit, e->unknown };
+	size_t n = NUMBERS_MAX * (5 + 8) + e->n_extent * EXTENT_OCTETS + 5;
+
+	for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+		n += 5 + texts[i].n;
+	for (size_t i = 0; i < e->n_rcpt; i++)
+		n += RCPT_FIXED_OCTETS + e->rcpt[i].address.n + e->rcpt[i].original.n + e->rcpt[i].orcpt.n;
+	return n;
 }
 
 void envelope_encode(struct buf *out, const struct envelope *e)

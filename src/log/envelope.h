@@ -73,6 +73,8 @@ struct envelope {
 	struct str unknown; /* attributes that this version does not know, as they were */
 };
 
+/* No fewer octets than envelope_encode() makes of it. */
+size_t envelope_octets(const struct envelope *e);
 void envelope_encode(struct buf *out, const struct envelope *e);
 /* Slices point into `octets`, arrays into the arena. 0, or -1: malformed. */
 int envelope_decode(struct str octets, struct arena *mem, struct envelope *e);

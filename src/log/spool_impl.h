@@ -17,6 +17,7 @@ enum {
 	BATCH_OCTETS = 1024 * 1024,  /* of one flush, roughly */
 	BATCH_MAX_OCTETS = BATCH_OCTETS + 2 * RECORD_MAX_OCTETS,
 	ENVELOPE_MAX_OCTETS = 8 * 1024 * 1024,
+	EXTENTS_MAX_OCTETS = 5 + MAX_EXTENTS * 20, /* … of which for where the content is */
 	SPARES = 1,
 	WAIT_FOR_SEGMENT_MS = 5000,
 	GATHER_MIN_NS = 1000000, /* work that is at hand is done before the flush for as long … */

@@ -163,7 +163,10 @@ void spool_msg_commit(struct spool_msg *m, struct envelope *env, void (*on_commi
 	env->id = m->id;
 	env->extent = NULL;
 	env->n_extent = 0;
-	envelope_encode(&m->envelope, env);
+	if (envelope_octets(env) <= ENVELOPE_MAX_OCTETS - EXTENTS_MAX_OCTETS)
+		envelope_encode(&m->envelope, env);
+	else
+		m->failed = true; /* who has it is told, as if it could not be written */
 	env->extent = extent;
 	env->n_extent = n_extent;
 	m->next = NULL;

@@ -606,6 +606,39 @@ static void test_changed_at_its_end(void **state)
 	stop(); /* and no segment is held any more */
 }
 
+/* A peer of ours can be made to say too much; that ends no process, and costs no other message. */
+static void test_envelope_too_large(void **state)
+{
+	enum { N = 3000 };
+	struct envelope_rcpt *rcpt = calloc(N, sizeof *rcpt);
+	char *text = malloc(N);
+	struct spool_msg m[2] = { { 0 }, { 0 } };
+	struct envelope env = { .rcpt = rcpt, .n_rcpt = N };
+	uint64_t skipped = 0;
+
+	(void)state;
+	memset(text, 'a', N);
+	for (unsigned i = 0; i < N; i++)
+		rcpt[i] = (struct envelope_rcpt){
+			.index = i, .address = STR("bob@example.org"), .original = str_pn(text, N)
+		};
+	begin(1024 * 1024);
+	for (unsigned i = 0; i < 2; i++) {
+		check_int(spool_msg_begin(&m[i], t.w), 0);
+		add(&m[i], 100, i);
+	}
+	spool_msg_commit(&m[0], &env, on_committed);
+	run_until(1);
+	check(t.result[0] < 0);
+	commit(&m[1], 1);
+	run_until(2);
+	check_int(t.result[1], 0);
+	check_int(recover(true, &skipped), 1);
+	stop();
+	free(text);
+	free(rcpt);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -620,6 +653,7 @@ int main(void)
 		cmocka_unit_test(test_follow),
 		cmocka_unit_test(test_recycled),
 		cmocka_unit_test(test_header),
+		cmocka_unit_test(test_envelope_too_large),
 	};
 
 	return test_run(tests);

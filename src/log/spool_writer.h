@@ -74,7 +74,8 @@ int spool_msg_begin_as(struct spool_msg *m, struct spool_writer *w, uint64_t id)
 int spool_msg_add(struct spool_msg *m, struct str octets);
 /*
  * Commit with this envelope (copied; id, extent fields are filled in by the writer). on_committed follows; m must stay
- * until then. A client that is gone meanwhile changes nothing: the message is kept.
+ * until then. A client that is gone meanwhile changes nothing: the message is kept. An envelope over 8 MiB is an error as a
+ * write that fails is.
  */
 void spool_msg_commit(struct spool_msg *m, struct envelope *env, void (*on_committed)(struct spool_msg *m, int err));
 /* Drop it: what was written becomes dead space. Not after commit. Safe on a message that was never begun. */

@@ -343,23 +343,31 @@ static bool has_bounced(const struct active *a)
 	return false;
 }
 
+/*
+ * What a report may have for its recipients. The sender is a stranger's choice, up to 2,000 octets of it with an extension; by
+ * whose alias the report comes is left out rather than that it does not fit.
+ */
+enum { RCPT_OCTETS = 64, RCPTS_MAX_OCTETS = 6 * 1024 * 1024 };
+
 /* The sender may be an alias of ours, which a client's RCPT would have expanded; nobody does it later. */
 static void on_sender(struct map_request *ask)
 {
 	struct active_report *rep = container_of(ask, struct active_report, ask);
 	struct active *a = rep->a;
 	bool known = ask->status != MAP_TEMPORARY && !ask->alias_loop && ask->n_expanded > 0;
-	size_t n = known ? ask->n_expanded : 1;
+	size_t n = known ? ask->n_expanded : 1, octets = 0;
 
 	if (ask->status == MAP_TEMPORARY)
 		withdraw(a, is_bounced);
+	for (size_t i = 0; known && i < n; i++)
+		octets += RCPT_OCTETS + ask->expanded[i].n + a->env.sender.n;
 	rep->to = arena_array(a->mem, n, sizeof *rep->to);
 	rep->n_to = n;
 	for (size_t i = 0; i < n; i++) {
 		struct str address = known ? arena_dup(a->mem, ask->expanded[i]) : a->env.sender;
 
 		rep->to[i] = (struct envelope_rcpt){ .index = (uint32_t)i, .address = address, .notify = NOTIFY_NEVER };
-		if (!str_eq(address, a->env.sender))
+		if (octets <= RCPTS_MAX_OCTETS && !str_eq(address, a->env.sender))
 			rep->to[i].original = a->env.sender;
 	}
 	next_report(rep);

@@ -26,12 +26,9 @@ static void answer(struct queued *q, unsigned k, enum rcpt_status status, enum r
 }
 
 /* In the directory that is current; `after_s`: what the wall clock shows more than at the first start. */
-static struct queued *start(uint64_t after_s)
+static struct queued *start_by(const char *main_cf, uint64_t after_s)
 {
-	struct queued *q = agent_queue_new("relayhost = [127.0.0.1]\n"
-					   "virtual_alias_maps = inline:{ {sales@x.org = a@y.org} }\n"
-					   "virtual_alias_domains = x.org\n"
-					   "transport_maps = inline:{ {other.org = smtp:[127.0.0.2]} }\n");
+	struct queued *q = agent_queue_new(main_cf);
 
 	q->start_us += after_s * 1000000;
 	q->bounce_size_limit = 50000;
@@ -43,6 +40,15 @@ static struct queued *start(uint64_t after_s)
 	boot_wait(q);
 	settle(q);
 	return q;
+}
+
+static struct queued *start(uint64_t after_s)
+{
+	return start_by("relayhost = [127.0.0.1]\n"
+			"virtual_alias_maps = inline:{ {sales@x.org = a@y.org} }\n"
+			"virtual_alias_domains = x.org\n"
+			"transport_maps = inline:{ {other.org = smtp:[127.0.0.2]} }\n",
+		after_s);
 }
 
 static struct queued *start_anew(void)
@@ -152,6 +158,46 @@ static void test_alias(void **state)
 	answer(q, 2, RCPT_SENT, RELAYED_PLAIN);
 	check_int(n_reports(), 1); /* once */
 	check_int(q->n_messages, 0);
+}
+
+/*
+ * A stranger names a large list of ours as the sender, with an extension of which every member's address gets a copy: the
+ * report has to fit into the log. One that cannot be expanded is put off.
+ */
+static void test_large_list_as_sender(void **state)
+{
+	static const struct {
+		unsigned members;
+		bool is_told;
+	} cases[] = { { 1000, true }, { 2200, true }, { 3000, true }, { 5000, false } };
+	struct envelope_rcpt r[] = { { .address = STR("b@z.org") } };
+	char sender[2048];
+
+	(void)state;
+	snprintf(sender, sizeof sender, "list+%0*d@x.org", 1900, 7);
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct buf conf = BUF_INIT(1 << 20);
+		struct queued *q;
+
+		buf_add_c(&conf,
+			"relayhost = [127.0.0.1]\nrecipient_delimiter = +\nvirtual_alias_domains = x.org\n"
+			"virtual_alias_expansion_limit = 100000\nvirtual_alias_maps = inline:{ {list@x.org = ");
+		for (unsigned k = 0; k < cases[i].members; k++)
+			buf_addf(&conf, "m%u@y.org ", k);
+		buf_add_c(&conf, "} }\n");
+		buf_add(&conf, "", 1);
+		boot_enter_next();
+		q = start_by(conf.p, 0);
+		mail(q, sender, r, 1);
+		check_int(agent.n, 1);
+		answer(q, 0, RCPT_BOUNCED, RELAYED_NOT);
+		for (unsigned k = 0; k < 100 && q->reports_under_way; k++)
+			settle(q);
+		check_int(q->n_reports, cases[i].is_told);
+		check_int(q->n_messages, 1); /* the report, or what it would be on */
+		end(q);
+		buf_free(&conf);
+	}
 }
 
 /* Returned by an operator before the report on an alias could be kept: it has expanded all the same, and did not fail. */
@@ -493,10 +539,11 @@ static void test_given_up(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_success), cmocka_unit_test(test_alias),
-		cmocka_unit_test(test_alias_expired), cmocka_unit_test(test_report_before_result),
-		cmocka_unit_test(test_no_place), cmocka_unit_test(test_leave), cmocka_unit_test(test_clock_jump),
-		cmocka_unit_test(test_delay), cmocka_unit_test(test_delay_and_deliver_by),
-		cmocka_unit_test(test_priority), cmocka_unit_test(test_damaged), cmocka_unit_test(test_given_up) };
+		cmocka_unit_test(test_alias_expired), cmocka_unit_test(test_large_list_as_sender),
+		cmocka_unit_test(test_report_before_result), cmocka_unit_test(test_no_place),
+		cmocka_unit_test(test_leave), cmocka_unit_test(test_clock_jump), cmocka_unit_test(test_delay),
+		cmocka_unit_test(test_delay_and_deliver_by), cmocka_unit_test(test_priority),
+		cmocka_unit_test(test_damaged), cmocka_unit_test(test_given_up) };
 	char dir[32];
 	int failed;
 
