@@ -5,6 +5,7 @@
  * or too many of them, is a loop, and the caller answers 451.
  */
 #include "map/map_text.h"
+#include "map/mem_map.h"
 #include "map/resolve_impl.h"
 
 /* Addresses on the way from the first one to this. */
@@ -28,7 +29,9 @@ struct expansion {
 	size_t seen;		    /* addresses in all */
 	const struct step **selves; /* that expanded to themselves */
 	size_t n_selves;
+	struct mem_map *given; /* of a large alias: its addresses in lower case; NULL: it is none */
 };
+enum { FEW = 64 }; /* addresses that are compared one by one */
 
 static size_t expansion_limit(const struct expansion *x)
 {
@@ -64,13 +67,39 @@ static void *room(struct arena *mem, void *old, size_t n, size_t *cap, size_t si
 	return more;
 }
 
+/* False: it is there already. */
+static bool add_given(struct expansion *x, struct str address)
+{
+	char *folded = arena_alloc(x->q->mem, address.n + 1);
+
+	for (size_t i = 0; i < address.n; i++)
+		folded[i] = ascii_lower(address.p[i]);
+	return mem_map_add(x->given, str_pn(folded, address.n), STR(""));
+}
+
+static bool is_new(struct expansion *x, struct str address)
+{
+	const struct map_answer *a = x->answer;
+
+	if (x->given == NULL && a->n_expanded == FEW) {
+		x->given = mem_map_new();
+		for (size_t i = 0; i < FEW; i++)
+			add_given(x, a->expanded[i]);
+	}
+	if (x->given)
+		return add_given(x, address);
+	for (size_t i = 0; i < a->n_expanded; i++)
+		if (str_ieq(a->expanded[i], address))
+			return false;
+	return true;
+}
+
 static void give(struct expansion *x, struct str address)
 {
 	struct map_answer *a = x->answer;
 
-	for (size_t i = 0; i < a->n_expanded; i++)
-		if (str_ieq(a->expanded[i], address))
-			return;
+	if (!is_new(x, address))
+		return;
 	if ((a->n_expanded & (a->n_expanded - 1)) == 0) {
 		size_t cap = a->n_expanded;
 
@@ -143,19 +172,20 @@ static enum map_status push_results(
 {
 	struct ask *q = x->q;
 	struct address of = address_split(q->r, item->address);
-	struct str value = arena_dup(q->mem, buf_str(&q->value)), rest = value, word;
+	struct map_addresses list = { .rest = arena_dup(q->mem, buf_str(&q->value)) };
+	struct str word;
 	struct step *step = arena_alloc(q->mem, sizeof *step);
 	size_t first = x->n_todo;
 
 	*step = (struct step){ item->address, item->path, item->path ? item->path->depth + 1 : 1 };
-	while (map_address_next(&rest, &word)) {
+	while (map_address_next(&list, &word)) {
 		bool last = local_alias && word.n > 1 && word.p[0] == '\\'; /* "\name": no alias any more */
 		struct str address;
 
 		if (local_alias && refuse_word(q, of.local, word))
 			return MAP_TEMPORARY;
 		address = result_address(q, last ? str_from(word, 1) : word, &of, extension);
-		if (str_ieq(address, item->address)) {
+		if (str_ieq(address, item->address) && !is_self(x, address)) {
 			const struct step **more = arena_array(q->mem, x->n_selves + 1, sizeof *more);
 
 			if (x->n_selves)
@@ -239,5 +269,6 @@ enum map_status resolve_expand(struct ask *q, struct str address, struct map_ans
 	/* A table's value without an address in it: the mail would vanish. */
 	if (status == MAP_FOUND && !a->alias_loop && a->n_expanded == 0)
 		give(&x, address);
+	mem_map_free(&x.given);
 	return status;
 }

@@ -200,40 +200,47 @@ static size_t span_until(struct str s, const char *ends)
 	return i < s.n ? i : s.n;
 }
 
-/* "Name <a@b>" up to the comma: what stands in the brackets. */
-static bool take_bracketed(struct str *rest, struct str *address)
+/* "Name <a@b>" up to the comma: what stands in the brackets. None: nothing up to there is looked at for it again. */
+static bool take_bracketed(struct map_addresses *l, struct str *address)
 {
-	size_t n = span_until(*rest, ",");
-	struct str part = str_sub(*rest, 0, n);
-	size_t from = span_until(part, "<"), to;
+	size_t n = span_until(l->rest, ",");
+	struct str part = str_sub(l->rest, 0, n);
+	size_t from = span_until(part, "<"), to = part.n;
 
-	if (from >= part.n)
+	if (from < part.n)
+		to = from + span_until(str_from(part, from), ">");
+	if (to >= part.n) {
+		l->n_plain = part.n;
 		return false;
-	to = from + span_until(str_from(part, from), ">");
-	if (to >= part.n)
-		return false;
+	}
 	*address = str_trim(str_sub(part, from + 1, to - from - 1));
-	*rest = str_from(*rest, n);
+	l->rest = str_from(l->rest, n);
 	return true;
 }
 
-bool map_address_next(struct str *rest, struct str *address)
+static void skip(struct map_addresses *l, size_t n)
+{
+	l->rest = str_from(l->rest, n);
+	l->n_plain -= n < l->n_plain ? n : l->n_plain;
+}
+
+bool map_address_next(struct map_addresses *l, struct str *address)
 {
 	size_t n;
 
 	for (;;) {
-		while (rest->n && (is_blank(rest->p[0]) || rest->p[0] == ','))
-			*rest = str_from(*rest, 1);
-		if (rest->n == 0)
+		while (l->rest.n && (is_blank(l->rest.p[0]) || l->rest.p[0] == ','))
+			skip(l, 1);
+		if (l->rest.n == 0)
 			return false;
-		if (take_bracketed(rest, address)) {
+		if (l->n_plain == 0 && take_bracketed(l, address)) {
 			if (address->n)
 				return true;
 			continue;
 		}
-		n = span_until(*rest, ", \t\r\n\v\f");
-		*address = str_sub(*rest, 0, n);
-		*rest = str_from(*rest, n);
+		n = span_until(l->rest, ", \t\r\n\v\f");
+		*address = str_sub(l->rest, 0, n);
+		skip(l, n);
 		return true;
 	}
 }

@@ -42,10 +42,15 @@ struct str map_unbrace(struct str word);
 /* Text without "name =" lines: read one of "name = value" (the files of SQL tables). */
 bool map_setting_parse(struct str line, struct str *name, struct str *value);
 
+/* Addresses of a table's value: {value} at first. */
+struct map_addresses {
+	struct str rest;
+	size_t n_plain; /* first octets of rest that are known to have no brackets */
+};
 /*
- * The next address of a table's value: addresses are separated by commas or blanks, may be quoted, in "<>", and with a
- * name before "<". Returns false at the end.
+ * The next one: addresses are separated by commas or blanks, may be quoted, in "<>", and with a name before "<". Returns
+ * false at the end.
  */
-bool map_address_next(struct str *rest, struct str *address);
+bool map_address_next(struct map_addresses *l, struct str *address);
 
 #endif

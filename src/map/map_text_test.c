@@ -76,12 +76,23 @@ static void test_entries(void **state)
 	buf_free(&scratch);
 }
 
-static struct str joined(struct arena *mem, const char *text, bool (*next)(struct str *, struct str *))
+static struct str joined(struct arena *mem, const char *text)
 {
 	struct str rest = str_c(text), word;
 	char *out = arena_cdup(mem, STR(""));
 
-	while (next(&rest, &word))
+	while (map_word(&rest, &word))
+		out = arena_printf(mem, "%s%.*s|", out, STR_ARG(word));
+	return str_c(out);
+}
+
+static struct str addresses(struct arena *mem, const char *text)
+{
+	struct map_addresses list = { .rest = str_c(text) };
+	char *out = arena_cdup(mem, STR(""));
+	struct str word;
+
+	while (map_address_next(&list, &word))
 		out = arena_printf(mem, "%s%.*s|", out, STR_ARG(word));
 	return str_c(out);
 }
@@ -91,18 +102,20 @@ static void test_words(void **state)
 	struct arena *mem = arena_new(0);
 
 	(void)state;
-	check_str(joined(mem, " a,b  c ", map_word), "a|b|c|");
-	check_str(joined(mem, "inline:{ a = b, c }, d", map_word), "inline:{ a = b, c }|d|");
-	check_str(joined(mem, "{ a { b } } } c", map_word), "{ a { b } }|}|c|");
-	check_str(joined(mem, "{ a b", map_word), "{ a b|");
+	check_str(joined(mem, " a,b  c "), "a|b|c|");
+	check_str(joined(mem, "inline:{ a = b, c }, d"), "inline:{ a = b, c }|d|");
+	check_str(joined(mem, "{ a { b } } } c"), "{ a { b } }|}|c|");
+	check_str(joined(mem, "{ a b"), "{ a b|");
 	check_str(map_unbrace(STR("{ a b }")), "a b");
 	check_str(map_unbrace(STR("a")), "a");
-	check_str(joined(mem, "a@b, c@d e", map_address_next), "a@b|c@d|e|");
-	check_str(joined(mem, "\"x, y\"@z,w", map_address_next), "\"x, y\"@z|w|");
-	check_str(joined(mem, "Joe Doe <a@b>, <c>,<>,d", map_address_next), "a@b|c|d|");
-	check_str(joined(mem, "\"Doe, Joe\" <a@b>", map_address_next), "a@b|");
-	check_str(joined(mem, "\"open, a", map_address_next), "\"open, a|");
-	check_str(joined(mem, ",, ,", map_address_next), "");
+	check_str(addresses(mem, "a@b, c@d e"), "a@b|c@d|e|");
+	check_str(addresses(mem, "\"x, y\"@z,w"), "\"x, y\"@z|w|");
+	check_str(addresses(mem, "Joe Doe <a@b>, <c>,<>,d"), "a@b|c|d|");
+	check_str(addresses(mem, "\"Doe, Joe\" <a@b>"), "a@b|");
+	check_str(addresses(mem, "\"open, a"), "\"open, a|");
+	check_str(addresses(mem, ",, ,"), "");
+	check_str(addresses(mem, "a b c, Joe <d> e, f g <h"), "a|b|c|d|f|g|<h|");
+	check_str(addresses(mem, "a \"b c\" d,<e>"), "a|\"b c\"|d|e|");
 	arena_free(&mem);
 }
 

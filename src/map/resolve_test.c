@@ -393,11 +393,47 @@ static void test_how(void **state)
 	tear_down(&f);
 }
 
+/* Each address once, in whatever case, however many there are; in the order of the first ones. */
+static void test_repeats(void **state)
+{
+	static const unsigned sizes[] = { 1, 63, 64, 65, 66, 200, 40000 };
+
+	(void)state;
+	for (size_t k = 0; k < sizeof sizes / sizeof *sizes; k++) {
+		struct resolve_settings s = base;
+		struct buf map = BUF_INIT(4 << 20);
+		struct map_answer a;
+		struct fixture f;
+		unsigned wrong = 0;
+
+		buf_add_c(&map, "inline:{ {big@x.example=");
+		for (unsigned i = 0; i < sizes[k]; i++)
+			buf_addf(&map, "u%u@y.example U%u@Y.example u%u@y.example ", i, i / 2, i / 3);
+		buf_add_c(&map, "} }");
+		buf_add(&map, "", 1);
+		s.virtual_alias_maps = map.p;
+		s.virtual_alias_expansion_limit = 200000;
+		f = set_up(&s);
+		resolve_rcpt(f.r, STR("big@x.example"), f.mem, &a);
+		check_int(a.status, MAP_FOUND);
+		check_int(a.n_expanded, sizes[k]);
+		for (unsigned i = 0; i < sizes[k] && i < a.n_expanded; i++) {
+			char want[32];
+
+			snprintf(want, sizeof want, "u%u@y.example", i);
+			wrong += !str_eq(a.expanded[i], str_c(want));
+		}
+		check_int(wrong, 0);
+		tear_down(&f);
+		buf_free(&map);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_rcpt), cmocka_unit_test(test_route),
 		cmocka_unit_test(test_failure), cmocka_unit_test(test_elsewhere), cmocka_unit_test(test_limits),
-		cmocka_unit_test(test_how) };
+		cmocka_unit_test(test_repeats), cmocka_unit_test(test_how) };
 
 	return test_run(tests);
 }

@@ -44,21 +44,11 @@ static void add_all(struct transaction *t)
 		transaction_add_rcpt(t, a->expanded[i], str_eq(a->expanded[i], t->rcpt_arg) ? STR("") : t->rcpt_arg);
 }
 
-static bool all_have_room(const struct transaction *t)
-{
-	const struct map_request *a = &t->rcpt_answer;
-	size_t octets = t->rcpt_address.n;
-
-	for (size_t i = 0; i < a->n_expanded; i++)
-		octets += a->expanded[i].n;
-	return transaction_has_room(t, a->n_expanded + 1, octets);
-}
-
 static enum outcome rcpt_taken(struct session *s, bool taken)
 {
 	struct transaction *t = s->tx;
 
-	if (taken && !all_have_room(t))
+	if (taken && !transaction_takes(t, t->rcpt_address, &t->rcpt_answer))
 		reply(s, REPLY_TOO_MANY_RCPTS);
 	else if (taken && transaction_open(s) != 0)
 		reply(s, REPLY_QUEUE_ERROR);

@@ -285,6 +285,7 @@ static void delete_rcpt(struct session *s, struct str address)
 		n++;
 	}
 	t->n_rcpt = n;
+	transaction_forget_numbers(t);
 }
 
 static enum outcome next_rcpt(struct session *s);
@@ -303,7 +304,7 @@ static enum outcome rcpt_known(struct session *s)
 		reply_reject(s, 451, "4.3.0", "Temporary lookup failure", false);
 		return m->then(s, false);
 	}
-	if (!transaction_has_room(t, a->n_expanded + 1, asked.n * (a->n_expanded + 1)))
+	if (!transaction_takes(t, asked, a))
 		ignored(s, "more recipients than a message may have, among them", asked);
 	else if (a->n_expanded == 0)
 		transaction_add_rcpt(t, asked, STR(""));

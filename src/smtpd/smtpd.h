@@ -512,12 +512,13 @@ struct transaction {
 	struct milter_mail *milter;		     /* what they say of it; NULL: none is asked */
 	struct envelope_rcpt *rcpt;
 	size_t n_rcpt, cap_rcpt;
-	size_t n_accepted;	    /* RCPT commands that got 250 */
-	size_t rcpt_octets;	    /* of rcpt[] in the envelope, at most */
-	unsigned n_over;	    /* RCPT commands beyond the limit */
-	struct str rcpt_arg;	    /* of the RCPT under way, as sent, for restrictions and the log */
-	struct str rcpt_address;    /* the same, normalised */
-	struct str rcpt_other_form; /* with U-labels for A-labels, or the reverse */
+	struct mem_map *rcpt_by_address[2]; /* of many, their numbers: [1] of notes of an alias (NOTIFY_EXPANDED) */
+	size_t n_accepted;		    /* RCPT commands that got 250 */
+	size_t rcpt_octets;		    /* of rcpt[] in the envelope, at most */
+	unsigned n_over;		    /* RCPT commands beyond the limit */
+	struct str rcpt_arg;		    /* of the RCPT under way, as sent, for restrictions and the log */
+	struct str rcpt_address;	    /* the same, normalised */
+	struct str rcpt_other_form;	    /* with U-labels for A-labels, or the reverse */
 	struct address rcpt_parts;
 	struct rcpt_params rcpt_params;
 	struct map_request rcpt_answer; /* what mapd said of it */
@@ -544,9 +545,13 @@ struct transaction {
 void transaction_begin(struct session *s, struct str sender);
 /* The end on every way out: RSET, EHLO, STARTTLS, errors, end of the session, after the commit. */
 void transaction_end(struct session *s);
-/* One more recipient address into the envelope. */
 /* Is there room in the envelope for so many recipients of this RCPT, whose addresses have so many octets together? */
 bool transaction_has_room(const struct transaction *t, size_t n, size_t octets);
+/* … for this address, and all to which it expands? */
+bool transaction_takes(const struct transaction *t, struct str address, const struct map_request *a);
+/* rcpt[] has fewer, or others: their numbers are made anew when they are asked for. */
+void transaction_forget_numbers(struct transaction *t);
+/* One more recipient address into the envelope, unless it is there. */
 void transaction_add_rcpt(struct transaction *t, struct str address, struct str original);
 void transaction_commit(struct session *s, enum outcome (*then)(struct session *s));
 /* Give it its id, once; 0 or -1: no segment at hand. Logs "ID: client=…". */

@@ -4,6 +4,8 @@
  */
 #include "smtpd/smtpd.h"
 
+#include "map/mem_map.h"
+
 #include <stdlib.h>
 #include <time.h>
 
@@ -39,6 +41,7 @@ static void transaction_free(struct transaction *t)
 	header_clear(&t->header);
 	milter_mail_free(&t->milter);
 	free(t->rcpt);
+	transaction_forget_numbers(t);
 	arena_free(&t->mem);
 	free(t);
 }
@@ -57,11 +60,47 @@ void transaction_end(struct session *s)
 		transaction_free(t);
 }
 
+enum { FEW_RCPTS = 64 }; /* that are compared one by one */
+
+/* The number of each recipient from first on, by its address: in the map of those that are notes of an alias, or in the other. */
+static void note_rcpts(struct transaction *t, size_t first)
+{
+	for (size_t i = first; i < t->n_rcpt; i++) {
+		struct mem_map **m = &t->rcpt_by_address[(t->rcpt[i].notify & NOTIFY_EXPANDED) != 0];
+
+		*m = *m ? *m : mem_map_new();
+		mem_map_add(*m, t->rcpt[i].address, str_pn(&i, sizeof i));
+	}
+}
+
+void transaction_forget_numbers(struct transaction *t)
+{
+	for (size_t i = 0; i < 2; i++)
+		mem_map_free(&t->rcpt_by_address[i]);
+}
+
+static struct envelope_rcpt *find_noted(struct transaction *t, struct str address, bool is_note)
+{
+	struct str found = { NULL, 0 };
+	size_t number;
+
+	if (!t->rcpt_by_address[0] && !t->rcpt_by_address[1])
+		note_rcpts(t, 0);
+	if (t->rcpt_by_address[is_note])
+		found = mem_map_find(t->rcpt_by_address[is_note], address);
+	if (found.p == NULL)
+		return NULL;
+	memcpy(&number, found.p, sizeof number);
+	return &t->rcpt[number];
+}
+
 /* An alias that was expanded is another recipient than the same address as one of its own targets. */
-static struct envelope_rcpt *find_rcpt(const struct transaction *t, struct str address)
+static struct envelope_rcpt *find_rcpt(struct transaction *t, struct str address)
 {
 	uint8_t kind = t->rcpt_params.notify & NOTIFY_EXPANDED;
 
+	if (t->n_rcpt > FEW_RCPTS)
+		return find_noted(t, address, kind != 0);
 	for (size_t i = 0; i < t->n_rcpt; i++)
 		if (str_eq(t->rcpt[i].address, address) && (t->rcpt[i].notify & NOTIFY_EXPANDED) == kind)
 			return &t->rcpt[i];
@@ -94,6 +133,15 @@ bool transaction_has_room(const struct transaction *t, size_t n, size_t octets)
 	return t->rcpt_octets + octets + n * (RCPT_OCTETS + t->rcpt_arg.n + t->rcpt_params.orcpt.n) <= RCPTS_MAX_OCTETS;
 }
 
+bool transaction_takes(const struct transaction *t, struct str address, const struct map_request *a)
+{
+	size_t octets = address.n;
+
+	for (size_t i = 0; i < a->n_expanded; i++)
+		octets += a->expanded[i].n;
+	return transaction_has_room(t, a->n_expanded + 1, octets);
+}
+
 void transaction_add_rcpt(struct transaction *t, struct str address, struct str original)
 {
 	struct envelope_rcpt *r = find_rcpt(t, address);
@@ -117,6 +165,8 @@ void transaction_add_rcpt(struct transaction *t, struct str address, struct str 
 	r->orcpt = t->rcpt_params.orcpt;
 	r->valid_since = t->rcpt_params.valid_since;
 	r->since_may_end = t->rcpt_params.since_may_end;
+	if (t->rcpt_by_address[0] || t->rcpt_by_address[1])
+		note_rcpts(t, t->n_rcpt - 1);
 }
 
 /* "ID: client=name[addr], sasl_method=PLAIN, sasl_username=u, orig_queue_id=ID, orig_client=name[addr]" */

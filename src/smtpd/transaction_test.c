@@ -218,10 +218,62 @@ static void test_since_twice(void **state)
 	}
 }
 
+/* Many are found as few are, when some were taken out too; an alias that is only told of is another one than its address. */
+static void test_many_twice(void **state)
+{
+	enum { N = 20000, LEFT = 300 };
+	struct transaction t = { .mem = arena_new(0) };
+	unsigned wrong = 0;
+
+	(void)state;
+	for (unsigned round = 0; round < 6; round++) {
+		t.rcpt_params = (struct rcpt_params){ .notify = round % 3 == 2 ? NOTIFY_EXPANDED : 0 };
+		for (unsigned i = 0; i < N; i++) {
+			char address[32];
+
+			snprintf(address, sizeof address, "u%u@x.example", i);
+			transaction_add_rcpt(&t, str_c(address), STR(""));
+		}
+		check_int(t.n_rcpt, round % 3 == 2 ? 2 * N : N);
+		if (round != 2)
+			continue;
+		t.n_rcpt = LEFT;
+		transaction_forget_numbers(&t);
+	}
+	for (unsigned i = 0; i < t.n_rcpt; i++)
+		wrong += t.rcpt[i].index != i;
+	check_int(wrong, 0);
+	transaction_forget_numbers(&t);
+	free(t.rcpt);
+	arena_free(&t.mem);
+}
+
+/* What an alias leads to counts, not its name: a milter may add one. */
+static void test_room_of_alias(void **state)
+{
+	enum { N = 3000 };
+	struct str *to = calloc(N, sizeof *to);
+	struct map_request a = { .expanded = to, .n_expanded = N };
+	struct transaction t = { .rcpt_arg = STR("a@b") };
+	char *text = malloc(N);
+
+	(void)state;
+	memset(text, 'x', N);
+	for (unsigned i = 0; i < N; i++)
+		to[i] = str_pn(text, 20);
+	check(transaction_takes(&t, STR("a@b"), &a));
+	for (unsigned i = 0; i < N; i++)
+		to[i] = str_pn(text, N);
+	check(!transaction_takes(&t, STR("a@b"), &a));
+	free(text);
+	free(to);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_ways_out), cmocka_unit_test(test_close),
-		cmocka_unit_test(test_folds), cmocka_unit_test(test_since_twice), cmocka_unit_test(test_room) };
+		cmocka_unit_test(test_folds), cmocka_unit_test(test_since_twice), cmocka_unit_test(test_room),
+		cmocka_unit_test(test_many_twice), cmocka_unit_test(test_room_of_alias) };
 
 	rig_open("hopcount_limit = 3\nmessage_size_limit = 1000\nsmtpd_authorized_xforward_hosts = 10.0.0.0/8\n",
 		services, sizeof services / sizeof *services);

@@ -8,6 +8,7 @@
 static void lines(struct str text, bool aliases)
 {
 	struct buf scratch = BUF_INIT(1 << 20);
+	struct map_addresses list;
 	struct map_lines l;
 	struct str line, key, value, word;
 
@@ -17,7 +18,8 @@ static void lines(struct str text, bool aliases)
 		if (map_entry_parse(line, aliases, &scratch, &key, &value) > MAP_ENTRY_COLON)
 			continue;
 		require(key.n > 0 && value.n > 0);
-		while (map_address_next(&value, &word))
+		list = (struct map_addresses){ .rest = value };
+		while (map_address_next(&list, &word))
 			require(word.n > 0);
 	}
 	map_lines_end(&l);
