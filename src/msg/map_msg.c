@@ -3,7 +3,9 @@
 enum {
 	FIXED_OCTETS = 64,
 	EXPANDED_MAX = 65536,
-	EXPANDED_MAX_OCTETS = 6 * 1024 * 1024 /* as many as a message may have for all its recipients */
+	EXPANDED_MAX_OCTETS = 6 * 1024 * 1024,	    /* as many as a message may have for all its recipients */
+	ARENA_MAX_OCTETS = 4 * EXPANDED_MAX_OCTETS, /* what they may take with all that is around them */
+	ROOM_MIN = 64
 };
 
 static size_t octets(const struct map_answer *a)
@@ -34,16 +36,29 @@ bool map_more_encode(struct buf *out, uint32_t request, struct map_answer *a)
 	return true;
 }
 
+/* Room for so many, when it has always been this much for those before. */
+static size_t room_for(size_t n)
+{
+	size_t room = n > 0 ? ROOM_MIN : 0;
+
+	while (room < n)
+		room *= 2;
+	return room;
+}
+
 int map_more_decode(struct ipc_in *in, struct arena *mem, struct str **all, size_t *n)
 {
 	uint32_t more = ipc_get_u32(in);
-	struct str *joined;
+	struct str *joined = *all;
 
-	if (in->bad || more > in->rest.n / 4 || more + *n > EXPANDED_MAX)
+	if (in->bad || more == 0 || more > in->rest.n / 4 || more + *n > EXPANDED_MAX ||
+		arena_octets(mem) + in->rest.n > ARENA_MAX_OCTETS)
 		return -1;
-	joined = arena_array(mem, *n + more, sizeof *joined);
-	if (*n > 0)
-		memcpy(joined, *all, *n * sizeof *joined);
+	if (room_for(*n + more) != room_for(*n)) {
+		joined = arena_array(mem, room_for(*n + more), sizeof *joined);
+		if (*n > 0)
+			memcpy(joined, *all, *n * sizeof *joined);
+	}
 	for (uint32_t i = 0; i < more; i++)
 		joined[*n + i] = arena_dup(mem, ipc_get_str(in));
 	*all = joined;

@@ -24,7 +24,10 @@ enum map_msg {
  * a->expanded.
  */
 bool map_more_encode(struct buf *out, uint32_t request, struct map_answer *a);
-/* They join *all, of which there are *n. Slices and array are the arena's. 0; -1: malformed, or too many. */
+/*
+ * They join *all, of which there are *n: NULL and 0, or what this function has made of them. Slices and array are the arena's.
+ * 0; -1: malformed, or more than mapd may send.
+ */
 int map_more_decode(struct ipc_in *in, struct arena *mem, struct str **all, size_t *n);
 /* An answer that is too long all the same is sent as MAP_TEMPORARY. */
 void map_answer_encode(struct buf *out, uint32_t request, const struct map_answer *a);
