@@ -359,7 +359,7 @@ static void on_handshake(struct session *s)
 	}
 	session_watch(s, UV_READABLE);
 	session_pump(s);
-	if (!s->ending && s->poll_events == UV_READABLE)
+	if (!s->ending && reads_commands(s) && s->poll_events == UV_READABLE)
 		on_readable(s); /* its first command may be here already, decrypted: the socket would not tell */
 }
 
