@@ -32,12 +32,13 @@ struct str solicit_of(const struct transaction *t)
 	struct str word, rest = f ? f->value : STR("");
 	struct buf words = BUF_INIT(1000); /* sec. 2.2 */
 	struct str found = STR("");
+	bool is_whole = true;
 
 	if (t->params.solicit.n > 0 || f == NULL || fields_next(t, f, FIELD_SOLICITATION))
 		return t->params.solicit;
-	while (str_word(&rest, " \t", &word)) /* those of its folding */
-		buf_add_str(&words, word);
-	if (solicit_is_valid(buf_str(&words)))
+	while (is_whole && str_word(&rest, " \t", &word)) /* those of its folding */
+		is_whole = buf_add_str(&words, word) == 0;
+	if (is_whole && solicit_is_valid(buf_str(&words)))
 		found = arena_dup(t->mem, buf_str(&words));
 	buf_free(&words);
 	return found;
