@@ -1,6 +1,7 @@
 /* Filters between octets and their hexadecimal digits or base64. */
 #include "authd/filter_impl.h"
 
+#include "base/hex.h"
 #include "sasl/base64.h"
 
 #include <stdio.h>
@@ -41,12 +42,6 @@ static bool run_old_hex(const struct step *s, struct filter_state *st)
 	str_u64(st->value, &n);
 	st->value = str_c(arena_printf(st->mem, "%llx", (unsigned long long)n));
 	return true;
-}
-
-static int hex_value(char c)
-{
-	c = ascii_lower(c);
-	return ascii_is_digit(c) ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
 static bool run_unhex(const struct step *s, struct filter_state *st)

@@ -1,4 +1,5 @@
 #include "base/json_check.h"
+#include "base/hex.h"
 #include "base/utf8.h"
 
 enum { DEPTH_MAX = 8, DIGITS_MAX = 18 /* so that no reader finds it too large */ };
@@ -38,12 +39,6 @@ static bool number(struct scan *s)
 	return !accept(s, '.') || digits(s);
 }
 
-static bool is_hex(char c)
-{
-	c = ascii_lower(c);
-	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
-}
-
 static bool escape(struct scan *s)
 {
 	static const char plain[] = "\"\\/bfnrt";
@@ -55,7 +50,7 @@ static bool escape(struct scan *s)
 	if (!accept(s, 'u') || s->rest.n < 4)
 		return false;
 	for (size_t i = 0; i < 4; i++)
-		if (!is_hex(s->rest.p[i]))
+		if (hex_value(s->rest.p[i]) < 0)
 			return false;
 	/* Readers take neither a NUL nor half a surrogate pair. */
 	if (str_has_prefix(s->rest, STR("0000")) || (str_has_iprefix(s->rest, STR("d")) && s->rest.p[1] >= '8'))

@@ -207,6 +207,8 @@ void milter_hold_mail(struct session *s, const char *why);
 void milter_refuse(struct milter_refusal *r, int code, const char *enhanced, const char *text);
 void milter_refusal_drop(struct milter_refusal *r);
 void milter_refusal_copy(struct milter_refusal *to, const struct milter_refusal *from);
+/* The log has its first line. */
+void milter_log_refusal(const struct session *s, const struct milter_refusal *r);
 /* Answer and log it. R_CLOSE: it ends the connection. */
 enum outcome milter_answer_refusal(struct session *s, const struct milter_refusal *r);
 

@@ -9,18 +9,6 @@ bool milter_greets(const struct session *s)
 	return s->service->milter && !s->service->is_local && s->milters == NULL;
 }
 
-static void log_refusal(const struct session *s, const struct milter_refusal *r)
-{
-	struct str line = buf_str(&r->lines);
-	struct buf shown = BUF_INIT(1024);
-	ptrdiff_t lf = str_chr(line, '\n');
-
-	line = str_sub(line, 0, lf < 0 ? line.n : (size_t)lf);
-	buf_addf(&shown, "%d%s%s %.*s", r->code, *r->enhanced ? " " : "", r->enhanced, STR_ARG(str_sub(line, 0, 900)));
-	log_action(s, "milter-reject", shown.p);
-	buf_free(&shown);
-}
-
 /* Returns the code of the refusal, 0 when there is none; it is logged and done with. */
 static int take_refusal(struct session *s)
 {
@@ -29,7 +17,7 @@ static int take_refusal(struct session *s)
 
 	if (code == 0)
 		return 0;
-	log_refusal(s, r);
+	milter_log_refusal(s, r);
 	milter_refusal_drop(r);
 	return code;
 }

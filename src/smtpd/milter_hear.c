@@ -30,16 +30,23 @@ void milter_refusal_copy(struct milter_refusal *to, const struct milter_refusal 
 	buf_add_str(&to->lines, buf_str(&from->lines));
 }
 
-enum outcome milter_answer_refusal(struct session *s, const struct milter_refusal *r)
+void milter_log_refusal(const struct session *s, const struct milter_refusal *r)
 {
-	struct str rest = buf_str(&r->lines), line;
+	struct str line = buf_str(&r->lines);
 	struct buf shown = BUF_INIT(1024);
-	ptrdiff_t lf = str_chr(rest, '\n');
+	ptrdiff_t lf = str_chr(line, '\n');
 
-	line = str_sub(rest, 0, lf < 0 ? rest.n : (size_t)lf);
+	line = str_sub(line, 0, lf < 0 ? line.n : (size_t)lf);
 	buf_addf(&shown, "%d%s%s %.*s", r->code, *r->enhanced ? " " : "", r->enhanced, STR_ARG(str_sub(line, 0, 900)));
 	log_action(s, "milter-reject", shown.p);
 	buf_free(&shown);
+}
+
+enum outcome milter_answer_refusal(struct session *s, const struct milter_refusal *r)
+{
+	struct str rest = buf_str(&r->lines), line;
+
+	milter_log_refusal(s, r);
 	while (str_field(&rest, "\n", &line) && rest.n > 0)
 		reply_moref(s, r->code, r->enhanced, "%.*s", STR_ARG(str_sub(line, 0, 900)));
 	replyf(s, r->code, r->enhanced, "%.*s", STR_ARG(str_sub(line, 0, 900)));

@@ -345,7 +345,6 @@ static struct auth_client *client_of(const char *path)
 	return p->client;
 }
 
-/* After the jail, so that the service sees the uid that it will always see. */
 void services_forget_tickets(void)
 {
 	for (size_t i = 0; i < smtpd.n_service; i++)
@@ -353,6 +352,7 @@ void services_forget_tickets(void)
 			tls_tickets_refresh(smtpd.service[i].tls);
 }
 
+/* After the jail, so that the service sees the uid that it will always see. */
 void services_connect(void)
 {
 	for (size_t i = 0; i < smtpd.n_service; i++) {
