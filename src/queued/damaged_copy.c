@@ -37,22 +37,60 @@ void damaged_copy_keep(struct queued *q, struct segment *s, const struct record 
 	count(q, s, e, 1);
 }
 
-static void end(struct queued *q, const struct damaged_copy *c)
+/* It counts no more. False: it cannot be read now. */
+static bool drop(struct queued *q, const struct damaged_copy *c, struct arena *mem, struct envelope *e)
 {
 	struct segment *s = segment_find(q, c->generation);
 	struct buf payload = BUF_INIT(RECORD_MAX_OCTETS);
+	bool is_read = s && record_read(s->fd, &s->head, c->offset, RECORD_COMMIT, &payload) == 0 &&
+		       envelope_decode(arena_dup(mem, buf_str(&payload)), mem, e) == 0;
+
+	if (is_read)
+		count(q, s, e, -1);
+	buf_free(&payload);
+	return is_read;
+}
+
+static void end(struct queued *q, const struct damaged_copy *c)
+{
+	struct segment *s = segment_find(q, c->generation);
 	struct arena *mem = arena_new(0);
 	struct envelope e;
 
 	if (s) {
 		result_done_commit(q, c->id, s);
-		if (record_read(s->fd, &s->head, c->offset, RECORD_COMMIT, &payload) == 0 &&
-			envelope_decode(arena_dup(mem, buf_str(&payload)), mem, &e) == 0)
-			count(q, s, &e, -1);
+		drop(q, c, mem, &e);
 		q->recycle_due = true;
 	}
 	arena_free(&mem);
-	buf_free(&payload);
+}
+
+/* Of several copies the last one made, as with those that are whole. */
+static struct damaged_copy **find_orphan(struct queued *q)
+{
+	struct damaged_copy **best = NULL;
+
+	for (struct damaged_copy **at = &q->damaged_copies; *at; at = &(*at)->next)
+		if ((best == NULL || ((*at)->id == (*best)->id && (*at)->generation > (*best)->generation)) &&
+			!message_find(q, (*at)->id))
+			best = at;
+	return best;
+}
+
+bool damaged_copy_take_orphan(
+	struct queued *q, struct arena *mem, struct segment **s, struct record *commit, struct envelope *e)
+{
+	for (struct damaged_copy **at; (at = find_orphan(q)) != NULL;) {
+		struct damaged_copy *c = *at, copy = *c;
+
+		*at = c->next;
+		free(c);
+		*s = segment_find(q, copy.generation);
+		*commit = (struct record){ .type = RECORD_COMMIT, .offset = copy.offset };
+		if (drop(q, &copy, mem, e))
+			return true;
+	}
+	return false;
 }
 
 void damaged_copies_end(struct queued *q, uint64_t id)

@@ -417,6 +417,12 @@ void take_wake(struct queued *q);
 /* damaged_copy.c */
 /* The COMMIT of a copied message whose content does not check: neither it nor what it speaks of is used again. */
 void damaged_copy_keep(struct queued *q, struct segment *s, const struct record *commit, const struct envelope *e);
+/*
+ * One whose message is not there, when all is read: it is all that is left, and is no copy any more. Its COMMIT (without the
+ * payload) and envelope, in `mem`. False: there is none.
+ */
+bool damaged_copy_take_orphan(
+	struct queued *q, struct arena *mem, struct segment **s, struct record *commit, struct envelope *e);
 /* That message is done, whole or not at all: so are its damaged copies. */
 void damaged_copies_end(struct queued *q, uint64_t id);
 

@@ -483,6 +483,46 @@ static void test_damaged_copy_ends_with_its_message(void **state)
 	die(q);
 }
 
+/* What a damaged copy was made of is gone: it is the message now, and its sender will be told; the later of two of them. */
+static void test_damaged_copy_is_the_message(void **state)
+{
+	struct queued *q = boot();
+	struct segment *a = smtpd_segment(q), *b = smtpd_segment(q), *c = smtpd_segment(q);
+	uint64_t in_b = b->head.generation, in_c = c->head.generation, id = a->head.generation << 20 | 1;
+	struct extent nowhere = { in_b, SEG_HEADER_OCTETS + 8, 16 };
+
+	(void)state;
+	smtpd_message(q, a, id, NULL, STR("whole\r\n"));
+	while (message_find(q, id) == NULL)
+		uv_run(q->child.loop, UV_RUN_ONCE);
+	result_done_commit(q, id, a); /* it was moved */
+	smtpd_message(q, b, id, &nowhere, STR("whole\r\n"));
+	nowhere.generation = in_c;
+	smtpd_message(q, c, id, &nowhere, STR("whole\r\n"));
+	die(q); /* before it has read the copies */
+
+	for (unsigned i = 0; i < 2; i++) {
+		q = boot();
+		check(message_find(q, id) && message_find(q, id)->content_is_damaged);
+		check_int(message_find(q, id)->seg->head.generation, in_c);
+		check_int(q->damaged, 2); /* with its earlier copy */
+		segments_recycle(q);
+		check(segment_find(q, in_b) != NULL && segment_find(q, in_c) != NULL);
+		if (i == 0)
+			die(q);
+	}
+	operate_delete(q, message_find(q, id));
+	check_int(q->damaged, 0);
+	segments_recycle(q);
+	check(segment_find(q, in_b) == NULL && segment_find(q, in_c) == NULL);
+	die(q);
+
+	q = boot();
+	check(message_find(q, id) == NULL);
+	check_int(q->damaged, 0);
+	die(q);
+}
+
 /* A header of zeros with mail behind it is damage, not a file that was never finished. */
 static void test_lost_header(void **state)
 {
@@ -572,7 +612,8 @@ int main(void)
 		cmocka_unit_test(test_content_waits_for_its_commit), cmocka_unit_test(test_content_waits_for_a_notice),
 		cmocka_unit_test(test_last_words_of_a_foreign_writer),
 		cmocka_unit_test(test_damaged_content_elsewhere_is_kept),
-		cmocka_unit_test(test_damaged_copy_ends_with_its_message), cmocka_unit_test(test_lost_header),
+		cmocka_unit_test(test_damaged_copy_ends_with_its_message),
+		cmocka_unit_test(test_damaged_copy_is_the_message), cmocka_unit_test(test_lost_header),
 		cmocka_unit_test(test_wheel),
 		cmocka_unit_test(test_damaged_content_is_kept), /* leaves damage behind: the last */
 	};

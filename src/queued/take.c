@@ -132,37 +132,33 @@ static bool is_told_of(struct queued *q, struct segment *s, const struct record 
 	return only;
 }
 
-static int admit(struct queued *q, struct segment *s, const struct record *r, struct arena **mem, struct envelope *e)
-{
-	struct past_entry *past = s->in_recovery ? past_find(q, e->id, s->head.generation) : NULL, *said = past;
-	struct rcpt_ref *refs = arena_array(*mem, e->n_rcpt, sizeof *refs);
-	uint32_t n = pending_rcpts(e, past, refs);
-	struct message *m;
-	bool spans;
-	int there;
+struct admission {
+	struct rcpt_ref *refs; /* of those that are not done */
+	uint32_t n;
+	struct past_entry *past; /* of this copy */
+	bool is_damaged, spans;
+};
 
-	if (n == 0)
-		return 0;
-	there = content_is_there(q, s, e, &spans);
-	if (there < 0)
-		return there;
-	if (there == 0 && !is_told_of(q, s, r, e))
-		return 0;
-	m = message_new(q, e->id);
-	m->content_is_damaged = there == 0;
+static void admit_as(struct queued *q, struct segment *s, const struct record *r, struct arena **mem,
+	struct envelope *e, const struct admission *a)
+{
+	struct past_entry *said = a->past;
+	struct message *m = message_new(q, e->id);
+
+	m->content_is_damaged = a->is_damaged;
 	m->arrival_us = s->in_recovery ? e->arrival_us : queue_now_us(q);
 	m->flags = MF_FRESH;
 	m->priority = (int8_t)e->priority;
 	m->is_timed = e->deliver_by_us > 0;
-	place(m, s, r, e, spans);
-	message_set_rcpts(q, m, refs, n);
+	place(m, s, r, e, a->spans);
+	message_set_rcpts(q, m, a->refs, a->n);
 	message_ref_segments(q, m, e);
 	if (s->in_recovery)
 		q->recovered++;
 	else
 		q->n_accepted++;
 	m->state = MSG_READY;
-	if (past == NULL && s->in_recovery)
+	if (said == NULL && s->in_recovery)
 		said = past_of_earlier_copy(q, e->id, s->head.generation);
 	past_apply(q, said, m);
 	if ((e->flags & ENV_HELD) && !past_tells_hold(said))
@@ -170,13 +166,56 @@ static int admit(struct queued *q, struct segment *s, const struct record *r, st
 	if (m->state == MSG_WAITING && (e->flags & ENV_LOST)) /* nothing that is worth the waiting */
 		message_ready(q, m);
 	if (m->state != MSG_READY || m->prev)
-		return 0;
+		return;
 	message_ready(q, m);
 	if (s->in_recovery || q->n_active + q->fresh.n + q->n_urgent > DECODED_AHEAD)
-		return 0;
+		return;
 	active_new(q, m, *mem, e); /* takes the arena */
 	*mem = NULL;
+}
+
+static struct admission admission_of(struct queued *q, struct segment *s, struct arena *mem, const struct envelope *e)
+{
+	struct admission a = { .refs = arena_array(mem, e->n_rcpt, sizeof *a.refs) };
+
+	a.past = s->in_recovery ? past_find(q, e->id, s->head.generation) : NULL;
+	a.n = pending_rcpts(e, a.past, a.refs);
+	return a;
+}
+
+static int admit(struct queued *q, struct segment *s, const struct record *r, struct arena **mem, struct envelope *e)
+{
+	struct admission a = admission_of(q, s, *mem, e);
+	int there = a.n > 0 ? content_is_there(q, s, e, &a.spans) : 0;
+
+	if (a.n == 0 || there < 0)
+		return there;
+	a.is_damaged = there == 0;
+	if (!a.is_damaged || is_told_of(q, s, r, e))
+		admit_as(q, s, r, mem, e, &a);
 	return 0;
+}
+
+/* All is read, and what these were made of is gone: the sender of each is told as of any damaged message. */
+static void admit_damaged_copies(struct queued *q)
+{
+	struct arena *mem = arena_new(0);
+	struct envelope e;
+	struct segment *s;
+	struct record r;
+
+	while (damaged_copy_take_orphan(q, mem, &s, &r, &e)) {
+		struct admission a = admission_of(q, s, mem, &e);
+
+		a.is_damaged = true;
+		for (size_t i = 0; i < e.n_extent; i++)
+			a.spans |= e.extent[i].generation != s->head.generation;
+		q->damaged++;
+		admit_as(q, s, &r, &mem, &e, &a);
+		require(mem != NULL); /* of before the start: it is not decoded ahead */
+		arena_reset(mem);
+	}
+	arena_free(&mem);
 }
 
 /* 0, or negative errno: its content cannot be read now. */
@@ -302,6 +341,7 @@ static bool is_awaited(const struct queued *q)
 
 static void end_recovery(struct queued *q)
 {
+	admit_damaged_copies(q);
 	q->recovering = false;
 	q->recycle_due = true;
 	log_info("recovery: %llu messages in %llu ms, %llu damaged", (unsigned long long)q->recovered,
