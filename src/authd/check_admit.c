@@ -95,7 +95,7 @@ static void take_login_user(struct login *l)
 {
 	struct str user = fields_get(l->row, "login_user");
 
-	if (user.n == 0)
+	if (user.n == 0 || l->vars.master_user.n > 0) /* he is another one already: there would be no end */
 		return;
 	l->vars.login_user = user;
 	l->chain.is_master = true;

@@ -4,10 +4,10 @@
 #include "authd/trace.h"
 #include "base/log.h"
 
-static const char *line(const struct login *l, const char *what, const char *given)
+static const char *line(const struct login *l, const char *what)
 {
-	return arena_printf(l->mem, "auth: %s(%.*s,%.*s): %s (method %s)%s", l->authd->set->passdb[l->passdb].name,
-		STR_ARG(l->vars.user), STR_ARG(l->vars.remote_ip), what, l->mech->name, given);
+	return arena_printf(l->mem, "auth: %s(%.*s,%.*s): %s (method %s)", l->authd->set->passdb[l->passdb].name,
+		STR_ARG(l->vars.user), STR_ARG(l->vars.remote_ip), what, l->mech->name);
 }
 
 static bool is_better(enum fault_knows knows, enum fault_knows than)
@@ -27,13 +27,19 @@ void fault_note(struct login *l, enum fault_knows knows, const char *what)
 		return;
 	/* As it is now: the next passdb may be asked for another name. */
 	f->line_knows = knows;
-	f->line = line(l, what, knows == FAULT_CAUSE ? "" : given_password(l));
+	f->line = line(l, what);
+}
+
+/* No database has found it right, as far as they were asked, and none knows it to be right, and refuses him for another cause. */
+static bool is_wrong(const struct login *l)
+{
+	return !l->chain.is_verified && l->fault.knows != FAULT_CAUSE;
 }
 
 const char *fault_log(const struct login *l)
 {
 	if (l->fault.line)
-		log_info("%s", l->fault.line);
+		log_info("%s%s", l->fault.line, is_wrong(l) ? given_password(l) : "");
 	return l->fault.what;
 }
 
@@ -49,5 +55,5 @@ void fault_say(struct login *l, const char *what)
 {
 	l->fault.away = what;
 	if (!l->authd->set->passdb[l->passdb].is_quiet)
-		log_info("%s", line(l, what, ""));
+		log_info("%s", line(l, what));
 }

@@ -185,8 +185,10 @@ static void ask_grant(struct login *l)
 
 void verify_start(struct login *l)
 {
-	if (l->wants_key || l->is_proven) {
-		/* It has nothing that a mechanism could use, and cannot be asked without a password. */
+	bool is_of_master = l->chain.is_verified && l->vars.master_user.n > 0;
+
+	if (l->wants_key || l->is_proven || is_of_master) {
+		/* It has nothing that a mechanism could use, and cannot be asked without a password, which is that user's own. */
 		check_next(l);
 	} else if (db_of(l)->kind == DB_PAM) {
 		ask_pam(l);

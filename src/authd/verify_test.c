@@ -1,8 +1,10 @@
 /* Whole logins by passdbs that say themselves whether a password is right: a directory and an authpam that say what a test wants. */
 #include "authd/db_ldap.h"
 #include "authd/world_test.h"
+#include "base/log.h"
 
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 /* ---- a directory ---- */
@@ -418,13 +420,95 @@ static void test_pam_before_others(void **state)
 	world_free(w);
 }
 
+/* ---- who becomes another one, and what of his password others learn ---- */
+
+static void add_other_name(struct world *w, enum db_rule on_success)
+{
+	struct db *db;
+
+	add_static(w, "right");
+	db = &w->set.passdb[w->set.n_passdbs - 1];
+	db->fields.field[1] = (struct db_field){ "login_user", text(w->set.mem, "u") };
+	db->fields.n = 2;
+	db->on_success = on_success;
+}
+
+/* All rows name another one, and there is an end all the same. */
+static void test_other_name_once(void **state)
+{
+	static const enum db_rule rules[] = { RULE_RETURN_OK, RULE_CONTINUE_OK };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof rules / sizeof *rules; i++) {
+		struct world *w = world_new();
+
+		add_other_name(w, rules[i]);
+		check_str(login(w, "boss", "right"), "OK\t1\tuser=u\tauth_user=boss\n");
+		check_str(login(w, "boss", "wrong"), "FAIL\t1\tuser=boss\n");
+		world_free(w);
+	}
+}
+
+/* A directory, PAM and an issuer count who comes with a wrong password, which that of a master is for anybody else. */
+static void test_masters_password_is_his_own(void **state)
+{
+	(void)state;
+	for (int by_pam = 0; by_pam < 2; by_pam++) {
+		struct world *w = world_new();
+
+		add_other_name(w, RULE_CONTINUE);
+		if (by_pam)
+			add_pam(w, "");
+		else
+			add_directory(w, "uid=%u,dc=x");
+		check(str_has_prefix(login(w, "boss", "right"), STR("FAIL\t1\t")));
+		check_int(there.binds, 0);
+		check_int(pam.n, 0);
+		world_free(w);
+	}
+}
+
+/* auth_verbose_passwords shows what was wrong, and nothing that any database has found right. */
+static void test_right_password_is_not_logged(void **state)
+{
+	static const struct {
+		const char *pass;
+		enum db_rule rule;
+		bool is_shown;
+	} cases[] = { { "not-it-at-all", RULE_CONTINUE, true }, { "right", RULE_CONTINUE, false } };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct world *w = world_new();
+		int fd = memfd_create("log", MFD_CLOEXEC);
+		char said[4096] = "";
+
+		log_open(LOG_TO_FD, "auth", fd, 0);
+		w->set.log_passwords = LOG_PASSWORDS_PLAIN;
+		add_static(w, "right");
+		w->set.passdb[0].on_success = cases[i].rule;
+		add_directory(w, NULL);
+		check_str(login(w, "jane", cases[i].pass), "FAIL\t1\tuser=jane\n");
+		log_flush();
+		check(pread(fd, said, sizeof said - 1, 0) > 0);
+		check_int(strstr(said, "jane") != NULL, 1);
+		check_int(strstr(said, "(given password: ") != NULL, cases[i].is_shown);
+		log_open(LOG_TO_STDERR, "test", -1, 0);
+		close(fd);
+		world_free(w);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_directory_compares),
 		cmocka_unit_test(test_directory_of_known_names), cmocka_unit_test(test_directory_that_is_away),
 		cmocka_unit_test(test_pam), cmocka_unit_test(test_pam_is_remembered),
 		cmocka_unit_test(test_no_is_remembered), cmocka_unit_test(test_yes_is_forgotten),
-		cmocka_unit_test(test_pam_ends), cmocka_unit_test(test_pam_before_others) };
+		cmocka_unit_test(test_pam_ends), cmocka_unit_test(test_pam_before_others),
+		cmocka_unit_test(test_other_name_once), cmocka_unit_test(test_masters_password_is_his_own),
+		cmocka_unit_test(test_right_password_is_not_logged) };
 
+	alarm(60); /* a login that has no end is a failure */
 	return test_run(tests);
 }
