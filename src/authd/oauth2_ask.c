@@ -64,8 +64,10 @@ static void keep_good(struct oauth2_work *w)
 	for (size_t i = 0; i < sizeof secrets / sizeof *secrets; i++)
 		json_object_del(w->claims, secrets[i]);
 	text = json_dumps(w->claims, JSON_COMPACT);
-	if (text)
+	if (text) {
 		keep(w, text, claims_end(w->claims, now, now + GOOD_MAX_S));
+		mem_wipe(text, strlen(text));
+	}
 	free(text);
 }
 
@@ -182,7 +184,8 @@ static void ask_site(struct oauth2_work *w, int site)
 	const struct oauth2 *o = w->set;
 	bool is_tokeninfo = site == o->tokeninfo_site && !w->is_second;
 	struct asking *asking = arena_alloc(l->mem, sizeof *asking);
-	struct question q = { BUF_INIT(FETCH_REQUEST_MAX), BUF_INIT(FETCH_REQUEST_MAX), BUF_INIT(FETCH_REQUEST_MAX) };
+	struct question q = { BUF_SECRET(FETCH_REQUEST_MAX), BUF_SECRET(FETCH_REQUEST_MAX),
+		BUF_SECRET(FETCH_REQUEST_MAX) };
 	struct fetch_ask ask = { .timeout_ms = (uint32_t)o->timeout_ms };
 
 	buf_add_c(&q.header, "Accept: application/json\n");
@@ -223,11 +226,15 @@ static void complain(struct oauth2_work *w, const char *what, unsigned status)
 
 enum worth { WORTH_ASKING_MORE, WORTH_NOTHING, WORTH_UNKNOWN };
 
-/* RFC 7662 sec. 2.3: 401 and 403 are about us. RFC 6750 sec. 3.1: where the token itself is the login they are about the token. */
+/*
+ * RFC 7662 sec. 2.3: 401 and 403 are about us. RFC 6750 sec. 3.1: where the token itself is the login they are about the token;
+ * but one that was issued to us a moment ago is good.
+ */
 static enum worth look_at_status(struct oauth2_work *w, unsigned status)
 {
 	const struct oauth2 *o = w->set;
-	bool is_about_us = (w->is_second || o->tokeninfo_site < 0) && (o->mode == OAUTH2_POST || o->has_user);
+	bool shows_itself = o->mode == OAUTH2_POST || o->has_user;
+	bool is_about_us = w->is_grant || ((w->is_second || o->tokeninfo_site < 0) && shows_itself);
 
 	if (status >= 200 && status < 300)
 		return WORTH_ASKING_MORE;
@@ -290,7 +297,7 @@ static void settle(struct oauth2_work *w, const char *why, bool is_known)
 
 static void take_claims(struct oauth2_work *w, json_t *claims)
 {
-	static const struct jwt_demands none = { "", "", "", "", "", "", false };
+	static const struct jwt_demands none = { "", "", "", "", "", "", false, false };
 
 	w->login->authd->is_oauth2_bad = false;
 	if (w->claims) {
