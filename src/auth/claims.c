@@ -105,7 +105,7 @@ static bool is_verified(const json_t *claims, const struct jwt_demands *d)
 {
 	const json_t *v = json_object_get(claims, "email_verified");
 
-	if (d->takes_unverified || v == NULL || strcmp(d->username_attribute, "email") != 0)
+	if (d->takes_unverified || v == NULL || (strcmp(d->username_attribute, "email") != 0 && !d->names_by_email))
 		return true;
 	return json_is_true(v) || str_eq(text_of(claims, "email_verified"), STR("true"));
 }

@@ -19,6 +19,7 @@ struct jwt_demands {
 		*active_value;		/* a claim with that value; value "": the claim is there; "": none */
 	const char *username_attribute; /* claim that names the user */
 	bool takes_unverified;		/* "email" is such a name also where "email_verified" is there and not true */
+	bool names_by_email;		/* who logs in gets his name from "email" in another way */
 };
 
 /* An object out of JSON text. NULL: it is none, or has a name twice. Freed with json_decref(). */

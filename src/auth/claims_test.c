@@ -30,10 +30,12 @@ static void test_parse(void **state)
 
 static void test_answer(void **state)
 {
-	static const struct jwt_demands open = { "", "", "", "", "", "email", false },
+	static const struct jwt_demands open = { "", "", "", "", "", "email", false, false },
 					strict = { "https://a https://b", "mail", "mail openid", "status", "1", "sub",
-						false },
-					lenient = { "", "", "", "", "", "email", true };
+						false, false },
+					lenient = { "", "", "", "", "", "email", true, false },
+					by_sub = { "", "", "", "", "", "sub", false, false },
+					by_address = { "", "", "", "", "", "sub", false, true };
 	static const struct {
 		const char *json;
 		const struct jwt_demands *d;
@@ -80,6 +82,8 @@ static void test_answer(void **state)
 		{ "{\"email_verified\":null}", &open, UNVERIFIED },
 		{ "{\"email_verified\":0}", &open, UNVERIFIED },
 		{ "{\"email_verified\":false}", &lenient, "good" },
+		{ "{\"email_verified\":false}", &by_sub, "good" },
+		{ "{\"email_verified\":false}", &by_address, UNVERIFIED },
 		{ "{\"email_verified\":false,\"aud\":\"mail\",\"scope\":\"openid mail\",\"status\":1}", &strict,
 			"good" },
 	};
@@ -92,7 +96,7 @@ static void test_answer(void **state)
 /* A JWT must say itself what a server may leave to itself. */
 static void test_jwt(void **state)
 {
-	static const struct jwt_demands d = { "https://a", "", "", "", "", "email", false };
+	static const struct jwt_demands d = { "https://a", "", "", "", "", "email", false, false };
 	json_t *j = claims_parse(STR("{\"exp\":1700000001}"));
 
 	(void)state;

@@ -12,7 +12,7 @@
 
 enum { NOW = 1700000000 };
 
-static const struct jwt_demands open_demands = { "", "", "", "", "", "email", false };
+static const struct jwt_demands open_demands = { "", "", "", "", "", "email", false, false };
 
 /* RFC 7515 app. A.3: ES256 */
 #define ES_KEY                                                                                           \
@@ -24,7 +24,7 @@ static const struct jwt_demands open_demands = { "", "", "", "", "", "email", fa
 
 static void test_rfc7515(void **state)
 {
-	struct jwt_demands d = { "joe", "", "", "", "", "iss", false };
+	struct jwt_demands d = { "joe", "", "", "", "", "iss", false, false };
 	struct arena *mem = arena_new(0);
 	struct jwt_keys *k;
 	struct str user;
@@ -109,7 +109,7 @@ static void test_pem(void **state)
 		{ "", "default", "ES256", "default", -1, -1 },
 		{ "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n", "default", "ES256", "x", -1, -1 },
 	};
-	struct jwt_demands d = { "joe", "", "", "", "", "iss", false };
+	struct jwt_demands d = { "joe", "", "", "", "", "iss", false, false };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -243,7 +243,7 @@ static void test_headers(void **state)
 static void test_claims(void **state)
 {
 	static const struct jwt_demands strict = { "https://a https://b", "mail", "openid mail", "active", "true",
-		"email", false };
+		"email", false, false };
 #define ALL GOOD ",\"iss\":\"https://b\",\"aud\":\"mail\",\"scope\":\"mail x openid\",\"active\":true"
 	static const struct {
 		const char *claims, *why;

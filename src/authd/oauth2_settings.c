@@ -269,6 +269,17 @@ static void load_format(struct loader *l, const struct oauth2_places *p)
 			l, n, "%s = %s; it should have a variable: all users would be the same one", n->key, n->value);
 }
 
+/* Does a field that says who it is take that from an address, which need not be verified? */
+static bool names_by_email(struct str key, struct str value)
+{
+	static const char *const names[] = { "user", "username", "domain", "login_user" };
+
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+		if (str_ieq(key, str_c(names[i])))
+			return value.n > 0 && memmem(value.p, value.n, "oauth2:email", 12) != NULL;
+	return false;
+}
+
 /* pass_attrs = user=%{oauth2:sub} proxy=y; 2.4: fields { user = %{oauth2:sub} } */
 static void add_field(struct loader *l, const struct oauth2_places *p, const struct dovecot_node *at, struct str key,
 	struct str value)
@@ -291,6 +302,8 @@ static void add_field(struct loader *l, const struct oauth2_places *p, const str
 		value = str_c(arena_printf(l->set->mem, "%%{oauth2:%s}", f->key));
 	if (template_compile(value, l->set->mem, &f->value, &why) < 0)
 		settings_complain(l, at, "%s: %s", f->key, why);
+	p->out->demands.names_by_email |= names_by_email(key, value);
+	p->out->answer_demands.names_by_email |= names_by_email(key, value);
 	fields->n++;
 }
 

@@ -13,8 +13,8 @@ enum { NOW = 1700000000, LATEST = NOW + 300 };
 
 static void judge(struct str in)
 {
-	static const struct jwt_demands demands[] = { { "", "", "", "", "", "email", false },
-		{ "https://a", "mail", "mail", "active", "true", "sub", false } };
+	static const struct jwt_demands demands[] = { { "", "", "", "", "", "email", false, false },
+		{ "https://a", "mail", "mail", "active", "true", "sub", false, false } };
 	json_t *claims = claims_parse(in), *again;
 	struct arena *mem = arena_new(0);
 	char *text;

@@ -14,7 +14,7 @@ static const char set[] =
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static const struct jwt_demands demands = { "", "", "", "", "", "iss", false };
+	static const struct jwt_demands demands = { "", "", "", "", "", "iss", false, false };
 	struct arena *mem = arena_new(0);
 	struct str user, in = str_pn(data, size);
 	const char *why;
