@@ -166,29 +166,35 @@ static void add_key_of(
 	l->key_names[l->n_keys++] = fields_get(row, "name");
 }
 
-/* Those of app passwords, or the own ones, that are good, or are not, as long as there are less than max. */
-static void add_keys_of(struct login *l, bool is_app, bool is_good, const char *scheme, size_t max, struct buf *raw)
+/* Keys of app passwords, or the own ones, that are good at one moment, or are not, as long as there are less than max. */
+struct wanted_keys {
+	bool is_app, is_good;
+	int64_t now; /* the same for all of a login: none is good and then not */
+	size_t max;
+};
+
+static void add_keys_of(struct login *l, struct wanted_keys w, const char *scheme, struct buf *raw)
 {
-	int64_t now = (int64_t)time(NULL);
+	for (const struct sql_row *row = l->more.rows; row && l->n_keys < w.max; row = row->next) {
+		const char *fault = credential_fault(row, &l->vars, w.now);
 
-	for (const struct sql_row *row = l->more.rows; row && l->n_keys < max; row = row->next) {
-		const char *fault = credential_fault(row, &l->vars, now);
-
-		if ((fields_get(row, "name").n > 0) == is_app && (fault == NULL) == is_good)
+		if ((fields_get(row, "name").n > 0) == w.is_app && (fault == NULL) == w.is_good)
 			add_key_of(l, row, fault, scheme, raw);
 	}
 }
 
 size_t credentials_add_keys(struct login *l, const char *scheme, struct buf *raw)
 {
+	int64_t now = (int64_t)time(NULL);
+
 	l->key_names = arena_array(l->mem, CREDENTIALS_MAX + 1, sizeof *l->key_names);
 	l->key_faults = arena_array(l->mem, CREDENTIALS_MAX + 1, sizeof *l->key_faults);
 	l->n_keys = raw->n > 0;
-	add_keys_of(l, false, true, scheme, 1, raw);
+	add_keys_of(l, (struct wanted_keys){ false, true, now, 1 }, scheme, raw);
 	if (l->mech->scram) {
-		add_keys_of(l, true, true, scheme, CREDENTIALS_MAX + 1, raw);
+		add_keys_of(l, (struct wanted_keys){ true, true, now, CREDENTIALS_MAX + 1 }, scheme, raw);
 		/* Whoever proves one of these is told nothing; the log is. */
-		add_keys_of(l, true, false, scheme, CREDENTIALS_MAX + 1, raw);
+		add_keys_of(l, (struct wanted_keys){ true, false, now, CREDENTIALS_MAX + 1 }, scheme, raw);
 	}
 	return l->n_keys;
 }
