@@ -144,7 +144,7 @@ void fetch_start(struct fetch *f, struct fetch_call *c, int site, const struct f
 	c->id = ++f->last_id;
 	c->refused = NULL;
 	c->deadline_ms = uv_now(f->loop) + a.timeout_ms + GRACE_MS;
-	c->message = IPC_BUF;
+	c->message = IPC_BUF_SECRET; /* a password or a token may be in it */
 	c->next = f->first;
 	c->link = &f->first;
 	if (c->next)

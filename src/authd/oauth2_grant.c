@@ -131,7 +131,7 @@ void oauth2_grant(struct login *l)
 {
 	const struct oauth2 *o = l->authd->set->passdb[l->passdb].grant;
 	struct granting *g = arena_alloc(l->mem, sizeof *g);
-	struct buf header = BUF_INIT(FETCH_REQUEST_MAX), body = BUF_INIT(FETCH_REQUEST_MAX);
+	struct buf header = BUF_SECRET(FETCH_REQUEST_MAX), body = BUF_SECRET(FETCH_REQUEST_MAX);
 	struct fetch_ask ask = { .is_post = true, .timeout_ms = (uint32_t)o->timeout_ms };
 
 	g->work = arena_alloc(l->mem, sizeof *g->work);

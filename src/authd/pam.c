@@ -112,7 +112,7 @@ int pam_verify(struct authd *a, struct login *l, const char **why)
 {
 	const struct pam_settings *set = a->set->passdb[l->passdb].pam;
 	struct pam_link *p = &a->pam;
-	struct buf out = IPC_BUF;
+	struct buf out = IPC_BUF_SECRET;
 	struct pam_ask ask = { .id = ++p->last_id,
 		.flags = (uint8_t)((set->setcred ? PAM_SETCRED : 0) | (set->session ? PAM_SESSION : 0)),
 		.service = template_expand(&set->service, &l->vars, l->mem),

@@ -128,6 +128,8 @@ static void send_json(struct login *l, struct fetch_call *call, struct str suffi
 
 	json_decref(json);
 	fetch_start(l->authd->fetch, call, set->site, &ask);
+	if (text)
+		mem_wipe(text, strlen(text));
 	free(text);
 }
 

@@ -267,9 +267,9 @@ void call_begin(struct peer *p, uint32_t id, struct site *s, const struct fetch_
 	c->site = s;
 	c->is_post = ask->is_post;
 	c->max_age_s = FETCH_NO_AGE;
-	c->url = BUF_INIT(FETCH_URL_MAX + FETCH_REQUEST_MAX);
-	c->body = BUF_INIT(FETCH_REQUEST_MAX);
-	c->answer = BUF_INIT(FETCH_BODY_MAX);
+	c->url = BUF_SECRET(FETCH_URL_MAX + FETCH_REQUEST_MAX);
+	c->body = BUF_SECRET(FETCH_REQUEST_MAX);
+	c->answer = BUF_SECRET(FETCH_BODY_MAX);
 	buf_add_c(&c->url, s->url);
 	buf_add_str(&c->url, ask->suffix);
 	buf_add_str(&c->body, ask->body);
