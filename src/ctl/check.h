@@ -10,12 +10,15 @@
 #include "conf/conf.h"
 #include "conf/params.h"
 
+#include <time.h>
+
 struct checked {
 	const struct conf_view *view;
 	const struct conf_view *main;
 	const struct conf_service *service; /* NULL: main.cf itself */
 	const char *where;		    /* "DIR/main.cf", "DIR/master.cf, line 3: service smtp" */
 	struct buf *lines, *warnings;
+	time_t now; /* one for all that is said */
 };
 
 /* Lookup tables that parameters name. */
