@@ -380,9 +380,11 @@ int main(int argc, char **argv)
 
 	if (argc == 3 && strcmp(argv[1], "-t") == 0)
 		return try_settings(argv[2]);
-	a->child = (struct child){
-		.role = ROLE_AUTHD, .on_peer = on_peer, .on_stop = on_stop, .on_status = on_status, .on_who = who_tell_logins
-	};
+	a->child = (struct child){ .role = ROLE_AUTHD,
+		.on_peer = on_peer,
+		.on_stop = on_stop,
+		.on_status = on_status,
+		.on_who = who_tell_logins };
 	child_begin(&a->child);
 	load_settings(a);
 	accounts_open(&a->accounts, wants_shadow(a));

@@ -39,7 +39,7 @@ void ipc_put_u16(struct buf *b, uint16_t v);
 void ipc_put_u32(struct buf *b, uint32_t v);
 void ipc_put_u64(struct buf *b, uint64_t v);
 void ipc_put_str(struct buf *b, struct str s);
-#define IPC_BUF BUF_INIT(IPC_MAX_OCTETS - 2)
+#define IPC_BUF	       BUF_INIT(IPC_MAX_OCTETS - 2)
 #define IPC_BUF_SECRET BUF_SECRET(IPC_MAX_OCTETS - 2)
 
 struct ipc;
