@@ -50,6 +50,7 @@ static void look_at_dates(const struct file *f)
 {
 	ASN1_TIME *now = ASN1_TIME_set(NULL, f->c->now);
 	int days = 0, seconds = 0, known;
+	time_t at = f->c->now;
 
 	known = now ? ASN1_TIME_diff(&days, &seconds, now, X509_get0_notAfter(f->cert[0])) : 0;
 	ASN1_TIME_free(now);
@@ -59,7 +60,7 @@ static void look_at_dates(const struct file *f)
 		warn(f, "expired %d days ago; clients that verify turn away: renew it", -days);
 	else if (days * 24L * 3600 + seconds < SOON_S)
 		warn(f, "expires in %d days: renew it", days);
-	if (X509_cmp_time(X509_get0_notBefore(f->cert[0]), &(time_t){ f->c->now }) > 0)
+	if (X509_cmp_time(X509_get0_notBefore(f->cert[0]), &at) > 0)
 		warn(f, "is not valid yet: is the clock of this machine right?");
 }
 
