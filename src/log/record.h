@@ -29,7 +29,7 @@ enum record_type {
 	RECORD_DONE = 3,
 	RECORD_DEFER = 4,
 	RECORD_HOLD = 5,
-	RECORD_VOID = 6 /* nothing any more: `gatepost queue fsck` puts it in the place of damage */
+	RECORD_VOID = 6 /* nothing: behind each batch, and by `gatepost queue fsck` in the place of damage */
 };
 
 struct segment_head {

@@ -219,11 +219,22 @@ static bool is_quick(const struct spool_writer *w, const struct flight *f)
 	return f->n == 1 || w->flush_ns < QUICK_FLUSH_NS;
 }
 
+/*
+ * Something good behind the last COMMIT: where its header is damaged, the log would seem to end before it, and a message that
+ * got its 250 would be gone without a word.
+ */
+static void put_end(struct flight *f)
+{
+	if (record_octets(0) <= f->seg->head.size - f->at - f->octets.n)
+		record_put(&f->octets, &f->seg->head, RECORD_VOID, STR(""));
+}
+
 static void take_off(struct spool_writer *w)
 {
 	struct flight *f = &w->flight;
 
 	uv_timer_stop(&w->no_segment);
+	put_end(f);
 	f->seg->offset = f->at + f->octets.n;
 	if (is_quick(w, f)) {
 		fly(&f->work);
