@@ -1,9 +1,7 @@
 #include "auth/app_password.h"
 
 #include "auth/password.h"
-#include "base/log.h"
-
-#include <sys/random.h>
+#include "base/random.h"
 
 enum { GROUP = 4, TYPED_MAX = 64 };
 
@@ -14,8 +12,7 @@ void app_password_draw(struct buf *out)
 	unsigned char random[APP_PASSWORD_CHARS];
 
 	_Static_assert(sizeof set - 1 == 32, "each octet's five bits are one of the set");
-	if (getrandom(random, sizeof random, 0) != sizeof random)
-		panic("the kernel gives no random numbers");
+	random_octets(random, sizeof random);
 	for (size_t i = 0; i < sizeof random; i++) {
 		if (i && i % GROUP == 0)
 			buf_add_char(out, '-');

@@ -2,6 +2,7 @@
 
 #include "auth/scheme.h"
 #include "base/hex.h"
+#include "base/random.h"
 #include "sasl/base64.h"
 #include "sasl/saslprep.h"
 
@@ -75,7 +76,7 @@ int password_like(struct str stored, struct str default_scheme, struct buf *out)
 	}
 	buf_add_c(out, "{PLAIN.hex}");
 	for (size_t i = 0; i < data.n; i++) {
-		scheme_random(&random, 1);
+		random_octets(&random, 1);
 		hex_add(out, &random, 1);
 	}
 	return 0;

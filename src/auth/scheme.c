@@ -1,18 +1,10 @@
 #include "auth/scheme.h"
 
 #include "auth/password.h"
-#include "base/log.h"
+#include "base/random.h"
 #include "sasl/base64.h"
 #include "sasl/cram_md5.h"
 #include "sasl/scram.h"
-
-#include <sys/random.h>
-
-void scheme_random(void *p, size_t n)
-{
-	if (getrandom(p, n, 0) != (ssize_t)n)
-		panic("the kernel gives no random numbers");
-}
 
 /* ---- a SCRAM record (RFC 5802 sec. 3): "iterations,salt,StoredKey,ServerKey" ---- */
 

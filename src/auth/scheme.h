@@ -37,9 +37,6 @@ struct scheme {
 const struct scheme *scheme_at(size_t i);
 const struct scheme *scheme_find(struct str name);
 
-/* Fill with random octets; panics when the kernel gives none. */
-void scheme_random(void *p, size_t n);
-
 /* scheme_argon2.c: Argon2 (RFC 9106) in the PHC string form. */
 int scheme_argon2_verify(const struct scheme *s, struct str raw, struct str plain);
 int scheme_argon2_make(const struct scheme *s, struct str plain, unsigned rounds, struct buf *raw);

@@ -2,6 +2,7 @@
 #include "auth/scheme.h"
 #include "base/arena.h"
 #include "base/log.h"
+#include "base/random.h"
 
 #include <argon2.h>
 #include <stdlib.h>
@@ -59,7 +60,7 @@ int scheme_argon2_make(const struct scheme *s, struct str plain, unsigned rounds
 
 	if (rounds)
 		t = rounds;
-	scheme_random(salt, sizeof salt);
+	random_octets(salt, sizeof salt);
 	if (argon2_hash(t, MEMORY_KIB, 1, plain.p, plain.n, salt, sizeof salt, NULL, DIGEST_OCTETS, encoded,
 		    sizeof encoded, type, ARGON2_VERSION_NUMBER) != ARGON2_OK)
 		return -PASSWORD_ECANNOT;

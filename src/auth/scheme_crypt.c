@@ -1,6 +1,7 @@
 #include "auth/password.h"
 #include "auth/scheme.h"
 #include "base/arena.h"
+#include "base/random.h"
 
 #include <crypt.h>
 #include <stdlib.h>
@@ -68,7 +69,7 @@ int scheme_crypt_make(const struct scheme *s, struct str plain, unsigned rounds,
 	const char *prefix = s->detail ? strcmp(s->detail, "$2") == 0 ? "$2y$" : s->detail : "$6$";
 	char setting[CRYPT_GENSALT_OUTPUT_SIZE], seed[SEED_OCTETS], got[CRYPT_OUTPUT_SIZE];
 
-	scheme_random(seed, sizeof seed);
+	random_octets(seed, sizeof seed);
 	if (crypt_gensalt_rn(prefix, rounds_for(s->detail, rounds), seed, sizeof seed, setting, (int)sizeof setting) ==
 			NULL ||
 		!hash(setting, plain, got))
@@ -85,7 +86,7 @@ int scheme_des_make(const struct scheme *s, struct str plain, unsigned rounds, s
 
 	(void)s;
 	(void)rounds;
-	scheme_random(salt, 2);
+	random_octets(salt, 2);
 	for (size_t i = 0; i < 2; i++)
 		salt[i] = set[salt[i] & 63];
 	if (!hash(salt, plain, got))

@@ -1,5 +1,6 @@
 #include "auth/password.h"
 #include "auth/scheme.h"
+#include "base/random.h"
 
 #include <openssl/evp.h>
 
@@ -41,7 +42,7 @@ int scheme_digest_make(const struct scheme *s, struct str plain, unsigned rounds
 	size_t n;
 
 	(void)rounds;
-	scheme_random(salt, sizeof salt);
+	random_octets(salt, sizeof salt);
 	n = digest(s->detail, plain, salted, out);
 	if (n == 0)
 		return -PASSWORD_ECANNOT;
@@ -57,7 +58,7 @@ int scheme_smd5_make(const struct scheme *s, struct str plain, unsigned rounds, 
 	size_t n;
 
 	(void)rounds;
-	scheme_random(salt, sizeof salt);
+	random_octets(salt, sizeof salt);
 	n = digest(s->detail, plain, str_pn(salt, sizeof salt), out);
 	if (n == 0)
 		return -PASSWORD_ECANNOT;

@@ -1,6 +1,7 @@
 #include "auth/password.h"
 #include "auth/scheme.h"
 #include "base/hex.h"
+#include "base/random.h"
 
 #include <openssl/evp.h>
 
@@ -51,7 +52,7 @@ int scheme_pbkdf2_make(const struct scheme *s, struct str plain, unsigned rounds
 	int r;
 
 	(void)s;
-	scheme_random(salt, sizeof salt);
+	random_octets(salt, sizeof salt);
 	for (size_t i = 0; i < sizeof salt; i++)
 		salt[i] = set[salt[i] & 63];
 	r = derive(plain, str_pn(salt, sizeof salt), n, key);

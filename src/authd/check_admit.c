@@ -4,9 +4,7 @@
 #include "auth/auth_proto.h"
 #include "authd/db.h"
 #include "authd/fields.h"
-#include "base/log.h"
-
-#include <sys/random.h>
+#include "base/random.h"
 
 enum { PUT_OFF_MAX_S = 300 };
 
@@ -14,8 +12,7 @@ static uint32_t random_below(uint32_t n)
 {
 	uint32_t r;
 
-	if (getrandom(&r, sizeof r, 0) != sizeof r)
-		panic("the kernel gives no random numbers");
+	random_octets(&r, sizeof r);
 	return r % n;
 }
 

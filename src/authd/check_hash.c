@@ -5,8 +5,7 @@
 #include "authd/trace.h"
 #include "authd/verify.h"
 #include "base/log.h"
-
-#include <sys/random.h>
+#include "base/random.h"
 
 enum { DUMMY_MAX = 32 * 1024 };
 
@@ -15,8 +14,7 @@ void dummy_make(struct authd *a, size_t i)
 	struct buf secret = BUF_INIT(64);
 	unsigned char random[16];
 
-	if (getrandom(random, sizeof random, 0) != sizeof random)
-		panic("the kernel gives no random numbers");
+	random_octets(random, sizeof random);
 	for (size_t k = 0; k < sizeof random; k++)
 		buf_addf(&secret, "%02x", random[k]);
 	a->dummy[i] = BUF_INIT(DUMMY_MAX);

@@ -1,8 +1,7 @@
 #include "authd/defence.h"
 
 #include "base/log.h"
-
-#include <sys/random.h>
+#include "base/random.h"
 
 enum { WIDE_FACTOR = DEFENCE_WIDE_FACTOR, HOLD_SHARE = 8, HOLD_LEAST = 4, DAY_MS = 24 * 3600 * 1000 };
 
@@ -58,8 +57,7 @@ void defence_init(struct defence *d, const struct defence_settings *set, size_t 
 		tally_init(&d->tally[i], entries, set->half_life_ms);
 	known_init(&d->known, entries, set->known_days);
 	memcpy(d->place_key, place_key, sizeof d->place_key);
-	if (getrandom(d->mark_key, sizeof d->mark_key, 0) != sizeof d->mark_key)
-		panic("the kernel gives no random numbers");
+	random_octets(d->mark_key, sizeof d->mark_key);
 }
 
 void defence_free(struct defence *d)

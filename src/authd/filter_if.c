@@ -24,17 +24,6 @@ static const struct {
 	{ "ge", MORE | SAME, false },
 };
 
-static bool to_number(struct str s, int64_t *out)
-{
-	bool minus = s.n && s.p[0] == '-';
-	uint64_t n;
-
-	if (!str_u64(minus ? str_from(s, 1) : s, &n) || n > INT64_MAX)
-		return false;
-	*out = minus ? -(int64_t)n : (int64_t)n;
-	return true;
-}
-
 /* 1: yes; 0: no; -1: that cannot be compared. */
 static int compare(struct str a, struct str op, struct str b, struct arena *mem)
 {
@@ -50,7 +39,7 @@ static int compare(struct str a, struct str op, struct str b, struct arena *mem)
 	for (size_t i = 0; i < sizeof comparators / sizeof *comparators; i++) {
 		if (!str_eq(op, str_c(comparators[i].name)))
 			continue;
-		if (comparators[i].is_number && (!to_number(a, &x) || !to_number(b, &y)))
+		if (comparators[i].is_number && (filter_number(a, &x) < 0 || filter_number(b, &y) < 0))
 			return -1;
 		r = comparators[i].is_number ? (x > y) - (x < y) : str_cmp(a, b);
 		return (comparators[i].when & (r < 0 ? LESS : r == 0 ? SAME : MORE)) != 0;

@@ -13,23 +13,17 @@
 #include "authd/fault.h"
 #include "authd/trace.h"
 #include "base/log.h"
+#include "base/random.h"
 #include "sasl/cram_md5.h"
 #include "sasl/scram.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <openssl/hmac.h>
-#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 enum { SALT_MADE_UP_MAX = 32, KEY_MAX = 32 * 1024 };
-
-static void random_octets(void *p, size_t n)
-{
-	if (getrandom(p, n, 0) != (ssize_t)n)
-		panic("the kernel gives no random numbers");
-}
 
 /* ---- the secret ---- */
 

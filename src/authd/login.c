@@ -7,8 +7,8 @@
 #include "authd/last_use.h"
 #include "authd/trace.h"
 #include "base/log.h"
+#include "base/random.h"
 #include <stdlib.h>
-#include <sys/random.h>
 #include <unistd.h>
 
 enum { REASON_MAX = 512 }; /* octets */
@@ -54,8 +54,7 @@ void login_greet(struct client *c)
 		auth_add_flags(&c->out, login_mech_flags(set->mech[i]));
 		buf_add_char(&c->out, '\n');
 	}
-	if (getrandom(c->cookie, sizeof c->cookie, 0) != sizeof c->cookie)
-		panic("the kernel gives no random numbers");
+	random_octets(c->cookie, sizeof c->cookie);
 	buf_addf(&c->out, "SPID\t%d\nCUID\t%u\nCOOKIE\t", (int)getpid(), c->cuid);
 	for (size_t i = 0; i < sizeof c->cookie; i++)
 		buf_addf(&c->out, "%02x", c->cookie[i]);

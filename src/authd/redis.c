@@ -7,13 +7,13 @@
 #include "authd/share.h"
 #include "authd/untold.h"
 #include "base/log.h"
+#include "base/random.h"
 
 #include <hiredis/async.h>
 #include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <sys/socket.h>
 
 /* What the loop calls when there is something to read: the library ends the process by what nobody asked for. */
@@ -414,8 +414,7 @@ void redis_start(struct authd *a)
 		return;
 	r->a = a;
 	r->set = &a->set->share;
-	if (getrandom(&a->defence.node, sizeof a->defence.node, 0) != sizeof a->defence.node)
-		panic("the kernel gives no random numbers");
+	random_octets(&a->defence.node, sizeof a->defence.node);
 	a->defence.on_event = on_event;
 	uv_timer_init(a->child.loop, &r->timer);
 	uv_timer_start(&r->timer, on_timer, 0, EVERY_MS);

@@ -2,12 +2,12 @@
 
 #include "base/arena.h"
 #include "base/log.h"
+#include "base/random.h"
 
 #include <openssl/core_names.h>
 #include <openssl/evp.h>
 #include <openssl/params.h>
 #include <stdlib.h>
-#include <sys/random.h>
 
 enum { SETS = 8192, WAYS = 4, MATCH_MS = 3600 * 1000, MISMATCH_MS = 5000 };
 
@@ -30,8 +30,7 @@ struct verdicts *verdicts_new(void)
 	OSSL_PARAM params[] = { OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest, 0), OSSL_PARAM_END };
 	unsigned char key[32];
 
-	if (getrandom(key, sizeof key, 0) != sizeof key)
-		panic("the kernel gives no random numbers");
+	random_octets(key, sizeof key);
 	v->mac = EVP_MAC_CTX_new(hmac);
 	if (v->mac == NULL || EVP_MAC_init(v->mac, key, sizeof key, params) != 1)
 		panic("no HMAC-SHA-256 in libcrypto");

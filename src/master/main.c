@@ -10,6 +10,7 @@
 #include "master/counts_file.h"
 #include "master/master.h"
 #include "base/log.h"
+#include "base/random.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -18,7 +19,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -236,8 +236,7 @@ static void prepare(struct master *m)
 	open_log(m);
 	if (!m->foreground)
 		leave_terminal();
-	if (getrandom(m->seed, sizeof m->seed, 0) != (ssize_t)sizeof m->seed)
-		fatal("no random octets: %s", strerror(errno));
+	random_octets(m->seed, sizeof m->seed);
 	m->counts = counts_new(&m->counts_fd);
 	if (m->counts == NULL)
 		log_warn("no shared memory for the limits of clients: each smtpd counts for itself: %s",

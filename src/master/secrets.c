@@ -4,11 +4,10 @@
  * after a reload he gets no new one, and after one lifetime more the last that he has opens nothing.
  */
 #include "master/master.h"
-#include "base/log.h"
+#include "base/random.h"
 #include "msg/master_msg.h"
 
 #include <errno.h>
-#include <sys/random.h>
 
 static uint64_t lifetime_ms(const struct master *m)
 {
@@ -24,8 +23,7 @@ static void push(struct secrets *s, uint64_t now)
 {
 	unsigned char fresh[START_SECRET_OCTETS];
 
-	if (getrandom(fresh, sizeof fresh, 0) != (ssize_t)sizeof fresh)
-		fatal("no random octets: %s", strerror(errno));
+	random_octets(fresh, sizeof fresh);
 	if (s->n == START_MAX_SECRETS)
 		s->n--;
 	memmove(s->octets[1], s->octets[0], s->n * sizeof s->octets[0]);

@@ -1,11 +1,11 @@
 #include "queued/queued.h"
 #include "base/log.h"
+#include "base/random.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/random.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
@@ -270,8 +270,7 @@ struct segment *segment_take(struct queued *q, enum segment_class class)
 	if (best == NULL)
 		return NULL;
 	h.size = best->head.size;
-	if (getrandom(&h.salt, sizeof h.salt, 0) != sizeof h.salt)
-		panic("getrandom: %s", strerror(errno));
+	random_octets(&h.salt, sizeof h.salt);
 	q->next_generation++;
 	err = segment_head_write(best->fd, &h);
 	if (err != 0) {

@@ -2,10 +2,10 @@
 #include "sasl/sasl_mech.h"
 
 #include "base/log.h"
+#include "base/random.h"
 #include "sasl/cram_md5.h"
 
 #include <stdio.h>
-#include <sys/random.h>
 #include <time.h>
 
 enum phase { PHASE_START, PHASE_ANSWER, PHASE_KEY, PHASE_END };
@@ -27,8 +27,7 @@ static enum sasl_step challenge(struct sasl_xchg *x, struct cram *st)
 	unsigned char random[16];
 	char text[96], hex[2 * sizeof random + 1];
 
-	if (getrandom(random, sizeof random, 0) != (ssize_t)sizeof random)
-		panic("the kernel gives no random numbers");
+	random_octets(random, sizeof random);
 	for (size_t i = 0; i < sizeof random; i++)
 		snprintf(hex + 2 * i, 3, "%02x", random[i]);
 	snprintf(text, sizeof text, "<%s.%llu@auth.invalid>", hex, (unsigned long long)time(NULL));

@@ -11,10 +11,9 @@
 #include "sasl/sasl_mech.h"
 
 #include "base/log.h"
+#include "base/random.h"
 #include "sasl/base64.h"
 #include "sasl/scram.h"
-
-#include <sys/random.h>
 
 enum { MESSAGE_MAX = 16384, CLIENT_NONCE_MAX = 512 };
 enum phase { PHASE_START, PHASE_ASKED, PHASE_BINDING, PHASE_KEY, PHASE_PROOF, PHASE_END };
@@ -143,9 +142,8 @@ static enum sasl_step take_binding(struct sasl_xchg *x)
 static void nobodys_keys(struct scram *st)
 {
 	st->keys = (struct scram_keys){ .iterations = SCRAM_ITERATIONS, .salt_n = SCRAM_SALT };
-	if (getrandom(st->keys.salt, SCRAM_SALT, 0) != SCRAM_SALT ||
-		getrandom(st->keys.stored, sizeof st->keys.stored, 0) != sizeof st->keys.stored)
-		panic("the kernel gives no random numbers");
+	random_octets(st->keys.salt, SCRAM_SALT);
+	random_octets(st->keys.stored, sizeof st->keys.stored);
 }
 
 static enum sasl_step server_first(struct sasl_xchg *x)

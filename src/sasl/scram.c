@@ -1,11 +1,11 @@
 #include "sasl/scram.h"
 
 #include "base/log.h"
+#include "base/random.h"
 #include "sasl/base64.h"
 #include "sasl/saslprep.h"
 
 #include <openssl/hmac.h>
-#include <sys/random.h>
 
 enum { PASS_MAX = 16384, NONCE_OCTETS = 18 };
 
@@ -77,8 +77,7 @@ int scram_keys_new(const struct scram_hash *h, struct str pass, struct scram_key
 	memset(k, 0, sizeof *k);
 	k->iterations = SCRAM_ITERATIONS;
 	k->salt_n = SCRAM_SALT;
-	if (getrandom(k->salt, k->salt_n, 0) != (ssize_t)k->salt_n)
-		panic("the kernel gives no random numbers");
+	random_octets(k->salt, k->salt_n);
 	return scram_derive(h, pass, k);
 }
 
@@ -224,8 +223,7 @@ void scram_add_nonce(struct buf *out)
 {
 	char octets[NONCE_OCTETS];
 
-	if (getrandom(octets, sizeof octets, 0) != (ssize_t)sizeof octets)
-		panic("the kernel gives no random numbers");
+	random_octets(octets, sizeof octets);
 	if (base64_encode(out, str_pn(octets, sizeof octets)) < 0)
 		panic("no room for a nonce");
 }
