@@ -44,9 +44,9 @@ static int fake_run(struct sql_conn *c, const char *sql, const struct str *param
 }
 
 static const struct sql_driver local = { "fake", true, SQL_QUESTION, fake_open, fake_close, fake_run, NULL, NULL, NULL,
-	0, NULL },
+	0, NULL, NULL },
 			       remote = { "fake", false, SQL_QUESTION, fake_open, fake_close, fake_run, NULL, NULL,
-				       NULL, 0, NULL };
+				       NULL, 0, NULL, NULL };
 
 /* ---- an authd with one client ---- */
 

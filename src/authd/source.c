@@ -6,6 +6,7 @@
 
 #include <inttypes.h>
 #include <stdatomic.h>
+#include <stdlib.h>
 
 unsigned database_init(struct database *db, const struct sql_settings *set, const char *root, uv_loop_t *loop,
 	unsigned max_waiting, uint64_t max_wait_ms)
@@ -83,6 +84,53 @@ static void ask(struct lookup *l, struct sql_conn *c, unsigned wait_ms)
 	l->error = l->source->set->driver->run(
 		c, l->sql, l->params, l->n_params, wait_ms, l->max_rows, l->mem, &l->rows, &l->why);
 }
+
+/* ---- several lookups in one turn of the loop ---- */
+
+struct held {
+	uv_prepare_t end_of_turn;
+	struct database *db;
+};
+
+static void on_closed(uv_handle_t *h)
+{
+	free(container_of((uv_prepare_t *)(void *)h, struct held, end_of_turn));
+}
+
+static void on_end_of_turn(uv_prepare_t *end)
+{
+	struct held *h = container_of(end, struct held, end_of_turn);
+
+	h->db->set->driver->hold(h->db->in_loop, false);
+	h->db->held = NULL;
+	uv_close((uv_handle_t *)end, on_closed);
+}
+
+/* From the second lookup of a turn on. What is read for them all is as it was when this turn began to ask. */
+static void hold(struct database *db)
+{
+	uint64_t now = uv_now(db->pool.loop);
+	bool again = db->asked_ms == now;
+
+	db->asked_ms = now;
+	if (!again || db->held || db->set->driver->hold == NULL)
+		return;
+	db->held = xcalloc(1, sizeof *db->held);
+	db->held->db = db;
+	uv_prepare_init(db->pool.loop, &db->held->end_of_turn);
+	uv_prepare_start(&db->held->end_of_turn, on_end_of_turn);
+	db->set->driver->hold(db->in_loop, true);
+}
+
+static void ask_in_loop(struct lookup *l)
+{
+	struct database *db = l->source->db;
+
+	hold(db);
+	ask(l, db->in_loop, 0);
+}
+
+/* ---- in a thread ---- */
 
 static void in_thread(struct job *j)
 {
@@ -216,7 +264,7 @@ static int start(struct lookup *l, struct source *s, const struct vars *v, enum 
 	}
 	/* A whole list is long; it goes to a thread. */
 	if (s->db->in_loop && max_rows)
-		ask(l, s->db->in_loop, 0);
+		ask_in_loop(l);
 	if (l->error != -SQL_EBUSY) {
 		note(s, l);
 		finish(l);

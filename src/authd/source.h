@@ -25,7 +25,9 @@ struct database { /* shared by all sources with the same driver and connect = */
 	const char *root;
 	struct pool pool;	  /* for what would block; as many threads as there may be connections */
 	struct sql_conn *in_loop; /* NULL: the driver has none */
-	uv_mutex_t lock;	  /* of spare */
+	struct held *held;	  /* in_loop is, until this turn of the loop ends */
+	uint64_t asked_ms;
+	uv_mutex_t lock; /* of spare */
 	struct sql_conn *spare[SPARE_CONNS];
 	size_t n_spare;
 	bool is_down;	/* said so in the log */

@@ -165,10 +165,60 @@ static void test_bounded(void **state)
 	teardown();
 }
 
+static const char *read_now(void)
+{
+	static struct lookup l;
+
+	l = (struct lookup){ .done = on_read };
+	if (lookup_start(&l, &w.source, "read", &w.read, &w.vars, w.mem, SQL_MAX_ROWS, false) != 1 || l.rows == NULL)
+		return "none";
+	return l.rows->field[0].value.p;
+}
+
+static int change(void)
+{
+	sqlite3 *db;
+	int r;
+
+	check_int(sqlite3_open(w.path, &db), SQLITE_OK);
+	r = sqlite3_exec(db, "UPDATE t SET n = n + 1", NULL, NULL, NULL);
+	sqlite3_close(db);
+	return r;
+}
+
+static void next_turn(void)
+{
+	usleep(2000);
+	uv_run(&w.loop, UV_RUN_NOWAIT);
+	uv_update_time(&w.loop);
+}
+
+/* Lookups of one turn of the loop share one look at the database; a lookup by itself locks it no longer than it takes. */
+static void test_lookups_of_a_turn(void **state)
+{
+	(void)state;
+	disk_us = 0;
+	setup();
+	next_turn();
+	check_str(str_c(read_now()), "0");
+	check_int(change(), SQLITE_OK);
+	check_str(str_c(read_now()), "1");
+	check_int(change(), SQLITE_BUSY);
+	check_str(str_c(read_now()), "1");
+	next_turn();
+	check_int(change(), SQLITE_OK);
+	check_str(str_c(read_now()), "2");
+	check_int(change(), SQLITE_OK);
+	next_turn();
+	check_str(str_c(read_now()), "3");
+	uv_run(&w.loop, UV_RUN_DEFAULT);
+	teardown();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_reads_while_written),
-		cmocka_unit_test(test_bounded) };
+		cmocka_unit_test(test_lookups_of_a_turn), cmocka_unit_test(test_bounded) };
 
 	return test_run(tests);
 }

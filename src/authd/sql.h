@@ -68,6 +68,11 @@ struct sql_driver {
 	uint16_t port; /* of TCP, where "port=" does not say it; 0: none */
 	/* The TCP ports of `connect`, at most max, when `port` is not how they are said. Returns how many. May be NULL. */
 	size_t (*ports)(const char *connect, uint16_t *out, size_t max, struct arena *mem);
+	/*
+	 * From on to off all queries of this connection may be answered from one look at the database, as it is at the first of
+	 * them; nobody can change it meanwhile. May be NULL.
+	 */
+	void (*hold)(struct sql_conn *c, bool on);
 };
 
 /* "sqlite" … or NULL. */

@@ -392,4 +392,4 @@ static int mysql_run(struct sql_conn *conn, const char *sql, const struct str *p
 }
 
 const struct sql_driver sql_mysql = { "mysql", false, SQL_BACKSLASH, mysql_driver_open, mysql_driver_close, mysql_run,
-	NULL, NULL, mysql_check, 3306, NULL };
+	NULL, NULL, mysql_check, 3306, NULL, NULL };

@@ -282,4 +282,4 @@ static int pgsql_run(struct sql_conn *conn, const char *sql, const struct str *p
 }
 
 const struct sql_driver sql_pgsql = { "pgsql", false, SQL_DOLLAR, pgsql_open, pgsql_close, pgsql_run, NULL, NULL,
-	pgsql_check, 5432, NULL };
+	pgsql_check, 5432, NULL, NULL };

@@ -7,7 +7,7 @@
 #include <sys/stat.h>
 #include <time.h>
 
-enum { STATEMENTS = 8, RECHECK_MS = 1000 };
+enum { STATEMENTS = 10, RECHECK_MS = 1000 };
 
 struct sqlite_conn {
 	const struct sql_driver *driver;
@@ -20,6 +20,7 @@ struct sqlite_conn {
 	dev_t dev;     /* the file that is open: another one of that name is noticed */
 	ino_t ino;
 	uint64_t checked_ms;
+	bool holds, is_held; /* one look at it will do for several queries; and it is locked for them */
 	struct {
 		const char *sql;
 		sqlite3_stmt *stmt;
@@ -68,6 +69,7 @@ static void disconnect(struct sqlite_conn *c)
 	for (size_t i = 0; i < c->n_kept; i++)
 		sqlite3_finalize(c->kept[i].stmt);
 	c->n_kept = 0;
+	c->is_held = false;
 	sqlite3_close_v2(c->db);
 	c->db = NULL;
 }
@@ -167,6 +169,30 @@ static int statement(struct sqlite_conn *c, const char *sql, sqlite3_stmt **out)
 	return r;
 }
 
+static void run_word(struct sqlite_conn *c, const char *sql)
+{
+	sqlite3_stmt *stmt;
+
+	if (statement(c, sql, &stmt) != SQLITE_OK)
+		return;
+	sqlite3_step(stmt);
+	sqlite3_reset(stmt);
+}
+
+static const char begin[] = "BEGIN", commit[] = "COMMIT";
+
+/* A transaction locks the file once; each query by itself would, with eight system calls. */
+static void sqlite_hold(struct sql_conn *conn, bool on)
+{
+	struct sqlite_conn *c = of(conn);
+
+	c->holds = on;
+	if (!on && c->is_held)
+		run_word(c, commit);
+	if (!on)
+		c->is_held = false;
+}
+
 static struct sql_row *take_row(sqlite3_stmt *stmt, struct arena *mem)
 {
 	struct sql_row *row = arena_alloc(mem, sizeof *row);
@@ -241,6 +267,10 @@ static int sqlite_run(struct sql_conn *conn, const char *sql, const struct str *
 	if (r < 0)
 		return r;
 	sqlite3_busy_timeout(c->db, (int)wait_ms);
+	if (c->holds && !c->is_held) {
+		run_word(c, begin);
+		c->is_held = true;
+	}
 	r = run_once(c, sql, params, n, max_rows, mem, rows, why);
 	if (r == -SQL_EDOWN && needs_writable(c)) {
 		disconnect(c);
@@ -261,4 +291,4 @@ static void sqlite_allow_writes(struct sql_conn *c)
 }
 
 const struct sql_driver sql_sqlite = { "sqlite", true, SQL_QUESTION, sqlite_open, sqlite_close, sqlite_run, sqlite_path,
-	sqlite_allow_writes, NULL, 0, NULL };
+	sqlite_allow_writes, NULL, 0, NULL, sqlite_hold };
