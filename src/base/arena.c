@@ -63,15 +63,20 @@ struct arena *arena_new(size_t first)
 	return a;
 }
 
+static size_t aligned(size_t n)
+{
+	return (n + 15) & ~(size_t)15;
+}
+
 void *arena_alloc(struct arena *a, size_t n)
 {
 	struct block *b = a->head;
 	size_t need;
 	void *p;
 
-	if (__builtin_add_overflow(n, (size_t)15, &need))
+	if (n > SIZE_MAX - 15)
 		panic("arena: %zu octets", n);
-	need &= ~(size_t)15;
+	need = aligned(n);
 	if (need > b->size - b->used) {
 		size_t size = b->size < 65536 ? b->size * 2 : b->size;
 
@@ -107,14 +112,21 @@ struct str arena_dup(struct arena *a, struct str s)
 
 char *arena_printf(struct arena *a, const char *fmt, ...)
 {
+	struct block *b = a->head;
+	size_t room = b->size - b->used;
+	char *p = b->data + b->used;
 	va_list ap;
-	char *p;
 	int n;
 
 	va_start(ap, fmt);
-	n = vsnprintf(NULL, 0, fmt, ap);
+	n = vsnprintf(p, room, fmt, ap);
 	va_end(ap);
 	require(n >= 0);
+	if (aligned((size_t)n + 1) <= room) {
+		b->used += aligned((size_t)n + 1);
+		return p;
+	}
+	memset(p, 0, room);
 	p = arena_alloc(a, (size_t)n + 1);
 	va_start(ap, fmt);
 	vsnprintf(p, (size_t)n + 1, fmt, ap);

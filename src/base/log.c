@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <syslog.h>
 #include <time.h>
 #include <unistd.h>
@@ -22,6 +23,8 @@ static struct {
 	size_t n;
 	char host[65]; /* without its domain */
 	int pid;       /* 0: ask */
+	char prefix[256], prefix_name[128];
+	size_t prefix_n; /* 0: to be made */
 } lg = { .to = LOG_TO_STDERR, .name = "gatepost", .fd = 2 };
 
 static void in_forked_child(void)
@@ -55,6 +58,7 @@ void log_open(enum log_to to, const char *name, int fd, int facility)
 	lg.to = to;
 	lg.fd = to == LOG_TO_FD ? fd : 2;
 	lg.facility = facility;
+	lg.prefix_n = 0;
 	if (to == LOG_TO_SYSLOG)
 		openlog(lg.base_name, LOG_PID | LOG_NDELAY, facility);
 	know_ourselves();
@@ -97,12 +101,10 @@ static void gather(const char *line, size_t n)
 	lg.n += n;
 }
 
-static void make_printable(char *text)
+static void make_printable(char *text, size_t n)
 {
-	size_t n = strlen(text);
-
 	for (size_t i = 0; i < n;) {
-		size_t len = utf8_sequence(str_pn(text + i, n - i));
+		size_t len = text[i] >= ' ' && text[i] <= '~' ? 1 : utf8_sequence(str_pn(text + i, n - i));
 
 		if (len == 0 || (len == 1 && ((unsigned char)text[i] < 32 || text[i] == 127))) {
 			text[i] = '?';
@@ -113,49 +115,73 @@ static void make_printable(char *text)
 }
 
 /* "Nov  3 15:04:05 ", made once a second. */
-static const char *timestamp(void)
+static struct str timestamp(void)
 {
 	static time_t made;
 	static char text[32];
+	static size_t n;
 	time_t now = time(NULL);
 	struct tm tm;
 
 	if (now != made)
-		strftime(text, sizeof text, "%b %e %H:%M:%S ", localtime_r(&now, &tm));
+		n = strftime(text, sizeof text, "%b %e %H:%M:%S ", localtime_r(&now, &tm));
 	made = now;
-	return text;
+	return str_pn(text, n);
+}
+
+/* "host name[pid]: ", made anew when one of them is another. */
+static struct str prefix(void)
+{
+	if (lg.prefix_n && lg.pid != 0 && strcmp(lg.prefix_name, lg.name) == 0)
+		return str_pn(lg.prefix, lg.prefix_n);
+	snprintf(lg.prefix_name, sizeof lg.prefix_name, "%s", lg.name);
+	lg.prefix_n = (size_t)snprintf(lg.prefix, sizeof lg.prefix, "%s%s%s[%d]: ", lg.to == LOG_TO_FD ? lg.host : "",
+		lg.to == LOG_TO_FD ? " " : "", lg.prefix_name, own_pid());
+	return str_pn(lg.prefix, lg.prefix_n);
+}
+
+static char *put(char *at, struct str s)
+{
+	memcpy(at, s.p, s.n);
+	return at + s.n;
+}
+
+static void to_syslog(int priority, const char *label, const char *text)
+{
+	if (lg.name != lg.base_name)
+		openlog(lg.name, LOG_PID | LOG_NDELAY, lg.facility);
+	syslog(lg.facility | priority, "%s%s", label, text);
+	if (lg.name != lg.base_name)
+		openlog(lg.base_name, LOG_PID | LOG_NDELAY, lg.facility);
+}
+
+static void to_file(int priority, const char *label, struct str text)
+{
+	char line[LINE_MAX_OCTETS + 512], *end = line;
+
+	if (lg.to == LOG_TO_FD)
+		end = put(end, timestamp());
+	end = put(put(put(end, prefix()), str_c(label)), text);
+	*end++ = '\n';
+	gather(line, (size_t)(end - line));
+	if (priority <= LOG_WARNING || lg.to == LOG_TO_STDERR)
+		log_flush();
 }
 
 static void say(int priority, const char *label, const char *fmt, va_list ap)
 {
-	char text[LINE_MAX_OCTETS], line[LINE_MAX_OCTETS + 256];
-	int saved = errno, n;
+	char text[LINE_MAX_OCTETS];
+	int saved = errno, n = vsnprintf(text, sizeof text, fmt, ap);
 
-	vsnprintf(text, sizeof text, fmt, ap);
-	make_printable(text);
-	if (lg.to == LOG_TO_SYSLOG) {
-		if (lg.name != lg.base_name)
-			openlog(lg.name, LOG_PID | LOG_NDELAY, lg.facility);
-		syslog(lg.facility | priority, "%s%s", label, text);
-		if (lg.name != lg.base_name)
-			openlog(lg.base_name, LOG_PID | LOG_NDELAY, lg.facility);
-		errno = saved;
-		return;
-	}
-	if (lg.to == LOG_TO_FD)
-		n = snprintf(line, sizeof line, "%s%s %s[%d]: %s%s\n", timestamp(), lg.host, lg.name, own_pid(), label,
-			text);
-	else
-		n = snprintf(line, sizeof line, "%s[%d]: %s%s\n", lg.name, own_pid(), label, text);
 	if (n < 0)
 		return;
-	if ((size_t)n >= sizeof line) {
-		n = sizeof line - 1;
-		line[n - 1] = '\n';
-	}
-	gather(line, (size_t)n);
-	if (priority <= LOG_WARNING || lg.to == LOG_TO_STDERR)
-		log_flush();
+	if ((size_t)n >= sizeof text)
+		n = sizeof text - 1;
+	make_printable(text, (size_t)n);
+	if (lg.to == LOG_TO_SYSLOG)
+		to_syslog(priority, label, text);
+	else
+		to_file(priority, label, str_pn(text, (size_t)n));
 	errno = saved;
 }
 

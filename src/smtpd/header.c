@@ -81,10 +81,8 @@ static struct str field_name(struct str line)
 
 static bool is_dropped(const struct session *s, struct str name)
 {
-	struct str rest = str_c(s->service->drop_headers), word;
-
-	while (str_word(&rest, ", \t\r\n", &word))
-		if (str_ieq(word, name))
+	for (size_t i = 0; i < s->service->n_dropped; i++)
+		if (str_ieq(s->service->dropped[i], name))
 			return true;
 	return false;
 }

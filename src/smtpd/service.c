@@ -112,6 +112,17 @@ static void read_limits(struct service *s)
 	s->proxy_timeout_ms = milliseconds(v, "smtpd_upstream_proxy_timeout");
 }
 
+/* Lives as long as the process. */
+static void read_dropped(struct service *s, struct str names)
+{
+	struct str name;
+
+	while (str_word(&names, ", \t\r\n", &name)) {
+		s->dropped = xrealloc(s->dropped, (s->n_dropped + 1) * sizeof *s->dropped);
+		s->dropped[s->n_dropped++] = name;
+	}
+}
+
 static void read_protocol(struct service *s)
 {
 	const struct conf_view *v = s->view;
@@ -140,7 +151,7 @@ static void read_protocol(struct service *s)
 	s->future_release_s = (uint64_t)conf_seconds(v, "smtpd_future_release_limit");
 	s->no_soliciting = conf_str(v, "smtpd_no_soliciting_keywords");
 	s->rrvs_maps = conf_str(v, "smtpd_rrvs_maps");
-	s->drop_headers = conf_str(v, "message_drop_headers");
+	read_dropped(s, str_c(conf_str(v, "message_drop_headers")));
 	s->origin = conf_str(v, "myorigin");
 }
 

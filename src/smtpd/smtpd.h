@@ -133,7 +133,9 @@ struct service {
 	enum greet_action greet_action; /* against a client that speaks before the greeting */
 	uint64_t greet_wait_ms, greet_ttl_ms;
 	int bare_newline_code;
-	const char *forbidden_commands, *sender_login_maps, *name_maps, *drop_headers, *origin, *sasl_service;
+	const char *forbidden_commands, *sender_login_maps, *name_maps, *origin, *sasl_service;
+	struct str *dropped; /* message_drop_headers */
+	size_t n_dropped;
 	struct restriction_list list[STAGE_COUNT];
 	/* Mail filters; NULL: none. */
 	const struct milter_settings *milter;
