@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -11,10 +12,23 @@ struct tls_conn {
 	SSL *ssl;
 	struct tls_ctx *ctx;
 	bool established, dead;
-	struct tls_peer peer; /* of a client */
-	char why[160];
-	char signature[40]; /* text of tls_info.server_signature */
+	struct tls_peer *peer; /* NULL: we are the server */
+	char *why;	       /* NULL: nothing is wrong yet */
 };
+
+static void set_why(struct tls_conn *t, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+static void set_why(struct tls_conn *t, const char *fmt, ...)
+{
+	char text[160];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof text, fmt, ap);
+	va_end(ap);
+	free(t->why);
+	t->why = xstrdup(text);
+}
 
 static struct tls_conn *conn_new(struct tls_ctx *ctx, int fd)
 {
@@ -83,10 +97,11 @@ struct tls_conn *tls_connect(struct tls_ctx *ctx, int fd, const struct tls_peer 
 	struct buf error = BUF_INIT(4096);
 
 	SSL_set_connect_state(t->ssl);
-	t->peer = *peer;
+	t->peer = xcalloc(1, sizeof *t->peer);
+	*t->peer = *peer;
 	if (demand(t->ssl, peer, &error) != 0) {
 		t->dead = true;
-		snprintf(t->why, sizeof t->why, "%s", error.p ? error.p : "TLS cannot be set up");
+		set_why(t, "%s", error.p ? error.p : "TLS cannot be set up");
 	}
 	buf_free(&error);
 	return t;
@@ -102,6 +117,8 @@ void tls_free(struct tls_conn **t)
 	ERR_clear_error();
 	SSL_free((*t)->ssl);
 	tls_ctx_free(&(*t)->ctx);
+	free((*t)->why);
+	free((*t)->peer);
 	free(*t);
 	*t = NULL;
 }
@@ -118,21 +135,21 @@ static enum tls_result result_of(struct tls_conn *t, int r)
 		return TLS_WANT_WRITE;
 	case SSL_ERROR_ZERO_RETURN:
 		t->dead = true;
-		snprintf(t->why, sizeof t->why, "%s", "lost connection");
+		set_why(t, "%s", "lost connection");
 		return TLS_END;
 	case SSL_ERROR_SYSCALL:
 		t->dead = true;
 		if (saved == 0 || saved == ECONNRESET || saved == EPIPE) {
-			snprintf(t->why, sizeof t->why, "%s", saved ? strerror(saved) : "lost connection");
+			set_why(t, "%s", saved ? strerror(saved) : "lost connection");
 			return TLS_END;
 		}
-		snprintf(t->why, sizeof t->why, "%s", strerror(saved));
+		set_why(t, "%s", strerror(saved));
 		return TLS_ERROR;
 	default:
 		t->dead = true;
-		snprintf(t->why, sizeof t->why, "%s", tls_openssl_why());
-		if (t->peer.demand == TLS_DEMAND_NAME && SSL_get_verify_result(t->ssl) != X509_V_OK)
-			snprintf(t->why, sizeof t->why, "Server certificate not verified: %s",
+		set_why(t, "%s", tls_openssl_why());
+		if (t->peer && t->peer->demand == TLS_DEMAND_NAME && SSL_get_verify_result(t->ssl) != X509_V_OK)
+			set_why(t, "Server certificate not verified: %s",
 				X509_verify_cert_error_string(SSL_get_verify_result(t->ssl)));
 		return TLS_ERROR;
 	}
@@ -141,13 +158,14 @@ static enum tls_result result_of(struct tls_conn *t, int r)
 /* A name is looked at by the handshake itself. */
 static bool is_as_demanded(struct tls_conn *t)
 {
-	const struct tls_peer *p = &t->peer;
+	const struct tls_peer *p = t->peer;
 	const X509 *cert = SSL_get0_peer_certificate(t->ssl);
 
-	if (p->demand != TLS_DEMAND_FINGERPRINT || (cert && tls_has_fingerprint(cert, p->digest, p->match, p->n_match)))
+	if (p == NULL || p->demand != TLS_DEMAND_FINGERPRINT ||
+		(cert && tls_has_fingerprint(cert, p->digest, p->match, p->n_match)))
 		return true;
 	t->dead = true;
-	snprintf(t->why, sizeof t->why, "Server certificate fingerprint not matched");
+	set_why(t, "Server certificate fingerprint not matched");
 	return false;
 }
 
@@ -167,7 +185,7 @@ enum tls_result tls_handshake(struct tls_conn *t)
 		result = result_of(t, r);
 		why = tls_held_failure();
 		if (why && result == TLS_ERROR)
-			snprintf(t->why, sizeof t->why, "no signature by the private key: %s", why);
+			set_why(t, "no signature by the private key: %s", why);
 		return result;
 	}
 	t->established = true;
@@ -229,7 +247,8 @@ static const char *key_exchange_name(SSL *ssl)
 	return name ? name : "";
 }
 
-static const char *signature_name(struct tls_conn *t)
+/* "": resumed, nothing was signed. */
+static void put_signature(const struct tls_conn *t, char *name, size_t size)
 {
 	X509 *cert = t->ctx->client ? SSL_get0_peer_certificate(t->ssl) : SSL_get_certificate(t->ssl);
 	EVP_PKEY *key = cert ? X509_get0_pubkey(cert) : NULL;
@@ -238,24 +257,21 @@ static const char *signature_name(struct tls_conn *t)
 	size_t n;
 
 	if (key == NULL)
-		return "";
+		return;
 	got = t->ctx->client ? SSL_get_peer_signature_type_nid(t->ssl, &nid) : SSL_get_signature_type_nid(t->ssl, &nid);
 	if (!got)
-		return ""; /* resumed: nothing was signed */
+		return;
 	if (EVP_PKEY_is_a(key, "EC") && EVP_PKEY_get_group_name(key, curve, sizeof curve, &n) == 1)
-		snprintf(t->signature, sizeof t->signature, "ECDSA (%s)",
-			strcmp(curve, "prime256v1") == 0 ? "P-256" : curve);
+		snprintf(name, size, "ECDSA (%s)", strcmp(curve, "prime256v1") == 0 ? "P-256" : curve);
 	else if (EVP_PKEY_is_a(key, "ED25519") || EVP_PKEY_is_a(key, "ED448"))
-		snprintf(t->signature, sizeof t->signature, "%s", EVP_PKEY_get0_type_name(key));
+		snprintf(name, size, "%s", EVP_PKEY_get0_type_name(key));
 	else
-		snprintf(t->signature, sizeof t->signature, "%s (%d bits)", nid == EVP_PKEY_RSA_PSS ? "RSA-PSS" : "RSA",
+		snprintf(name, size, "%s (%d bits)", nid == EVP_PKEY_RSA_PSS ? "RSA-PSS" : "RSA",
 			EVP_PKEY_get_bits(key));
-	return t->signature;
 }
 
-void tls_info(const struct tls_conn *c, struct tls_info *info)
+void tls_info(const struct tls_conn *t, struct tls_info *info)
 {
-	struct tls_conn *t = container_of(&c->ssl, struct tls_conn, ssl);
 	const SSL_CIPHER *cipher = SSL_get_current_cipher(t->ssl);
 	int digest = 0;
 	long has;
@@ -266,7 +282,7 @@ void tls_info(const struct tls_conn *c, struct tls_info *info)
 	if (cipher)
 		info->bits = SSL_CIPHER_get_bits(cipher, &info->cipher_bits);
 	info->key_exchange = key_exchange_name(t->ssl);
-	info->server_signature = signature_name(t);
+	put_signature(t, info->server_signature, sizeof info->server_signature);
 	has = t->ctx->client ? SSL_get_peer_signature_nid(t->ssl, &digest) : SSL_get_signature_nid(t->ssl, &digest);
 	info->server_digest = has && digest != NID_undef && *info->server_signature ? OBJ_nid2sn(digest) : "";
 	info->sni = SSL_get_servername(t->ssl, TLSEXT_NAMETYPE_host_name);
@@ -279,5 +295,5 @@ void tls_info(const struct tls_conn *c, struct tls_info *info)
 
 const char *tls_error_text(const struct tls_conn *t)
 {
-	return *t->why ? t->why : "no reason given";
+	return t->why ? t->why : "no reason given";
 }

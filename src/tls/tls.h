@@ -75,10 +75,10 @@ struct tls_info {
 	const char *protocol; /* "TLSv1.3" */
 	const char *cipher;   /* "TLS_AES_256_GCM_SHA384" */
 	int bits, cipher_bits;
-	const char *key_exchange;     /* "X25519"; "" if not known */
-	const char *server_signature; /* "ECDSA (P-256)", "RSA-PSS (2048 bits)"; "" */
-	const char *server_digest;    /* "SHA256"; "" */
-	const char *sni;	      /* "" none */
+	const char *key_exchange;  /* "X25519"; "" if not known */
+	char server_signature[40]; /* "ECDSA (P-256)", "RSA-PSS (2048 bits)"; "" */
+	const char *server_digest; /* "SHA256"; "" */
+	const char *sni;	   /* "" none */
 	bool verified, resumed;
 };
 enum { TLS_FINGERPRINT_MAX = 64 * 3 + 1, TLS_NAME_MAX = 256 };
