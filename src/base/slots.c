@@ -9,7 +9,7 @@ static const bool is_off = true; /* every block is malloc()'s, which the sanitiz
 static const bool is_off = false;
 #endif
 enum { SLOTS = 65536 };
-enum { KEPT = 16 }; /* free slots that keep their memory: what the traffic of a moment needs again */
+enum { KEPT = 8 }; /* free slots that keep their memory: what the traffic of a moment needs again */
 
 static struct {
 	pthread_mutex_t lock;
