@@ -204,6 +204,9 @@ static int run(struct fsck *f)
 	if (!clean && option.repair)
 		r = fsck_repair(f, say) == 0 ? EXIT_REPAIRED : EXIT_FAILED;
 	end_progress(f);
+	if (r == EXIT_FAILED)
+		fprintf(stderr, "gatepost: queue fsck: not all of it could be repaired: see above for the reason, then "
+				"try again\n");
 	if (option.json)
 		print_json(f, r == EXIT_REPAIRED);
 	return r;

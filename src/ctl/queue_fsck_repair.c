@@ -189,13 +189,15 @@ static bool mark_lost(struct buf *envelope)
 }
 
 /* Its COMMIT says from now on that it is lost, so that queued tells its sender; void where there is nobody to tell. */
-static int give_up(struct fsck_message *m)
+static int give_up(struct fsck_message *m, void (*say)(const char *, const char *))
 {
 	struct fsck_segment *s = m->segment;
 	struct buf commit = BUF_INIT(RECORD_MAX_OCTETS), out = BUF_INIT(RECORD_MAX_OCTETS + RECORD_HEADER_OCTETS);
 	int err = record_read(s->fd, &s->head, m->offset, RECORD_COMMIT, &commit);
+	bool told = err == 0 && m->env.sender.n > 0 && !(m->env.flags & ENV_REPORT) && mark_lost(&commit);
+	char id[ENVELOPE_ID_TEXT], text[128];
 
-	if (err == 0 && m->env.sender.n > 0 && !(m->env.flags & ENV_REPORT) && mark_lost(&commit)) {
+	if (told) {
 		record_put(&out, &s->head, RECORD_COMMIT, buf_str(&commit));
 		err = pwrite_all(s->fd, out.p, out.n, m->offset, true);
 	} else if (err == 0) {
@@ -203,10 +205,16 @@ static int give_up(struct fsck_message *m)
 	}
 	buf_free(&commit);
 	buf_free(&out);
-	return err;
+	errno = -err;
+	if (err != 0)
+		return -1;
+	snprintf(text, sizeof text, "%s: it is given up, and %s", envelope_id_text(m->env.id, id),
+		told ? "its sender is told when the instance runs" : "has no sender to tell");
+	say(s->name, text);
+	return 0;
 }
 
-/* What is left of a message goes into a file that a person can read; then it is given up. */
+/* What is left of a message goes into a file that a person can read: before its damaged records become void. */
 static int export_message(
 	const struct fsck *f, int dir, struct fsck_message *m, void (*say)(const char *, const char *))
 {
@@ -235,12 +243,12 @@ static int export_message(
 			fwrite(p, 1, x->octets, out);
 		free(p);
 	}
-	err = fflush(out) != 0 || fsync(fileno(out)) != 0;
+	err = fflush(out) != 0 || fsync(fileno(out)) != 0 ? errno : 0;
 	fclose(out);
-	if (err || give_up(m) != 0)
+	errno = err;
+	if (err != 0)
 		return -1;
-	snprintf(text, sizeof text, "%s: what is left of it is in corrupt/%s; it is given up, and its sender told", id,
-		name);
+	snprintf(text, sizeof text, "%s: what is left of it is in corrupt/%s", id, name);
 	say(m->segment->name, text);
 	return fsync(dir);
 }
@@ -264,13 +272,12 @@ static int drop_copy(struct fsck_message *m, void (*say)(const char *, const cha
 	return 0;
 }
 
-static int repair_message(
-	const struct fsck *f, int dir, struct fsck_message *m, void (*say)(const char *, const char *))
+static int repair_message(struct fsck_message *m, void (*say)(const char *, const char *))
 {
 	if (m->segment->error != 0)
 		return 0;
 	if (m->state == FSCK_DAMAGED)
-		return export_message(f, dir, m, say);
+		return give_up(m, say);
 	return m->state == FSCK_DAMAGED_COPY ? drop_copy(m, say) : 0;
 }
 
@@ -290,12 +297,22 @@ static int repair_segment(
 	return repair_records(s, say);
 }
 
-int fsck_repair(struct fsck *f, void (*say)(const char *segment, const char *what))
+/* 0; -1: one could not be written, which is told. */
+static int export_messages(const struct fsck *f, int dir, void (*say)(const char *, const char *))
 {
-	int dir = make_corrupt(f), r = 0;
+	for (size_t h = 0; h < FSCK_HASH; h++)
+		for (struct fsck_message *m = f->message[h]; m; m = m->next)
+			if (m->state == FSCK_DAMAGED && m->segment->error == 0 && export_message(f, dir, m, say) != 0) {
+				say("corrupt", strerror(errno));
+				return -1;
+			}
+	return 0;
+}
 
-	if (dir < 0)
-		return -1;
+static int repair_all(struct fsck *f, int dir, void (*say)(const char *, const char *))
+{
+	int r = 0;
+
 	for (size_t i = 0; i < f->n_segment; i++) {
 		if (f->progress)
 			f->progress("repaired", i, f->n_segment);
@@ -307,10 +324,22 @@ int fsck_repair(struct fsck *f, void (*say)(const char *segment, const char *wha
 	}
 	for (size_t h = 0; h < FSCK_HASH; h++)
 		for (struct fsck_message *m = f->message[h]; m; m = m->next)
-			if (repair_message(f, dir, m, say) != 0) {
+			if (repair_message(m, say) != 0) {
 				say(m->segment->name, strerror(errno));
 				r = -1;
 			}
+	return r;
+}
+
+int fsck_repair(struct fsck *f, void (*say)(const char *segment, const char *what))
+{
+	int dir = make_corrupt(f), r;
+
+	if (dir < 0) {
+		say("corrupt", strerror(errno));
+		return -1;
+	}
+	r = export_messages(f, dir, say) == 0 ? repair_all(f, dir, say) : -1;
 	close(dir);
 	return r;
 }
