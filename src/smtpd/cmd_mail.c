@@ -8,11 +8,11 @@
 static bool intake_is_open(struct session *s)
 {
 	if (smtpd.intake & INTAKE_LOW_SPACE)
-		reply(s, REPLY_NO_SPACE);
+		reply_refuse(s, REPLY_NO_SPACE);
 	else if (smtpd.intake & INTAKE_BEHIND)
-		replyf(s, 451, "4.3.2", "Error: the queue is busy; please try again");
+		reply_reject(s, 451, "4.3.2", "Error: the queue is busy; please try again", false);
 	else if (!spool_writer_is_ready(smtpd.writer))
-		reply(s, REPLY_QUEUE_ERROR);
+		reply_refuse(s, REPLY_QUEUE_ERROR);
 	else
 		return true;
 	return false;
@@ -59,14 +59,14 @@ static bool read_params(struct session *s, struct str params)
 		replyf(s, 555, "5.5.4", "Unsupported option: %.*s", STR_ARG(bad));
 		return false;
 	case -PARAM_ESIZE:
-		reply(s, REPLY_TOO_BIG);
+		reply_refuse(s, REPLY_TOO_BIG);
 		return false;
 	default:
 		replyf(s, 501, "5.5.4", "Error: bad or repeated parameter: %.*s", STR_ARG(bad));
 		return false;
 	}
 	if (s->tx->params.has_size && limit && s->tx->params.size > limit) {
-		reply(s, REPLY_TOO_BIG); /* RFC 1870 sec. 6.1 */
+		reply_refuse(s, REPLY_TOO_BIG); /* RFC 1870 sec. 6.1 */
 		return false;
 	}
 	if (!set_times(s))

@@ -125,6 +125,13 @@ void reply_reject(struct session *s, int code, const char *enhanced, const char 
 		replyf(s, code, enhanced, "%s", text);
 }
 
+void reply_refuse(struct session *s, enum smtp_reply r)
+{
+	const struct smtp_reply_row *row = smtp_reply_row(r);
+
+	reply_reject(s, row->code, row->enhanced, row->text, false);
+}
+
 /* In the order of Postfix's command table. */
 static const enum smtp_verb counted[] = { VERB_HELO, VERB_EHLO, VERB_STARTTLS, VERB_AUTH, VERB_MAIL, VERB_RCPT,
 	VERB_DATA, VERB_BDAT, VERB_RSET, VERB_NOOP, VERB_VRFY, VERB_EXPN, VERB_ETRN, VERB_XCLIENT, VERB_XFORWARD,

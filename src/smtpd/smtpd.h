@@ -396,6 +396,7 @@ void reply_host(struct session *s, int code, const char *enhanced, const char *t
 void reply_greeting(struct session *s);
 /* "reject: …" line and its reply. `text` is all after the enhanced code. */
 void reply_reject(struct session *s, int code, const char *enhanced, const char *text, bool only_warn);
+void reply_refuse(struct session *s, enum smtp_reply r);
 /* "ID: ACTION: RCPT from name[addr]: TEXT; from=<a> to=<b> proto=ESMTP helo=<h>" */
 void log_action(const struct session *s, const char *action, const char *text);
 /* "name[addr]", static. */
