@@ -123,9 +123,20 @@ static void put_advice(struct dsn_writer *w, struct str status)
 
 		if (!str_eq(has, detail) && !(str_has_suffix(detail, STR(".")) && str_has_prefix(has, detail)))
 			continue;
-		dsn_putf(w, "    %s\r\n", advice[i].text);
+		dsn_indented(w, advice[i].text);
 		return;
 	}
+}
+
+/* What became of it. The answer of a server that it was relayed to does not say that this was all. */
+static void put_outcome(struct buf *out, const struct dsn_rcpt *q)
+{
+	struct str text = q->text.n > 0 ? q->text : str_c(action_text[q->action]);
+
+	if (q->action == ACTION_RELAYED && q->text.n > 0)
+		buf_addf(out, q->remote_mta.n > 0 ? "relayed to %.*s: " : "relayed%.*s: ",
+			STR_ARG(str_sub(q->remote_mta, 0, 255)));
+	buf_add_str(out, str_sub(text, 0, DSN_TEXT_MAX));
 }
 
 static void put_human(struct dsn_writer *w, const struct dsn_report *r)
@@ -142,7 +153,7 @@ static void put_human(struct dsn_writer *w, const struct dsn_report *r)
 	dsn_putf(w, ".\r\n\r\n%s\r\n", kinds[r->kind].text);
 	for (size_t i = 0; i < r->n_rcpt; i++) {
 		const struct dsn_rcpt *q = &r->rcpt[i];
-		struct buf head = BUF_INIT(2 * DSN_TEXT_MAX + 64);
+		struct buf head = BUF_INIT(2 * DSN_TEXT_MAX + 64), outcome = BUF_INIT(DSN_TEXT_MAX + 512);
 		buf_add_char(&head, '<');
 		show_address(w, &head, str_sub(q->rcpt->address, 0, DSN_TEXT_MAX / 2));
 		buf_add_char(&head, '>');
@@ -150,7 +161,8 @@ static void put_human(struct dsn_writer *w, const struct dsn_report *r)
 			buf_addf(&head, " (expanded from <%.*s>)",
 				STR_ARG(str_sub(q->rcpt->original, 0, DSN_TEXT_MAX / 2 - 64)));
 		buf_add_char(&head, ':');
-		dsn_paragraph(w, buf_str(&head), q->text.n > 0 ? q->text : str_c(action_text[q->action]));
+		put_outcome(&outcome, q);
+		dsn_paragraph(w, buf_str(&head), buf_str(&outcome));
 		if (q->action == ACTION_FAILED)
 			put_advice(w, q->status);
 		if (r->kind == DSN_DELAY && q->will_retry_until > 0)
@@ -158,6 +170,7 @@ static void put_human(struct dsn_writer *w, const struct dsn_report *r)
 				w, "    Attempts go on until %s.\r\n", rfc5322_date((time_t)q->will_retry_until, date));
 		dsn_puts(w, "\r\n");
 		buf_free(&head);
+		buf_free(&outcome);
 	}
 }
 

@@ -133,6 +133,12 @@ void dsn_paragraph(struct dsn_writer *w, struct str head, struct str text)
 	buf_free(&clean);
 }
 
+void dsn_indented(struct dsn_writer *w, const char *text)
+{
+	dsn_puts(w, "    ");
+	put_words(w, str_c(text), 4, "    ");
+}
+
 bool dsn_status_is_valid(struct str status)
 {
 	struct str part;

@@ -35,6 +35,8 @@ void dsn_clean(struct buf *out, struct str in, bool utf8);
 void dsn_field(struct dsn_writer *w, const char *name, const char *type, struct str value);
 /* A paragraph of the human part: `head` (cleaned too), then the text, wrapped, later lines indented by four. */
 void dsn_paragraph(struct dsn_writer *w, struct str head, struct str text);
+/* A sentence of our own below it, wrapped, all lines indented by four. */
+void dsn_indented(struct dsn_writer *w, const char *text);
 /* Is it a status code by RFC 3463 sec. 2? */
 bool dsn_status_is_valid(struct str status);
 
