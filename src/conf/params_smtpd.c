@@ -155,7 +155,7 @@ static const struct param rows[] = {
 	P_LIST("smtpd_reject_filter_maps", "", KNOWN, "Tables that rewrite replies that reject"),
 	P_RAW("smtpd_reject_footer", "", KNOWN, "Text behind every 4xx and 5xx reply"),
 	P_LIST("smtpd_reject_footer_maps", "", KNOWN, "The same, by reply"),
-	P_BOOL("smtpd_reject_unlisted_recipient", "yes", ACTS, "Refuse recipients of our domains that do not exist"),
+	P_BOOL("smtpd_reject_unlisted_recipient", "yes", ACTS, "Refuse recipients of our domains that do not exist, and all whose transport is error or retry"),
 	P_BOOL("smtpd_reject_unlisted_sender", "no", ACTS, "Refuse senders of our domains that do not exist"),
 	P_BOOL("smtpd_relay_before_recipient_restrictions", "${{$compatibility_level} <level {3.6} ? {no} : {yes}}",
 		KNOWN, "Apply smtpd_relay_restrictions before smtpd_recipient_restrictions"),

@@ -17,6 +17,12 @@ void ask_rcpt(struct question *q, struct str address)
 	map_rcpt(smtpd.map, &q->map, address);
 }
 
+void ask_route(struct question *q, struct str address, struct str sender)
+{
+	q->map.on_answer = on_map;
+	map_route(smtpd.map, &q->map, address, sender);
+}
+
 void ask_map(struct question *q, struct str tables, struct str key, enum map_how how)
 {
 	q->map.on_answer = on_map;

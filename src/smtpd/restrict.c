@@ -171,6 +171,14 @@ static bool next_stage(struct check *c)
 	return false;
 }
 
+/* An answered question has no use any more. */
+static void step_end(struct check *c)
+{
+	c->step = 0;
+	if (c->session->question && c->session->question->answered)
+		question_end(c->session);
+}
+
 static enum verdict run_one(struct check *c, const struct restriction *r)
 {
 	enum verdict v;
@@ -182,9 +190,7 @@ static enum verdict run_one(struct check *c, const struct restriction *r)
 	v = r->kind->run(c, r);
 	if (v == V_WAIT)
 		return v;
-	c->step = 0;
-	if (c->session->question && c->session->question->answered)
-		question_end(c->session);
+	step_end(c);
 	if (r->kind != &restriction_warn)
 		c->warn = false;
 	return v;
@@ -222,21 +228,31 @@ static enum outcome finish(struct check *c, bool taken)
 	return then(s, taken);
 }
 
+static enum verdict run_implicit(struct check *c)
+{
+	enum verdict v = restriction_implicit(c);
+
+	if (v != V_WAIT)
+		step_end(c);
+	return v;
+}
+
 static enum outcome run(struct check *c)
 {
 	enum verdict v;
 
 	while (c->in_stage || next_stage(c)) {
-		v = run_stage(c);
+		v = c->at_end ? V_DUNNO : run_stage(c);
+		if (v != V_WAIT && v != V_REJECT) {
+			c->permitted[c->stage] |= v == V_PERMIT;
+			c->at_end = true;
+			v = run_implicit(c);
+		}
 		if (v == V_WAIT)
 			return R_WAIT;
-		if (v != V_REJECT) {
-			c->permitted[c->stage] = v == V_PERMIT;
-			v = restriction_implicit(c);
-		}
 		if (v == V_REJECT)
 			return finish(c, false);
-		c->in_stage = false;
+		c->in_stage = c->at_end = false;
 	}
 	if (c->if_permit.code) {
 		c->refusal = c->if_permit;

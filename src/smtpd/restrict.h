@@ -32,7 +32,7 @@ struct check {
 	struct arena *mem;
 	unsigned stages; /* left to do */
 	enum stage stage;
-	bool in_stage;
+	bool in_stage, at_end; /* of its list: what follows it is asked */
 	struct frame frame[FRAMES_MAX];
 	unsigned depth;
 	bool warn; /* warn_if_reject stood before */
@@ -91,6 +91,9 @@ enum verdict run_all_certs(struct check *c, const struct restriction *r);
 
 /* restrict_policy.c */
 enum verdict run_policy(struct check *c, const struct restriction *r);
+
+/* restrict_route.c: refuses a recipient whose transport is error(8) or retry(8). */
+enum verdict check_route(struct check *c);
 
 /* restrict_sender.c */
 enum verdict run_login_mismatch(struct check *c, const struct restriction *r);

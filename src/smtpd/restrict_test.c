@@ -37,6 +37,21 @@ static const struct {
 		"454 4.7.1" },
 	{ "smtpd_reject_unlisted_recipient = no", THEM, NULL, "c.example", "a@b.example", "no@example.com",
 		"250 2.1.5" },
+	/* what is never delivered is not taken */
+	{ "", OURS, NULL, "c.example", "a@b.example", "x@never.example",
+		"550 5.7.1 <x@never.example>: Recipient address rejected: we send nothing there" },
+	{ "", OURS, NULL, "c.example", "a@b.example", "x@closed.example",
+		"550 5.1.1 <x@closed.example>: Recipient address rejected: closed" },
+	{ "", THEM, NULL, "c.example", "a@b.example", "x@never.example",
+		"454 4.7.1 <x@never.example>: Relay access denied" },
+	{ "", THEM, NULL, "c.example", "a@b.example", "other@example.com",
+		"450 4.2.1 <other@example.com>: Recipient address rejected: moving house" },
+	{ "smtpd_recipient_restrictions = permit_mynetworks, reject", OURS, NULL, "c.example", "a@b.example",
+		"x@closed.example", "550 5.1.1" },
+	{ "smtpd_recipient_restrictions = reject_unlisted_recipient, permit", OURS, NULL, "c.example", "a@b.example",
+		"x@closed.example", "550 5.1.1" },
+	{ "smtpd_reject_unlisted_recipient = no", OURS, NULL, "c.example", "a@b.example", "x@closed.example",
+		"250 2.1.5 Ok" },
 	/* names */
 	{ "smtpd_helo_restrictions = reject_non_fqdn_helo_hostname", THEM, NULL, "foo", "", "user@example.com",
 		"504 5.5.2 <foo>: Helo command rejected: need fully-qualified hostname" },
@@ -114,6 +129,8 @@ static const struct {
 enum { N_CASES = sizeof cases / sizeof *cases };
 
 static const char text[] = "smtpd_sender_login_maps = inline:{ john@example.com=john }\n"
+			   "transport_maps = inline:{ {never.example = error:5.7.1 we send nothing there} "
+			   "{closed.example = error:closed} {other@example.com = retry:4.2.1 moving house} }\n"
 			   "smtpd_restriction_classes = strict\nstrict = permit_mynetworks, reject_non_fqdn_sender\n";
 
 static void say(int fd, struct buf *said, const char *line)

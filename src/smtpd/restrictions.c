@@ -156,9 +156,9 @@ static enum verdict run_unlisted_rcpt(struct check *c, const struct restriction 
 	const struct transaction *t = c->session->tx;
 
 	(void)r;
-	if (t == NULL || !t->rcpt_known || is_foreign_rcpt(c) || t->rcpt_answer.exists)
+	if (t == NULL || !t->rcpt_known)
 		return V_DUNNO;
-	return refuse_unlisted(c);
+	return is_foreign_rcpt(c) || t->rcpt_answer.exists ? check_route(c) : refuse_unlisted(c);
 }
 
 static enum verdict run_unlisted_sender(struct check *c, const struct restriction *r)

@@ -137,6 +137,7 @@ static void read_protocol(struct service *s)
 	s->strict_envelopes = conf_bool(v, "strict_rfc821_envelopes");
 	s->add_missing_headers = conf_bool(v, "always_add_missing_headers");
 	s->reject_unlisted_rcpt = conf_bool(v, "smtpd_reject_unlisted_recipient");
+	s->routes_may_refuse = routes_may_refuse(v);
 	s->reject_unlisted_sender = conf_bool(v, "smtpd_reject_unlisted_sender");
 	s->bare_newline = strcmp(newline, "reject") == 0 ? BARE_REJECT : BARE_NORMALIZE;
 	s->bare_newline_code = (int)conf_int(v, "smtpd_forbid_bare_newline_reject_code");

@@ -129,6 +129,7 @@ struct service {
 	bool helo_required, delay_reject, vrfy, forbid_pipelining, peername_lookup, strict_envelopes,
 		add_missing_headers;
 	bool reject_unlisted_rcpt, reject_unlisted_sender, strict_utf8;
+	bool routes_may_refuse; /* a transport may be error or retry: each recipient's is asked for at RCPT */
 	enum bare_newline bare_newline;
 	enum greet_action greet_action; /* against a client that speaks before the greeting */
 	uint64_t greet_wait_ms, greet_ttl_ms;
@@ -417,6 +418,7 @@ enum outcome ehlo_hidden_find(struct session *s, enum outcome (*then)(struct ses
 
 /* ask.c: each for a question that was just opened */
 void ask_rcpt(struct question *q, struct str address);
+void ask_route(struct question *q, struct str address, struct str sender);
 void ask_map(struct question *q, struct str tables, struct str key, enum map_how how);
 void ask_mx(struct question *q, struct str domain);
 void ask_addr(struct question *q, struct str host);
@@ -648,6 +650,9 @@ bool restrictions_end_in_reject(const struct restriction_list *l);
  */
 enum outcome restrict_begin(struct session *s, unsigned stages, enum outcome (*then)(struct session *s, bool taken));
 void restrict_drop(struct session *s);
+
+/* restrict_route.c: may any transport be error or retry? See service.routes_may_refuse. */
+bool routes_may_refuse(const struct conf_view *v);
 
 /* peer.c */
 void peer_open(struct child *c, enum role role, unsigned index, int fd);
