@@ -95,7 +95,7 @@ static void put_header(struct dsn_writer *w, const struct dsn_report *r, const c
 	dsn_putf(w, "Received: by %.*s (%.*s)\r\n\tid %s; %s\r\n", STR_ARG(buf_str(&host)), STR_ARG(r->mail_name), id,
 		rfc5322_date(now, date));
 	dsn_putf(w, "Date: %s\r\n", date);
-	dsn_putf(w, "From: MAILER-DAEMON (Mail Delivery System) <MAILER-DAEMON@%.*s>\r\n", STR_ARG(buf_str(&host)));
+	dsn_putf(w, "From: Mail Delivery System <MAILER-DAEMON@%.*s>\r\n", STR_ARG(buf_str(&host)));
 	dsn_putf(w, "Subject: %s\r\n", kinds[r->kind].subject);
 	dsn_field(w, "To", "", r->env->sender);
 	/* RFC 3834 sec. 5.1: keeps vacation programs and lists from answering. */

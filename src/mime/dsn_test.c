@@ -149,7 +149,7 @@ static void test_golden(void **state)
 	check_str(buf_str(&f.out), "Received: by mail.example.org (Gatepost)\r\n"
 				   "\tid ABCDEF9999; Mon, 24 Nov 2025 16:01:00 +0000 (UTC)\r\n"
 				   "Date: Mon, 24 Nov 2025 16:01:00 +0000 (UTC)\r\n"
-				   "From: MAILER-DAEMON (Mail Delivery System) <MAILER-DAEMON@mail.example.org>\r\n"
+				   "From: Mail Delivery System <MAILER-DAEMON@mail.example.org>\r\n"
 				   "Subject: Undelivered Mail Returned to Sender\r\n"
 				   "To: john@example.org\r\n"
 				   "Auto-Submitted: auto-replied\r\n"
