@@ -1,7 +1,8 @@
 /*
  * dovecot.h - the configuration syntax of Dovecot 2.3, and of 2.4 as far as it has the same shape: "key = value",
  * "section name { … }" (also on one line), !include and !include_try with patterns, "#" comments, "\" at the end of a
- * line, quotes, "</path" (the value is the content of a file), "$key" (the earlier value of a key).
+ * line, quotes, "</path" (the value is the content of a file), "$key" (the earlier value of a key); of 2.4 also "$SET:key",
+ * "<<END" (the value is the lines up to END) and sections that are lists, which become settings.
  *
  * The result is a tree of nodes in the order of the text; what a section means, and which are of interest, is the
  * reader's matter: those that nobody asks for are skipped in that way.
@@ -51,7 +52,10 @@ const struct dovecot_node *dovecot_section(const struct dovecot_node *list, cons
 
 /* "yes", "y", "no" … to *out. Returns 0 or -1. */
 int dovecot_bool(const char *value, bool *out);
-/* "2 secs", "150s", "10 mins", "1 hour", "1 day", "500 ms" to milliseconds; a bare number is seconds. 0 or -1. */
+/*
+ * "2 secs", "150s", "10 mins", "1 hour", "1 day", "500 ms" to milliseconds; a bare number is seconds, "infinite" a year of
+ * 366 days. 0 or -1.
+ */
 int dovecot_time_ms(const char *value, uint64_t *out);
 /* "10M", "512 kB", "1024" to octets. 0 or -1. */
 int dovecot_size(const char *value, uint64_t *out);

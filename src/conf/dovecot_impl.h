@@ -1,6 +1,6 @@
 /*
- * dovecot_impl.h - between dovecot.c (files and the tree), dovecot_lines.c (statements and sections) and dovecot_value.c
- * (what a value stands for).
+ * dovecot_impl.h - between dovecot.c (files and the tree), dovecot_lines.c (statements and sections), dovecot_list.c
+ * (sections that are lists) and dovecot_value.c (what a value stands for).
  */
 #ifndef CONF_DOVECOT_IMPL_H
 #define CONF_DOVECOT_IMPL_H
@@ -34,6 +34,11 @@ int dovecot_read_file(const char *path, struct buf *out);
 
 /* Read statements, sections and includes into the tree. `text` has to live as long as the tree. */
 void dovecot_parse_lines(struct dovecot_reader *r, struct str text);
+/*
+ * A section of 2.4 that is a list ("auth_mechanisms { plain = yes }") becomes a setting: what the last one before it among
+ * `siblings` was, with each "= yes" added and each "= no" taken out. Others stay as they are.
+ */
+void dovecot_fold_list(struct dovecot_reader *r, const struct dovecot_node *siblings, struct dovecot_node *n);
 /* What stands behind "=": without quotes, with $keys and files put in. Lives as long as the tree, or as `v`. */
 struct str dovecot_resolve(struct dovecot_reader *r, struct str v);
 

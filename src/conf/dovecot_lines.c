@@ -91,10 +91,14 @@ static void open_section(struct dovecot_reader *r, struct str head)
 
 static void close_section(struct dovecot_reader *r)
 {
-	if (r->level == 0)
+	struct dovecot_node *closed = r->open[r->level];
+
+	if (r->level == 0) {
 		dovecot_complain(r, "\"}\" closes nothing; a section begins with \"name {\"");
-	else
-		r->level--;
+		return;
+	}
+	r->level--;
+	dovecot_fold_list(r, r->level ? r->open[r->level]->child : r->conf->first, closed);
 }
 
 static void statement(struct dovecot_reader *r, struct str s)
@@ -219,10 +223,50 @@ static struct str without_comment(struct dovecot_reader *r, struct str s)
 	return s;
 }
 
+/* "key = <<END" (2.4): the value is what follows, up to a line that is END alone. */
+static bool heredoc_begins(const struct dovecot_reader *r, struct str s, struct str *key, struct str *end)
+{
+	ptrdiff_t eq = str_chr(s, '=');
+	size_t i = 0;
+
+	*key = str_trim(str_sub(s, 0, eq < 0 ? 0 : (size_t)eq));
+	*end = str_trim(str_from(s, (size_t)(eq + 1)));
+	if (r->flat || key->n == 0 || !str_has_prefix(*end, STR("<<")))
+		return false;
+	*end = str_from(*end, 2);
+	while (i < end->n && (ascii_is_alnum(end->p[i]) || end->p[i] == '_'))
+		i++;
+	return end->n && i == end->n;
+}
+
+/* Returns how many lines it took. */
+static unsigned heredoc(struct dovecot_reader *r, struct str key, struct str end, struct str *rest)
+{
+	struct dovecot_node *n = add_node(r, key);
+	struct buf value = BUF_INIT(DOVECOT_FILE_MAX);
+	struct str line;
+	unsigned lines = 0;
+	bool ended = false;
+
+	while (!ended && rest->n && str_field(rest, "\n", &line)) {
+		lines++;
+		ended = str_eq(str_trim(line), end);
+		if (!ended && str_chr(line, '\0') < 0) {
+			buf_add_str(&value, line);
+			buf_add_char(&value, '\n');
+		}
+	}
+	if (!ended)
+		dovecot_complain(r, "the value of %s has no end; a line \"%.*s\" is missing", n->key, STR_ARG(end));
+	n->value = arena_cdup(r->conf->mem, buf_str(&value));
+	buf_wipe(&value);
+	return lines;
+}
+
 void dovecot_parse_lines(struct dovecot_reader *r, struct str text)
 {
 	struct buf joined = BUF_INIT(DOVECOT_VALUE_MAX);
-	struct str rest = text, line;
+	struct str rest = text, line, key, end;
 	unsigned number = 0, begun = 0, level = r->level;
 
 	while (rest.n && str_field(&rest, "\n", &line)) {
@@ -248,7 +292,10 @@ void dovecot_parse_lines(struct dovecot_reader *r, struct str text)
 		if (more && rest.n)
 			continue;
 		r->line = begun;
-		logical_line(r, buf_str(&joined));
+		if (heredoc_begins(r, buf_str(&joined), &key, &end))
+			number += heredoc(r, key, end, &rest);
+		else
+			logical_line(r, buf_str(&joined));
 		buf_reset(&joined);
 	}
 	r->line = number;

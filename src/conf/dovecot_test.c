@@ -42,6 +42,22 @@ static void test_syntax(void **state)
 		{ "p \"a b\" {\n}\n", "p[a b]{}", "" },
 		{ "a = plain\na = $a login\n", "a=plain;a=plain login;", "" },
 		{ "a = $1$abc$def\n", "a=$1$abc$def;", "" },
+		{ "auth_mechanisms = $auth_mechanisms login\n", "auth_mechanisms=plain login;", "" },
+		{ "user = $default_internal_user\n", "user=dovecot;", "" },
+		/* 2.4 */
+		{ "a = plain\na = $SET:a login\nb = $SET:c\n", "a=plain;a=plain login;b=$SET:c;", "" },
+		{ "auth_mechanisms {\n plain = yes\n login = yes\n}\n", "auth_mechanisms=plain login;", "" },
+		{ "auth_mechanisms = plain, login x\nauth_mechanisms {\n cram-md5 = yes\n login = no\n}\n",
+			"auth_mechanisms=plain, login x;auth_mechanisms=plain x cram-md5;", "" },
+		{ "passdb sql {\n mechanisms_filter {\n  plain = yes\n }\n}\n", "passdb[sql]{mechanisms_filter=plain;}",
+			"" },
+		{ "auth_mechanisms {\n plain\n login = perhaps\n}\n", "auth_mechanisms=;",
+			"f, line 2: \"plain\" is no setting; it should be \"name = value\" or \"section {\"\n"
+			"f, line 4: auth_mechanisms { login } should be \"login = yes\" or \"= no\"\n" },
+		{ "protocols {\n imap = yes\n}\n", "protocols[]{imap=yes;}", "" },
+		{ "a = <<END\n-----BEGIN\n{ x = \n END\nb = c\nd\n", "a=-----BEGIN\n{ x = \n;b=c;",
+			"f, line 6: \"d\" is no setting; it should be \"name = value\" or \"section {\"\n" },
+		{ "a = <<END\nx\n", "a=x\n;", "f, line 1: the value of a has no end; a line \"END\" is missing\n" },
 		{ "a = b\n}\nc\n\"\nd = e\n", "a=b;d=e;",
 			"f, line 2: \"}\" closes nothing; a section begins with \"name {\"\n"
 			"f, line 3: \"c\" is no setting; it should be \"name = value\" or \"section {\"\n"
@@ -138,7 +154,8 @@ static void test_values(void **state)
 		int r;
 		uint64_t ms;
 	} times[] = { { "2 secs", 0, 2000 }, { "2", 0, 2000 }, { "500ms", 0, 500 }, { "10 mins", 0, 600000 },
-		{ "1 hour", 0, 3600000 }, { "x", -1, 0 }, { "2 parsecs", -1, 0 }, { "", -1, 0 } };
+		{ "1 hour", 0, 3600000 }, { "infinite", 0, 366 * 86400000ULL }, { "x", -1, 0 }, { "2 parsecs", -1, 0 },
+		{ "", -1, 0 } };
 	uint64_t n;
 	bool b;
 
@@ -149,6 +166,7 @@ static void test_values(void **state)
 	}
 	check(dovecot_size("10M", &n) == 0 && n == 10485760);
 	check(dovecot_size("512 kB", &n) == 0 && n == 524288);
+	check(dovecot_size("2 MiB", &n) == 0 && n == 2097152);
 	check(dovecot_size("many", &n) == -1);
 	check(dovecot_bool("yes", &b) == 0 && b);
 	check(dovecot_bool("no", &b) == 0 && !b);

@@ -13,6 +13,20 @@ static struct str unquote(struct dovecot_reader *r, struct str v)
 	return str_pn(p, n);
 }
 
+/* What Dovecot has where nothing is set. */
+static const char *otherwise(struct str key)
+{
+	static const struct {
+		const char *key, *value;
+	} defaults[] = { { "auth_mechanisms", "plain" }, { "default_internal_user", "dovecot" },
+		{ "default_internal_group", "dovecot" }, { "default_login_user", "dovenull" } };
+
+	for (size_t i = 0; i < sizeof defaults / sizeof *defaults; i++)
+		if (str_eq(key, str_c(defaults[i].key)))
+			return defaults[i].value;
+	return NULL;
+}
+
 /* Earlier value of a key: in this section, then in the sections around it. */
 static const char *earlier(struct dovecot_reader *r, struct str key)
 {
@@ -25,7 +39,7 @@ static const char *earlier(struct dovecot_reader *r, struct str key)
 			if (list->name == NULL && str_eq(str_c(list->key), key))
 				found = list;
 	}
-	return found ? found->value : NULL;
+	return found ? found->value : otherwise(key);
 }
 
 static struct str substitute(struct dovecot_reader *r, struct str v)
@@ -35,15 +49,16 @@ static struct str substitute(struct dovecot_reader *r, struct str v)
 	bool fits = true;
 
 	for (size_t i = 0; i < v.n && fits; i++) {
-		struct str key = str_from(v, i + 1);
+		/* 2.4 writes $SET:key. */
+		size_t mark = str_has_prefix(str_from(v, i), STR("$SET:")) ? 5 : 1, n = 0;
+		struct str key = str_from(v, i + mark);
 		const char *found;
-		size_t n = 0;
 
 		while (n < key.n && (ascii_is_alnum(key.p[n]) || key.p[n] == '_'))
 			n++;
 		found = v.p[i] == '$' && n ? earlier(r, str_sub(key, 0, n)) : NULL;
 		if (found)
-			i += n;
+			i += mark - 1 + n;
 		fits = (found ? buf_add_c(&out, found) : buf_add_char(&out, v.p[i])) == 0;
 	}
 	if (!fits)
