@@ -185,12 +185,12 @@ static void load_template(struct loader *l, const struct dovecot_node *at, const
 		settings_complain(l, at, "%s", why);
 }
 
-/* args = scheme=CRYPT username_format=%u /path; 2.4: passwd_file_path = /path */
+/* args = scheme=CRYPT username_format=%u /path; 2.4: passwd_file_path = /path, and auth_username_format */
 static void load_passwd_file(struct loader *l, const struct dovecot_node *block, bool is_passdb, struct db *db)
 {
 	const struct dovecot_node *args = get(block, "args"), *path = get(block, "passwd_file_path"),
-				  *scheme = get(block, "default_password_scheme"),
-				  *format = get(block, "username_format");
+				  *scheme = get(block, "default_password_scheme"), *old = get(block, "username_format"),
+				  *format = old ? old : get(block, "auth_username_format");
 	struct str rest = str_c(args ? args->value : ""), word;
 	const char *file = path ? path->value : "", *scheme_name = "CRYPT", *name = format ? format->value : "%u";
 

@@ -68,25 +68,45 @@ static struct str without_quotes(struct str s)
 	return s;
 }
 
+/*
+ * A passdb or userdb with a name that there is already: 2.4 lays its words over the first one's (2.3 does not take it), where a
+ * second block would be a second database. NULL: it is a new one.
+ */
+static struct dovecot_node *same_block(struct dovecot_reader *r, struct str key, struct str name)
+{
+	struct dovecot_node *n = r->level ? r->open[r->level]->child : r->conf->first;
+
+	if (name.n == 0 || !(str_eq(key, STR("passdb")) || str_eq(key, STR("userdb"))))
+		return NULL;
+	while (n && !(n->name && str_eq(str_c(n->key), key) && str_eq(str_c(n->name), name)))
+		n = n->next;
+	return n;
+}
+
 static void open_section(struct dovecot_reader *r, struct str head)
 {
 	struct str key, name;
-	struct dovecot_node *n;
+	struct dovecot_node *n, **end;
 
 	if (!str_word(&head, " \t", &key)) {
 		dovecot_complain(r, "\"{\" without the name of a section");
 		key = STR("?");
 	}
 	name = without_quotes(str_trim(head));
-	n = add_node(r, key);
-	n->name = arena_cdup(r->conf->mem, name);
+	n = same_block(r, key, name);
+	if (n == NULL) {
+		n = add_node(r, key);
+		n->name = arena_cdup(r->conf->mem, name);
+	}
 	if (r->level + 1 == DOVECOT_DEPTH_MAX) {
 		dovecot_complain(r, "sections are nested more than %d deep", DOVECOT_DEPTH_MAX);
 		return;
 	}
 	r->level++;
 	r->open[r->level] = n;
-	r->stack[r->level] = &n->child;
+	for (end = &n->child; *end; end = &(*end)->next)
+		;
+	r->stack[r->level] = end;
 }
 
 static void close_section(struct dovecot_reader *r)

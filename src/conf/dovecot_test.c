@@ -54,6 +54,9 @@ static void test_syntax(void **state)
 		{ "auth_mechanisms {\n plain\n login = perhaps\n}\n", "auth_mechanisms=;",
 			"f, line 2: \"plain\" is no setting; it should be \"name = value\" or \"section {\"\n"
 			"f, line 4: auth_mechanisms { login } should be \"login = yes\" or \"= no\"\n" },
+		{ "passdb sql {\n query = a\n}\npassdb b {\n}\npassdb sql {\n query = b\n}\nx = y\n",
+			"passdb[sql]{query=a;query=b;}passdb[b]{}x=y;", "" },
+		{ "passdb {\n a = b\n}\npassdb {\n c = d\n}\n", "passdb[]{a=b;}passdb[]{c=d;}", "" },
 		{ "protocols {\n imap = yes\n}\n", "protocols[]{imap=yes;}", "" },
 		{ "a = <<END\n-----BEGIN\n{ x = \n END\nb = c\nd\n", "a=-----BEGIN\n{ x = \n;b=c;",
 			"f, line 6: \"d\" is no setting; it should be \"name = value\" or \"section {\"\n" },
