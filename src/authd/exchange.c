@@ -227,7 +227,8 @@ static void take_param(struct login *l, struct str field, struct auth_params *p)
 		p->has_resp = p->is_resp_last = true;
 		p->resp = value;
 	} else if (str_eq(field, STR("secured")) || str_has_prefix(field, STR("secured="))) {
-		l->vars.secured = STR("secured");
+		/* As Dovecot has it in %c; columns are named by it. */
+		l->vars.secured = str_eq(field, STR("secured=tls")) ? STR("TLS") : STR("secured");
 	} else if (str_eq(field, STR("no-penalty"))) {
 		l->has_no_penalty = true;
 	} else if (str_eq(field, STR("final-resp-ok"))) {
