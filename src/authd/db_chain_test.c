@@ -224,13 +224,15 @@ static void test_set(void **state)
 		bool want;
 	} flags[] = { { "a=1", true }, { "a=y", true }, { "a=yes", true }, { "A=t", true }, { "a=x", true },
 		{ "a=0", false }, { "a=n", false }, { "a=No", false }, { "a=f", false }, { "a=False", false },
-		{ "a=off", false }, { "a=", false }, { "b=1", false }, { "", false } };
+		{ "a=off", false }, { "a=", true }, { "b=1", false }, { "", false } };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof flags / sizeof *flags; i++) {
 		struct arena *mem = arena_new(0);
 
 		check_int(fields_is_set(row_of(flags[i].row, mem), "a"), flags[i].want);
+		check(!fields_is_set(row_of("nopassword=", mem), "nopassword"));
+		check(fields_is_set(row_of("nopassword=y", mem), "nopassword"));
 		arena_free(&mem);
 	}
 }

@@ -61,11 +61,14 @@ struct sql_row *fields_expand(const struct db_fields *fields, const struct vars 
 bool fields_is_set(const struct sql_row *row, const char *name)
 {
 	/* As databases write a boolean, too. */
-	static const char *const off[] = { "", "0", "n", "no", "f", "false", "off" };
+	static const char *const off[] = { "0", "n", "no", "f", "false", "off" };
 	const struct sql_field *f = row ? sql_field_find(row, name) : NULL;
 
 	if (f == NULL || f->is_null)
 		return false;
+	/* "nologin=" shuts a user out, as with Dovecot; what lets everybody in has to be said. */
+	if (f->value.n == 0)
+		return strcmp(name, "nopassword") != 0;
 	for (size_t i = 0; i < sizeof off / sizeof *off; i++)
 		if (str_ieq(f->value, str_c(off[i])))
 			return false;

@@ -11,7 +11,7 @@
 struct sql_row *fields_merge(const struct sql_row *base, const struct sql_row *more, struct arena *mem);
 /* The fields of a block's words, with their variables expanded. NULL: it has none. */
 struct sql_row *fields_expand(const struct db_fields *fields, const struct vars *v, struct arena *mem);
-/* Is the field there, and not NULL, and not "", "0", "n", "no", "f", "false" or "off"? */
+/* Is the field there, and not NULL, and not "0", "n", "no", "f", "false" or "off"? An empty one is set, but for nopassword. */
 bool fields_is_set(const struct sql_row *row, const char *name);
 /* Its value; "" when it is not there. */
 struct str fields_get(const struct sql_row *row, const char *name);
