@@ -12,6 +12,7 @@ static int at_once(struct lookup *l, struct sql_row *rows, const char *why, cons
 	l->result = why ? LOOKUP_FAILED : LOOKUP_DONE;
 	l->rows = why ? NULL : rows;
 	l->from_cache = false;
+	l->why = why;
 	if (why)
 		log_warn("auth: %s (passwd-file in %s)", why, file);
 	return 1;

@@ -1,6 +1,7 @@
 #include "authd/try.h"
 #include "auth/auth_proto.h"
 #include "authd/login.h"
+#include "authd/try_impl.h"
 
 #include <stdio.h>
 
@@ -28,15 +29,21 @@ static void print_offers(const struct settings *set)
 			printf("listener\t%s\n", set->listener[i].path);
 }
 
-int try_settings(const char *file)
+int try_settings(const char *file, const char *queue, const char *auth_owner, const char *mail_owner)
 {
 	struct buf errors = BUF_INIT(1024 * 1024), warnings = BUF_INIT(1024 * 1024);
 	struct settings *set = settings_load(file, &errors, &warnings);
 	int code = set == NULL;
 
+	if (set && queue) {
+		try_listeners(set, queue, &errors);
+		code = errors.n > 0;
+		try_become(auth_owner, mail_owner);
+		try_databases(set, &warnings);
+	}
 	print_lines("warning", &warnings);
 	print_lines("fault", &errors);
-	if (set)
+	if (code == 0)
 		print_offers(set);
 	settings_free(&set);
 	return code;

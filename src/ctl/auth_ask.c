@@ -103,7 +103,7 @@ static pid_t fork_with_pipe(int *fd)
 	return pid;
 }
 
-void auth_offers_read(struct auth_offers *o, const char *file)
+void auth_offers_read(struct auth_offers *o, const struct conf_view *v)
 {
 	const char *directory = ctl_daemon_directory();
 	char program[8192];
@@ -114,7 +114,8 @@ void auth_offers_read(struct auth_offers *o, const char *file)
 	snprintf(program, sizeof program, "%s/authd", directory ? directory : ctl_program_directory());
 	pid = fork_with_pipe(&fd);
 	if (pid == 0) {
-		execl(program, "authd", "-t", file, (char *)NULL);
+		execl(program, "authd", "-t", conf_str(v, "auth_conf_file"), conf_str(v, "queue_directory"),
+			conf_str(v, "auth_owner"), conf_str(v, "mail_owner"), (char *)NULL);
 		printf("fault\t%s: %s\n", program, strerror(errno));
 		fflush(stdout);
 		_exit(1);

@@ -52,8 +52,8 @@ struct auth_offers {
 	struct buf faults, warnings; /* a line each */
 };
 void auth_offers_free(struct auth_offers *o);
-/* What authd would offer with this file, which is there. */
-void auth_offers_read(struct auth_offers *o, const char *file);
+/* What authd would offer with auth_conf_file, which is there. */
+void auth_offers_read(struct auth_offers *o, const struct conf_view *v);
 /*
  * What the service at smtpd_sasl_path offers, asked with the rights and from the directory that smtpd has. Takes three seconds
  * at most.

@@ -135,7 +135,7 @@ unsigned check_auth(const struct checked *whole, const struct conf *conf, bool a
 	const struct conf_service *list = c.service;
 
 	if (own) {
-		auth_offers_read(&offers, conf_str(whole->main, "auth_conf_file"));
+		auth_offers_read(&offers, whole->main);
 		faults = add_lines(whole->lines, "", &offers.faults);
 		add_lines(whole->warnings, "", &offers.warnings);
 	}
