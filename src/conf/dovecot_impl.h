@@ -35,10 +35,11 @@ int dovecot_read_file(const char *path, struct buf *out);
 /* Read statements, sections and includes into the tree. `text` has to live as long as the tree. */
 void dovecot_parse_lines(struct dovecot_reader *r, struct str text);
 /*
- * A section of 2.4 that is a list ("auth_mechanisms { plain = yes }") becomes a setting: what the last one before it among
- * `siblings` was, with each "= yes" added and each "= no" taken out. Others stay as they are.
+ * A section that was just closed, the last of `siblings`: where it is one of 2.4's ways to write settings ("auth_mechanisms {
+ * plain = yes }", "auth_policy { server_url = … }") it becomes these. Returns the last node that it is now.
  */
-void dovecot_fold_list(struct dovecot_reader *r, const struct dovecot_node *siblings, struct dovecot_node *n);
+struct dovecot_node *dovecot_fold(
+	struct dovecot_reader *r, const struct dovecot_node *siblings, struct dovecot_node *n);
 /* What stands behind "=": without quotes, with $keys and files put in. Lives as long as the tree, or as `v`. */
 struct str dovecot_resolve(struct dovecot_reader *r, struct str v);
 

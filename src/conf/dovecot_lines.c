@@ -118,7 +118,9 @@ static void close_section(struct dovecot_reader *r)
 		return;
 	}
 	r->level--;
-	dovecot_fold_list(r, r->level ? r->open[r->level]->child : r->conf->first, closed);
+	if (closed->next == NULL) /* not a block that stood further up */
+		r->stack[r->level] =
+			&dovecot_fold(r, r->level ? r->open[r->level]->child : r->conf->first, closed)->next;
 }
 
 static void statement(struct dovecot_reader *r, struct str s)

@@ -57,6 +57,14 @@ static void test_syntax(void **state)
 		{ "passdb sql {\n query = a\n}\npassdb b {\n}\npassdb sql {\n query = b\n}\nx = y\n",
 			"passdb[sql]{query=a;query=b;}passdb[b]{}x=y;", "" },
 		{ "passdb {\n a = b\n}\npassdb {\n c = d\n}\n", "passdb[]{a=b;}passdb[]{c=d;}", "" },
+		{ "auth_policy {\n server_url = u\n auth_policy_hash_nonce = n\n request_attributes {\n  a = %{user}\n "
+		  " b/c = d\n }\n}\nx = y\n",
+			"auth_policy_server_url=u;auth_policy_hash_nonce=n;auth_policy_request_attributes=a=%{user} "
+			"b/c=d;x=y;",
+			"" },
+		{ "auth_policy_request_attributes {\n a = b c\n}\nauth_policy {\n}\nx = y\n",
+			"auth_policy_request_attributes=;auth_policy[]{}x=y;",
+			"f, line 3: auth_policy_request_attributes { a } should be a value without blanks\n" },
 		{ "protocols {\n imap = yes\n}\n", "protocols[]{imap=yes;}", "" },
 		{ "a = <<END\n-----BEGIN\n{ x = \n END\nb = c\nd\n", "a=-----BEGIN\n{ x = \n;b=c;",
 			"f, line 6: \"d\" is no setting; it should be \"name = value\" or \"section {\"\n" },
