@@ -194,6 +194,7 @@ struct settings *settings_load(const char *file, struct buf *errors, struct buf 
 	load_policy(&l);
 	load_listeners(&l);
 	warn_ignored(&l);
+	settings_warn_vain(&l);
 	if (errors->n == 0 && s->n_passdbs == 0 && !s->oauth2.is_set)
 		buf_addf(errors, "%s: no passdb; there should be \"passdb { driver = sql  args = FILE }\"\n", file);
 	if (errors->n == 0 && s->n_listeners == 0)

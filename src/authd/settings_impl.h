@@ -33,6 +33,8 @@ void load_dbs(struct loader *l);
 /* *scheme is `name`, which stands at that node, and is looked at. */
 void load_scheme(struct loader *l, const struct dovecot_node *at, const char *name, const char **scheme);
 
+/* A warning for each name that is not known, and for each database in a section that is not looked into. */
+void settings_warn_vain(struct loader *l);
 /* auth_verbose … */
 void load_log(struct loader *l);
 /* auth_penalty…; auth_failure_delay was read. */

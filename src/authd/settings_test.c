@@ -129,10 +129,56 @@ static void test_token_listeners(void **state)
 	buf_free(&warnings);
 }
 
+/* What would have no effect is said, and what concerns other services is not. */
+static void test_vain(void **state)
+{
+	static const struct {
+		const char *text, *says; /* "": nothing */
+	} cases[] = {
+		{ "auth_mechanism = login\n",
+			"line 8: auth_mechanism is not known, and has no effect; did you mean auth_mechanisms?\n" },
+		{ "service auth {\n unix_listener b {\n  mode = 0660\n  group = 0\n }\n inet_listener c {\n  port = "
+		  "0\n }\n process_limit = 1\n}\n",
+			"" },
+		{ "service auth {\n unix_listener b {\n  moode = 0660\n }\n}\n",
+			"line 10: moode in unix_listener b is not known, and has no effect\n" },
+		{ "service auth {\n unix_listner b {\n }\n}\n", "line 9: unix_listner in service auth is not known" },
+		{ "gatepost_nothing = x\n", "line 8: gatepost_nothing is not known, and has no effect\n" },
+		{ "auth_worker_max_count = 30\nmail_location = x\nprotocol imap {\n passdb {\n }\n}\n", "" },
+		{ "protocol !indexer-worker {\n mail_x = y\n}\nlocal_name x {\n ssl_cert = y\n}\n", "" },
+		{ "protocol smtp {\n passdb {\n  driver = sql\n }\n}\n",
+			"line 9: passdb within \"protocol smtp\" has no effect here" },
+		{ "local 192.0.2.1 {\n protocol !imap {\n  auth_verbose = yes\n }\n}\n",
+			"line 10: auth_verbose within \"protocol !imap\" has no effect here" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct buf errors = BUF_INIT(65536), warnings = BUF_INIT(65536);
+		char path[] = "/tmp/auth.conf.XXXXXX";
+		FILE *f = fdopen(mkstemp(path), "w");
+		struct settings *set;
+
+		check(f != NULL);
+		fprintf(f, "%sservice auth {\n unix_listener a {\n }}\n%s", STATIC, cases[i].text);
+		fclose(f);
+		set = settings_load(path, &errors, &warnings);
+		check_str(buf_str(&errors), "");
+		buf_add_char(&warnings, '\0');
+		if (*cases[i].says ? strstr(warnings.p, cases[i].says) == NULL : *warnings.p != '\0')
+			fail_msg("case %zu: %s", i, warnings.p);
+		check(true);
+		settings_free(&set);
+		unlink(path);
+		buf_free(&errors);
+		buf_free(&warnings);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_oauth2_block), cmocka_unit_test(test_log),
-		cmocka_unit_test(test_token_listeners) };
+		cmocka_unit_test(test_token_listeners), cmocka_unit_test(test_vain) };
 
 	return test_run(tests);
 }
