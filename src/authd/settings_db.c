@@ -195,6 +195,8 @@ static void load_passwd_file(struct loader *l, const struct dovecot_node *block,
 	const char *file = path ? path->value : "", *scheme_name = "CRYPT", *name = format ? format->value : "%u";
 
 	(void)is_passdb;
+	if (scheme == NULL && args == NULL)
+		scheme = dovecot_get(l->conf->first, "passdb_default_password_scheme");
 	while (str_word(&rest, " \t", &word)) {
 		if (str_has_prefix(word, STR("scheme=")))
 			scheme_name = arena_cdup(l->set->mem, str_from(word, 7));

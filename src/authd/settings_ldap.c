@@ -294,6 +294,7 @@ static void load_all(struct place *p, bool is_passdb, struct db *db)
 	const struct dovecot_node *scheme = find(p, "default_pass_scheme", "default_password_scheme");
 
 	scheme = scheme || p->file ? scheme : dovecot_get(p->block->child, "passdb_default_password_scheme");
+	scheme = scheme || p->file ? scheme : dovecot_get(p->l->conf->first, "passdb_default_password_scheme");
 	db->ldap = arena_alloc(p->l->set->mem, sizeof *db->ldap);
 	db->sql.driver = &sql_ldap;
 	load_connect(p, &db->sql);
