@@ -52,7 +52,10 @@ static bool is_user_accepted(const char *list, struct str user)
 
 static bool skips(const struct db_chain *c, const struct db *db)
 {
-	return (db->skip == SKIP_DONE && c->is_ok) || (db->skip == SKIP_NOT_DONE && !c->is_ok);
+	/* Of a passdb, as in Dovecot: was the password right, whatever followed from that? */
+	bool is_done = c->is_passdb ? c->is_verified : c->is_ok;
+
+	return (db->skip == SKIP_DONE && is_done) || (db->skip == SKIP_NOT_DONE && !is_done);
 }
 
 const char *db_chain_why_skipped(const struct db_chain *c, size_t i)
