@@ -224,6 +224,29 @@ static void logical_line(struct dovecot_reader *r, struct str s)
 		statement(r, s);
 }
 
+/*
+ * In a file of queries and passwords both kinds of quotes hold a "#". Dovecot takes one for a comment behind any octet; here one
+ * within a word, as of a password, stays.
+ */
+static struct str without_flat_comment(struct str s)
+{
+	char quote = 0;
+
+	for (size_t i = 0; i < s.n; i++) {
+		char c = s.p[i];
+
+		if (quote && c == '\\')
+			i++;
+		else if (quote)
+			quote = c == quote ? 0 : quote;
+		else if (c == '\'' || c == '"')
+			quote = c;
+		else if (c == '#' && i && (s.p[i - 1] == ' ' || s.p[i - 1] == '\t'))
+			return str_sub(s, 0, i);
+	}
+	return s;
+}
+
 /* A "#" begins a comment at the start of a line and after a blank, outside of quotes. */
 static struct str without_comment(struct dovecot_reader *r, struct str s)
 {
@@ -234,7 +257,7 @@ static struct str without_comment(struct dovecot_reader *r, struct str s)
 	if (rest.n && rest.p[0] == '#')
 		return STR("");
 	if (r->flat)
-		return s; /* there it may stand in a query or a password */
+		return without_flat_comment(s);
 	while ((at = find_bare(str_from(s, from), "#")) >= 0) {
 		size_t i = from + (size_t)at;
 
@@ -301,8 +324,8 @@ void dovecot_parse_lines(struct dovecot_reader *r, struct str text)
 			continue;
 		}
 		line = without_comment(r, line);
-		if (line.n && line.p[line.n - 1] == '\r')
-			line.n--;
+		while (line.n && strchr(" \t\r", line.p[line.n - 1]))
+			line.n--; /* what cannot be seen behind a "\" as well */
 		more = line.n && line.p[line.n - 1] == '\\';
 		if (joined.n == 0)
 			begun = number;

@@ -31,6 +31,7 @@ static void test_syntax(void **state)
 		{ "a = 'b'\n", "a=b;", "" },
 		{ "a = \"b \\\" c\"\n", "a=b \" c;", "" },
 		{ "a = b \\\n   c \\\n d\n", "a=b  c  d;", "" },
+		{ "a = b \\ \n   c \\\t# d\n e\n", "a=b  c  e;", "" },
 		{ "a = b\r\nc = d\r\n", "a=b;c=d;", "" },
 		{ "passdb {\n driver = sql\n args = /x\n}\n", "passdb[]{driver=sql;args=/x;}", "" },
 		{ "service auth {\n unix_listener private/auth {\n mode = 0660\n }\n}\n",
@@ -101,7 +102,12 @@ static void test_flat(void **state)
 				   "connect = host=x password=a$b{c}#d\n"
 				   "password_query = SELECT email AS user, password \\\n"
 				   "  FROM users WHERE email = '%u'\n"
-				   "#x = y\n";
+				   "#x = y\n"
+				   "scheme = PLAIN\t# a comment\n"
+				   "user_query = SELECT 'a # b' AS \"c # d\" \\ \t# from\n"
+				   "  FROM users # all\n"
+				   "pass = a#b # c\n"
+				   "odd = it's # no comment\n";
 	struct buf errors = BUF_INIT(65536);
 	struct dovecot_conf *c = dovecot_parse_flat("f", str_c(text), &errors);
 
@@ -111,6 +117,10 @@ static void test_flat(void **state)
 	check_str(str_c(dovecot_value(c->first, "password_query", "")),
 		"SELECT email AS user, password  FROM users WHERE email = '%u'");
 	check(dovecot_get(c->first, "x") == NULL);
+	check_str(str_c(dovecot_value(c->first, "scheme", "")), "PLAIN");
+	check_str(str_c(dovecot_value(c->first, "user_query", "")), "SELECT 'a # b' AS \"c # d\"  FROM users");
+	check_str(str_c(dovecot_value(c->first, "pass", "")), "a#b");
+	check_str(str_c(dovecot_value(c->first, "odd", "")), "it's # no comment");
 	check_int(dovecot_get(c->first, "password_query")->line, 3);
 	dovecot_free(&c);
 }
