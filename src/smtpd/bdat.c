@@ -17,11 +17,32 @@ static bool parse_chunk(struct str arg, uint64_t *octets, bool *last)
 	return !*last || (str_ieq(word, STR("LAST")) && !str_word(&rest, " ", &word));
 }
 
-/* Its answer is given; its octets are read and dropped. */
+/* Where the last reply begins, which may have several lines. */
+static size_t last_reply(struct str out)
+{
+	size_t start = out.n, line = out.n;
+
+	while (line > 0) {
+		line = (size_t)(str_rchr(str_sub(out, 0, line - 1), '\n') + 1);
+		if (start < out.n && out.p[line + 3] != '-')
+			break;
+		start = line;
+	}
+	return start;
+}
+
+/* Its answer is there, and leaves when all of its octets have been read and dropped (sec. 2). */
 static enum outcome skip_chunk(struct session *s)
 {
+	size_t start = last_reply(buf_str(&s->out));
+
 	if (s->chunk_octets > SKIP_AT_MOST)
 		return R_CLOSE;
+	s->chunk_reply = BUF_INIT(OUTPUT_MAX);
+	buf_add_str(&s->chunk_reply, str_from(buf_str(&s->out), start));
+	s->out.n = start;
+	if (s->out.p)
+		s->out.p[start] = '\0';
 	s->chunk_skip = true;
 	s->mode = MODE_BDAT;
 	return R_MORE;
@@ -75,7 +96,7 @@ enum outcome do_bdat(struct session *s, struct str arg)
 		s->errors++;
 	if (s->bdat_refusal != REPLY_OK || t == NULL || t->n_accepted == 0) {
 		reply(s, s->bdat_refusal != REPLY_OK ? s->bdat_refusal : t ? REPLY_NO_VALID_RCPTS : REPLY_NEED_RCPT);
-		return skip_chunk(s);
+		return t && s->bdat_refusal == REPLY_OK ? fail_sequence(s) : skip_chunk(s);
 	}
 	if (is_too_big(s)) {
 		reply_reject(s, 552, "5.3.4", "Message size exceeds fixed limit", false);
@@ -90,8 +111,11 @@ enum outcome do_bdat(struct session *s, struct str arg)
 static enum outcome chunk_end(struct session *s)
 {
 	s->mode = MODE_COMMAND;
-	if (s->chunk_skip)
+	if (s->chunk_skip) {
+		buf_add_str(&s->out, buf_str(&s->chunk_reply));
+		buf_free(&s->chunk_reply);
 		return R_DONE;
+	}
 	if (s->chunk_last)
 		return message_finish(s);
 	replyf(s, 250, "2.0.0", "Ok: %llu bytes", (unsigned long long)s->chunk_octets);

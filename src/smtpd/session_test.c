@@ -55,14 +55,16 @@ static const struct talk talks[] = {
 	{ THEM, HI FROM TO "BDAT 99999999\r\n", "220 250 250 250 552" },
 	{ THEM, HI FROM TO "BDAT 3 LASTX\r\nNOOP\r\n", "220 250 250 250 521" },
 	{ THEM, HI FROM TO "BDAT -1\r\nNOOP\r\n", "220 250 250 250 521" },
-	{ THEM, HI FROM "BDAT 4 LAST\r\nNOOPNOOP\r\n" TO "BDAT 4 LAST\r\n\r\n\r\n", "220 250 250 554 250 250 250" },
+	{ THEM, HI FROM "BDAT 4 LAST\r\nNOOPNOOP\r\n" TO "BDAT 4 LAST\r\n\r\n\r\n" FROM,
+		"220 250 250 554 250 503 503 250" },
+	{ THEM, HI FROM "RCPT TO:<nobody@example.com>\r\nBDAT 3\r\nabc" TO "BDAT 2 LAST\r\n\r\n",
+		"220 250 250 550 554 503 503" },
 	{ THEM,
 		HI FROM TO "DATA\r\n"
 			   "Received: x\r\nReceived: x\r\nReceived: x\r\nReceived: x\r\n\r\n.\r\n",
 		"220 250 250 250 354 554" },
 	/* what fails in the middle ends the transaction: its chunks are skipped, and nothing of it is left */
 	{ THEM, HI FROM TO "BDAT 3\r\nabcBDAT 99999999\r\n", "220 250 250 250 250 552" },
-	{ THEM, HI FROM TO "BDAT 200000\r\n", "220 250 250 250 552" },
 	/* framing: RFC 5321 sec. 2.3.8 */
 	{ THEM, "NOOP\rRSET\r\nNOOP\nRSET\r\nQUIT\r\n", "220 500 500" },
 	{ THEM, "GET / HTTP/1.0\r\nNOOP\r\n", "220 221" },
@@ -109,6 +111,43 @@ static void hold(const struct service *service, const struct talk *t, size_t ste
 }
 
 static const struct service *service;
+
+/* RFC 3030 sec. 2: a chunk is read to its end before it is refused. */
+static void test_refused_chunk(void **state)
+{
+	enum { OCTETS = 200000 };
+	static const struct talk begun[] = { { THEM, HI "BDAT 200000\r\n", "220 250" },
+		{ THEM, HI FROM "BDAT 200000\r\n", "220 250 250" },
+		{ THEM, HI FROM TO "BDAT 200000\r\n", "220 250 250 250" } };
+	static const char *const answer[] = { "503 250", "554 250", "552 250" };
+	static char chunk[OCTETS];
+
+	(void)state;
+	memset(chunk, 'x', sizeof chunk);
+	for (size_t i = 0; i < sizeof begun / sizeof *begun; i++) {
+		struct buf said = BUF_INIT(1 << 20), codes = BUF_INIT(4096);
+		int fd = rig_connect(service, begun[i].from);
+
+		rig_run(fd, &said);
+		send(fd, begun[i].said, strlen(begun[i].said), MSG_NOSIGNAL);
+		rig_run(fd, &said);
+		for (size_t at = 0; at < OCTETS - 1; at += OCTETS / 4) {
+			send(fd, chunk + at, at + OCTETS / 4 < OCTETS ? OCTETS / 4 : OCTETS - 1 - at, MSG_NOSIGNAL);
+			rig_run(fd, &said);
+		}
+		add_codes(&codes, buf_str(&said));
+		check_str(buf_str(&codes), begun[i].codes);
+		buf_reset(&said);
+		buf_reset(&codes);
+		send(fd, "xNOOP\r\n", 7, MSG_NOSIGNAL);
+		rig_run(fd, &said);
+		add_codes(&codes, buf_str(&said));
+		check_str(buf_str(&codes), answer[i]);
+		rig_close(fd);
+		buf_free(&said);
+		buf_free(&codes);
+	}
+}
 
 static void test_talks(void **state)
 {
@@ -277,10 +316,11 @@ static void test_rates(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(test_talks), cmocka_unit_test(test_recipient_limit),
-		cmocka_unit_test(test_overlong_line_before_the_name), cmocka_unit_test(test_rates),
-		cmocka_unit_test(test_octets_behind_the_end), cmocka_unit_test(test_many_small_chunks),
-		cmocka_unit_test(test_content_over_the_limit), cmocka_unit_test(test_hang_up_anywhere) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_talks), cmocka_unit_test(test_refused_chunk),
+		cmocka_unit_test(test_recipient_limit), cmocka_unit_test(test_overlong_line_before_the_name),
+		cmocka_unit_test(test_rates), cmocka_unit_test(test_octets_behind_the_end),
+		cmocka_unit_test(test_many_small_chunks), cmocka_unit_test(test_content_over_the_limit),
+		cmocka_unit_test(test_hang_up_anywhere) };
 
 	static const char *const option[] = { "", "smtpd_client_message_rate_limit = 2 } -o { "
 						  "smtpd_client_recipient_rate_limit = 3 } -o { "

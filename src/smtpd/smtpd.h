@@ -251,7 +251,8 @@ struct session {
 	bool ending, in_pump;
 	enum smtp_reply bdat_refusal;	     /* of the dispatcher; REPLY_OK: none */
 	uint64_t chunk_left, chunk_octets;   /* of BDAT */
-	bool chunk_last, chunk_skip;	     /* skip: answered already, its octets are dropped */
+	bool chunk_last, chunk_skip;	     /* skip: it is refused, its octets are dropped */
+	struct buf chunk_reply;		     /* skip: the answer, for when the last of them has come */
 	struct verb_count count[VERB_COUNT]; /* VERB_NONE: unknown commands */
 };
 
