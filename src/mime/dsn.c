@@ -2,6 +2,7 @@
 #include "mime/dsn_text.h"
 #include "mime/received.h"
 #include "base/utf8.h"
+#include "smtp/address.h"
 #include "smtp/command.h"
 #include "smtp/datetime.h"
 #include "smtp/orcpt.h"
@@ -87,7 +88,7 @@ static void put_header(struct dsn_writer *w, const struct dsn_report *r, const c
 	char date[64], stamp[32];
 	time_t now = (time_t)(r->now_us / 1000000);
 	struct tm tm;
-	struct buf host = BUF_INIT(DSN_TEXT_MAX);
+	struct buf host = BUF_INIT(DSN_TEXT_MAX), to = BUF_INIT(DSN_TEXT_MAX);
 
 	gmtime_r(&now, &tm);
 	strftime(stamp, sizeof stamp, "%Y%m%d%H%M%S", &tm);
@@ -97,7 +98,11 @@ static void put_header(struct dsn_writer *w, const struct dsn_report *r, const c
 	dsn_putf(w, "Date: %s\r\n", date);
 	dsn_putf(w, "From: Mail Delivery System <MAILER-DAEMON@%.*s>\r\n", STR_ARG(buf_str(&host)));
 	dsn_putf(w, "Subject: %s\r\n", kinds[r->kind].subject);
-	dsn_field(w, "To", "", r->env->sender);
+	if (str_is_8bit(r->env->sender) && address_to_ascii(r->env->sender, &to) == 0)
+		dsn_field(w, "To", "", buf_str(&to));
+	else
+		dsn_field(w, "To", "", r->env->sender);
+	buf_free(&to);
 	/* RFC 3834 sec. 5.1: keeps vacation programs and lists from answering. */
 	dsn_puts(w, "Auto-Submitted: auto-replied\r\nMIME-Version: 1.0\r\n");
 	dsn_putf(w, "Content-Type: multipart/report; report-type=%sdelivery-status;\r\n\tboundary=\"%s\"\r\n",

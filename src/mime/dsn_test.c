@@ -375,6 +375,21 @@ static void test_utf8(void **state)
 	buf_free(&f.out);
 }
 
+/* A server without SMTPUTF8 can take it to where a domain alone is not ASCII. */
+static void test_to_in_a_labels(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	fixture_begin(&f);
+	f.env.flags = ENV_SMTPUTF8;
+	f.env.sender = STR("j@b\xc3\xbc"
+			   "cher.example");
+	check_int(dsn_put(&f.out, &f.report), 0);
+	check(has(&f, "To: j@xn--bcher-kva.example\r\n"));
+	buf_free(&f.out);
+}
+
 static void test_full(void **state)
 {
 	struct fixture f;
@@ -393,7 +408,7 @@ int main(void)
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_clean), cmocka_unit_test(test_status),
 		cmocka_unit_test(test_field), cmocka_unit_test(test_golden), cmocka_unit_test(test_kinds),
 		cmocka_unit_test(test_hold), cmocka_unit_test(test_advice), cmocka_unit_test(test_hostile),
-		cmocka_unit_test(test_utf8), cmocka_unit_test(test_full) };
+		cmocka_unit_test(test_utf8), cmocka_unit_test(test_to_in_a_labels), cmocka_unit_test(test_full) };
 
 	return test_run(tests);
 }

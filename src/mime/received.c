@@ -18,9 +18,9 @@ static size_t plain_octets(struct str s)
 
 /*
  * Add foreign text: nothing that could end the line, a comment or an angle bracket early. Octets that are neither
- * printable ASCII nor well-formed UTF-8, and those of `special`, become "?".
+ * printable ASCII nor, with utf8, a well-formed sequence, and those of `special`, become "?"; a sequence without it one.
  */
-static void add_foreign(struct buf *out, struct str s, const char *special)
+static void add_text(struct buf *out, struct str s, const char *special, bool utf8)
 {
 	s = str_sub(s, 0, FOREIGN_MAX);
 	while (s.n) {
@@ -32,7 +32,7 @@ static void add_foreign(struct buf *out, struct str s, const char *special)
 			continue;
 		}
 		n = utf8_sequence(s);
-		if (n > 1)
+		if (n > 1 && utf8)
 			buf_add(out, s.p, n);
 		else if ((ascii_is_graph(s.p[0]) || s.p[0] == ' ') && !strchr(special, s.p[0]))
 			buf_add_char(out, s.p[0]);
@@ -40,6 +40,12 @@ static void add_foreign(struct buf *out, struct str s, const char *special)
 			buf_add_char(out, '?');
 		s = str_from(s, n ? n : 1);
 	}
+}
+
+/* Where ASCII must do: a server that knows no SMTPUTF8 shall not refuse the mail for a name in our own field. */
+static void add_foreign(struct buf *out, struct str s, const char *special)
+{
+	add_text(out, s, special, false);
 }
 
 static bool has(const char *s)
@@ -110,7 +116,7 @@ int received_put(struct buf *out, const struct received *r)
 	buf_addf(&field, ") with %s id %.*s", r->with, STR_ARG(r->id));
 	if (r->only_rcpt.n) {
 		buf_add_c(&field, "\r\n\tfor <");
-		add_foreign(&field, r->only_rcpt, "<>");
+		add_text(&field, r->only_rcpt, "<>", true);
 		buf_add_c(&field, ">");
 	}
 	if (r->clause)

@@ -18,7 +18,7 @@ struct received {
 	bool cert_asked, cert_shown, cert_trusted;		     /* of the client */
 	struct str cert_subject, cert_issuer;			     /* common names */
 	struct str sasl_username; /* "" : left out (smtpd_sasl_authenticated_header) */
-	struct str only_rcpt;	  /* "for <x>" when there is one recipient; "" */
+	struct str only_rcpt;	  /* "for <x>" when there is one recipient; ""; UTF-8 stands as it is in it alone */
 	const char *clause; /* more of RFC 5321's Additional-Registered-Clauses: "PRIORITY 3" (RFC 6710); NULL: none */
 	time_t when;
 };

@@ -114,6 +114,11 @@ static void test_foreign(void **state)
 	check_field(&r, "Received: from a? by ?b?c??d??? (unknown [127.0.0.1])\r\n"
 			"\tby mail.example1.com (Postfix) with ESMTP id 4D2C0A7293;\r\n"
 			"\tSun, 22 Nov 2026 10:00:00 +0000 (UTC)\r\n");
+	r.helo = r.client_name = STR("b\xc3\xbc.example");
+	r.only_rcpt = STR("\xc3\xbc@example.net");
+	check_field(&r, "Received: from b?.example (b?.example [127.0.0.1])\r\n"
+			"\tby mail.example1.com (Postfix) with ESMTP id 4D2C0A7293\r\n"
+			"\tfor <\xc3\xbc@example.net>; Sun, 22 Nov 2026 10:00:00 +0000 (UTC)\r\n");
 	for (size_t i = 0; i < sizeof every; i++)
 		every[i] = (char)(i % 256);
 	r.helo = r.client_name = r.client_addr = r.myhostname = r.mail_name = r.sasl_username = r.only_rcpt =

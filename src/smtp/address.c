@@ -280,6 +280,16 @@ int address_to_ascii(struct str address, struct buf *out)
 	return with_domain(address, domain_to_ascii, out);
 }
 
+struct str address_made_ascii(struct arena *mem, struct str address)
+{
+	struct buf ascii = BUF_INIT(4096);
+
+	if (str_is_8bit(address) && address_to_ascii(address, &ascii) == 0)
+		address = arena_dup(mem, buf_str(&ascii));
+	buf_free(&ascii);
+	return address;
+}
+
 int address_other_form(struct str address, struct buf *out)
 {
 	ptrdiff_t at = str_rchr(address, '@');

@@ -4,6 +4,7 @@
 #ifndef SMTP_ADDRESS_H
 #define SMTP_ADDRESS_H
 
+#include "base/arena.h"
 #include "base/buf.h"
 
 enum address_error {	     /* returned negated */
@@ -40,6 +41,8 @@ int domain_to_unicode(struct str domain, struct buf *out);
  * -1: the local part has octets over 127, or the domain is no valid IDN.
  */
 int address_to_ascii(struct str address, struct buf *out);
+/* The same, kept in mem; an address that is ASCII, or for which there is no such form, as it is. */
+struct str address_made_ascii(struct arena *mem, struct str address);
 /* The address with its domain in the other form: U-labels for A-labels, and the reverse. -1: there is no other. */
 int address_other_form(struct str address, struct buf *out);
 

@@ -28,21 +28,12 @@ static bool is_a_field(const struct smtp_client *c, const struct client_rcpt *r)
 	return r->valid_since > 0 && !client_is_offered(c, EXT_RRVS);
 }
 
-static void address_made_ascii(struct arena *mem, struct str *address)
-{
-	struct buf ascii = BUF_INIT(4096);
-
-	if (str_is_8bit(*address) && address_to_ascii(*address, &ascii) == 0)
-		*address = arena_dup(mem, buf_str(&ascii));
-	buf_free(&ascii);
-}
-
 /* To a server without SMTPUTF8 an address whose domain alone is not ASCII goes with A-labels (RFC 5891). */
 static void make_ascii(struct client_message *m)
 {
-	address_made_ascii(m->mem, &m->sender);
+	m->sender = address_made_ascii(m->mem, m->sender);
 	for (size_t i = 0; i < m->n_rcpt; i++)
-		address_made_ascii(m->mem, &m->rcpt[i].address);
+		m->rcpt[i].address = address_made_ascii(m->mem, m->rcpt[i].address);
 }
 
 /* RFC 2852 sec. 4.2: with R, never to a server that does not keep it, nor when the time is over. */

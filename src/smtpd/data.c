@@ -1,5 +1,6 @@
 /* DATA (RFC 5321 sec. 4.1.1.4), and the end of every message, however it came. */
 #include "smtpd/smtpd.h"
+#include "base/utf8.h"
 #include "mime/received.h"
 
 #include <errno.h>
@@ -17,13 +18,38 @@ static const char *with_keyword(const struct session *s, char *text, size_t size
 	return text;
 }
 
+/*
+ * Whom it is for, as our field may say it: with A-labels, and in UTF-8 only where all recipients need SMTPUTF8 anyway. An
+ * alias with such a name may stand for others.
+ */
+static struct str for_whom(struct transaction *t)
+{
+	struct str rcpt = address_made_ascii(t->mem, t->rcpt[0].original.n ? t->rcpt[0].original : t->rcpt[0].address);
+
+	for (size_t i = 0; i < t->n_rcpt && str_is_8bit(rcpt); i++)
+		if (!str_is_8bit(address_made_ascii(t->mem, t->rcpt[i].address)))
+			rcpt = STR("");
+	return rcpt;
+}
+
+/* EHLO's name, with A-labels. */
+static struct str hello_name(struct transaction *t, struct str helo)
+{
+	struct buf ascii = BUF_INIT(1024);
+
+	if (str_is_8bit(helo) && domain_to_ascii(helo, &ascii) == 0)
+		helo = arena_dup(t->mem, buf_str(&ascii));
+	buf_free(&ascii);
+	return helo;
+}
+
 static void put_received(struct session *s)
 {
 	struct transaction *t = s->tx;
 	struct buf out = BUF_INIT(8192), addr = BUF_INIT(64);
 	struct tls_info tls = { .protocol = NULL };
 	char with[16];
-	struct received r = { .helo = str_c(s->helo ? s->helo : s->addr),
+	struct received r = { .helo = hello_name(t, str_c(s->helo ? s->helo : s->addr)),
 		.client_name = str_c(s->name),
 		.myhostname = str_c(s->service->hostname),
 		.mail_name = str_c(s->service->mail_name),
@@ -40,7 +66,7 @@ static void put_received(struct session *s)
 	buf_addf(&addr, "%s%s", s->peer.any.sa_family == AF_INET6 ? "IPv6:" : "", s->addr);
 	r.client_addr = buf_str(&addr);
 	if (t->n_accepted == 1)
-		r.only_rcpt = t->rcpt[0].original.n ? t->rcpt[0].original : t->rcpt[0].address;
+		r.only_rcpt = for_whom(t);
 	if (s->tls && s->service->tls_received) {
 		tls_info(s->tls, &tls);
 		r.tls_protocol = tls.protocol;

@@ -50,9 +50,11 @@ static void add_missing(struct session *s, struct transaction *t)
 	}
 	if (!h->has_date)
 		keep_own(t, arena_printf(t->mem, "Date: %s\r\n", rfc5322_date(now, text)));
-	if (!h->has_from)
-		keep_own(t, arena_printf(
-				    t->mem, "From: %.*s\r\n", STR_ARG(t->sender.n ? t->sender : STR("MAILER-DAEMON"))));
+	if (!h->has_from) {
+		struct str from = t->sender.n ? address_made_ascii(t->mem, t->sender) : STR("MAILER-DAEMON");
+
+		keep_own(t, arena_printf(t->mem, "From: %.*s\r\n", STR_ARG(from)));
+	}
 }
 
 static void header_end(struct session *s, struct transaction *t)
