@@ -43,7 +43,7 @@ static void look_at_file(const struct checked *c, const char *name, struct str w
 	for (size_t i = 0; i < sizeof file_types / sizeof *file_types; i++) {
 		char *path;
 
-		if (!str_eq(type, str_c(file_types[i].type)))
+		if (!str_eq(type, str_c(file_types[i].type)) || str_has_prefix(rest, STR("{")))
 			continue;
 		path = xstrndup(rest);
 		if (path[0] != '/')

@@ -213,7 +213,28 @@ static void parse_rules(struct rule_table *r, struct str text)
 	pair_up(r);
 }
 
-static bool rules_current(struct rule_table *r, struct buf *why)
+/* "{{rule}, {rule}}": the rules stand in main.cf. Each becomes a line. */
+static bool own_rules(struct rule_table *r, struct buf *why)
+{
+	struct str inside = map_unbrace(str_trim(str_c(r->table.name))), word;
+	struct buf text = BUF_INIT(TABLE_FILE_MAX);
+
+	r->loaded = true;
+	while (r->loaded && map_word(&inside, &word)) {
+		r->loaded = word.p[0] == '{' && word.p[word.n - 1] == '}';
+		buf_add_str(&text, map_unbrace(word));
+		buf_add_char(&text, '\n');
+		if (!r->loaded)
+			buf_addf(why, "%s: \"%.*s\" is no rule; write %s:{{rule}, {rule}}", r->table.spec,
+				STR_ARG(word), r->table.type->name);
+	}
+	if (r->loaded)
+		parse_rules(r, buf_str(&text));
+	buf_free(&text);
+	return r->loaded;
+}
+
+static bool file_rules(struct rule_table *r, struct buf *why)
 {
 	int changed = table_file_changed(&r->table, &r->file, r->table.name);
 	struct buf text = BUF_INIT(TABLE_FILE_MAX);
@@ -287,7 +308,7 @@ enum map_status rule_table_find(struct table *t, struct str key, struct buf *val
 	struct rule_table *r = rules_of(t);
 	char z[TABLE_KEY_MAX + 1];
 
-	if (!rules_current(r, why))
+	if (table_is_file(t) ? !file_rules(r, why) : !r->loaded && !own_rules(r, why))
 		return MAP_TEMPORARY;
 	memcpy(z, key.n ? key.p : "", key.n);
 	z[key.n] = '\0';

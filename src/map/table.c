@@ -71,6 +71,11 @@ const struct table_type *table_type_find(struct str name)
 	return NULL;
 }
 
+bool table_is_file(const struct table *t)
+{
+	return (t->type->flags & TABLE_FILE) && !((t->type->flags & TABLE_PATTERN) && t->name[0] == '{');
+}
+
 static struct table *make_table(struct table_set *s, struct str spec, struct str type, struct str name)
 {
 	const struct table_type *tt = table_type_find(type);

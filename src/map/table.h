@@ -29,7 +29,7 @@ enum table_reach {
 enum {
 	TABLE_OWN_TEXT = 1, /* needs no file and no socket */
 	TABLE_PATTERN = 2,  /* asked with whole keys only, never with parts of an address; the key's case is kept */
-	TABLE_FILE = 4,	    /* the name is a file (or a file's name without its suffix) */
+	TABLE_FILE = 4,	    /* the name is a file (or a file's name without its suffix); see table_is_file() */
 	TABLE_LIVE = 8	    /* cannot be frozen */
 };
 
@@ -73,6 +73,9 @@ struct table {
 	bool keep_case; /* postmap -f */
 	struct table *next;
 };
+
+/* Is there a file behind it? Not with "cidr:{{rule}, {rule}}", whose rules stand in its name. */
+bool table_is_file(const struct table *t);
 
 /* `queue_directory`: what the socket of a userdb table is relative to; "": the working directory. */
 struct table_set *table_set_new(enum table_reach reach, const char *queue_directory);

@@ -244,6 +244,24 @@ static void test_cidr(void **state)
 	table_set_free(&set);
 }
 
+/* As Postfix 3.7 has them: the rules in main.cf itself. */
+static void test_rules_in_the_name(void **state)
+{
+	struct table_set *set = table_set_new(TABLES_ALL, "");
+
+	(void)state;
+	check_str(find(set, STR("cidr:{{192.0.2.0/24 a,b c}, { 10.0.0.0/8 second }}"), "192.0.2.7"), "a,b c");
+	check_str(find(set, STR("cidr:{{192.0.2.0/24 a,b c}, { 10.0.0.0/8 second }}"), "10.1.1.1"), "second");
+	check_str(find(set, STR("cidr:{{192.0.2.0/24 a,b c}, { 10.0.0.0/8 second }}"), "11.1.1.1"), "-");
+	check_str(find(set, STR("regexp:{{if /x/} {/^a{2}x$/ two} {endif} {/(.*)/ got $1}}"), "aax"), "two");
+	check_str(find(set, STR("pcre:{{if /x/} {/^a{2}x$/ two} {endif} {/(.*)/ got $1}}"), "ax"), "got ax");
+	check_str(find(set, STR("pcre:{}"), "ax"), "-");
+	check(str_has_prefix(
+		find(set, STR("pcre:{/a/ b}"), "a"), STR("!pcre:{/a/ b}: \"/a/\" is no rule; write pcre:{{")));
+	check(str_has_prefix(find(set, STR("texthash:{{a b}}"), "a"), STR("!texthash:")));
+	table_set_free(&set);
+}
+
 static void make_database(void)
 {
 	sqlite3 *db;
@@ -395,7 +413,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_texthash), cmocka_unit_test(test_long_value),
 		cmocka_unit_test(test_lmdb), cmocka_unit_test(test_regexp), cmocka_unit_test(test_cidr),
-		cmocka_unit_test(test_sqlite), cmocka_unit_test(test_userdb), cmocka_unit_test(test_others) };
+		cmocka_unit_test(test_rules_in_the_name), cmocka_unit_test(test_sqlite), cmocka_unit_test(test_userdb),
+		cmocka_unit_test(test_others) };
 	char *command;
 	int failed;
 

@@ -104,7 +104,7 @@ const char *const *tables_paths(const struct table_set *set, const char *queue_d
 		const char *database;
 		char *name;
 
-		if (!(t->type->flags & TABLE_FILE))
+		if (!table_is_file(t))
 			continue;
 		name = arena_cdup(mem, str_c(t->name));
 		paths[n++] = arena_cdup(mem, str_c(dirname(name)));
@@ -124,7 +124,7 @@ static bool table_is_barred(const struct table *t, struct arena *mem)
 {
 	const char *database;
 
-	if (!(t->type->flags & TABLE_FILE))
+	if (!table_is_file(t))
 		return false;
 	if (is_barred(t->name) || is_barred(arena_printf(mem, "%s.lmdb", t->name)))
 		return true;

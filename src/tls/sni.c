@@ -134,7 +134,7 @@ static void note_table(const struct table *t)
 {
 	struct buf index = BUF_INIT(8192);
 
-	if (!(t->type->flags & TABLE_FILE))
+	if (!table_is_file(t))
 		return;
 	buf_addf(&index, "%s.lmdb", t->name);
 	tls_note_file(t->name);
