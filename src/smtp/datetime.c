@@ -89,27 +89,97 @@ void datetime_put(struct buf *out, int64_t seconds)
 	buf_add_c(out, text);
 }
 
+/* Comments and line ends (CFWS of RFC 5322 sec. 3.2.2) become a blank. -1: a comment has no end, or it is too long. */
+static int without_comments(struct str text, char *copy, size_t size)
+{
+	unsigned depth = 0;
+	bool blank = false;
+	size_t n = 0;
+
+	for (size_t i = 0; i < text.n; i++) {
+		char c = text.p[i];
+
+		if (depth > 0 && c == '\\') {
+			i++;
+		} else if (c == '(' || (depth > 0 && c == ')')) {
+			depth += c == '(' ? 1 : -1U;
+			blank = true;
+		} else if (depth > 0 || c == ' ' || c == '\t' || c == '\r' || c == '\n') {
+			blank = true;
+		} else if (c == '\0' || n + 2 >= size) {
+			return -1;
+		} else {
+			if (blank && n > 0)
+				copy[n++] = ' ';
+			copy[n++] = c;
+			blank = false;
+		}
+	}
+	copy[n] = '\0';
+	return depth == 0 ? 0 : -1;
+}
+
+/* obs-zone (sec. 4.3), in hours east; a name that is not known says nothing, and counts as UTC. False: no name. */
+static bool named_zone(struct str name, long *hours)
+{
+	static const struct {
+		const char *name;
+		int hours;
+	} zones[] = { { "EST", -5 }, { "EDT", -4 }, { "CST", -6 }, { "CDT", -5 }, { "MST", -7 }, { "MDT", -6 },
+		{ "PST", -8 }, { "PDT", -7 } };
+
+	*hours = 0;
+	for (size_t i = 0; i < name.n; i++)
+		if (!ascii_is_alpha(name.p[i]))
+			return false;
+	for (size_t i = 0; i < sizeof zones / sizeof *zones; i++)
+		if (str_ieq(name, str_c(zones[i].name)))
+			*hours = zones[i].hours;
+	return name.n > 0 && name.n <= 5;
+}
+
+/* The zone, which is all that is left, in seconds east. */
+static bool mail_zone(const char *text, long *east)
+{
+	struct tm t = { 0 };
+	const char *end;
+	long hours;
+
+	if (named_zone(str_c(text), &hours)) {
+		*east = hours * 3600;
+		return true;
+	}
+	end = strptime(text, "%z", &t);
+	*east = t.tm_gmtoff;
+	return end && *end == '\0';
+}
+
+/* obs-year (sec. 4.3): of two digits, or of three */
+static int full_year(int year)
+{
+	return year < 50 ? year + 2000 : year < 1000 ? year + 1900 : year;
+}
+
 int datetime_parse_mail(struct str text, int64_t *seconds)
 {
-	static const char *const forms[] = { "%a, %d %b %Y %H:%M:%S %z", "%d %b %Y %H:%M:%S %z",
-		"%a, %d %b %Y %H:%M %z", "%d %b %Y %H:%M %z" };
+	static const char *const forms[] = { "%a, %d %b %Y %H:%M:%S ", "%d %b %Y %H:%M:%S ", "%a, %d %b %Y %H:%M ",
+		"%d %b %Y %H:%M " };
 	char copy[64];
 
 	*seconds = 0;
-	text = str_trim(text);
-	if (text.n >= sizeof copy || str_chr(text, '\0') >= 0)
+	if (without_comments(text, copy, sizeof copy) < 0)
 		return -1;
-	memcpy(copy, text.p, text.n);
-	copy[text.n] = '\0';
 	for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
 		struct tm t = { 0 };
 		const char *end = strptime(copy, forms[i], &t);
-		long east = t.tm_gmtoff; /* timegm() forgets it */
+		int day = t.tm_mday;
+		long east;
 
-		if (end == NULL || *end != '\0' || t.tm_year < 70)
+		if (end == NULL || !mail_zone(end, &east))
 			continue;
+		t.tm_year = full_year(t.tm_year + 1900) - 1900;
 		*seconds = (int64_t)timegm(&t) - east;
-		return *seconds >= 0 ? 0 : -1;
+		return t.tm_year >= 70 && t.tm_mday == day && *seconds >= 0 ? 0 : -1;
 	}
 	return -1;
 }

@@ -1,6 +1,10 @@
 #include "base/test.h"
 #include "smtp/datetime.h"
 
+#include <jansson.h>
+#include <stdlib.h>
+#include <time.h>
+
 static void test_datetime(void **state)
 {
 	static const struct {
@@ -63,6 +67,16 @@ static void test_mail(void **state)
 		{ "Sat, 1 Jun 2013 09:23:01 -0700", 1370103781 },
 		{ " 01 Jun 2013 16:23:01 +0000 ", 1370103781 },
 		{ "Sat, 1 Jun 2013 16:23 +0000", 1370103780 },
+		{ "Sat, 1 Jun 2013 09:23:01 -0700 (PDT)", 1370103781 },
+		{ "Sat,(a \\) (b))1 Jun\r\n 2013 (c) 09:23:01 -0700()", 1370103781 },
+		{ "1 Jun 13 09:23:01 PDT", 1370103781 },
+		{ "1 Jun 2013 16:23:01 GMT", 1370103781 },
+		{ "21 Nov 97 09:55:06 ut", 880106106 },
+		{ "31 Apr 2013 16:23:01 GMT", -1 },
+		{ "1 Jun 2013 16:23:01 (GMT)", -1 },
+		{ "1 Jun 2013 16:23:01 GMT (", -1 },
+		{ "1 Jun 2013 16:23:01 +0000)", -1 },
+		{ "1 Jun 69 16:23:01 +0000", -1 },
 		{ "Sat, 1 Jun 2013 16:23:01", -1 },
 		{ "2013-06-01T16:23:01Z", -1 },
 		{ "Sat, 1 Jun 2013 16:23:01 +0000 x", -1 },
@@ -82,9 +96,70 @@ static void test_mail(void **state)
 	buf_free(&out);
 }
 
+static long part(const json_t *expected, const char *name)
+{
+	return (long)json_integer_value(json_object_get(expected, name));
+}
+
+static int64_t wanted(const json_t *expected)
+{
+	struct tm t = { .tm_year = (int)part(expected, "year") - 1900,
+		.tm_mon = (int)part(expected, "month") - 1,
+		.tm_mday = (int)part(expected, "day"),
+		.tm_hour = (int)part(expected, "hour"),
+		.tm_min = (int)part(expected, "minute"),
+		.tm_sec = (int)part(expected, "second") };
+	long east = part(expected, "tz_hour") * 3600 + part(expected, "tz_minute") * 60;
+
+	return (int64_t)timegm(&t) + (json_boolean_value(json_object_get(expected, "tz_before_gmt")) ? east : -east);
+}
+
+/* Up to where the field ends: a line end with no blank behind it. */
+static struct str field_of(struct str text)
+{
+	for (size_t i = 0; i + 1 < text.n; i++)
+		if (text.p[i] == '\n' && text.p[i + 1] != ' ' && text.p[i + 1] != '\t')
+			return str_sub(text, 0, i);
+	return text;
+}
+
+/* The vectors of another parser: where it finds no date there is none, and where it does it is the same or none. */
+static void test_corpus(void **state)
+{
+	const char *dir = getenv("GATEPOST_SHARED");
+	unsigned same = 0;
+	char path[512];
+	json_t *all, *one;
+	size_t i;
+
+	(void)state;
+	snprintf(path, sizeof path, "%s/corpora/mime/mail-parser/fields/date.json", dir ? dir : "../shared");
+	all = json_load_file(path, 0, NULL);
+	if (all == NULL) {
+		printf("skipped: no %s\n", path);
+		skip();
+		return;
+	}
+	json_array_foreach(all, i, one)
+	{
+		const json_t *expected = json_object_get(one, "expected");
+		int64_t got;
+
+		if (datetime_parse_mail(field_of(str_c(json_string_value(json_object_get(one, "header")))), &got) != 0)
+			continue;
+		check(!json_is_null(expected));
+		check_int(got, wanted(expected));
+		same++;
+	}
+	printf("dates: %u of %zu\n", same, json_array_size(all));
+	check(same >= 25);
+	json_decref(all);
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(test_datetime), cmocka_unit_test(test_mail) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_datetime), cmocka_unit_test(test_mail),
+		cmocka_unit_test(test_corpus) };
 
 	return test_run(tests);
 }
