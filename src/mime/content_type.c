@@ -173,17 +173,34 @@ static enum mime_kind find_kind(struct str type, struct str subtype)
 	return MIME_OTHER; /* message/global and unknown messages too: RFC 6532 sec. 3.7, RFC 2046 sec. 5.2.4 */
 }
 
+/* "type/subtype" off *value, also with blanks or comments beside the slash (RFC 822 sec. 3.1.4). */
+static bool take_type(struct str *value, struct str *type, struct str *subtype)
+{
+	struct str word;
+	ptrdiff_t slash;
+
+	if (next_item(value, &word) != 'a')
+		return false;
+	slash = str_chr(word, '/');
+	*type = slash < 0 ? word : str_sub(word, 0, (size_t)slash);
+	if (slash < 0) {
+		if (next_item(value, &word) != 'a' || word.p[0] != '/')
+			return false;
+		slash = 0;
+	}
+	*subtype = str_from(word, (size_t)slash + 1);
+	return type->n > 0 && (subtype->n > 0 || next_item(value, subtype) == 'a');
+}
+
 enum mime_kind mime_kind_of(struct str value, char *boundary, size_t *n)
 {
-	struct str word, type;
-	ptrdiff_t slash;
+	struct str type, subtype;
 	enum mime_kind kind;
 
 	*n = 0;
-	if (next_item(&value, &word) != 'a' || (slash = str_chr(word, '/')) <= 0 || (size_t)slash + 1 == word.n)
+	if (!take_type(&value, &type, &subtype))
 		return MIME_TEXT;
-	type = str_sub(word, 0, (size_t)slash);
-	kind = find_kind(type, str_from(word, (size_t)slash + 1));
+	kind = find_kind(type, subtype);
 	if (kind != MIME_MULTIPART && kind != MIME_DIGEST)
 		return kind;
 	*n = find_boundary(value, boundary);

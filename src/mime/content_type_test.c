@@ -1,7 +1,9 @@
 #include "base/test.h"
 #include "mime/content_type.h"
 
+#include <jansson.h>
 #include <stdlib.h>
+#include <strings.h>
 
 static void test_kinds(void **state)
 {
@@ -17,6 +19,10 @@ static void test_kinds(void **state)
 		{ " TEXT/Plain; charset=utf-8\r\n", MIME_TEXT, "" },
 		{ " (comment (nested)) text/html", MIME_TEXT, "" },
 		{ " image/png", MIME_OTHER, "" },
+		{ " image/ png", MIME_OTHER, "" },
+		{ " multipart / (c) mixed ; boundary=b", MIME_MULTIPART, "b" },
+		{ " multipart /mixed;boundary=b", MIME_MULTIPART, "b" },
+		{ " image / ; name=x", MIME_TEXT, "" },
 		{ " message/rfc822", MIME_MESSAGE, "" },
 		{ " message/global", MIME_OTHER, "" },
 		{ " message/delivery-status", MIME_TEXT, "" },
@@ -103,10 +109,80 @@ static void test_items(void **state)
 	}
 }
 
+static const char *text_of(const json_t *o, const char *name)
+{
+	const char *text = json_string_value(json_object_get(o, name));
+
+	return text ? text : "";
+}
+
+static const char *boundary_of(const json_t *expected)
+{
+	const json_t *list = json_object_get(expected, "attributes"), *pair;
+	size_t i;
+
+	json_array_foreach(list, i, pair) if (strcmp(json_string_value(json_array_get(pair, 0)), "boundary") ==
+					      0) return json_string_value(json_array_get(pair, 1));
+	return "";
+}
+
+/* What the vector says, as far as a conversion wants to know it; not for messages and what may not be converted. */
+static bool kind_wanted(const json_t *expected, enum mime_kind *kind)
+{
+	const char *type = text_of(expected, "c_type"), *subtype = text_of(expected, "c_subtype");
+
+	*kind = MIME_TEXT; /* RFC 2045 sec. 5.2 */
+	if (strcasecmp(type, "multipart") == 0)
+		*kind = strcasecmp(subtype, "digest") == 0 ? MIME_DIGEST : MIME_MULTIPART;
+	else if (*subtype && strcasecmp(type, "text") != 0)
+		*kind = MIME_OTHER;
+	return strcasecmp(type, "message") != 0 && strcasecmp(subtype, "signed") != 0 &&
+	       strcasecmp(subtype, "encrypted") != 0;
+}
+
+/* The vectors of another parser. */
+static void test_corpus(void **state)
+{
+	const char *dir = getenv("GATEPOST_SHARED");
+	unsigned judged = 0, same = 0;
+	char path[512];
+	json_t *all, *one;
+	size_t i;
+
+	(void)state;
+	snprintf(path, sizeof path, "%s/corpora/mime/mail-parser/fields/content_type.json", dir ? dir : "../shared");
+	all = json_load_file(path, JSON_ALLOW_NUL, NULL);
+	if (all == NULL) {
+		printf("skipped: no %s\n", path);
+		skip();
+		return;
+	}
+	json_array_foreach(all, i, one)
+	{
+		const json_t *expected = json_object_get(one, "expected");
+		const char *header = text_of(one, "header");
+		char boundary[MIME_BOUNDARY_MAX];
+		enum mime_kind want, got;
+		size_t n;
+
+		got = mime_kind_of(str_c(header), boundary, &n);
+		if (!kind_wanted(expected, &want))
+			continue;
+		judged++;
+		same += got == want && str_eq(str_pn(boundary, n), str_c(boundary_of(expected)));
+		if (got != want || !str_eq(str_pn(boundary, n), str_c(boundary_of(expected))))
+			printf("%d, not %d, \"%.*s\": %s", got, want, (int)n, boundary, header);
+	}
+	printf("types: %u of %u\n", same, judged);
+	check(judged >= 80);
+	check_int(same, judged);
+	json_decref(all);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_kinds), cmocka_unit_test(test_boundary_limit),
-		cmocka_unit_test(test_encodings), cmocka_unit_test(test_items) };
+		cmocka_unit_test(test_encodings), cmocka_unit_test(test_items), cmocka_unit_test(test_corpus) };
 
 	return test_run(tests);
 }
