@@ -219,7 +219,7 @@ static int take_hold_until(struct params *p, struct str value)
 
 	if (p->mail->hold_for_s || datetime_parse(value, &until) < 0)
 		return -PARAM_ESYNTAX;
-	p->mail->hold_until_s = (uint64_t)until;
+	p->mail->hold_until_s = until > 0 ? (uint64_t)until : 1; /* 0 is for what is not given */
 	return 0;
 }
 

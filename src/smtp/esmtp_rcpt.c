@@ -116,7 +116,7 @@ static int take_rrvs(struct params *p, struct str value)
 		return -PARAM_ESYNTAX;
 	if (!str_ieq(action, STR("C")) && !str_ieq(action, STR("R")))
 		return -PARAM_ESYNTAX;
-	p->rcpt->valid_since = (uint64_t)since;
+	p->rcpt->valid_since = since > 0 ? (uint64_t)since : 1; /* 0 is for what is not given */
 	p->rcpt->since_may_end = str_ieq(action, STR("C"));
 	return 0;
 }

@@ -113,7 +113,7 @@ static bool is_about_ours(const struct transaction *t, struct str value, struct 
 {
 	ptrdiff_t semicolon = str_rchr(value, ';');
 
-	if (semicolon < 0 || datetime_parse_mail(str_from(value, (size_t)semicolon + 1), since) < 0 || *since == 0)
+	if (semicolon < 0 || datetime_parse_mail(str_from(value, (size_t)semicolon + 1), since) < 0)
 		return false;
 	*address = str_trim(str_sub(value, 0, (size_t)semicolon));
 	for (size_t i = 0; i < t->n_own_rcpt; i++)
