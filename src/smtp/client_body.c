@@ -19,10 +19,11 @@ static bool must_have_ascii_headers(const struct smtp_client *c, const struct cl
 	return (m->flags & ENV_SMTPUTF8) && !is_offered(c, EXT_SMTPUTF8) && !c->options.no_conversion;
 }
 
-/* RFC 3030 sec. 3: binary content goes by BDAT only. */
+/* RFC 3030 sec. 3: binary content goes by BDAT only. Its header is lines all the same; long ones have to be folded. */
 static bool takes_binary(const struct smtp_client *c, const struct client_message *m)
 {
-	return is_offered(c, EXT_BINARYMIME) && is_offered(c, EXT_CHUNKING) && !must_have_ascii_headers(c, m);
+	return is_offered(c, EXT_BINARYMIME) && is_offered(c, EXT_CHUNKING) && !must_have_ascii_headers(c, m) &&
+	       !(m->flags & ENV_LONG_LINE);
 }
 
 /*

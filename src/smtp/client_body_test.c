@@ -152,6 +152,10 @@ static const struct {
 		"MIME-Version: 1.0\r\nContent-Type: x/y\r\nX: y\r\n\r\n..\n..\xff", " BODY=8BITMIME\r\n",
 		"MIME-Version: 1.0\r\nContent-Type: x/y\r\nX: y\r\nContent-Transfer-Encoding: "
 		"base64\r\n\r\nLgou/w==\r\n" },
+	{ "binary, with a long line in its header", "8BITMIME|BINARYMIME|CHUNKING",
+		ENV_LONG_LINE | ENV_8BIT | ENV_BINARY, false,
+		"MIME-Version: 1.0\r\nContent-Type: x/y\r\n\r\n..\n..\xff", " BODY=8BITMIME\r\n",
+		"MIME-Version: 1.0\r\nContent-Type: x/y\r\nContent-Transfer-Encoding: base64\r\n\r\nLgou/w==\r\n" },
 	{ "a long line", "8BITMIME", ENV_LONG_LINE | ENV_8BIT, true,
 		"MIME-Version: 1.0\r\nContent-Type: multipart/x; boundary=b\r\n\r\n" LONG_LINE LONG_LINE LONG_LINE
 		"\r\n--b\r\n\r\n\xc3\xbc\r\n--b--\r\n",

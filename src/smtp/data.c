@@ -17,8 +17,6 @@ enum state {
 	DOT_LF_CR /* BOL_LF and ".\r": held back */
 };
 
-enum { LINE_MAX_OCTETS = 998 }; /* without CRLF: RFC 5322 sec. 2.1.1 */
-
 typedef unsigned char block __attribute__((vector_size(16)));
 
 static block load(const char *p)
@@ -88,8 +86,8 @@ static void count_line(struct data_scan *d, size_t octets)
 {
 	size_t line = d->line + octets;
 
-	d->line = line > LINE_MAX_OCTETS ? LINE_MAX_OCTETS + 1 : (unsigned)line;
-	if (d->line > LINE_MAX_OCTETS)
+	d->line = line > DATA_LINE_MAX ? DATA_LINE_MAX + 1 : (unsigned)line;
+	if (d->line > DATA_LINE_MAX)
 		d->flaws |= DATA_LONG_LINE;
 }
 

@@ -8,6 +8,7 @@
 #include "base/buf.h"
 
 enum data_flaw { DATA_BARE_LF = 1, DATA_BARE_CR = 2, DATA_NUL = 4, DATA_8BIT = 8, DATA_LONG_LINE = 16 };
+enum { DATA_LINE_MAX = 998 }; /* octets without CRLF: RFC 5322 sec. 2.1.1 */
 
 struct data_scan {
 	unsigned char state;

@@ -121,6 +121,7 @@ static unsigned line_flaws(struct str line)
 	unsigned flaws = text.n == line.n ? DATA_BARE_LF : 0;
 
 	flaws |= str_chr(text, '\r') >= 0 ? (unsigned)DATA_BARE_CR : 0;
+	flaws |= text.n > DATA_LINE_MAX ? (unsigned)DATA_LONG_LINE : 0;
 	return flaws | (str_chr(text, '\0') >= 0 ? (unsigned)DATA_NUL : 0);
 }
 

@@ -232,7 +232,8 @@ void transaction_commit(struct session *s, enum outcome (*then)(struct session *
 	struct transaction *t = s->tx;
 	struct timespec now;
 	struct envelope e = { .flags = t->params.flags | (t->scan.flaws & DATA_8BIT ? (unsigned)ENV_8BIT : 0u) |
-				       (t->scan.flaws & DATA_LONG_LINE ? (unsigned)ENV_LONG_LINE : 0u),
+				       ((t->scan.flaws | t->header.flaws) & DATA_LONG_LINE ? (unsigned)ENV_LONG_LINE
+											   : 0u),
 		.size = (uint64_t)((int64_t)t->scan.content + t->own_octets),
 		.sender = t->sender,
 		.envid = t->params.envid,
