@@ -101,7 +101,7 @@ static unsigned check_service(const struct checked *whole, const struct conf *co
 	c.where = where;
 	c.view = s->view;
 	c.service = s;
-	return is_server ? check_tls(&c) + check_restrictions(&c) : check_client(&c);
+	return check_names(&c) + (is_server ? check_tls(&c) + check_restrictions(&c) : check_client(&c));
 }
 
 static unsigned end_record(struct buf *lines)
@@ -131,7 +131,7 @@ static unsigned find_faults(const char *config_directory, struct buf *lines, str
 	snprintf(where, sizeof where, "%s/main.cf", conf_dir(conf));
 	c.where = where;
 	c.view = c.main = conf_main(conf);
-	faults += check_tables(&c) + check_restrictions(&c) + check_auth(&c, conf, asks);
+	faults += check_names(&c) + check_tables(&c) + check_restrictions(&c) + check_auth(&c, conf, asks);
 	n = conf_services(conf, &service);
 	/* As master will read them: tables of names once, and no more than it can pass on. */
 	tls_record_begin(conf_bool(c.main, "smtpd_tls_key_process") ? TLS_RECORD_MAX : SIZE_MAX, NULL);

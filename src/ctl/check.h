@@ -25,6 +25,8 @@ struct checked {
 unsigned check_tables(const struct checked *c);
 /* smtpd's restriction lists: names that nobody knows, and a service on which any stranger might relay. */
 unsigned check_restrictions(const struct checked *c);
+/* The names that the server goes by: of hosts, and ASCII. */
+unsigned check_names(const struct checked *c);
 /* TLS of an smtpd: files, and whether they belong together. */
 unsigned check_tls(const struct checked *c);
 /*
