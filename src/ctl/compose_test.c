@@ -2,6 +2,10 @@
 #include "ctl/compose.h"
 #include "ctl/submit.h"
 
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
 static void check_one(struct compose *c, const char *text, const char *want, const char *rcpts)
 {
 	struct buf out = BUF_INIT(65536);
@@ -75,10 +79,89 @@ static void test_whole(void **state)
 	check(!submit_is_whole(STR("")));
 }
 
+/* Up to where the field ends: a line end with no blank behind it. */
+static struct str field_of(struct str text)
+{
+	for (size_t i = 0; i + 1 < text.n; i++)
+		if (text.p[i] == '\n' && text.p[i + 1] != ' ' && text.p[i + 1] != '\t')
+			return str_sub(text, 0, i);
+	return str_trim(text);
+}
+
+/* The addresses of "List", or of all of "Group", a line each. False: one of them is none that mail can go to. */
+static bool add_wanted(const json_t *list, struct buf *out)
+{
+	const json_t *one;
+	size_t i;
+
+	json_array_foreach(list, i, one)
+	{
+		const char *address = json_string_value(json_object_get(one, "address"));
+		const json_t *group = json_object_get(one, "addresses");
+
+		if (group && !add_wanted(group, out))
+			return false;
+		if (group)
+			continue;
+		if (address == NULL || strpbrk(address, " \t/:?") || strchr(address, '@') == NULL)
+			return false;
+		buf_addf(out, "%s\n", address);
+	}
+	return true;
+}
+
+/* The vectors of another parser: recipients of a To field. */
+static void test_corpus(void **state)
+{
+	const char *dir = getenv("GATEPOST_SHARED");
+	unsigned judged = 0, same = 0;
+	char path[512];
+	json_t *all, *one;
+	size_t i;
+
+	(void)state;
+	snprintf(path, sizeof path, "%s/corpora/mime/mail-parser/fields/address.json", dir ? dir : "../shared");
+	all = json_load_file(path, JSON_ALLOW_NUL, NULL);
+	if (all == NULL) {
+		printf("skipped: no %s\n", path);
+		skip();
+		return;
+	}
+	json_array_foreach(all, i, one)
+	{
+		const json_t *expected = json_object_get(one, "expected");
+		struct str field = field_of(str_c(json_string_value(json_object_get(one, "header"))));
+		struct buf text = BUF_INIT(65536), out = BUF_INIT(65536), want = BUF_INIT(65536);
+		struct compose c = { .origin = STR("o.example"),
+			.sender = STR("s@o.example"),
+			.extract = true,
+			.rcpts = BUF_INIT(65536) };
+
+		buf_addf(&text, "To: %.*s\n\nx\n", STR_ARG(field));
+		compose(&c, buf_str(&text), &out);
+		if (add_wanted(json_object_get(expected, "List"), &want) &&
+			add_wanted(json_object_get(expected, "Group"), &want)) {
+			judged++;
+			same += str_eq(buf_str(&c.rcpts), buf_str(&want));
+			if (!str_eq(buf_str(&c.rcpts), buf_str(&want)))
+				printf("%.*s\nfound: %.*s\nwanted: %.*s\n", STR_ARG(field), STR_ARG(buf_str(&c.rcpts)),
+					STR_ARG(buf_str(&want)));
+		}
+		buf_free(&text);
+		buf_free(&out);
+		buf_free(&want);
+		buf_free(&c.rcpts);
+	}
+	printf("recipients: %u of %u\n", same, judged);
+	check(judged >= 40);
+	check_int(same, judged);
+	json_decref(all);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_header), cmocka_unit_test(test_recipients),
-		cmocka_unit_test(test_wire_form), cmocka_unit_test(test_whole) };
+		cmocka_unit_test(test_wire_form), cmocka_unit_test(test_whole), cmocka_unit_test(test_corpus) };
 
 	return test_run(tests);
 }
