@@ -41,8 +41,14 @@ static void settle_deliver_by(const struct smtp_client *c, struct client_message
 {
 	if (!m->has_by || !(m->flags & ENV_BY_RETURN))
 		return;
-	if (m->by_s <= 0 || (client_is_offered(c, EXT_DELIVERBY) && (uint64_t)m->by_s < c->by_least_s))
+	if (m->by_s <= 0)
 		client_settle_all_own(m, CLIENT_BOUNCED, "5.4.7", "the time in which it was to be delivered is over");
+	else if (client_is_offered(c, EXT_DELIVERBY) && (uint64_t)m->by_s < c->by_least_s)
+		client_settle_all_own(m, CLIENT_BOUNCED, "5.4.7",
+			arena_printf(m->mem,
+				"it was to be delivered within %lld seconds, and the next server takes no less than "
+				"%llu",
+				(long long)m->by_s, (unsigned long long)c->by_least_s));
 	else if (!client_is_offered(c, EXT_DELIVERBY))
 		client_settle_all_own(m, CLIENT_BOUNCED, "5.3.3", "DELIVERBY is required, but was not offered by host");
 }
