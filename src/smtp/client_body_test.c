@@ -12,7 +12,9 @@ static void test_binary(void **state)
 		{ "CHUNKING|8BITMIME|BINARYMIME", NULL, CLIENT_STEP_OVER, "RS", "DD",
 			"EHLO me\r\nMAIL FROM:<s@y.org> BODY=BINARYMIME\r\nRCPT TO:<a@x.org>\r\nRCPT TO:<b@x.org>\r\n"
 			"BDAT 11 LAST\r\n.a\n.b\r\n\r.c\n" },
-		{ "PIPELINING|CHUNKING|BINARYMIME", "452 later|", CLIENT_STEP_DOT, "RS", "dd", NULL },
+		{ "PIPELINING|CHUNKING|BINARYMIME", "452 later|", CLIENT_STEP_DOT, "RS", "dd",
+			"EHLO me\r\nMAIL FROM:<s@y.org> BODY=BINARYMIME\r\nRCPT TO:<a@x.org>\r\nRCPT TO:<b@x.org>\r\n"
+			"BDAT 11 LAST\r\n.a\n.b\r\n\r.c\nRSET\r\n" },
 		{ "PIPELINING|CHUNKING|BINARYMIME", "550 5.1.1 no|", CLIENT_STEP_RCPT, "RS", "bb",
 			"EHLO me\r\nMAIL FROM:<s@y.org> BODY=BINARYMIME\r\nRCPT TO:<a@x.org>\r\nRCPT TO:<b@x.org>\r\n"
 			"RSET\r\n" },

@@ -370,6 +370,8 @@ static enum client_event on_dot(struct smtp_client *c)
 	if (c->options.lmtp)
 		return on_lmtp_dot(c);
 	settle_all(c, c->reply.code / 100 == 2);
+	c->needs_rset =
+		c->in_chunks && c->reply.code / 100 != 2; /* whether that ended the mail, RFC 3030 leaves open */
 	return finish(c);
 }
 
