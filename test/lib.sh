@@ -80,7 +80,7 @@ wait_for() { # SECONDS command…: until it succeeds
 		sleep 0.05
 	done
 }
-listening() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
+listening() { (exec 3<>"/dev/tcp/${2:-127.0.0.1}/$1") 2>/dev/null; } # PORT [ADDRESS]
 gp() { "$BIN/gatepost" -c "$DIR/etc" "$@"; }
 pc() { "$BIN/postconf" -c "$DIR/etc" "$@"; }
 # new_instance NAME [init options]: make $T/NAME (not started); sets DIR, smtp, submission, submissions.
@@ -107,6 +107,6 @@ sink() {
 	mkdir -p "$2"
 	python3 "$ROOT/test/sink.py" "$1" "$2" >"$2.log" 2>&1 &
 	PIDS+=($!)
-	wait_for 5 listening "$1"
+	wait_for 5 listening "$1" "${SINK_HOST:-127.0.0.1}"
 }
 maillog() { cat "$DIR/mail.log"; }

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """sink.py PORT [DIR]: a small SMTP (or, when it is greeted so, LMTP) server on loopback that shows what it receives; with
 DIR, each message becomes a file there (wire form, dots unstuffed), with its envelope in the file NAME.env. SINK_EHLO: the
-keywords that it announces, separated by commas, in place of PIPELINING, 8BITMIME, SMTPUTF8, DSN, SIZE; BDAT is taken. It
-takes an LF alone for the end of a line, as careless servers do. A recipient whose name begins with "refused" is refused."""
+keywords that it announces, separated by commas, in place of PIPELINING, 8BITMIME, SMTPUTF8, DSN, SIZE; BDAT is taken.
+SINK_HOST: its address, in place of 127.0.0.1. It takes an LF alone for the end of a line, as careless servers do. A recipient whose name begins with "refused" is refused."""
 import os
 import socketserver
 import sys
@@ -86,5 +86,5 @@ class Server(socketserver.ThreadingTCPServer):
 
 if len(sys.argv) < 2:
     sys.exit(__doc__)
-with Server(("127.0.0.1", int(sys.argv[1])), Session) as server:
+with Server((os.environ.get("SINK_HOST", "127.0.0.1"), int(sys.argv[1])), Session) as server:
     server.serve_forever()

@@ -59,7 +59,9 @@ static const struct param rows[] = {
 		"Delay instead of return mail when no MX host has an address"),
 	T_LIST("smtp_delivery_status_filter", "$default_delivery_status_filter", KNOWN,
 		"default_delivery_status_filter of this client"),
-	P_LIST("smtp_discard_ehlo_keyword_address_maps", "", KNOWN, "Tables of EHLO keywords to ignore, by server"),
+	P_LIST("smtp_discard_ehlo_keyword_address_maps", "", ACTS,
+		"Tables of EHLO keywords to ignore, by the server's address; smtp_discard_ehlo_keywords where they "
+		"have none"),
 	P_LIST("smtp_discard_ehlo_keywords", "", ACTS, "EHLO keywords of servers to ignore"),
 	T_LIST("smtp_dns_reply_filter", "", KNOWN, "Tables that change DNS answers"),
 	T_LIST("smtp_dns_resolver_options", "", KNOWN, "Resolver options: res_defnames, res_dnsrch"),

@@ -139,7 +139,7 @@ void conn_open(struct delivery *d, const struct target *t)
 						   : CLIENT_TLS_MUST,
 		.secured = d->service->wrapper && !no_tls,
 		.login = d->user.n > 0,
-		.ignore = d->service->ignore,
+		.ignore = t->ignore,
 		.no_conversion = conf_bool(d->service->view, "disable_mime_output_conversion"),
 		.mime_depth = (unsigned)conf_int(d->service->view, "mime_nesting_limit") };
 

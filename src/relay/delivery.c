@@ -212,7 +212,7 @@ static void next_target(struct delivery *d)
 
 void delivery_routed(struct delivery *d)
 {
-	next_target(d);
+	discard_find(d, next_target);
 }
 
 /* An open connection, or the way to a new one. */

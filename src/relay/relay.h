@@ -44,7 +44,8 @@ struct service {
 	size_t address_limit, session_limit;
 	bool has_bind4, has_bind6;
 	struct sockaddr_storage bind4, bind6;
-	unsigned ignore;       /* smtp_discard_ehlo_keywords */
+	unsigned ignore; /* smtp_discard_ehlo_keywords */
+	const char *ignore_maps;
 	bool forwards;	       /* smtp_send_xforward_command */
 	struct tls_policy tls; /* of main.cf */
 	struct arena *mem;     /* what it has beside main.cf; lives as long as the process */
@@ -76,7 +77,8 @@ struct target {
 	struct sockaddr_storage addr; /* with port */
 	socklen_t len;
 	uint16_t preference;
-	char text[48]; /* "1.2.3.4", "2001:db8::1" */
+	char text[48];	 /* "1.2.3.4", "2001:db8::1" */
+	unsigned ignore; /* keywords of its EHLO: bits of enum esmtp_ext */
 };
 
 /* Why what is left of a delivery was not delivered. Texts live as long as the delivery. */
@@ -106,6 +108,8 @@ struct delivery {
 	bool dns_temporary;
 	struct target *target;
 	size_t n_target, cap_target, next_target;
+	size_t n_judged; /* discard.c's: targets whose ignore is known */
+	void (*then_discard)(struct delivery *d);
 	size_t sessions;	 /* that came as far as a greeting */
 	bool plain_only;	 /* the handshake with this target failed: once more without TLS */
 	struct conn *racing;	 /* connections that are not up yet */
@@ -215,6 +219,9 @@ void route_init(const struct conf_view *v);
 void policy_find(struct delivery *d, void (*then)(struct delivery *d));
 /* d->user, d->pass; `failed`: the tables cannot be asked now. */
 void login_find(struct delivery *d, const struct target *t, void (*then)(struct delivery *d, bool failed));
+
+/* discard.c: d->target[…].ignore of all, by smtp_discard_ehlo_keyword_address_maps; no target is left when it cannot be asked. */
+void discard_find(struct delivery *d, void (*then)(struct delivery *d));
 
 /* requiretls.c: mail that goes under verified TLS or not at all (RFC 8689). */
 /* Its TLS level is one that verifies. After policy_find(). False: that cannot be set up; d->trouble says why. */

@@ -136,6 +136,7 @@ static void service_load(struct service *s, const struct conf_service *row)
 	s->helo = conf_str(s->view, "smtp_helo_name");
 	s->myhostname = conf_str(s->view, "myhostname");
 	s->ignore = esmtp_mask(str_c(conf_str(s->view, "smtp_discard_ehlo_keywords")));
+	s->ignore_maps = conf_str(s->view, "smtp_discard_ehlo_keyword_address_maps");
 	s->forwards = conf_bool(s->view, "smtp_send_xforward_command");
 	read_times(s);
 	read_protocols(s);
