@@ -63,6 +63,8 @@ struct logical {
 };
 /* The next logical line, joined (in the arena); false at the end. */
 bool logical_next(struct logical *l, struct arena *mem, struct str *line);
+/* Does it continue a line that is not there? */
+bool logical_is_orphan(struct str line);
 /* Split "name = value". Returns NULL, or what is wrong. */
 const char *split_name_value(struct str line, struct str *name, struct str *value);
 void main_cf_parse(struct conf *c, struct str text);

@@ -74,6 +74,11 @@ bool logical_next(struct logical *l, struct arena *mem, struct str *line)
 	return true;
 }
 
+bool logical_is_orphan(struct str line)
+{
+	return is_blank(line.p[0]);
+}
+
 const char *split_name_value(struct str line, struct str *name, struct str *value)
 {
 	struct str s = str_trim(line);
@@ -97,7 +102,7 @@ static void main_cf_line(struct conf *c, struct str line, unsigned number)
 	const struct dict_entry *old;
 	const char *wrong;
 
-	if (is_blank(line.p[0])) {
+	if (logical_is_orphan(line)) {
 		conf_warning(
 			c, "main.cf", number, "logical line must not start with whitespace: \"%.*s\"", STR_ARG(line));
 		return;

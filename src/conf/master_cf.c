@@ -198,6 +198,11 @@ void master_cf_parse(struct conf *c, struct str text)
 	while (logical_next(&l, c->mem, &line)) {
 		const char *wrong;
 
+		if (logical_is_orphan(line)) { /* as Postfix */
+			conf_warning(c, "master.cf", l.first, "logical line must not start with whitespace: \"%.*s\"",
+				STR_ARG(line));
+			continue;
+		}
 		if (str_chr(line, '\0') >= 0)
 			wrong = "has a NUL octet; write text only";
 		else
