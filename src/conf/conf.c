@@ -108,7 +108,11 @@ static const char *perhaps_below(const struct conf *c)
 	bool is_there = error == ENOENT && access(arena_printf(c->mem, "%s/main.cf", below), F_OK) == 0;
 
 	errno = error;
-	return is_there ? arena_printf(c->mem, "; there is one in %s", below) : "";
+	if (is_there)
+		return arena_printf(c->mem, "; there is one in %s", below);
+	return error == ENOENT && strcmp(c->dir, "/etc/gatepost") == 0
+		       ? "; name its folder with -c or MAIL_CONFIG, or link it to /etc/gatepost"
+		       : "";
 }
 
 /* Check everything; frees and returns NULL when something is wrong. */
@@ -137,6 +141,25 @@ struct conf *conf_load(const char *dir, struct buf *errors, struct buf *warnings
 	buf_free(&main_cf);
 	buf_free(&master_cf);
 	return finish(c, errors, warnings);
+}
+
+struct conf *conf_load_main(const char *dir, struct buf *errors, struct buf *faults)
+{
+	struct conf *c = conf_new(dir, errors, NULL);
+	struct buf main_cf;
+	bool is_there = load_file(c, "main.cf", &main_cf);
+
+	if (!is_there) {
+		conf_error(c, "main.cf", 0, "cannot be read: %s%s", strerror(errno), perhaps_below(c));
+	} else {
+		c->errors = faults;
+		main_cf_parse(c, buf_str(&main_cf));
+		conf_compute(c);
+		conf_forgive(c);
+		c->failed = false;
+	}
+	buf_free(&main_cf);
+	return finish(c, errors, NULL);
 }
 
 struct conf *conf_parse(

@@ -21,7 +21,13 @@ struct conf_view;
  * be NULL. Returns the conf; NULL when there was an error.
  */
 struct conf *conf_load(const char *dir, struct buf *errors, struct buf *warnings);
-/* The same from text that was read before (a process that may not open files). `dir` is config_directory. */
+/*
+ * DIR/main.cf alone, for a program that asks an instance, which runs with the configuration of before: master.cf is not
+ * read, and a fault of main.cf, which is one line in *faults (may be NULL), is passed over: that parameter has its default.
+ * NULL when main.cf cannot be read at all; *errors (may be NULL) says why. There are no services in it.
+ */
+struct conf *conf_load_main(const char *dir, struct buf *errors, struct buf *faults);
+/* The same as conf_load() from text that was read before (a process that may not open files). `dir` is config_directory. */
 struct conf *conf_parse(
 	const char *dir, struct str main_cf, struct str master_cf, struct buf *errors, struct buf *warnings);
 /* With its views, rows and values. */

@@ -54,6 +54,8 @@ void conf_warning(struct conf *c, const char *file, unsigned line, const char *f
 struct conf *conf_read(const char *dir, const char *const *overrides, struct buf *errors, struct buf *warnings);
 /* Check values and names as conf_load does. */
 void conf_check(struct conf *c);
+/* Give each parameter of main.cf whose value is wrong its default, and say so as an error. */
+void conf_forgive(struct conf *c);
 
 /* main_cf.c: logical lines of both files. */
 struct logical {

@@ -1,6 +1,10 @@
 /* The whole of it: main.cf's lines, the getters, and what is said about faults. */
 #include "base/test.h"
+#include "base/log.h"
 #include "conf/conf_impl.h"
+
+#include <stdlib.h>
+#include <unistd.h>
 
 static struct conf *parse(const char *main_cf, struct buf *errors, struct buf *warnings)
 {
@@ -178,6 +182,47 @@ static void test_warnings(void **state)
 	}
 }
 
+/* What asks a running instance gets along with a main.cf that somebody is just editing, and reads no master.cf. */
+static void test_forgiving(void **state)
+{
+	char dir[] = "/tmp/gatepost-test.XXXXXX", path[64];
+	struct buf errors = BUF_INIT(65536), faults = BUF_INIT(65536), wanted = BUF_INIT(65536);
+	struct conf *c;
+	FILE *f;
+
+	(void)state;
+	require(mkdtemp(dir) != NULL);
+	check(conf_load_main(dir, &errors, NULL) == NULL);
+	check(str_has_suffix(buf_str(&errors), STR("/main.cf: cannot be read: No such file or directory\n")));
+	snprintf(path, sizeof path, "%s/main.cf", dir);
+	f = fopen(path, "w");
+	require(f != NULL);
+	fputs("queue_directory = /q\nmessage_size_limit = 10MB\nbad\nmyhostname = ${x\nbounce_size_limit = "
+	      "$message_size_limit\nfoo = ${x\nenable_long_queue_ids = yes\n",
+		f);
+	fclose(f);
+	buf_reset(&errors);
+	c = conf_load_main(dir, &errors, &faults);
+	require(c != NULL);
+	check_int(errors.n, 0);
+	check_str(str_c(conf_str(conf_main(c), "queue_directory")), "/q");
+	check_int(conf_int(conf_main(c), "message_size_limit"), 10240000);
+	check_int(conf_int(conf_main(c), "bounce_size_limit"), 10240000);
+	check(conf_bool(conf_main(c), "enable_long_queue_ids"));
+	check(strchr(conf_str(conf_main(c), "myhostname"), '.') != NULL);
+	buf_addf(&wanted, "%s, line 3: missing '=' after parameter name: \"bad\"; write name = value\n", path);
+	check(str_has_prefix(buf_str(&faults), buf_str(&wanted)));
+	check(strstr(faults.p, "line 2: message_size_limit = 10MB: ") != NULL);
+	check(strstr(faults.p, "line 4: myhostname = ${x: ") != NULL);
+	check(strstr(faults.p, "foo") == NULL); /* nothing reads it */
+	conf_free(&c);
+	unlink(path);
+	rmdir(dir);
+	buf_free(&errors);
+	buf_free(&faults);
+	buf_free(&wanted);
+}
+
 static void test_lists(void **state)
 {
 	static const struct {
@@ -253,6 +298,7 @@ int main(void)
 		cmocka_unit_test(test_defaults_errors),
 		cmocka_unit_test(test_service_view),
 		cmocka_unit_test(test_warnings),
+		cmocka_unit_test(test_forgiving),
 		cmocka_unit_test(test_lists),
 		cmocka_unit_test(test_table),
 		cmocka_unit_test(test_guess),

@@ -53,6 +53,19 @@ static int with_conf(const char *dir, int (*run)(const struct conf *conf, int ar
 	return r;
 }
 
+/* The same for what asks an instance. */
+static int with_main(const char *dir, int (*run)(const struct conf *conf, int argc, char **argv), int argc, char **argv)
+{
+	struct conf *conf = ctl_conf_main(dir);
+	int r;
+
+	if (conf == NULL)
+		return 1;
+	r = run(conf, argc, argv);
+	conf_free(&conf);
+	return r;
+}
+
 static int user_command(const struct conf *conf, int argc, char **argv)
 {
 	int r = ctl_user(conf, argc, argv);
@@ -64,6 +77,20 @@ static int user_command(const struct conf *conf, int argc, char **argv)
 	return r;
 }
 
+static bool takes_nothing(const char *word)
+{
+	return strcmp(word, "stop") == 0 || strcmp(word, "reload") == 0 || strcmp(word, "check") == 0;
+}
+
+static int say_takes_nothing(const char *word)
+{
+	char text[200];
+
+	snprintf(text, sizeof text,
+		"%s takes nothing behind it; which configuration is said before: `gatepost -c DIR/etc %s`", word, word);
+	return wrong_usage(text);
+}
+
 static int dispatch(const char *dir, int argc, char **argv)
 {
 	const char *word = argv[0];
@@ -72,28 +99,28 @@ static int dispatch(const char *dir, int argc, char **argv)
 		return ctl_init(argc, argv);
 	if (strcmp(word, "start") == 0)
 		return ctl_start(dir, argc, argv);
+	if (takes_nothing(word) && argc > 1)
+		return say_takes_nothing(word);
 	if (strcmp(word, "stop") == 0)
 		return ctl_stop(dir);
 	if (strcmp(word, "reload") == 0)
 		return ctl_reload(dir);
+	if (strcmp(word, "status") == 0 && argc > 1 && (argc > 2 || strcmp(argv[1], "--json") != 0))
+		return wrong_usage("status takes --json only");
 	if (strcmp(word, "status") == 0)
 		return ctl_status(dir, argc, argv);
-	if (strcmp(word, "check") == 0 && argc > 1)
-		return wrong_usage(
-			"check takes nothing behind it; which configuration is said before: `gatepost -c DIR/etc "
-			"check`");
 	if (strcmp(word, "check") == 0)
 		return ctl_check(dir);
 	if (strcmp(word, "user") == 0 && argc > 1)
 		return with_conf(dir, user_command, argc - 1, argv + 1);
 	if (strcmp(word, "auth") == 0 && argc > 1 && strcmp(argv[1], "who") == 0)
-		return with_conf(dir, ctl_who, argc - 1, argv + 1);
+		return with_main(dir, ctl_who, argc - 1, argv + 1);
 	if (strcmp(word, "auth") == 0 && argc > 1 && (strcmp(argv[1], "test") == 0 || strcmp(argv[1], "unblock") == 0))
-		return with_conf(dir, ctl_auth, argc - 1, argv + 1);
+		return with_main(dir, ctl_auth, argc - 1, argv + 1);
 	if (strcmp(word, "pw") == 0)
 		return ctl_pw(argc, argv);
 	if (strcmp(word, "queue") == 0)
-		return with_conf(dir, ctl_queue, argc - 1, argv + 1);
+		return with_main(dir, ctl_queue, argc - 1, argv + 1);
 	if (strcmp(word, "user") == 0 || strcmp(word, "auth") == 0)
 		return wrong_usage(
 			"which? `user add`, `user del`, `user passwd`, `user list`, `user app-password`, `auth test`, "
@@ -110,6 +137,8 @@ int main(int argc, char **argv)
 	const char *dir = getenv("MAIL_CONFIG");
 	int option;
 
+	if (argc == 2 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "--version") == 0))
+		argv[1] += 2; /* the words */
 	while ((option = getopt(argc, argv, "+c:hv")) != -1) {
 		if (option == 'c')
 			dir = optarg;

@@ -61,12 +61,10 @@ static char *queue_directory(void)
 	struct conf *conf;
 	char *value;
 
-	if (dir == NULL)
-		return xstrdup("");
-	conf = conf_load(dir, &errors, NULL);
-	if (conf == NULL)
+	conf = conf_load_main(dir ? dir : "/etc/gatepost", &errors, NULL);
+	if (conf == NULL && dir)
 		die(errors.p ? errors.p : "the configuration cannot be read");
-	value = xstrdup(conf_str(conf_main(conf), "queue_directory"));
+	value = xstrdup(conf ? conf_str(conf_main(conf), "queue_directory") : "");
 	conf_free(&conf);
 	buf_free(&errors);
 	return value;

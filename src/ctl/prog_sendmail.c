@@ -236,7 +236,8 @@ static struct conf *open_conf(void)
 {
 	struct buf errors = BUF_INIT(65536);
 	const char *dir = opt.dir ? opt.dir : getenv("MAIL_CONFIG");
-	struct conf *conf = conf_load(dir ? dir : "/etc/gatepost", &errors, NULL);
+	/* Who sends mail cannot mend a fault there, and what runs has none. */
+	struct conf *conf = conf_load_main(dir ? dir : "/etc/gatepost", &errors, NULL);
 
 	if (conf == NULL)
 		die(EX_CONFIG, "the configuration cannot be read", errors.p ? errors.p : "");

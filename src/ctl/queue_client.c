@@ -12,15 +12,20 @@
 
 struct conf *queue_conf(const char *program, const char *dir)
 {
-	struct buf errors = BUF_INIT(65536);
+	struct buf errors = BUF_INIT(65536), faults = BUF_INIT(65536);
 	const char *from = dir ? dir : getenv("MAIL_CONFIG");
-	struct conf *conf = conf_load(from ? from : "/etc/gatepost", &errors, NULL);
+	struct conf *conf = conf_load_main(from ? from : "/etc/gatepost", &errors, &faults);
+	struct str rest, line;
 
 	if (conf == NULL) {
 		fprintf(stderr, "%s: fatal: %s", program, errors.p ? errors.p : "no configuration\n");
 		exit(1);
 	}
+	rest = buf_str(&faults);
+	while (str_word(&rest, "\n", &line))
+		fprintf(stderr, "%s: warning: %.*s\n", program, STR_ARG(line));
 	buf_free(&errors);
+	buf_free(&faults);
 	return conf;
 }
 

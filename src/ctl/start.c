@@ -357,7 +357,7 @@ static int ask_or_say(const struct conf *conf, const char *word, struct buf *ans
 
 int ctl_stop(const char *config_directory)
 {
-	struct conf *conf = ctl_conf(config_directory);
+	struct conf *conf = ctl_conf_main(config_directory);
 	struct buf answer = BUF_INIT(4096);
 	int r, waited = 0;
 

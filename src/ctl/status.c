@@ -111,7 +111,7 @@ static void print_table(const json_t *status)
 int ctl_status(const char *config_directory, int argc, char **argv)
 {
 	bool as_json = argc > 1 && strcmp(argv[1], "--json") == 0;
-	struct conf *conf = ctl_conf(config_directory);
+	struct conf *conf = ctl_conf_main(config_directory);
 	struct buf answer = BUF_INIT(1 << 22);
 	json_t *status;
 	json_error_t error;
