@@ -14,6 +14,14 @@ static void print_lines(const char *what, struct buf *lines)
 	buf_free(lines);
 }
 
+/* For logins, or for questions about users. */
+static const char *what_listens(enum listener_type type)
+{
+	if (type == LISTEN_AUTH || type == LISTEN_LOGIN)
+		return "listener";
+	return type == LISTEN_USERDB || type == LISTEN_MASTER ? "userdb" : "other";
+}
+
 static void print_offers(const struct settings *set)
 {
 	for (size_t i = 0; i < set->n_mechs; i++) {
@@ -24,9 +32,8 @@ static void print_offers(const struct settings *set)
 		buf_free(&flags);
 	}
 	for (size_t i = 0; i < set->n_listeners; i++)
-		if (set->listener[i].host == NULL &&
-			(set->listener[i].type == LISTEN_AUTH || set->listener[i].type == LISTEN_LOGIN))
-			printf("listener\t%s\n", set->listener[i].path);
+		if (set->listener[i].host == NULL)
+			printf("%s\t%s\n", what_listens(set->listener[i].type), set->listener[i].path);
 }
 
 int try_settings(const char *file, const char *queue, const char *auth_owner, const char *mail_owner)

@@ -55,6 +55,8 @@ static void take_line(struct auth_offers *o, struct str line)
 		take_mechanism(o, line);
 	else if (str_eq(word, STR("listener")) && o->n_listener < OFFERS_MAX)
 		o->listener[o->n_listener++] = arena_dup(o->mem, line);
+	else if (str_eq(word, STR("userdb")) && o->n_userdb < OFFERS_MAX)
+		o->userdb[o->n_userdb++] = arena_dup(o->mem, line);
 	else if (str_eq(word, STR("fault")))
 		buf_addf(&o->faults, "%.*s\n", STR_ARG(line));
 	else if (str_eq(word, STR("warning")))

@@ -142,10 +142,12 @@ static unsigned find_faults(const char *config_directory, struct buf *lines, str
 			faults += lines->p[i] == '\n';
 		return faults ? faults : 1;
 	}
+	c.mem = arena_new(4096);
 	snprintf(where, sizeof where, "%s/main.cf", conf_dir(conf));
 	c.where = where;
 	c.view = c.main = conf_main(conf);
 	faults += check_names(&c) + check_tables(&c) + check_restrictions(&c) + check_auth(&c, conf, asks);
+	check_transports(&c, conf);
 	n = conf_services(conf, &service);
 	/* As master will read them: tables of names once, and no more than it can pass on. */
 	tls_record_begin(conf_bool(c.main, "smtpd_tls_key_process") ? TLS_RECORD_MAX : SIZE_MAX, NULL);
@@ -155,6 +157,7 @@ static unsigned find_faults(const char *config_directory, struct buf *lines, str
 	faults += check_accounts(conf_main(conf), lines);
 	warn_of_small_things(conf_main(conf), warnings);
 	warn_of_what_does_nothing(conf, warnings);
+	arena_free(&c.mem);
 	conf_free(&conf);
 	return faults;
 }

@@ -18,6 +18,7 @@ struct checked {
 	const struct conf_service *service; /* NULL: main.cf itself */
 	const char *where;		    /* "DIR/main.cf", "DIR/master.cf, line 3: service smtp" */
 	struct buf *lines, *warnings;
+	struct arena *mem;
 	time_t now; /* one for all that is said */
 };
 
@@ -43,6 +44,9 @@ unsigned check_client(const struct checked *c);
  */
 unsigned check_auth(const struct checked *c, const struct conf *conf, bool asks);
 
+/* Transports that name a row of master.cf by which nothing is delivered. */
+void check_transports(const struct checked *c, const struct conf *conf);
+
 /* auth_ask.c: what a service offers. */
 enum { OFFERS_MAX = 64 };
 struct auth_offers {
@@ -51,6 +55,8 @@ struct auth_offers {
 	size_t n_mech;
 	struct str listener[OFFERS_MAX]; /* of auth.conf, as written there */
 	size_t n_listener;
+	struct str userdb[OFFERS_MAX]; /* those for questions about users */
+	size_t n_userdb;
 	struct buf faults, warnings; /* a line each */
 };
 void auth_offers_free(struct auth_offers *o);
@@ -61,5 +67,11 @@ void auth_offers_read(struct auth_offers *o, const struct conf_view *v);
  * at most.
  */
 void auth_offers_ask(struct auth_offers *o, const struct conf_view *v);
+
+/*
+ * Tables of the type userdb. `own`: what authd offers, NULL without one; `asks`: the service should run, so that its socket is
+ * connected to, as mapd would.
+ */
+void check_userdb(const struct checked *c, const struct auth_offers *own, bool asks);
 
 #endif

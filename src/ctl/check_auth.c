@@ -125,6 +125,18 @@ static void check_logins(const struct checked *c, const struct conf *conf, const
 	auth_offers_free(&asked);
 }
 
+/* Without a port there is no mapd either, and authd alone is meant to run. */
+static bool serves(const struct conf *conf)
+{
+	const struct conf_service *s;
+	size_t n = conf_services(conf, &s);
+
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(s[i].type, "inet") == 0 && strcmp(s[i].command, "smtpd") == 0)
+			return true;
+	return false;
+}
+
 unsigned check_auth(const struct checked *whole, const struct conf *conf, bool asks)
 {
 	bool own = has_authd(whole->main);
@@ -151,6 +163,8 @@ unsigned check_auth(const struct checked *whole, const struct conf *conf, bool a
 		c.view = list[i].view;
 		check_logins(&c, conf, own ? &offers : NULL, asks);
 	}
+	if (faults == 0 && serves(conf))
+		check_userdb(whole, own ? &offers : NULL, asks && (!own || is_running(conf)));
 	if (own)
 		auth_offers_free(&offers);
 	return faults;

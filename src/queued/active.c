@@ -74,7 +74,7 @@ static bool ends_here(struct queued *q, struct active_rcpt *r, const struct serv
 		log_rcpt(q, r, "bounced");
 		return true;
 	case SERVICE_RETRY:
-		text = split_dsn(nexthop, '4', dsn, "4.3.0");
+		text = split_dsn(s->fault ? str_c(s->fault) : nexthop, '4', dsn, s->fault ? "4.3.5" : "4.3.0");
 		active_rcpt_end(r, RCPT_DEFERRED, dsn, text);
 		log_rcpt(q, r, "deferred");
 		return true;

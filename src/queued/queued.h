@@ -131,6 +131,7 @@ struct service {
 	struct service *next;
 	char *name;
 	enum service_kind kind;
+	char *fault; /* why its mail waits: it is no service; else NULL */
 	unsigned window_first, window_limit, rcpts_limit, cohort_limit;
 	uint64_t pause_ms; /* after each delivery to a destination; 0: none */
 };

@@ -13,7 +13,6 @@ static const struct {
 	{ "lmtp", SERVICE_DELIVER },
 	{ "virtual", SERVICE_DELIVER },
 	{ "local", SERVICE_DELIVER },
-	{ "pipe", SERVICE_DELIVER },
 	{ "error", SERVICE_ERROR },
 	{ "retry", SERVICE_RETRY },
 	{ "discard", SERVICE_DISCARD },
@@ -71,6 +70,23 @@ static void set_limits(const struct conf_view *v, struct service *s, bool is_kno
 		s->rcpts_limit = RCPTS_PER_JOB_MAX;
 }
 
+/* Mail for such a service waits, and this is what postqueue(1) shows as the reason. */
+static char *what_is_wrong(const struct conf_service *row, const char *name)
+{
+	struct buf b = BUF_INIT(1024);
+
+	if (row)
+		buf_addf(&b,
+			"master.cf, line %u: the service %s has the command %s, which cannot be run here; there are "
+			"smtp, "
+			"lmtp, virtual, local, error, retry and discard",
+			row->line, name, row->command);
+	else
+		buf_addf(&b, "master.cf has no service %s of type unix", name);
+	log_warn("transport %s: %s; its mail waits", name, b.p ? b.p : "no such service");
+	return b.p;
+}
+
 struct service *service_get(struct queued *q, struct str name)
 {
 	const struct conf_service *row = conf_service_find(q->child.conf, name, "unix");
@@ -82,8 +98,8 @@ struct service *service_get(struct queued *q, struct str name)
 	s = xcalloc(1, sizeof *s);
 	s->name = xstrndup(name);
 	s->kind = SERVICE_RETRY;
-	if (!kind_of(name, &s->kind) && !(row && kind_of(str_c(row->command), &s->kind)))
-		log_warn("transport %s: no such service of type unix in master.cf; its mail waits", s->name);
+	if (!kind_of(row ? str_c(row->command) : name, &s->kind))
+		s->fault = what_is_wrong(row, s->name);
 	set_limits(q->child.main, s, row != NULL);
 	s->next = q->services;
 	q->services = s;
