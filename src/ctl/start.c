@@ -1,4 +1,5 @@
 #include "ctl/gatepost.h"
+#include "ctl/notify.h"
 #include "base/log.h"
 
 #include <errno.h>
@@ -164,6 +165,7 @@ static pid_t start_master(const char *config_directory, bool foreground)
 		signal(SIGHUP, SIG_DFL);
 		signal(SIGTERM, SIG_DFL);
 		signal(SIGINT, SIG_DFL);
+		unsetenv("NOTIFY_SOCKET"); /* it is for us */
 		if (foreground) {
 			prctl(PR_SET_PDEATHSIG, SIGTERM);
 			setpgid(0, 0); /* ^C is for the guard, which passes it on once; two would mean: at once */
@@ -206,6 +208,49 @@ static void leave_terminal(void)
  * The guard: one master after the other, as long as they end by a signal that nobody asked for. Master's own exit codes
  * are final: it said why.
  */
+static bool is_running(const struct conf *conf)
+{
+	int fd = connect_master(conf);
+
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0;
+}
+
+enum outcome { ALL_READY, HAS_ENDED, IS_LATE };
+
+/* Until every process is ready, or this child of ours has ended; it is not reaped. */
+static enum outcome wait_for_all(const struct conf *conf, pid_t pid)
+{
+	/* Before it can be asked anything master reads the certificates, which may be very many. */
+	for (int waited = 0, reading = 0; waited < START_WAIT_MS && reading < READ_WAIT_MS;) {
+		siginfo_t end = { .si_pid = 0 };
+
+		if (all_ready(conf))
+			return ALL_READY;
+		if (is_running(conf))
+			waited += 50;
+		else
+			reading += 50;
+		if (waitid(P_PID, (id_t)pid, &end, WEXITED | WNOHANG | WNOWAIT) == 0 && end.si_pid == pid)
+			return HAS_ENDED;
+		sleep_ms(50);
+	}
+	return IS_LATE;
+}
+
+/* A service manager goes on with what comes after us when we serve. */
+static void tell_manager(const struct conf *conf, pid_t pid)
+{
+	enum outcome outcome;
+
+	if (!notify_is_wanted())
+		return;
+	outcome = wait_for_all(conf, pid);
+	if (outcome != HAS_ENDED)
+		notify_manager(outcome == ALL_READY ? "READY=1" : "READY=1\nSTATUS=not every process is ready");
+}
+
 static int guard(const struct conf *conf, const char *config_directory, bool foreground)
 {
 	struct sigaction action = { .sa_handler = pass_on };
@@ -225,6 +270,8 @@ static int guard(const struct conf *conf, const char *config_directory, bool for
 			kill(pid, SIGTERM);
 		if (!foreground)
 			leave_terminal(); /* master keeps it until it has said what may be wrong */
+		else
+			tell_manager(conf, pid);
 		while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
 			continue;
 		master_pid = 0;
@@ -235,19 +282,10 @@ static int guard(const struct conf *conf, const char *config_directory, bool for
 	}
 }
 
-static bool is_running(const struct conf *conf)
-{
-	int fd = connect_master(conf);
-
-	if (fd >= 0)
-		close(fd);
-	return fd >= 0;
-}
-
 static int start_in_background(const struct conf *conf, const char *config_directory)
 {
+	enum outcome outcome;
 	pid_t pid = fork();
-	int status;
 
 	if (pid < 0) {
 		perror("gatepost: fork");
@@ -257,19 +295,12 @@ static int start_in_background(const struct conf *conf, const char *config_direc
 		setsid();
 		_exit(guard(conf, config_directory, false));
 	}
-	/* Before it can be asked anything master reads the certificates, which may be very many. */
-	for (int waited = 0, reading = 0; waited < START_WAIT_MS && reading < READ_WAIT_MS;) {
-		if (all_ready(conf))
-			return 0;
-		if (is_running(conf))
-			waited += 50;
-		else
-			reading += 50;
-		if (waitpid(pid, &status, WNOHANG) == pid) {
-			fprintf(stderr, "gatepost: nothing was started\n");
-			return 1;
-		}
-		sleep_ms(50);
+	outcome = wait_for_all(conf, pid);
+	if (outcome == ALL_READY)
+		return 0;
+	if (outcome == HAS_ENDED) {
+		fprintf(stderr, "gatepost: nothing was started\n");
+		return 1;
 	}
 	fprintf(stderr,
 		"gatepost: started, but not every process is ready after %d seconds: see `gatepost -c %s status` "
