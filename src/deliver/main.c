@@ -137,7 +137,7 @@ static const char *enter_jail(const struct child *c)
 	add_path(writable, &n, private_dir);
 	add_service_paths(c, writable, &n);
 	if (!c->root)
-		getpwnam("root"); /* loads what the look-up of users needs */
+		getpwnam("."); /* nobody: so all that the look-up of users needs is loaded, not files alone */
 	return jail_enter(&(struct jail){ .role = c->root ? JAIL_DELIVER : JAIL_DELIVER_ALONE,
 		.root = c->root,
 		.uid = c->uid,
