@@ -26,7 +26,7 @@ authpam_LIBS = child msg conf base
 comma := ,
 CTL = gatepost postconf postmap postqueue postsuper postcat sendmail
 # Other names of a program: it looks at the name that it was called by.
-NAMES = mailq:postqueue newaliases:sendmail
+NAMES = mailq:postqueue newaliases:sendmail postalias:postmap
 ctl_LIBS = ctl tls map auth sasl smtp mime log msg conf base
 PROGRAMS = $(DAEMONS) $(CTL)
 
@@ -192,11 +192,13 @@ fuzz:
 
 install: all
 	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/libexec/gatepost $(DESTDIR)$(PREFIX)/share/man/man1 \
-		$(DESTDIR)$(PREFIX)/share/man/man5 $(DESTDIR)$(PREFIX)/share/man/man8
+		$(DESTDIR)$(PREFIX)/share/man/man5 $(DESTDIR)$(PREFIX)/share/man/man8 $(DESTDIR)$(PREFIX)/lib/systemd/system
 	install -m 755 $(addprefix $(O)/bin/,$(CTL)) $(DESTDIR)$(PREFIX)/sbin/
 	for n in $(NAMES); do ln -sf $${n#*:} $(DESTDIR)$(PREFIX)/sbin/$${n%:*}; done
 	install -m 755 $(addprefix $(O)/bin/,$(DAEMONS)) $(DESTDIR)$(PREFIX)/libexec/gatepost/
 	for s in 1 5 8; do for f in man/*.$$s; do [ ! -e "$$f" ] || install -m 644 "$$f" $(DESTDIR)$(PREFIX)/share/man/man$$s/; done; done
+	for n in $(NAMES); do echo ".so man1/$${n#*:}.1" >$(DESTDIR)$(PREFIX)/share/man/man1/$${n%:*}.1; done
+	sed 's|/usr/local/|$(PREFIX)/|' packaging/systemd/gatepost.service >$(DESTDIR)$(PREFIX)/lib/systemd/system/gatepost.service
 
 clean:
 	rm -rf $(O)
