@@ -161,6 +161,10 @@ static void main_cf(const struct plan *p, struct buf *b)
 		"smtpd_rrvs_maps = userdb:private/auth-userdb?created\n"
 		"virtual_mailbox_base = %s/mail\n",
 		domain, p->dir);
+	buf_addf(b,
+		"# Mail for root (cron's) and postmaster wants somebody who reads it.\n"
+		"#virtual_alias_maps = inline:{ root@%s=user1@%s, postmaster@%s=user1@%s }\n",
+		domain, domain, domain, domain);
 	if (p->root)
 		buf_addf(b, "virtual_uid_maps = static:%d\nvirtual_gid_maps = static:%d\nvirtual_minimum_uid = %d\n",
 			(int)p->mail_uid, (int)p->mail_gid, p->mail_uid < 100 ? (int)p->mail_uid : 100);
