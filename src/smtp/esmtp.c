@@ -65,7 +65,7 @@ static const struct esmtp_keyword keywords[EXT_COUNT] = {
 		"nothing with 550 5.7.19. The field Require-Recipient-Valid-Since of the header counts for recipients "
 		"without the parameter. With ;C a next hop without RRVS gets it as that field, each recipient in a "
 		"transaction of its own; otherwise the mail is returned with 5.7.19. Role accounts (postmaster, abuse "
-		"… of RFC 2142) have no owner that changes: for them it counts for nothing." },
+		"and others of RFC 2142) have no owner that changes: for them it counts for nothing." },
 	{ "MT-PRIORITY", EXT_MT_PRIORITY, "RFC 6710", WHEN_ALWAYS, PASS_KNOWN, "MT-PRIORITY=number", "",
 		"From -9 to 9. Only clients that are logged in or in mynetworks may ask for more than 0: for others it "
 		"becomes "
