@@ -211,7 +211,8 @@ static int set_up(void **state)
 		"virtual_mailbox_domains = box.example, ud.example, old.example\n"
 		"virtual_mailbox_maps = sqlite:%s/users.cf, userdb:private/userdb\n"
 		"virtual_alias_maps = hash:%s/aliases, regexp:%s/rewrite\n"
-		"transport_maps = texthash:%s/transport\nrelayhost = [smart.example]\n",
+		"transport_maps = texthash:%s/transport\nrelayhost = [smart.example]\n"
+		"milter_mail_macros = \"i {mail_addr} {auth_authen}\"\nsmtpd_banner = {{{{\n",
 		f.dir, f.dir, f.dir, f.dir, f.dir);
 	make_files();
 	start_userdb();

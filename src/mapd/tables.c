@@ -11,6 +11,8 @@
 #include <string.h>
 #include <unistd.h>
 
+enum { DEPTH_MAX = 20 }; /* of braces */
+
 /* Is it "type:name" of a type that we have? "smtp:[host]" is none. */
 static bool names_table(struct str word)
 {
@@ -20,15 +22,16 @@ static bool names_table(struct str word)
 }
 
 /* Every "type:name" in a value, also inside of braces ("{ check_sender_access hash:/x, reject }"). */
-static void walk_value(struct table_set *set, struct str value)
+static void walk_value(struct table_set *set, struct str value, unsigned depth)
 {
-	struct str word;
+	struct str word, inside;
 
 	while (map_word(&value, &word)) {
 		while (word.n && word.p[0] == '!')
 			word = str_from(word, 1);
-		if (word.n && word.p[0] == '{')
-			walk_value(set, map_unbrace(word));
+		inside = map_unbrace(word);
+		if (inside.n < word.n && depth < DEPTH_MAX) /* "{x}y" is a word like others */
+			walk_value(set, inside, depth + 1);
 		else if (names_table(word))
 			table_get(set, word);
 	}
@@ -52,7 +55,7 @@ static void walk_view(struct table_set *set, const struct conf_view *v)
 
 	for (size_t i = 0; i < n; i++)
 		if (has_tables(rows[i]))
-			walk_value(set, str_c(conf_str(v, rows[i]->name)));
+			walk_value(set, str_c(conf_str(v, rows[i]->name)), 0);
 }
 
 void tables_of_conf(struct table_set *set, const struct conf *conf)
