@@ -76,6 +76,30 @@ static int literal(struct sql_query *q, struct str inside, struct buf *why)
 	return 0;
 }
 
+/*
+ * In double quotes stands a name; where there is no such column SQLite takes it for text, and that is what "%s" is meant as. A
+ * name is left as it is.
+ */
+static int name_or_literal(struct sql_query *q, struct str quoted, struct buf *why)
+{
+	struct str inside = str_sub(quoted, 1, quoted.n - 2);
+	struct buf text = BUF_INIT(1 << 20);
+	int r;
+
+	if (str_chr(inside, '%') < 0)
+		return buf_add_str(&q->text, quoted);
+	for (size_t i = 0; i < inside.n; i++) {
+		buf_add_char(&text, inside.p[i]);
+		if (inside.p[i] == '\'')
+			buf_add_char(&text, '\'');
+		else if (inside.p[i] == '"')
+			i++; /* it is there twice */
+	}
+	r = literal(q, buf_str(&text), why);
+	buf_free(&text);
+	return r;
+}
+
 int sql_query_parse(struct str query, struct sql_query *q, struct buf *why)
 {
 	*q = (struct sql_query){ .text = BUF_INIT(1 << 20) };
@@ -83,13 +107,14 @@ int sql_query_parse(struct str query, struct sql_query *q, struct buf *why)
 		size_t used = 1;
 		char c;
 
-		if (query.p[0] == '\'') {
+		if (query.p[0] == '\'' || query.p[0] == '"') {
 			used = literal_length(query);
 			if (used == 0) {
 				buf_addf(why, "a quotation mark in the query is not closed");
 				return -1;
 			}
-			if (literal(q, str_sub(query, 1, used - 2), why) != 0)
+			if (query.p[0] == '"' ? name_or_literal(q, str_sub(query, 0, used), why)
+					      : literal(q, str_sub(query, 1, used - 2), why))
 				return -1;
 		} else if (query.p[0] == '%') {
 			used = 2;

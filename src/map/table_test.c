@@ -291,6 +291,7 @@ static void test_sqlite(void **state)
 		{ "query = SELECT d FROM a WHERE s LIKE '%%' || '%u' || '@b.example' AND d LIKE 'x%%'", "a@b.example",
 			"x@y.example" },
 		{ "query = SELECT d FROM a WHERE s = '%s'", "it's@b.example", "quote" },
+		{ "query = SELECT d FROM a WHERE s = \"%s\"", "it's@b.example", "quote" },
 		{ "query = SELECT d FROM a WHERE s = '%s'", "x' OR '1'='1", "-" },
 		{ "query = SELECT d FROM a WHERE s = '%s'", "n@b.example", "-" },
 		{ "query = SELECT d FROM a WHERE s = '%s'", "e@b.example", "-" },
