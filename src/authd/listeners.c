@@ -97,7 +97,8 @@ static void load_mode(struct loader *l, const struct dovecot_node *block, struct
 		return;
 	mode = strtoul(n->value, &end, 8);
 	if (*end || end == n->value || mode > 0777)
-		settings_complain(l, n, "mode = %s; it should be octal, such as 0660", n->value);
+		settings_complain(l, n, "mode = %s; it should be octal, such as 0660%s", n->value,
+			strchr(n->value, '=') ? ", and each setting has a line of its own" : "");
 	else
 		out->mode = (mode_t)mode;
 }
