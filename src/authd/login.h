@@ -65,6 +65,7 @@ struct login {
 	struct fetch_call policy_call;
 	void (*policy_then)(struct login *l);
 	bool is_policy_asked, is_policy_refused;
+	struct str policy_user; /* whose name is in vars.hashed_password */
 
 	/* check.c's */
 	bool wants_key; /* the mechanism needs what is stored, and there is no password to compare it with */

@@ -50,24 +50,38 @@ void policy_truncate(const unsigned char *digest, size_t n, unsigned bits, struc
 
 /* ---- what is sent ---- */
 
+/* As %{requested_username}: of a master the user whom he wants to be. */
+static struct str requested(const struct login *l)
+{
+	return l->vars.login_user.n ? l->vars.login_user : l->vars.user;
+}
+
+/* A mechanism of another kind has what is stored there in the end, or nothing of the token any more. */
+static bool has_shown_password(const struct login *l)
+{
+	return !l->wants_key && (l->mech->flags & (SASL_PLAINTEXT | SASL_TOKEN)) == SASL_PLAINTEXT;
+}
+
 void policy_hash(struct login *l)
 {
 	const struct policy_settings *set = &l->authd->set->policy;
+	struct str user = requested(l);
 	unsigned char digest[EVP_MAX_MD_SIZE];
 	struct buf text = BUF_INIT(4096), hex = BUF_INIT(4 * EVP_MAX_MD_SIZE);
 	unsigned n = 0;
 
 	if (!set->is_set)
 		return;
-	text.max = strlen(set->nonce) + l->vars.user.n + 1 + l->vars.pass.n;
+	text.max = strlen(set->nonce) + user.n + 1 + l->vars.pass.n;
 	buf_add_c(&text, set->nonce);
-	buf_add_str(&text, l->vars.user);
+	buf_add_str(&text, user);
 	buf_add_char(&text, '\0');
 	buf_add_str(&text, l->vars.pass);
 	if (EVP_Digest(text.p, text.n, digest, &n, set->hash, NULL) != 1)
 		panic("libcrypto computes no digest");
 	policy_truncate(digest, n, set->truncate, &hex);
 	l->vars.hashed_password = arena_dup(l->mem, buf_str(&hex));
+	l->policy_user = arena_dup(l->mem, user);
 	buf_wipe(&text);
 	buf_wipe(&hex);
 }
@@ -101,11 +115,14 @@ static void put(json_t *object, struct str key, json_t *value, struct arena *mem
 	json_object_set_new(object, arena_cdup(mem, name), value);
 }
 
-static json_t *attributes(const struct login *l)
+static json_t *attributes(struct login *l)
 {
 	const struct policy_settings *set = &l->authd->set->policy;
 	json_t *o = json_object();
 
+	/* A passdb may have given him another name: his name and the hash go together. */
+	if (has_shown_password(l) && !str_eq(l->policy_user, requested(l)))
+		policy_hash(l);
 	for (size_t i = 0; i < set->n_attributes; i++) {
 		struct str value = template_expand(&set->attribute[i].value, &l->vars, l->mem);
 
@@ -160,7 +177,7 @@ static void obey(struct login *l, const struct policy_answer *a)
 
 	if (a->status < 0) {
 		refused(l, a);
-	} else if (a->status > 0) {
+	} else if (a->status > 0 && !l->has_no_penalty) {
 		l->state = LOGIN_HOLD;
 		l->on_time = go_on;
 		login_wait(l, uv_now(l->authd->child.loop) + wait_s * 1000);

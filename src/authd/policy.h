@@ -45,7 +45,7 @@ int policy_answer_parse(struct str body, struct arena *mem, struct policy_answer
 void policy_truncate(const unsigned char *digest, size_t n, unsigned bits, struct buf *out);
 
 struct login;
-/* vars.hashed_password, of vars.user and vars.pass. */
+/* vars.hashed_password, of the user whom the login is for (%{requested_username}) and vars.pass. */
 void policy_hash(struct login *l);
 /* Go on with `then`, at once, later, or not: then it ends by login_fail(). */
 void policy_before(struct login *l, void (*then)(struct login *l));
