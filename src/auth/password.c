@@ -248,6 +248,8 @@ const char *password_err_text(int err)
 		return "this password scheme can be checked, but not made";
 	case PASSWORD_ENAME:
 		return "this password scheme wants the name of the user too";
+	case PASSWORD_EROUNDS:
+		return "this password scheme does not have so many rounds (BLF-CRYPT: 4 to 31, Argon2: up to 64)";
 	}
 	return "no error";
 }

@@ -18,7 +18,8 @@ enum password_err {	      /* returned negated; text: password_err_text() */
 	PASSWORD_ECOST,	      /* what is stored asks for more memory or rounds than is sane */
 	PASSWORD_ETOOLONG,    /* the plain text is longer than 512 octets, empty, or has a NUL */
 	PASSWORD_ECANNOT,     /* this scheme can be checked, but not made */
-	PASSWORD_ENAME	      /* this scheme (DIGEST-MD5) wants the name of the user too */
+	PASSWORD_ENAME,	      /* this scheme (DIGEST-MD5) wants the name of the user too */
+	PASSWORD_EROUNDS      /* so many rounds are none of this scheme, or more than a check would take */
 };
 
 /*

@@ -271,6 +271,38 @@ static void test_dovecot(void **state)
 		-PASSWORD_EDATA);
 }
 
+/* No hash is made that no check would take, and the reason is not that of a scheme that cannot be made at all. */
+static void test_rounds(void **state)
+{
+	static const struct {
+		const char *scheme;
+		unsigned rounds;
+		int result;
+	} cases[] = {
+		{ "BLF-CRYPT", 3, -PASSWORD_EROUNDS },
+		{ "BLF-CRYPT", 4, 0 },
+		{ "BLF-CRYPT", 32, -PASSWORD_EROUNDS },
+		{ "ARGON2ID", 1, 0 },
+		{ "ARGON2ID", 65, -PASSWORD_EROUNDS },
+		{ "ARGON2I", 1000000, -PASSWORD_EROUNDS },
+		{ "PBKDF2", 999999999, -PASSWORD_EROUNDS },
+		{ "SHA512-CRYPT", 6000, 0 },
+	};
+
+	(void)state;
+	password_load();
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct buf made = BUF_INIT(4096);
+
+		check_int(
+			password_make_for(str_c(cases[i].scheme), STR("user@realm"), STR("x"), cases[i].rounds, &made),
+			cases[i].result);
+		check((made.n > 0) == (cases[i].result == 0));
+		buf_wipe(&made);
+	}
+	check(strcmp(password_err_text(-PASSWORD_EROUNDS), "no error") != 0);
+}
+
 static void test_make_all(void **state)
 {
 	static const unsigned rounds[] = { 0, 5 };
@@ -299,9 +331,9 @@ static void test_make_all(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_dovecot), cmocka_unit_test(test_make_all),
-		cmocka_unit_test(test_known), cmocka_unit_test(test_like), cmocka_unit_test(test_like_plain),
-		cmocka_unit_test(test_length), cmocka_unit_test(test_make), cmocka_unit_test(test_prepared),
-		cmocka_unit_test(test_raw), cmocka_unit_test(test_corpus) };
+		cmocka_unit_test(test_rounds), cmocka_unit_test(test_known), cmocka_unit_test(test_like),
+		cmocka_unit_test(test_like_plain), cmocka_unit_test(test_length), cmocka_unit_test(test_make),
+		cmocka_unit_test(test_prepared), cmocka_unit_test(test_raw), cmocka_unit_test(test_corpus) };
 
 	return test_run(tests);
 }

@@ -58,6 +58,8 @@ int scheme_argon2_make(const struct scheme *s, struct str plain, unsigned rounds
 	argon2_type type = strcmp(s->name, "ARGON2I") == 0 ? Argon2_i : Argon2_id;
 	uint32_t t = type == Argon2_i ? 4 : PASSES; /* RFC 9106 sec. 4: Argon2i needs more passes */
 
+	if (rounds > PASSES_MAX)
+		return -PASSWORD_EROUNDS;
 	if (rounds)
 		t = rounds;
 	random_octets(salt, sizeof salt);

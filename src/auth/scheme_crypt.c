@@ -73,7 +73,7 @@ int scheme_crypt_make(const struct scheme *s, struct str plain, unsigned rounds,
 	if (crypt_gensalt_rn(prefix, rounds_for(s->detail, rounds), seed, sizeof seed, setting, (int)sizeof setting) ==
 			NULL ||
 		!hash(setting, plain, got))
-		return -PASSWORD_ECANNOT;
+		return rounds ? -PASSWORD_EROUNDS : -PASSWORD_ECANNOT;
 	buf_add_c(raw, got);
 	return 0;
 }

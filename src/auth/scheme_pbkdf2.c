@@ -52,6 +52,8 @@ int scheme_pbkdf2_make(const struct scheme *s, struct str plain, unsigned rounds
 	int r;
 
 	(void)s;
+	if (n > ROUNDS_MAX)
+		return -PASSWORD_EROUNDS;
 	random_octets(salt, sizeof salt);
 	for (size_t i = 0; i < sizeof salt; i++)
 		salt[i] = set[salt[i] & 63];

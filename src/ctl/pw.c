@@ -51,6 +51,8 @@ static bool read_line(const char *prompt, struct buf *out)
 		tcsetattr(STDIN_FILENO, TCSAFLUSH, &was);
 		fputc('\n', stderr);
 	}
+	if (out->n && out->p[out->n - 1] == '\r')
+		out->n--;
 	return c != EOF || out->n > 0;
 }
 
@@ -63,8 +65,10 @@ static bool ask(const struct options *o, struct buf *plain)
 		buf_add_c(plain, o->plain);
 		return true;
 	}
-	if (!read_line(o->hash ? "Enter password to verify: " : "Enter new password: ", plain))
+	if (!read_line(o->hash ? "Enter password to verify: " : "Enter new password: ", plain)) {
+		fputs("gatepost: pw: no password; it is one line of standard input, or -p\n", stderr);
 		return false;
+	}
 	/* Nobody sees what he types: twice is safer. */
 	if (o->hash == NULL && isatty(STDIN_FILENO))
 		same = read_line("Retype new password: ", &again) && str_eq(buf_str(plain), buf_str(&again));
@@ -136,7 +140,7 @@ static int read_options(int argc, char **argv, struct options *o)
 		}
 	if (optind < argc)
 		return complain("it takes no arguments but its options");
-	return o->hash && (o->verifies || o->rounds) ? complain("-t goes with -u and -p only") : 0;
+	return o->hash && o->rounds ? complain("-t checks what is there: -r has no place beside it") : 0;
 }
 
 int ctl_pw(int argc, char **argv)
