@@ -43,14 +43,14 @@ static int read_line(struct buf *line)
 }
 
 /* Without echo when a person types it. */
-int ctl_read_password(struct buf *pass)
+static int ask_password(const char *prompt, struct buf *pass)
 {
 	struct termios was, quiet;
 	bool typed = isatty(STDIN_FILENO) && tcgetattr(STDIN_FILENO, &was) == 0;
 	int r;
 
 	if (typed) {
-		fputs("Password: ", stderr);
+		fputs(prompt, stderr);
 		quiet = was;
 		quiet.c_lflag &= ~(tcflag_t)ECHO;
 		tcsetattr(STDIN_FILENO, TCSAFLUSH, &quiet);
@@ -62,6 +62,25 @@ int ctl_read_password(struct buf *pass)
 	}
 	if (r == 0 && pass->n == 0)
 		return failed("no password; it is one line of standard input");
+	return r;
+}
+
+int ctl_read_password(struct buf *pass)
+{
+	return ask_password("Password: ", pass);
+}
+
+/* Nobody sees what he types, and whose password it is would find out at his next login. */
+static int read_new_password(struct buf *pass)
+{
+	struct buf again = BUF_INIT(LINE_MAX_OCTETS);
+	int r = ask_password("New password: ", pass);
+
+	if (r == 0 && isatty(STDIN_FILENO))
+		r = ask_password("Retype new password: ", &again);
+	if (r == 0 && again.n && !str_eq(buf_str(pass), buf_str(&again)))
+		r = failed("the passwords are not the same; nothing was changed");
+	buf_wipe(&again);
 	return r;
 }
 
@@ -83,6 +102,28 @@ struct user_args {
 	bool revokes;
 	unsigned from; /* the schema before */
 };
+
+static int is_there_already(struct str name)
+{
+	return failed("%.*s is there already; `gatepost user passwd` changes the password", STR_ARG(name));
+}
+
+static int is_nobody(struct str name)
+{
+	return failed("there is no user %.*s", STR_ARG(name));
+}
+
+/* Before a password is typed for nothing. */
+static int check_there(struct users *u, const struct user_args *args, bool adds)
+{
+	long long n = user_db_number(u, "SELECT count(*) FROM users WHERE email = ?", args->name);
+
+	if (n < 0)
+		return -1;
+	if (adds && n > 0)
+		return is_there_already(args->name);
+	return adds || n > 0 ? 0 : is_nobody(args->name);
+}
 
 /* In the transaction that is open. Returns 1, 0: there is no such user, or there is one already; -1: it failed (said). */
 static int put_password(struct users *u, const char *sql, const struct user_args *args, struct str pass, bool revokes)
@@ -112,9 +153,7 @@ static int user_add(struct users *u, const struct user_args *args, struct str pa
 	int r = put_password(
 		u, "INSERT INTO users(email, password, name) VALUES(?, ?, ?) ON CONFLICT DO NOTHING", args, pass, true);
 
-	if (r == 0)
-		r = failed("%.*s is there already; `gatepost user passwd` changes the password", STR_ARG(args->name));
-	return r;
+	return r == 0 ? is_there_already(args->name) : r;
 }
 
 static int user_passwd(struct users *u, const struct user_args *args, struct str pass)
@@ -123,7 +162,7 @@ static int user_passwd(struct users *u, const struct user_args *args, struct str
 	long long n = user_db_number(u, "SELECT count(*) FROM credentials WHERE email = ? AND name <> ''", args->name);
 
 	if (r == 0)
-		r = failed("there is no user %.*s", STR_ARG(args->name));
+		r = is_nobody(args->name);
 	if (r > 0 && n > 0)
 		fprintf(stderr, "%lld app password%s of %.*s %s still good; --revoke-app-passwords ends them too\n", n,
 			n == 1 ? "" : "s", STR_ARG(args->name), n == 1 ? "is" : "are");
@@ -134,13 +173,15 @@ static int user_del(struct users *u, struct str name)
 {
 	int r = user_db_change(u, "DELETE FROM users WHERE email = ?", &name, 1);
 
-	return r == 0 ? failed("there is no user %.*s", STR_ARG(name)) : r;
+	return r == 0 ? is_nobody(name) : r;
 }
 
 static int user_list(struct users *u)
 {
 	sqlite3_stmt *stmt = NULL;
-	int r = sqlite3_prepare_v2(u->db, "SELECT email, name FROM users ORDER BY email", -1, &stmt, NULL);
+	/* A table that somebody else made may have NULL in both. */
+	int r = sqlite3_prepare_v2(u->db,
+		"SELECT email, ifnull(name, '') FROM users WHERE email IS NOT NULL ORDER BY email", -1, &stmt, NULL);
 
 	while (r == SQLITE_OK || r == SQLITE_ROW) {
 		r = sqlite3_step(stmt);
@@ -176,7 +217,7 @@ static bool parse_user_args(int argc, char **argv, struct user_args *out)
 
 	*out = (struct user_args){ .command = argc ? argv[0] : "" };
 	for (int i = 1; i < argc; i++) {
-		if (strcmp(argv[i], "--name") == 0 && i + 1 < argc)
+		if (strcmp(argv[i], "--name") == 0 && i + 1 < argc && strcmp(out->command, "add") == 0)
 			out->full_name = str_c(argv[++i]);
 		else if (strcmp(argv[i], "--revoke-app-passwords") == 0 && strcmp(out->command, "passwd") == 0)
 			out->revokes = true;
@@ -195,8 +236,10 @@ static int change_user(struct users *u, const struct user_args *args)
 {
 	struct buf pass = BUF_INIT(LINE_MAX_OCTETS);
 	bool adds = strcmp(args->command, "add") == 0, deletes = strcmp(args->command, "del") == 0;
-	int r = deletes ? 0 : ctl_read_password(&pass);
+	int r = check_there(u, args, adds);
 
+	if (r == 0 && !deletes)
+		r = read_new_password(&pass);
 	if (r == 0)
 		r = user_db_exec(u, "BEGIN IMMEDIATE");
 	if (r == 0)

@@ -162,6 +162,40 @@ static int give_to_owner(const struct users *u)
 	return r ? user_failed("%s: cannot be opened to %s: %s", dir, u->owner, strerror(errno)) : 0;
 }
 
+static long long count_tables(struct users *u, const char *name)
+{
+	return user_db_number(
+		u, "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = ? COLLATE NOCASE", str_c(name));
+}
+
+static int is_foreign(const struct users *u, const char *what)
+{
+	return user_failed("users database %s: %s, so that it is not one that `gatepost user` makes; nothing was "
+			   "changed in it: use its own tools for its users",
+		u->path, what);
+}
+
+/* What stands in somebody else's tables is not ours to change, and a trigger there would end every INSERT of his. */
+static int check_is_ours(struct users *u)
+{
+	long long has_users = count_tables(u, "users"), columns, others;
+
+	if (has_users < 0)
+		return -1;
+	others = user_db_number(u,
+		"SELECT count(*) FROM sqlite_master WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite_%' AND "
+		"name NOT IN ('users_since', 'credentials', 'gatepost_schema')",
+		STR(""));
+	if (has_users == 0)
+		return others > 0 ? is_foreign(u, "it has no table users, and others") : others < 0 ? -1 : 0;
+	columns = user_db_number(u,
+		"SELECT count(*) FROM pragma_table_info('users') WHERE lower(name) IN ('email', 'password', 'name')",
+		STR(""));
+	if (columns >= 0 && columns < 3)
+		return is_foreign(u, "its table users has not the columns email, password and name");
+	return columns < 0 ? -1 : 0;
+}
+
 int user_db_open(struct users *u, const struct conf *conf, bool create)
 {
 	struct stat st;
@@ -181,6 +215,8 @@ int user_db_open(struct users *u, const struct conf *conf, bool create)
 	if (r != SQLITE_OK)
 		return user_failed("users database %s: %s", u->path, u->db ? sqlite3_errmsg(u->db) : "no memory");
 	sqlite3_busy_timeout(u->db, BUSY_MS);
+	if (!is_new && check_is_ours(u) < 0)
+		return -1;
 	if (create && user_db_migrate(u, &from) < 0)
 		return -1;
 	return is_new ? give_to_owner(u) : 0;
@@ -243,11 +279,6 @@ long long user_db_number(struct users *u, const char *sql, struct str value)
 }
 
 /* ---- the schema ---- */
-
-static long long count_tables(struct users *u, const char *name)
-{
-	return user_db_number(u, "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = ?", str_c(name));
-}
 
 /* Somebody else emptied it: what to write there depends on what the database has, and he can look at that. */
 static void say_unknown(struct users *u)
