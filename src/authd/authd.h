@@ -64,6 +64,7 @@ struct listener {
 	int fd;
 	uid_t uid; /* owner of the socket file */
 	gid_t gid;
+	bool has_told; /* that an authentication client has come to a socket of another kind: it comes again each second */
 };
 
 struct listing { /* a LIST under way */
@@ -82,7 +83,7 @@ struct client { /* one connection */
 	uv_timer_t grace;
 	unsigned handles; /* to be closed before the memory may go */
 	struct authd *authd;
-	const struct listener *listener;
+	struct listener *listener;
 	struct client *next, *prev;
 	struct client *next_dirty;
 	int fd, events; /* events: that are waited for */

@@ -465,6 +465,17 @@ static const struct {
 	{ "CACHE-STATUS", true, false, users_cache_status },
 };
 
+/* As Dovecot: its own log says then what it has to look at. */
+static int refuse_login(struct client *c)
+{
+	if (!c->listener->has_told)
+		log_warn("auth: %s is a userdb or master socket, and somebody wants to log in there: let its "
+			 "smtpd_sasl_path name another one",
+			c->listener->set->path);
+	c->listener->has_told = true;
+	return refuse(c, NULL);
+}
+
 int users_line(struct client *c, struct str word, struct str rest)
 {
 	struct str field = { 0 };
@@ -483,6 +494,6 @@ int users_line(struct client *c, struct str word, struct str rest)
 		return commands[i].run(c, id, rest);
 	}
 	if (str_eq(word, STR("CPID")))
-		return refuse(c, "an authentication client on a userdb or master socket; it wants another one");
+		return refuse_login(c);
 	return refuse(c, "an unknown command");
 }
