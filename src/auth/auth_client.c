@@ -112,12 +112,8 @@ static void end_overdue(struct auth_client *c)
 
 static void handshake_failed(struct auth_client *c)
 {
-	if (c->only_spid && c->n_new == 0)
-		auth_link_failed(c, "cannot use", "it offers no mechanism",
-			"; is it a master or userdb socket, not one for clients?");
-	else
-		auth_link_failed(c, "gave up the connection to", "no handshake within 10 seconds",
-			"; is it an authentication socket of Dovecot's protocol?");
+	auth_link_no_greeting(c, "gave up the connection to", "no handshake within 10 seconds",
+		"; is it an authentication socket of Dovecot's protocol?");
 }
 
 static void on_timer(uv_timer_t *t)

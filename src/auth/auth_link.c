@@ -87,6 +87,25 @@ void auth_link_failed(struct auth_client *c, const char *what, const char *why, 
 	auth_client_arm(c, wait_ms);
 }
 
+void auth_link_no_greeting(struct auth_client *c, const char *what, const char *why, const char *hint)
+{
+	if (c->only_spid && c->n_new == 0)
+		auth_link_failed(c, "cannot use", "it offers no mechanism",
+			"; is it a master or userdb socket, not one for clients?");
+	else
+		auth_link_failed(c, what, why, hint);
+}
+
+/* Dovecot and authd end the connection of a client that has come to another socket. */
+static void lost(struct auth_client *c, const char *why)
+{
+	if (c->state == LINK_GREETING)
+		auth_link_no_greeting(c, "lost the connection to", why,
+			"; it said nothing of what it offers: is it an authentication socket of Dovecot's protocol?");
+	else
+		auth_link_failed(c, "lost the connection to", why, "");
+}
+
 static void on_poll(uv_poll_t *poll, int status, int events);
 
 void auth_link_flush(struct auth_client *c)
@@ -238,7 +257,7 @@ static void on_readable(struct auth_client *c)
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
 	if (n <= 0) {
-		auth_link_failed(c, "lost the connection to", n < 0 ? strerror(errno) : "the service closed it", "");
+		lost(c, n < 0 ? strerror(errno) : "the service closed it");
 		return;
 	}
 	buf_commit(&c->in, (size_t)n);
@@ -279,7 +298,7 @@ static void on_poll(uv_poll_t *poll, int status, int events)
 	if (status < 0) { /* libuv has but one word for every error and end */
 		int error = socket_error(c);
 
-		auth_link_failed(c, "lost the connection to", error ? strerror(error) : "the service closed it", "");
+		lost(c, error ? strerror(error) : "the service closed it");
 		return;
 	}
 	if (events & UV_WRITABLE)

@@ -95,6 +95,8 @@ void auth_link_connect(struct auth_client *c);
 void auth_link_close(struct auth_client *c);
 /* It is of no use any more: say so once, end what was asked, and try again in a while. */
 void auth_link_failed(struct auth_client *c, const char *what, const char *why, const char *hint);
+/* It came to nothing in the greeting, for `why`; as a socket that is not for clients, if it has shown that it is one. */
+void auth_link_no_greeting(struct auth_client *c, const char *what, const char *why, const char *hint);
 /* The log line of a service that cannot be reached, once until it is back. */
 void auth_link_say_down(struct auth_client *c);
 void auth_link_flush(struct auth_client *c);
