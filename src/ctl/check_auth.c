@@ -99,21 +99,71 @@ static bool is_running(const struct conf *conf)
 	return runs;
 }
 
+/* A socket that its name gives to look-ups: a listener of that name would be no other. */
+static bool is_for_lookups(struct str path)
+{
+	return str_has_suffix(path, STR("-userdb")) || str_has_suffix(path, STR("-master"));
+}
+
+/* Where to look instead: the first socket for clients that authd has. */
+static struct str listens_at(const struct checked *c, const struct auth_offers *o)
+{
+	return o->n_listener ? below_queue(c->main, o->listener[0]) : STR("private/auth");
+}
+
+static void say_unheard(const struct checked *c, const struct auth_offers *own)
+{
+	struct str path = str_c(conf_str(c->view, "smtpd_sasl_path")), other = listens_at(c, own);
+	const char *file = conf_str(c->main, "auth_conf_file");
+
+	if (is_for_lookups(path))
+		buf_addf(c->warnings,
+			"%s: smtpd_sasl_path = %.*s is a socket for look-ups, so nobody can log in; set "
+			"smtpd_sasl_path = %.*s, and let authd listen there (unix_listener in service auth of %s)\n",
+			c->where, STR_ARG(path), STR_ARG(other), file);
+	else if (geteuid() == 0 && below_queue(c->main, path).p[0] == '/')
+		buf_addf(c->warnings,
+			"%s: smtpd_sasl_path = %.*s is not below queue_directory = %s, which is all that smtpd sees of "
+			"the file system, so nobody can log in; set smtpd_sasl_path = %.*s, and let authd listen there "
+			"(unix_listener in service auth of %s)\n",
+			c->where, STR_ARG(path), conf_str(c->main, "queue_directory"), STR_ARG(other), file);
+	else
+		buf_addf(c->warnings,
+			"%s: authd does not listen at smtpd_sasl_path = %.*s, so nobody can log in; add "
+			"\"unix_listener %.*s { mode = 0660 }\" to service auth of %s, or set smtpd_sasl_path = "
+			"%.*s\n",
+			c->where, STR_ARG(path), STR_ARG(path), file, STR_ARG(other));
+}
+
+/* authd does not listen there; somebody else may. */
+static void check_other(const struct checked *c, const struct auth_offers *own, bool asks)
+{
+	struct auth_offers asked;
+	bool is_there = false;
+
+	if (asks) {
+		auth_offers_ask(&asked, c->view);
+		is_there = asked.faults.n == 0;
+		if (is_there)
+			check_policy(c, &asked);
+		auth_offers_free(&asked);
+	}
+	if (!is_there)
+		say_unheard(c, own);
+}
+
 /* `own`: what auth.conf offers, NULL without authd. */
 static void check_logins(const struct checked *c, const struct conf *conf, const struct auth_offers *own, bool asks)
 {
 	struct auth_offers asked;
 	bool first = is_first(conf, c->service);
 
-	if (own && first && !is_listened_at(c, own))
-		buf_addf(c->warnings,
-			"%s: authd does not listen at smtpd_sasl_path = %s, so nobody can log in; add \"unix_listener "
-			"%s { "
-			"mode = "
-			"0660 }\" to service auth of %s, or name a socket that is there\n",
-			c->where, conf_str(c->view, "smtpd_sasl_path"), conf_str(c->view, "smtpd_sasl_path"),
-			conf_str(c->main, "auth_conf_file"));
-	else if (own)
+	if (own && !is_listened_at(c, own)) {
+		if (first)
+			check_other(c, own, asks);
+		return;
+	}
+	if (own)
 		check_policy(c, own);
 	if (!asks || (own && (!first || !is_running(conf))))
 		return;
