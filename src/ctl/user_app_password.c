@@ -32,6 +32,15 @@ static int usage(void)
 
 /* ---- arguments ---- */
 
+/* Of two values one would be lost, and nobody told. */
+static bool take_value(struct str *to, char *value, const char *option)
+{
+	if (to->p)
+		return user_failed("%s is there twice; one of both would be lost", option) == 0;
+	*to = str_c(value);
+	return true;
+}
+
 static bool parse(int argc, char **argv, struct args *a)
 {
 	static const struct {
@@ -48,9 +57,11 @@ static bool parse(int argc, char **argv, struct args *a)
 			k++;
 		if (k < n && i + 1 == argc)
 			return false;
-		if (k < n)
-			*(struct str *)(void *)((char *)a + options[k].at) = str_c(argv[++i]);
-		else if (strcmp(argv[i], "--all") == 0)
+		if (k < n) {
+			if (!take_value(
+				    (struct str *)(void *)((char *)a + options[k].at), argv[++i], options[k].option))
+				return false;
+		} else if (strcmp(argv[i], "--all") == 0)
 			a->all = true;
 		else if (strcmp(argv[i], "--json") == 0)
 			a->json = true;
@@ -68,6 +79,8 @@ static int check_name(struct str name)
 {
 	if (name.n == 0 || name.n > NAME_MAX_OCTETS || !utf8_is_valid(name))
 		return user_failed("--name should be 1 to %d octets of UTF-8, such as --name phone", NAME_MAX_OCTETS);
+	if (name.p[0] == '-')
+		return user_failed("--name: an app password's name does not begin with \"-\", as options do");
 	for (size_t i = 0; i < name.n; i++)
 		if ((unsigned char)name.p[i] < ' ' || name.p[i] == 127 || strchr("\"\\", name.p[i]))
 			return user_failed("--name: an app password's name has no \", no \\ and no control characters");
