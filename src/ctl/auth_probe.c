@@ -7,6 +7,7 @@
 #include "sasl/base64.h"
 #include "sasl/sasl_client.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
@@ -372,6 +373,26 @@ static enum sasl_client_mech mech_of(const char *name)
 	return SASL_CLIENT_NONE;
 }
 
+static bool complain(const char *what, const char *why)
+{
+	fprintf(stderr, "gatepost: auth test: %s%s\n", what, why);
+	return false;
+}
+
+/* An address that is none would be no address: for allow_nets, and for what is counted of failed logins. */
+static bool is_good(const struct options *o)
+{
+	unsigned char address[sizeof(struct in6_addr)];
+
+	if (inet_pton(AF_INET, o->remote_ip, address) != 1 && inet_pton(AF_INET6, o->remote_ip, address) != 1)
+		return complain(o->remote_ip, " is no address; --rip is one of IPv4 or IPv6, as 192.0.2.1");
+	if (*o->service == '\0')
+		return complain("--service is empty", "; smtpd's is smtp");
+	if (o->user && strlen(o->user) > SASL_CLIENT_NAME_MAX)
+		return complain("so long a name cannot be sent", "");
+	return o->user && *o->user;
+}
+
 static bool parse(int argc, char **argv, struct options *o)
 {
 	static const struct option options[] = { { "mech", required_argument, NULL, 'm' },
@@ -403,7 +424,7 @@ static bool parse(int argc, char **argv, struct options *o)
 			return false;
 	}
 	o->user = argc == optind + 1 ? argv[optind] : NULL;
-	return o->user && *o->user && strlen(o->user) <= SASL_CLIENT_NAME_MAX;
+	return is_good(o);
 }
 
 int ctl_auth(const struct conf *conf, int argc, char **argv)

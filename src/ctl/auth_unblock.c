@@ -79,7 +79,7 @@ static int unblock(const struct conf *conf, const char *what)
 
 int ctl_auth_unblock(const struct conf *conf, int argc, char **argv)
 {
-	if (argc == 2 && argv[1][0] != '-')
+	if (argc == 2 && argv[1][0] != '-' && argv[1][strspn(argv[1], " \t")] != '\0')
 		return unblock(conf, argv[1]);
 	fputs("usage: gatepost auth unblock NETWORK | USER\n", stderr);
 	return EXIT_USAGE;
