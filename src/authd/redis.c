@@ -18,9 +18,23 @@
 
 /* What the loop calls when there is something to read: the library ends the process by what nobody asked for. */
 static void read_asked(redisAsyncContext *c);
-#define redisAsyncHandleRead read_asked
+static void on_poll(uv_poll_t *handle, int status, int events);
+#define redisAsyncHandleRead		       read_asked
+#define uv_poll_start(handle, events, its_own) uv_poll_start(handle, events, on_poll)
 #include <hiredis/adapters/libuv.h>
+#undef uv_poll_start
 #undef redisAsyncHandleRead
+
+/*
+ * A connection that is refused is an error to libuv, of which some versions of the adapter take no notice: it would look as if
+ * nobody answered. The library finds out what it is.
+ */
+static void on_poll(uv_poll_t *handle, int status, int events)
+{
+	const redisLibuvEvents *p = handle->data;
+
+	redisLibuvPoll(handle, 0, status ? p->events : events);
+}
 
 enum {
 	EVERY_MS = 1000,
