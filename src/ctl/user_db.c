@@ -77,6 +77,12 @@ static const char *sql_file(struct arena *mem, const struct dovecot_node *args)
 	return arena_printf(mem, "%.*s/%s", (int)(slash - args->file), args->file, args->value);
 }
 
+/* Lines, each with its end. */
+static int say_faults(const struct buf *errors)
+{
+	return user_failed("%.*s", (int)errors->n - 1, errors->p);
+}
+
 static int read_sql_file(struct users *u, const char *file, struct buf *errors)
 {
 	struct dovecot_conf *sql = dovecot_load_flat(file, errors);
@@ -86,7 +92,7 @@ static int read_sql_file(struct users *u, const char *file, struct buf *errors)
 
 	str_word(&connect, " \t", &word);
 	if (errors->n)
-		r = user_failed("%s", errors->p);
+		r = say_faults(errors);
 	else if (strcmp(driver, "sqlite") != 0)
 		r = user_failed(
 			"%s: driver = %s; `gatepost user` keeps users in SQLite only: use the database's own tools",
@@ -110,6 +116,31 @@ static const struct dovecot_node *sql_passdb(const struct dovecot_conf *c)
 	return p ? p : first;
 }
 
+/* Of the passdb that is there. Its args would be read as an SQL file: a file of passwords must not be shown line by line. */
+static int check_driver(const struct dovecot_node *passdb, const char *file)
+{
+	const char *driver = passdb ? dovecot_value(passdb->child, "driver", "sql") : "sql";
+
+	if (strcmp(driver, "sql") == 0)
+		return 0;
+	return user_failed(
+		"%s: driver = %s, and no passdb with \"driver = sql\"; `gatepost user` keeps users in SQLite "
+		"only: others are changed by their own tools",
+		file, driver);
+}
+
+static int say_no_file(const char *file)
+{
+	if (*file == '\0')
+		return user_failed(
+			"auth_conf_file is empty: users are those of the service at smtpd_sasl_path, and its "
+			"own tools change them");
+	return user_failed(
+		"there is no %s (auth_conf_file), so that users are those of the service at smtpd_sasl_path, "
+		"and its own tools change them",
+		file);
+}
+
 int user_db_find(struct users *u, const struct conf *conf)
 {
 	const char *file = conf_str(conf_main(conf), "auth_conf_file");
@@ -127,8 +158,12 @@ int user_db_find(struct users *u, const struct conf *conf)
 	u->key_schemes =
 		arena_cdup(u->mem, str_c(dovecot_value(c->first, "gatepost_new_credentials", "SCRAM-SHA-256")));
 	u->has_query = passdb && dovecot_get(passdb->child, "credentials_query");
-	if (errors.n)
-		r = user_failed("%s", errors.p);
+	if (*file == '\0' || (access(file, F_OK) != 0 && errno == ENOENT))
+		r = say_no_file(file);
+	else if (errors.n)
+		r = say_faults(&errors);
+	else if (check_driver(passdb, file) < 0)
+		r = -1;
 	else if (args)
 		r = read_sql_file(u, sql_file(u->mem, args), &errors);
 	else if (inline_path)
