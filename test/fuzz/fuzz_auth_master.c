@@ -132,7 +132,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		.default_realm = "",
 		.master_separator = "" };
 	unsigned kind = size ? data[0] % 6 : 0;
-	struct listener_settings own = { .type = types[kind % 3] }, login_set = { .type = LISTEN_LOGIN };
+	struct listener_settings own = { .type = types[kind % 3], .path = "private/auth-userdb" },
+				 login_set = { .type = LISTEN_LOGIN };
 	struct listener listener = { .set = &own }, login_listener = { .set = &login_set };
 	struct authd a = { .set = &set, .verdicts = verdicts_new(), .cache = row_cache_new(4096, 1000, 1000) };
 	struct client c = { .authd = &a,
