@@ -1,6 +1,7 @@
 /* postsuper - delete, hold, release, requeue, return messages. postsuper(1) */
 #include "ctl/queue_client.h"
 #include "ctl/queue_filter.h"
+#include "log/envelope.h"
 
 #include <stdlib.h>
 #include <sysexits.h>
@@ -48,27 +49,45 @@ static long ask(const struct conf *conf, const struct action *a, const char *wha
 	return n;
 }
 
-/* Ids on standard input, one a line; what postqueue -j | jq gives. */
+static void invalid_id(const char *id)
+{
+	fprintf(stderr, "%s: warning: invalid mail queue id: %s\n", program, id);
+}
+
+/* Ids on standard input, one a line; what postqueue -j | jq gives. Only ids: a list is no place for ALL or a filter. */
 static long ask_list(const struct conf *conf, const struct action *a, const struct buf *filter)
 {
-	char line[256];
+	char *line = NULL;
+	size_t cap = 0;
 	long n = 0;
 
-	while (fgets(line, sizeof line, stdin)) {
-		line[strcspn(line, " \t\r\n*!")] = '\0';
-		if (*line) {
+	while (getline(&line, &cap, stdin) > 0) {
+		uint64_t id;
+
+		line[strcspn(line, " \t\r\n*!#")] = '\0';
+		if (envelope_id_parse(str_c(line), &id)) {
 			long one = ask(conf, a, line, filter);
 
 			n += one > 0 ? one : 0;
+		} else if (*line) {
+			invalid_id(line);
 		}
 	}
+	free(line);
 	return n;
 }
 
 static int act(const struct conf *conf, const struct request *r, const struct buf *filter)
 {
-	long n = strcmp(r->what, "-") == 0 ? ask_list(conf, r->action, filter) : ask(conf, r->action, r->what, filter);
+	uint64_t id;
+	long n = 0;
 
+	if (strcmp(r->what, "-") == 0)
+		n = ask_list(conf, r->action, filter);
+	else if (*r->what == '\0' || strcmp(r->what, "ALL") == 0 || envelope_id_parse(str_c(r->what), &id))
+		n = ask(conf, r->action, r->what, filter);
+	else
+		invalid_id(r->what);
 	if (n < 0)
 		return 1;
 	fprintf(stderr, "%s: %s: %ld message%s\n", program, r->action->done, n, n == 1 ? "" : "s");

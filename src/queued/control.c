@@ -143,29 +143,33 @@ static const char *begin_flush(struct client *c, struct str rest)
 	return NULL;
 }
 
-/* "ID", "ALL", or filters, or both. */
+/* "ID", "ALL", or filters. With an id or ALL the filters limit it, so all words are read before anything is done. */
 static const char *begin_change(struct client *c, const struct change *how, struct str rest)
 {
+	bool all = false;
 	struct message *m;
 	struct str word;
-	bool all = false;
-	uint64_t id;
+	uint64_t id = 0;
 
 	while (str_word(&rest, "\t", &word)) {
-		if (str_eq(word, STR("ALL")) || filter_take(&c->filter, word)) {
+		if (str_eq(word, STR("ALL")) || filter_take(&c->filter, word))
 			all = true;
-		} else if (envelope_id_parse(word, &id)) {
-			m = message_find(c->q, id);
-			c->changed += m && filter_may_fit(c->q, &c->filter, m) && how->change(c->q, m);
-		} else if (str_chr(word, '=') >= 0) {
+		else if (str_chr(word, '=') >= 0)
 			return "a filter was not understood";
-		}
+		else if (id != 0 || !envelope_id_parse(word, &id))
+			return "that is no queue id";
 	}
+	if (id == 0 && !all)
+		return "not understood";
 	c->change = how->change;
-	if (all)
+	if (id == 0) {
 		c->more = walk_change;
-	else
-		buf_addf(&c->out, "{\"count\": %zu}\n", c->changed);
+		return NULL;
+	}
+	m = message_find(c->q, id);
+	if (m)
+		walk_visit(c, m);
+	buf_addf(&c->out, "{\"count\": %zu}\n", c->changed);
 	return NULL;
 }
 

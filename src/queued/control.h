@@ -59,6 +59,8 @@ bool filter_fits_envelope(const struct filter *f, struct message *m, const struc
 /* walk.c */
 bool walk_list(struct client *c);
 bool walk_change(struct client *c);
+/* One message, if it fits the client's filter: changed, and counted, or listed. */
+void walk_visit(struct client *c, struct message *m);
 
 /* cat.c */
 /* False: its envelope cannot be read. */

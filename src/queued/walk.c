@@ -33,7 +33,7 @@ static void list_one(struct client *c, struct message *m, const struct envelope 
 	buf_add_c(&c->out, "]}\n");
 }
 
-static void visit(struct client *c, struct message *m)
+void walk_visit(struct client *c, struct message *m)
 {
 	struct envelope e;
 	struct arena *mem;
@@ -64,7 +64,7 @@ static bool walk(struct client *c)
 		if (m == NULL)
 			return false;
 		c->seen++;
-		visit(c, m);
+		walk_visit(c, m);
 		if (n % LOOK_AT_CLOCK == 0 && uv_hrtime() > until)
 			break;
 	}
