@@ -60,44 +60,6 @@ static void client_end(struct client *c)
 	uv_close((uv_handle_t *)&c->poll, on_client_closed);
 }
 
-void put_json(struct buf *out, struct str s)
-{
-	buf_add_char(out, '"');
-	for (size_t i = 0; i < s.n; i++) {
-		unsigned char c = (unsigned char)s.p[i];
-
-		if (c == '"' || c == '\\')
-			buf_addf(out, "\\%c", c);
-		else if (c < 32 || c == 127)
-			buf_addf(out, "\\u%04x", c);
-		else
-			buf_add_char(out, (char)c);
-	}
-	buf_add_char(out, '"');
-}
-
-enum queue_name queue_of(const struct message *m)
-{
-	switch ((enum message_state)m->state) {
-	case MSG_ACTIVE:
-		return QUEUE_ACTIVE;
-	case MSG_HELD:
-		return QUEUE_HOLD;
-	case MSG_READY:
-	case MSG_WAITING:
-	case MSG_PARKED:
-		break;
-	}
-	return m->flags & MF_FRESH ? QUEUE_INCOMING : QUEUE_DEFERRED;
-}
-
-const char *queue_name_text(enum queue_name n)
-{
-	static const char *const names[] = { "incoming", "active", "deferred", "hold" };
-
-	return names[n];
-}
-
 static const struct change {
 	const char *word;
 	bool (*change)(struct queued *q, struct message *m);

@@ -42,7 +42,7 @@ struct client {
 	struct top *top;
 };
 
-/* control.c: for how long this client may keep the loop now, by uv_hrtime(). */
+/* control.c, control_text.c. For how long this client may keep the loop now, by uv_hrtime(). */
 uint64_t client_until(const struct client *c);
 void put_json(struct buf *out, struct str s);
 enum queue_name queue_of(const struct message *m);
