@@ -29,6 +29,7 @@ struct control {
 	struct queued *q;
 	int fd;
 	unsigned n;
+	struct client *waiting;		 /* for the end of recovery */
 	uid_t owner[4];			 /* may do all */
 	struct user_list lists, flushes; /* authorized_mailq_users, authorized_flush_users */
 };
@@ -41,10 +42,34 @@ uint64_t client_until(const struct client *c)
 	return uv_hrtime() + (part < TURN_LEAST_NS ? TURN_LEAST_NS : part);
 }
 
+static void on_client(uv_poll_t *poll, int status, int events);
+
+/* Until the log is read: what is not known yet can neither be shown nor changed. */
+static void wait_for_recovery(struct client *c)
+{
+	c->waits = true;
+	c->next_waiting = c->control->waiting;
+	c->control->waiting = c;
+	uv_poll_start(&c->poll, UV_DISCONNECT, on_client);
+}
+
+static void stop_waiting(struct client *c)
+{
+	struct client **at = &c->control->waiting;
+
+	if (!c->waits)
+		return;
+	while (*at != c)
+		at = &(*at)->next_waiting;
+	*at = c->next_waiting;
+	c->waits = false;
+}
+
 static void on_client_closed(uv_handle_t *handle)
 {
 	struct client *c = container_of((uv_poll_t *)(void *)handle, struct client, poll);
 
+	stop_waiting(c);
 	c->control->n--;
 	close(c->fd);
 	buf_free(&c->in);
@@ -183,12 +208,32 @@ static const char *run(struct client *c, struct str word, struct str rest)
 	return "not understood";
 }
 
+static void begin(struct client *c)
+{
+	struct str rest = c->line, word;
+	const char *why;
+
+	c->begun = true;
+	c->of = c->q->n_messages;
+	why = str_word(&rest, " ", &word) ? run(c, word, str_trim(rest)) : "not understood";
+	if (why)
+		buf_addf(&c->out, "{\"error\": \"%s\"}\n", why);
+	take_wake(c->q);
+}
+
+/* These say what is known so far; a list goes on with the rest when that is read. */
+static bool may_begin_early(struct str line)
+{
+	struct str word;
+
+	return str_word(&line, " ", &word) && (str_eq(word, STR("list")) || str_eq(word, STR("top")));
+}
+
 static void read_line(struct client *c)
 {
 	char *p = buf_reserve(&c->in, 512);
 	ssize_t n = p ? read(c->fd, p, 512) : 0;
-	struct str line, word;
-	const char *why;
+	struct str line;
 	ptrdiff_t lf;
 
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
@@ -202,23 +247,27 @@ static void read_line(struct client *c)
 	if (lf < 0)
 		return;
 	line = str_trim(str_sub(buf_str(&c->in), 0, (size_t)lf));
-	c->asked = true;
-	c->of = c->q->n_messages;
 	c->progress = str_has_suffix(line, STR("\tprogress"));
 	if (c->progress)
 		line = str_trim(str_sub(line, 0, line.n - STR("\tprogress").n));
-	why = str_word(&line, " ", &word) ? run(c, word, str_trim(line)) : "not understood";
-	if (why)
-		buf_addf(&c->out, "{\"error\": \"%s\"}\n", why);
-	take_wake(c->q);
+	c->line = line;
+	c->asked = true;
+	if (c->q->recovering && !may_begin_early(line)) {
+		wait_for_recovery(c);
+		return;
+	}
+	begin(c);
+	uv_poll_start(&c->poll, UV_WRITABLE | UV_DISCONNECT, on_client);
 }
-
-static void on_client(uv_poll_t *poll, int status, int events);
 
 static void write_some(struct client *c)
 {
 	if (c->more && c->out.n < OUT_OCTETS && !c->more(c))
 		c->more = NULL;
+	if (c->more == walk_list && c->q->recovering && c->at_end && c->out.n == 0) {
+		wait_for_recovery(c);
+		return;
+	}
 	while (c->out.n > 0) {
 		ssize_t n = send(c->fd, c->out.p, c->out.n, MSG_NOSIGNAL);
 
@@ -246,8 +295,6 @@ static void on_client(uv_poll_t *poll, int status, int events)
 	}
 	if (!c->asked) {
 		read_line(c);
-		if (c->asked)
-			uv_poll_start(&c->poll, UV_WRITABLE | UV_DISCONNECT, on_client);
 		return;
 	}
 	write_some(c);
@@ -278,6 +325,20 @@ static void on_control(struct door *door, int fd)
 	k->n++;
 	uv_poll_init(k->q->child.loop, &c->poll, fd);
 	uv_poll_start(&c->poll, UV_READABLE, on_client);
+}
+
+void control_recovered(struct queued *q)
+{
+	while (q->control && q->control->waiting) {
+		struct client *c = q->control->waiting;
+
+		stop_waiting(c);
+		if (uv_is_closing((uv_handle_t *)&c->poll))
+			continue;
+		if (!c->begun)
+			begin(c);
+		uv_poll_start(&c->poll, UV_WRITABLE | UV_DISCONNECT, on_client);
+	}
 }
 
 void control_open(struct queued *q)

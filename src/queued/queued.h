@@ -619,5 +619,7 @@ double dest_rate(const struct queued *q, const struct dest *d, enum rcpt_status 
 /* control.c: public/queue. */
 void control_open(struct queued *q); /* before the jail */
 void control_start(struct queued *q);
+/* The whole queue is known: who waited for that goes on. */
+void control_recovered(struct queued *q);
 
 #endif

@@ -53,16 +53,19 @@ void walk_visit(struct client *c, struct message *m)
 	arena_free(&mem);
 }
 
-/* False: all of them have been visited. */
+/* False: all of them have been visited; while the log is read, more may come. */
 static bool walk(struct client *c)
 {
 	uint64_t until = client_until(c);
 
+	c->at_end = false;
 	for (unsigned n = 1; c->out.n < OUT_OCTETS; n++) {
 		struct message *m = message_walk(c->q, &c->at);
 
-		if (m == NULL)
-			return false;
+		if (m == NULL) {
+			c->at_end = true;
+			return c->q->recovering;
+		}
 		c->seen++;
 		walk_visit(c, m);
 		if (n % LOOK_AT_CLOCK == 0 && uv_hrtime() > until)
