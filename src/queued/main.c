@@ -113,9 +113,7 @@ static void on_prepare(uv_prepare_t *prepare)
 static void read_conf(struct queued *q)
 {
 	const struct conf_view *v = q->child.main;
-	static struct arena *mem;
 
-	mem = arena_new(0);
 	q->min_backoff_s = (uint64_t)conf_seconds(v, "minimal_backoff_time");
 	q->max_backoff_s = (uint64_t)conf_seconds(v, "maximal_backoff_time");
 	q->lifetime_s = (uint64_t)conf_seconds(v, "maximal_queue_lifetime");
@@ -127,7 +125,8 @@ static void read_conf(struct queued *q)
 	q->active_limit = (size_t)conf_int(v, "qmgr_message_active_limit");
 	q->myhostname = str_c(conf_str(v, "myhostname"));
 	q->mail_name = str_c(conf_str(v, "mail_name"));
-	q->n_flush_domain = conf_list(v, "fast_flush_domains", mem, &q->flush_domain);
+	q->flush_domains =
+		match_list_new(str_c(conf_str(v, "fast_flush_domains"))); /* reads its files, before the jail */
 	if (q->max_backoff_s < q->min_backoff_s)
 		q->max_backoff_s = q->min_backoff_s;
 	if (q->bounce_lifetime_s > q->lifetime_s)

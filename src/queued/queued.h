@@ -270,8 +270,7 @@ struct queued {
 	uint64_t min_free, message_limit, bounce_size_limit;
 	size_t active_limit;
 	struct str myhostname, mail_name;
-	struct str *flush_domain;
-	size_t n_flush_domain;
+	struct match_list *flush_domains;
 
 	/* segments */
 	int dir; /* of the log */

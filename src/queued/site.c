@@ -27,18 +27,9 @@ static bool is_below(struct str address, struct str domain)
 	       address.p[address.n - domain.n - 1] == '.';
 }
 
-/* fast_flush_domains matches a domain and those below it (parent_domain_matches_subdomains has it by default). */
 bool site_is_covered(const struct queued *q, struct str domain)
 {
-	for (size_t i = 0; i < q->n_flush_domain; i++) {
-		struct str d = q->flush_domain[i];
-
-		if (str_ieq(d, domain))
-			return true;
-		if (is_below(domain, d))
-			return true;
-	}
-	return false;
+	return match_list_host(q->flush_domains, domain);
 }
 
 /* Of the domains below another one nothing is in memory. */

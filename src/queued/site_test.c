@@ -13,7 +13,6 @@ uint64_t uv_hrtime(void)
 
 enum { HERE = 300, ELSEWHERE = 300, SLOW_NS = 5000000 };
 
-static struct str covered[] = { { "example", 7 } };
 static uint64_t here[HERE];
 
 static unsigned n_ready(const struct queued *q)
@@ -43,8 +42,8 @@ static struct queued *filled(void)
 {
 	struct queued *q = boot();
 
-	q->flush_domain = covered;
-	q->n_flush_domain = 1;
+	match_list_free(&q->flush_domains);
+	q->flush_domains = match_list_new(STR("!no.example, example"));
 	for (unsigned i = 0; i < ELSEWHERE; i++)
 		send_message_to(q, "b@Sub.Elsewhere.example", 1, 10);
 	for (unsigned i = 0; i < HERE; i++)
@@ -77,6 +76,7 @@ static void test_at_once(struct queued *q)
 		{ "@lsewhere.example", 251, 0 },
 		{ "nobody.example", 251, 0 },
 		{ "site.other", 459, 0 },
+		{ "no.example", 459, 0 },
 		{ "", 459, 0 },
 		{ "@", 459, 0 },
 	};
