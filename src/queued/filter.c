@@ -19,14 +19,18 @@ static bool glob_fits(struct str pattern, struct str text)
 	return fits;
 }
 
+/* A pattern may be a glob, and may be text that has its letters: "[192.0.2.1]", "is it you?". */
+static bool text_fits(struct str pattern, struct str text)
+{
+	return str_ieq(pattern, text) || (has_glob(pattern) && glob_fits(pattern, text));
+}
+
 /* An address, "@domain", or a glob. */
 static bool address_fits(struct str pattern, struct str address)
 {
-	if (has_glob(pattern))
-		return glob_fits(pattern, address);
-	if (pattern.n && pattern.p[0] == '@')
-		return str_has_isuffix(address, pattern);
-	return str_ieq(pattern, address);
+	if (pattern.n && pattern.p[0] == '@' && str_has_isuffix(address, pattern))
+		return true;
+	return text_fits(pattern, address);
 }
 
 static bool sender_fits(struct str pattern, struct str sender)
@@ -36,15 +40,13 @@ static bool sender_fits(struct str pattern, struct str sender)
 	return address_fits(pattern, sender);
 }
 
-/* A reason is a sentence: a pattern without a star is a part of it. */
+/* A reason is a sentence: the pattern is a part of it, or a glob for all of it. */
 static bool reason_fits(struct str pattern, struct str text)
 {
-	if (has_glob(pattern))
-		return glob_fits(pattern, text);
 	for (size_t i = 0; i + pattern.n <= text.n; i++)
 		if (str_ieq(str_sub(text, i, pattern.n), pattern))
 			return true;
-	return false;
+	return has_glob(pattern) && glob_fits(pattern, text);
 }
 
 static bool take_queues(struct filter *f, struct str names)
@@ -129,7 +131,7 @@ static bool site_fits(struct str pattern, struct str address)
 	ptrdiff_t at = str_rchr(address, '@');
 	struct str domain = str_from(address, at < 0 ? address.n : (size_t)at + 1);
 
-	return has_glob(pattern) ? glob_fits(pattern, domain) : str_ieq(pattern, domain);
+	return text_fits(pattern, domain);
 }
 
 /* Of the recipients only those count that are still open. */
