@@ -88,9 +88,10 @@ static int show(const struct conf *conf, const char *id, unsigned what)
 
 	m = getline(&line, &cap, f) > 0 ? json_loads(line, 0, NULL) : NULL;
 	error = json_string_value(json_object_get(m, "error"));
-	if (error && strcmp(error, "no permission") == 0) {
-		fprintf(stderr, "postcat: fatal: %s: Permission denied\n", id);
-		return EX_NOPERM;
+	if (error && queue_error_code(error) != 1) {
+		fprintf(stderr, "postcat: fatal: %s: %s\n", id,
+			queue_error_code(error) == EX_NOPERM ? "Permission denied" : error);
+		return queue_error_code(error);
 	}
 	if (m == NULL || error || json_object_get(m, "sender") == NULL) {
 		fprintf(stderr, "postcat: fatal: open queue file %s: No such file or directory\n", id);

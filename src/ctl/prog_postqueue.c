@@ -1,6 +1,7 @@
 /* postqueue, mailq - show the queue, flush it. postqueue(1) */
 #include "ctl/queue_client.h"
 #include "ctl/queue_filter.h"
+#include "log/envelope.h"
 
 #include <jansson.h>
 #include <stdlib.h>
@@ -61,19 +62,25 @@ static void print_rcpts(const json_t *rcpts)
 	}
 }
 
+/* What stands behind the id. */
+static const char *status_of(const json_t *m)
+{
+	if (strcmp(text(m, "queue_name"), "active") == 0)
+		return "*";
+	if (strcmp(text(m, "queue_name"), "hold") == 0)
+		return "!";
+	return json_is_true(json_object_get(m, "forced_expire")) ? "#" : "";
+}
+
 static void print_message(const json_t *m)
 {
 	time_t arrival = (time_t)json_integer_value(json_object_get(m, "arrival_time"));
-	const char *queue = text(m, "queue_name");
 	char when[64], id[64];
 	struct tm tm;
 
 	localtime_r(&arrival, &tm);
 	strftime(when, sizeof when, "%a %b %d %H:%M:%S", &tm);
-	snprintf(id, sizeof id, "%s%s", text(m, "queue_id"),
-		strcmp(queue, "active") == 0 ? "*"
-		: strcmp(queue, "hold") == 0 ? "!"
-					     : "");
+	snprintf(id, sizeof id, "%s%s", text(m, "queue_id"), status_of(m));
 	printf(layout->message, id, (long long)json_integer_value(json_object_get(m, "message_size")), when,
 		text(m, "sender"));
 	print_rcpts(json_object_get(m, "recipients"));
@@ -88,7 +95,16 @@ static void check_error(const json_t *m)
 	if (error == NULL)
 		return;
 	fprintf(stderr, "%s: fatal: %s\n", program, error);
-	exit(EX_NOPERM);
+	exit(queue_error_code(error));
+}
+
+/* What was shown is not all, and nothing shown is not nothing. */
+static void check_end(FILE *f)
+{
+	if (ferror(f)) {
+		fprintf(stderr, "%s: fatal: queued ended before it had answered\n", program);
+		exit(EX_TEMPFAIL);
+	}
 }
 
 static int print_columns(FILE *f)
@@ -113,6 +129,7 @@ static int print_columns(FILE *f)
 			break;
 	}
 	free(line);
+	check_end(f);
 	if (n == 0)
 		printf("Mail queue is empty\n");
 	else
@@ -137,6 +154,7 @@ static int print_json(FILE *f)
 			return 1;
 	}
 	free(line);
+	check_end(f);
 	return fflush(stdout) == 0 ? 0 : 1;
 }
 
@@ -156,7 +174,9 @@ static int flush_site(const struct conf *conf, const char *site)
 
 static int flush_id(const struct conf *conf, const char *id)
 {
-	if (queue_ask_count(program, conf, "flush", id) > 0)
+	uint64_t number;
+
+	if (envelope_id_parse(str_c(id), &number) && queue_ask_count(program, conf, "flush", id) > 0)
 		return 0;
 	fprintf(stderr, "%s: %s: no such message that waits\n", program, id);
 	return 1;

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <jansson.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -48,17 +49,53 @@ static int dial(const char *program, const struct conf *conf)
 	return fd;
 }
 
+/* After a start what is asked may have to wait until the log is read: nobody shall think that we hang. */
+static void wait_for_answer(const char *program, int fd)
+{
+	enum { PATIENCE_MS = 2000 };
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+
+	if (isatty(STDERR_FILENO) && poll(&p, 1, PATIENCE_MS) == 0)
+		fprintf(stderr, "%s: queued does not answer yet; after a start it reads its log first ...\n", program);
+}
+
+/* Without a signal: it may have answered and closed before it read ("too many ask at once"). False: nobody reads. */
+static bool send_line(int fd, const struct buf *line)
+{
+	struct str rest = buf_str(line);
+
+	while (rest.n) {
+		ssize_t n = send(fd, rest.p, rest.n, MSG_NOSIGNAL);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return false;
+		rest = str_from(rest, (size_t)n);
+	}
+	return true;
+}
+
 FILE *queue_ask(const char *program, const struct conf *conf, const char *fmt, ...)
 {
+	struct buf line = BUF_INIT(65536);
 	int fd = dial(program, conf);
+	char first;
+	bool sent;
+	ssize_t n;
 	va_list ap;
 	FILE *f;
 
 	va_start(ap, fmt);
-	vdprintf(fd, fmt, ap);
+	buf_vaddf(&line, fmt, ap);
 	va_end(ap);
-	if (dprintf(fd, "\n") < 0) {
-		fprintf(stderr, "%s: fatal: %s\n", program, strerror(errno));
+	buf_add_char(&line, '\n');
+	sent = send_line(fd, &line);
+	buf_free(&line);
+	wait_for_answer(program, fd);
+	n = recv(fd, &first, 1, MSG_PEEK);
+	if (n < 0 || (n == 0 && !sent)) { /* nothing at all may be an answer, but not to what nobody read */
+		fprintf(stderr, "%s: fatal: queued ended before it had answered\n", program);
 		exit(EX_TEMPFAIL);
 	}
 	f = fdopen(fd, "r");
@@ -67,6 +104,13 @@ FILE *queue_ask(const char *program, const struct conf *conf, const char *fmt, .
 		exit(1);
 	}
 	return f;
+}
+
+int queue_error_code(const char *error)
+{
+	if (strcmp(error, "no permission") == 0)
+		return EX_NOPERM;
+	return strcmp(error, "too many ask at once") == 0 ? EX_TEMPFAIL : 1;
 }
 
 /* One line of a terminal, written over and over. */
@@ -104,9 +148,10 @@ long queue_ask_count(const char *program, const struct conf *conf, const char *w
 	fclose(f);
 	error = json_string_value(json_object_get(answer, "error"));
 	if (error) {
-		fprintf(stderr, "%s: %s: %s\n", program, arg, error);
-		if (strcmp(error, "no permission") == 0)
-			exit(EX_NOPERM);
+		fprintf(stderr, "%s: %.*s: %s\n", program, (int)strcspn(arg, "\t"), arg,
+			error); /* the filters are behind a tab */
+		if (queue_error_code(error) != 1)
+			exit(queue_error_code(error));
 	} else {
 		n = (long)json_integer_value(json_object_get(answer, "count"));
 	}
