@@ -40,7 +40,8 @@ static const struct param rows[] = {
 	P_INT("default_recipient_refill_limit", "100", 1, 0, KNOWN, "Recipients that are read at least each time"),
 	P_STRING("default_transport", "smtp", ACTS, "Transport for domains that are not ours"),
 	P_TIME("default_transport_rate_delay", "0s", 's', 0, 0, KNOWN, "Time between two deliveries of a transport"),
-	P_STRING("default_verp_delimiters", "+=", KNOWN, "The two octets around the recipient in a VERP sender"),
+	P_STRING("default_verp_delimiters", "+=", ACTS,
+		"The two octets around the recipient in a VERP sender (sendmail -XV)"),
 	P_INT("defer_code", "450", 0, 0, ACTS, "Reply code of the restriction \"defer\""),
 	P_STRING("defer_service_name", "defer", KNOWN, "Service that keeps records of delayed deliveries"),
 	P_STRING("defer_transports", "", KNOWN, "Transports that deliver only when a site is flushed"),
@@ -87,7 +88,7 @@ static const struct param rows[] = {
 	P_LIST("transport_maps", "", ACTS, "Tables of transport and next hop by address or domain"),
 	P_TIME("transport_retry_time", "60s", 's', 1, 0, KNOWN, "When a transport that failed is tried again"),
 	P_TIME("trigger_timeout", "10s", 's', 1, 0, KNOWN, "How long waking another service may take"),
-	P_STRING("verp_delimiter_filter", "-=+", KNOWN, "Octets that VERP delimiters may be"),
+	P_STRING("verp_delimiter_filter", "-=+", ACTS, "Octets that VERP delimiters may be"),
 };
 
 const struct param_group params_queue = { rows, sizeof(rows) / sizeof(rows[0]) };

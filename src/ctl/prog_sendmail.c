@@ -8,6 +8,7 @@
 #include "ctl/compose.h"
 #include "ctl/header_addr.h"
 #include "ctl/sendmail.h"
+#include "ctl/sendmail_envelope.h"
 #include "ctl/submit.h"
 
 #include <errno.h>
@@ -23,8 +24,9 @@ enum { MIB = 1024 * 1024 };
 
 static struct options {
 	enum mode mode;
-	const char *program, *dir, *full_name, *sender, *body, *notify, *ret, *envid, *site, *id, *aliases;
-	bool extract, dot_is_text, gateway, verbose;
+	const char *program, *dir, *full_name, *sender, *site, *id, *aliases;
+	struct envelope_options envelope;
+	bool extract, dot_is_text, gateway, verbose, verp;
 } opt = { .program = "sendmail" };
 
 _Noreturn static void die(int code, const char *what, const char *why)
@@ -62,19 +64,24 @@ static void take_mode(char which)
 	exit(EX_USAGE);
 }
 
+/* arg: what stands behind the q, or NULL */
 static void take_queue_option(const char *arg)
 {
+	if (arg == NULL) {
+		opt.mode = opt.mode == MODE_DAEMON ? MODE_DAEMON : MODE_FLUSH;
+		return;
+	}
 	if (ascii_is_digit(*arg)) { /* how often a daemon looks: queued knows by itself */
 		if (opt.mode == MODE_ENQUEUE)
 			opt.mode = MODE_DAEMON;
 		return;
 	}
-	if (*arg == 'R')
+	if (*arg == 'R' && arg[1])
 		opt.site = arg + 1;
-	else if (*arg == 'I')
+	else if (*arg == 'I' && arg[1])
 		opt.id = arg + 1;
 	else
-		die(EX_USAGE, "-qS and the like are not implemented", "use -q, -qIqueueid or -qRsite");
+		die(EX_USAGE, "that form of -q is not implemented", "use -q, -qIqueueid or -qRsite");
 	opt.mode = MODE_FLUSH;
 }
 
@@ -85,7 +92,7 @@ static void take_old_option(const char *arg)
 	else if (*arg == 'A' && arg[1])
 		opt.aliases = arg + 1;
 	else if (*arg == '7' || *arg == '8')
-		opt.body = *arg == '7' ? "7BIT" : "8BITMIME";
+		opt.envelope.body = *arg == '7' ? "7BIT" : "8BITMIME";
 }
 
 /* -C: the directory, or a file in it. */
@@ -106,6 +113,17 @@ static void take_config(const char *arg)
 	opt.dir = arg;
 }
 
+/* What can be no value of the option is worth a word; the message is worth more (as Postfix has it). */
+static const char *checked(int letter, const char *value)
+{
+	const char *fault = envelope_option_fault(letter, value);
+
+	if (fault)
+		fprintf(stderr, "%s: warning: bad -%c option value \"%s\" -- ignored; %s\n", opt.program, letter, value,
+			fault);
+	return fault ? NULL : value;
+}
+
 static void take_option(int letter, const char *arg)
 {
 	switch (letter) {
@@ -113,7 +131,9 @@ static void take_option(int letter, const char *arg)
 		take_mode(*arg);
 		break;
 	case 'B':
-		opt.body = arg;
+		if (envelope_option_fault(letter, arg))
+			die(EX_USAGE, "bad -B option value", envelope_option_fault(letter, arg));
+		opt.envelope.body = arg;
 		break;
 	case 'C':
 		take_config(arg);
@@ -135,7 +155,7 @@ static void take_option(int letter, const char *arg)
 		opt.dot_is_text = true;
 		break;
 	case 'N':
-		opt.notify = arg;
+		opt.envelope.notify = checked(letter, arg) ? envelope_notify(arg) : NULL;
 		break;
 	case 'o':
 		take_old_option(arg);
@@ -144,20 +164,26 @@ static void take_option(int letter, const char *arg)
 		take_queue_option(arg);
 		break;
 	case 'R':
-		opt.ret = arg;
+		opt.envelope.ret = checked(letter, arg);
 		break;
 	case 't':
 		opt.extract = true;
 		break;
 	case 'V':
-		opt.envid = arg;
+		opt.envelope.envid = checked(letter, arg);
 		break;
 	case 'v':
 		opt.verbose = true;
 		break;
+	case 'X': /* another X is a file for a log of the session, which there is not */
+		if (*arg == 'V') {
+			opt.verp = true;
+			opt.envelope.verp = arg[1] ? arg + 1 : NULL;
+		}
+		break;
 	case '?':
 		usage();
-	default: /* -A -c -E -e -h -L -m -n -O -p -U -X -x: nothing to be done for them here */
+	default: /* -A -c -E -e -h -L -m -n -O -p -U -x: nothing to be done for them here */
 		break;
 	}
 }
@@ -172,17 +198,11 @@ static void read_options(int argc, char **argv)
 		opt.mode = MODE_MAILQ;
 	else if (strcmp(name, "newaliases") == 0)
 		opt.mode = MODE_ALIASES;
-	while (optind < argc) {
-		if (strcmp(argv[optind], "-q") == 0) { /* with an argument it is -qI, -qR or a time */
-			opt.mode = opt.mode == MODE_DAEMON ? MODE_DAEMON : MODE_FLUSH;
-			optind++;
-			continue;
-		}
-		letter = getopt(argc, argv, "+A:B:C:EF:GIL:N:O:R:UV:X:b:ce:f:h:imno:p:r:q:tvx");
-		if (letter < 0)
-			break;
+	/* Behind the first recipient there are no options: who lets strangers name recipients lets them name no options. */
+	while ((letter = getopt(argc, argv, "+A:B:C:EF:GIL:N:O:R:UV:X:b:ce:f:h:imno:p:r:q::tvx")) >= 0)
 		take_option(letter, optarg);
-	}
+	if (opt.extract && opt.mode != MODE_ENQUEUE)
+		die(EX_USAGE, "-t can be used only where a message is read", "not with -b and -q");
 }
 
 /* ---- other programs of ours ---- */
@@ -301,64 +321,9 @@ static void full_name(struct buf *out)
 	}
 }
 
-static void put_line(struct buf *text, struct buf *line)
-{
-	if (submit_line(text, buf_str(line)) != 0)
-		die(EX_DATAERR, "an address or option with a control character in it", "");
-	buf_reset(line);
-}
-
-/* RFC 3461 sec. 4 */
-static void put_xtext(struct buf *line, const char *s)
-{
-	for (; *s; s++) {
-		if (*s > 32 && *s < 127 && *s != '+' && *s != '=')
-			buf_add_char(line, *s);
-		else
-			buf_addf(line, "+%02X", (unsigned)(unsigned char)*s);
-	}
-}
-
-static void put_mail(struct buf *text, struct str sender, struct str rcpts)
-{
-	struct buf line = BUF_INIT(MIB);
-
-	buf_addf(&line, "MAIL FROM:<%.*s>", STR_ARG(sender));
-	if (opt.body)
-		buf_addf(&line, " BODY=%s", opt.body);
-	if (opt.ret)
-		buf_addf(&line, " RET=%s", opt.ret);
-	if (opt.envid) {
-		buf_add_c(&line, " ENVID=");
-		put_xtext(&line, opt.envid);
-	}
-	if (header_addr_has_8bit(sender) || header_addr_has_8bit(rcpts))
-		buf_add_c(&line, " SMTPUTF8");
-	put_line(text, &line);
-	buf_free(&line);
-}
-
-static void put_rcpts(struct buf *text, struct str rcpts)
-{
-	const char *notify = opt.notify ? opt.notify : opt.verbose ? "SUCCESS,FAILURE,DELAY" : NULL;
-	struct buf line = BUF_INIT(MIB);
-	struct str rcpt;
-
-	while (str_word(&rcpts, "\n", &rcpt)) {
-		buf_addf(&line, "RCPT TO:<%.*s>", STR_ARG(rcpt));
-		if (notify)
-			buf_addf(&line, " NOTIFY=%s", notify);
-		put_line(text, &line);
-	}
-	buf_free(&line);
-}
-
-/* Only a directory of root, or our own, is a place where others see nothing and take nothing away. */
 static int keep(struct str text)
 {
-	struct stat st;
-
-	if (stat("maildrop", &st) == 0 && (st.st_uid == 0 || st.st_uid == geteuid()) && submit_keep(text) == 0)
+	if (submit_can_keep() && submit_keep(text) == 0)
 		return 0;
 	fprintf(stderr, "%s: fatal: the mail system is down, and the message cannot be kept in maildrop: %s\n",
 		opt.program, errno ? strerror(errno) : "it is the directory of another user");
@@ -389,26 +354,71 @@ static int hand_over(struct str text)
 	return keep(text);
 }
 
+/* postconf(5): default_verp_delimiters, verp_delimiter_filter. */
+static void set_verp(const struct conf_view *v, struct str sender)
+{
+	struct envelope_options *o = &opt.envelope;
+
+	if (o->verp == NULL)
+		o->verp = conf_str(v, "default_verp_delimiters");
+	if (!envelope_verp_is_valid(o->verp, conf_str(v, "verp_delimiter_filter")))
+		die(EX_USAGE, "-XV: two delimiters, each one of verp_delimiter_filter, are needed", o->verp);
+	if (sender.n == 0)
+		die(EX_USAGE, "-XV: the null sender has no form for each recipient", "name another one with -f");
+}
+
+/* What is refused weighs more than what could not be kept, and that more than what was done. */
+static int worse(int a, int b)
+{
+	static const int order[] = { EX_UNAVAILABLE, EX_NOUSER, EX_TEMPFAIL };
+
+	for (size_t i = 0; i < sizeof order / sizeof *order; i++)
+		if (a == order[i] || b == order[i])
+			return order[i];
+	return EX_OK;
+}
+
+/* Each envelope with the content is a submission of its own. */
+static int hand_over_all(struct str sender, struct str rcpts, struct str content)
+{
+	struct buf text = BUF_INIT(SIZE_MAX / 4);
+	int code = EX_OK;
+
+	while (rcpts.n) {
+		buf_reset(&text);
+		if (envelope_next(&opt.envelope, sender, &rcpts, &text) != 0)
+			die(EX_DATAERR, "an address with a control character in it, or too long", "");
+		buf_add_c(&text, "DATA\r\n");
+		buf_add_str(&text, content);
+		code = worse(code, hand_over(buf_str(&text)));
+	}
+	if (opt.verbose && code == EX_OK)
+		printf("Mail Delivery Status Report will be mailed to <%.*s>.\n", STR_ARG(sender));
+	return code; /* what is allocated goes with the process */
+}
+
 static int enqueue(const struct conf *conf, int n, char **rcpt)
 {
 	const struct conf_view *v = conf_main(conf);
 	uint64_t limit = (uint64_t)conf_int(v, "message_size_limit");
 	size_t max = limit ? (size_t)limit : (size_t)1024 * MIB;
 	struct buf typed = BUF_INIT(max + MIB), sender = BUF_INIT(4096), name = BUF_INIT(1024);
-	struct buf content = BUF_INIT(2 * max + 16 * MIB), text = BUF_INIT(4 * max + 32 * MIB);
+	struct buf composed = BUF_INIT(2 * max + 16 * MIB), content = BUF_INIT(4 * max + 32 * MIB);
 	struct compose c = { .extract = opt.extract,
 		.leave = opt.gateway,
 		.origin = str_c(conf_str(v, "myorigin")),
-		.rcpts = BUF_INIT(16 * MIB) };
+		.rcpts = BUF_INIT(SIZE_MAX / 4) };
 
 	if (n == 0 && !opt.extract)
 		die(EX_USAGE, "Recipient addresses must be specified on the command line or via the -t option", "");
 	header_addr_bare(opt.sender ? opt.sender : login_name(), &sender);
+	if (opt.verp)
+		set_verp(v, buf_str(&sender));
 	full_name(&name);
 	c.sender = buf_str(&sender);
 	c.full_name = buf_str(&name);
 	read_message(&typed, limit);
-	compose(&c, buf_str(&typed), &content);
+	compose(&c, buf_str(&typed), &composed);
 	for (int i = 0; i < n; i++) {
 		struct str rest = str_c(rcpt[i]), addr;
 
@@ -419,12 +429,12 @@ static int enqueue(const struct conf *conf, int n, char **rcpt)
 	}
 	if (c.rcpts.n == 0)
 		die(EX_USAGE, "No recipient addresses found in message header", "");
-	put_mail(&text, buf_str(&sender), buf_str(&c.rcpts));
-	put_rcpts(&text, buf_str(&c.rcpts));
-	buf_add_c(&text, "DATA\r\n");
-	submit_content(&text, buf_str(&content));
+	opt.envelope.origin = c.origin;
+	if (opt.envelope.notify == NULL && opt.verbose)
+		opt.envelope.notify = "SUCCESS,FAILURE,DELAY";
+	submit_content(&content, buf_str(&composed));
 	enter_queue(conf);
-	return hand_over(buf_str(&text)); /* what is allocated goes with the process */
+	return hand_over_all(buf_str(&sender), str_trim(buf_str(&c.rcpts)), buf_str(&content));
 }
 
 /* ---- -bs, -bv ---- */
@@ -438,6 +448,21 @@ static int connect_now(const struct conf *conf)
 	if (fd < 0)
 		die(EX_TEMPFAIL, "the mail system is down", strerror(errno));
 	return fd;
+}
+
+static int session(const struct conf *conf)
+{
+	const struct conf_view *v = conf_main(conf);
+	int fd, code;
+
+	enter_queue(conf);
+	fd = submit_connect();
+	if (fd >= 0)
+		return sendmail_session(fd);
+	code = sendmail_away(conf_str(v, "myhostname"), (uint64_t)conf_int(v, "message_size_limit"));
+	if (code != EX_OK)
+		die(code, "the mail system is down, and nothing can be kept in maildrop", "");
+	return EX_OK;
 }
 
 int main(int argc, char **argv)
@@ -465,7 +490,7 @@ int main(int argc, char **argv)
 	if (opt.mode == MODE_ALIASES)
 		rebuild_aliases(conf);
 	if (opt.mode == MODE_SESSION)
-		return sendmail_session(connect_now(conf));
+		return session(conf);
 	if (opt.mode != MODE_VERIFY)
 		return enqueue(conf, argc, argv);
 	if (argc == 0)

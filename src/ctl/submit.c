@@ -190,6 +190,13 @@ bool submit_is_whole(struct str text)
 	return false;
 }
 
+bool submit_can_keep(void)
+{
+	struct stat st;
+
+	return stat("maildrop", &st) == 0 && (st.st_uid == 0 || st.st_uid == geteuid());
+}
+
 /*
  * A file is whole when its owner may execute it: that is set after the flush. Its name is flushed with the whole file
  * system, for who may not read the directory cannot open it.

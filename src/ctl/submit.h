@@ -28,6 +28,8 @@ int submit_reply(int fd, struct buf *in, struct buf *text);
 enum submit_result submit_send(int fd, struct str text, struct buf *said);
 /* Is it a whole submission, with all its parts in their order? */
 bool submit_is_whole(struct str text);
+/* Is maildrop below the current directory root's, or our own? Nowhere else are others kept from what lies there. */
+bool submit_can_keep(void);
 /* Keep it in maildrop below the current directory, flushed. 0, or -1 (errno). */
 int submit_keep(struct str text);
 
