@@ -94,17 +94,17 @@ static void check_error(const json_t *m)
 
 	if (error == NULL)
 		return;
-	fprintf(stderr, "%s: fatal: %s\n", program, error);
+	fprintf(stderr, "%s: fatal: %s%s\n", program, error,
+		queue_error_code(error) == EX_NOPERM ? ": authorized_mailq_users says who may" : "");
 	exit(queue_error_code(error));
 }
 
-/* What was shown is not all, and nothing shown is not nothing. */
-static void check_end(FILE *f)
+/* The empty line at the end of a list did not come: what was shown is not all, and nothing shown is not nothing. */
+static int not_all(void)
 {
-	if (ferror(f)) {
-		fprintf(stderr, "%s: fatal: queued ended before it had answered\n", program);
-		exit(EX_TEMPFAIL);
-	}
+	fflush(stdout);
+	fprintf(stderr, "%s: fatal: queued ended before it had answered: this is not all, try again\n", program);
+	return EX_TEMPFAIL;
 }
 
 static int print_columns(FILE *f)
@@ -113,10 +113,12 @@ static int print_columns(FILE *f)
 	size_t cap = 0;
 	unsigned long n = 0;
 	unsigned long long octets = 0;
+	bool ended = false;
 
-	while (getline(&line, &cap, f) > 0) {
+	while (!ended && getline(&line, &cap, f) > 0) {
 		json_t *m = json_loads(line, 0, NULL);
 
+		ended = strcmp(line, "\n") == 0;
 		if (m == NULL)
 			continue;
 		check_error(m);
@@ -129,7 +131,8 @@ static int print_columns(FILE *f)
 			break;
 	}
 	free(line);
-	check_end(f);
+	if (!ended && !ferror(stdout))
+		return not_all();
 	if (n == 0)
 		printf("Mail queue is empty\n");
 	else
@@ -141,10 +144,13 @@ static int print_json(FILE *f)
 {
 	char *line = NULL;
 	size_t cap = 0;
-	bool first = true;
+	bool first = true, ended = false;
 	ssize_t n;
 
 	while ((n = getline(&line, &cap, f)) > 0) {
+		ended = strcmp(line, "\n") == 0;
+		if (ended)
+			break;
 		json_t *m = first ? json_loads(line, 0, NULL) : NULL;
 
 		check_error(m);
@@ -154,7 +160,8 @@ static int print_json(FILE *f)
 			return 1;
 	}
 	free(line);
-	check_end(f);
+	if (!ended)
+		return not_all();
 	return fflush(stdout) == 0 ? 0 : 1;
 }
 

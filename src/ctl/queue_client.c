@@ -30,23 +30,67 @@ struct conf *queue_conf(const char *program, const char *dir)
 	return conf;
 }
 
+static int connect_to(const char *path)
+{
+	struct sockaddr_un sa = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), saved;
+
+	snprintf(sa.sun_path, sizeof sa.sun_path, "%s", path);
+	if (fd >= 0 && connect(fd, (struct sockaddr *)&sa, sizeof sa) == 0)
+		return fd;
+	saved = errno;
+	if (fd >= 0)
+		close(fd);
+	errno = saved;
+	return -1;
+}
+
+static bool master_is_there(void)
+{
+	int fd = connect_to("public/control"), saved = errno;
+
+	if (fd >= 0)
+		close(fd);
+	errno = saved;
+	return fd >= 0;
+}
+
+/* Between two queued (a reload, a restart) nobody listens for a moment. */
+static int connect_to_queue(void)
+{
+	enum { TRIES = 100, PAUSE_US = 50000 };
+	int fd = connect_to("public/queue"), saved = errno;
+
+	for (unsigned i = 0; fd < 0 && i < TRIES && (saved == ECONNREFUSED || saved == ENOENT) && master_is_there();
+		i++) {
+		usleep(PAUSE_US);
+		fd = connect_to("public/queue");
+		saved = errno;
+	}
+	errno = saved;
+	return fd;
+}
+
 static int dial(const char *program, const struct conf *conf)
 {
 	const char *dir = conf_str(conf_main(conf), "queue_directory");
-	struct sockaddr_un sa = { .sun_family = AF_UNIX };
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int fd, saved;
 
 	if (chdir(dir) != 0) { /* a long queue_directory does not fit into an address */
 		fprintf(stderr, "%s: fatal: %s: %s\n", program, dir, strerror(errno));
 		exit(EX_UNAVAILABLE);
 	}
-	memcpy(sa.sun_path, "public/queue", sizeof "public/queue");
-	if (fd < 0 || connect(fd, (struct sockaddr *)&sa, sizeof sa) != 0) {
-		fprintf(stderr, "%s: fatal: Queue report unavailable - mail system is down (%s/public/queue: %s)\n",
-			program, dir, strerror(errno));
-		exit(EX_UNAVAILABLE);
-	}
-	return fd;
+	fd = connect_to_queue();
+	if (fd >= 0)
+		return fd;
+	saved = errno;
+	fprintf(stderr, "%s: fatal: %smail system is down (%s/public/queue: %s); ", program,
+		strcmp(program, "postqueue") == 0 ? "Queue report unavailable - " : "the ", dir, strerror(saved));
+	if (master_is_there())
+		fprintf(stderr, "master runs, but not queued: see its log\n");
+	else
+		fprintf(stderr, "start it with `gatepost -c %s start`\n", conf_dir(conf));
+	exit(EX_UNAVAILABLE);
 }
 
 /* After a start what is asked may have to wait until the log is read: nobody shall think that we hang. */
@@ -148,8 +192,10 @@ long queue_ask_count(const char *program, const struct conf *conf, const char *w
 	fclose(f);
 	error = json_string_value(json_object_get(answer, "error"));
 	if (error) {
-		fprintf(stderr, "%s: %.*s: %s\n", program, (int)strcspn(arg, "\t"), arg,
-			error); /* the filters are behind a tab */
+		fprintf(stderr, "%s: %.*s: %s%s\n", program, (int)strcspn(arg, "\t"), arg, error, /* behind: filters */
+			queue_error_code(error) != EX_NOPERM ? ""
+			: strcmp(word, "flush") == 0	     ? ": authorized_flush_users says who may"
+							     : ": run it as root");
 		if (queue_error_code(error) != 1)
 			exit(queue_error_code(error));
 	} else {

@@ -74,9 +74,14 @@ static bool walk(struct client *c)
 	return true;
 }
 
+/* An empty line says that it was all: a connection ends when queued does, too. */
 bool walk_list(struct client *c)
 {
-	return walk(c);
+	bool more = walk(c);
+
+	if (!more)
+		buf_add_char(&c->out, '\n');
+	return more;
 }
 
 bool walk_change(struct client *c)
