@@ -100,7 +100,7 @@ static bool has_reason(struct message *m, struct str pattern)
 static bool has_domain(struct message *m, struct str domain)
 {
 	const struct rcpt_ref *refs = message_rcpts(m);
-	uint32_t hash = (uint32_t)str_ihash(domain);
+	uint32_t hash = domain_key(domain);
 
 	for (uint32_t i = 0; i < m->n_rcpt; i++)
 		if (refs[i].domain == hash)
@@ -131,7 +131,7 @@ static bool site_fits(struct str pattern, struct str address)
 	ptrdiff_t at = str_rchr(address, '@');
 	struct str domain = str_from(address, at < 0 ? address.n : (size_t)at + 1);
 
-	return text_fits(pattern, domain);
+	return text_fits(pattern, domain) || domain_is_same(pattern, domain);
 }
 
 /* Of the recipients only those count that are still open. */

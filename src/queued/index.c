@@ -245,13 +245,6 @@ void wheel_turn(struct queued *q)
 	}
 }
 
-uint32_t domain_hash(struct str address)
-{
-	ptrdiff_t at = str_rchr(address, '@');
-
-	return (uint32_t)str_ihash(str_from(address, at < 0 ? address.n : (size_t)at + 1));
-}
-
 int message_envelope(struct queued *q, const struct message *m, struct arena *mem, struct envelope *e)
 {
 	struct buf payload = BUF_INIT(RECORD_MAX_OCTETS);

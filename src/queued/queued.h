@@ -482,6 +482,11 @@ int message_content_is_whole(const struct queued *q, const struct envelope *e);
 /* The envelope from the log, checked. 0, or negative errno. Slices point into the arena. */
 int message_envelope(struct queued *q, const struct message *m, struct arena *mem, struct envelope *e);
 uint32_t domain_hash(struct str address);
+/* domain.c: the same of a domain; the same for its U-labels and its A-labels. */
+uint32_t domain_key(struct str domain);
+bool domain_is_same(struct str a, struct str b);
+/* Is the address in a domain below this one, which is in A-labels? */
+bool address_is_below(struct str address, struct str domain);
 /* The segment of each extent loses or gains a message. */
 void message_ref_segments(struct queued *q, const struct message *m, const struct envelope *e);
 

@@ -3,6 +3,7 @@
  * looked at in one turn of the loop is looked at in the turns that follow, after the answer.
  */
 #include "queued/queued.h"
+#include "smtp/address.h"
 
 #include <stdlib.h>
 
@@ -21,15 +22,14 @@ struct site_walk {
 static struct site_walk *walks;
 static unsigned n_walks;
 
-static bool is_below(struct str address, struct str domain)
-{
-	return address.n > domain.n + 1 && str_has_isuffix(address, domain) &&
-	       address.p[address.n - domain.n - 1] == '.';
-}
-
 bool site_is_covered(const struct queued *q, struct str domain)
 {
-	return match_list_host(q->flush_domains, domain);
+	struct buf other = BUF_INIT(1024); /* the list may have it in U-labels */
+	bool covered = match_list_host(q->flush_domains, domain) ||
+		       (domain_to_unicode(domain, &other) == 0 && match_list_host(q->flush_domains, buf_str(&other)));
+
+	buf_free(&other);
+	return covered;
 }
 
 /* Of the domains below another one nothing is in memory. */
@@ -46,7 +46,7 @@ static bool has_rcpt_below(struct queued *q, struct message *m, struct str domai
 	for (size_t i = 0; i < e.n_rcpt && n < m->n_rcpt && !found; i++) {
 		if (e.rcpt[i].index != refs[n].index)
 			continue;
-		found = is_below(e.rcpt[i].address, domain);
+		found = address_is_below(e.rcpt[i].address, domain);
 		n++;
 	}
 	arena_free(&mem);
@@ -131,7 +131,7 @@ uint16_t site_flush(struct queued *q, struct str domain, uint32_t *n)
 {
 	bool below = domain.n > 0 && domain.p[0] == '@';
 	struct str name = str_from(domain, below);
-	struct site_walk w = { .q = q, .hash = (uint32_t)str_ihash(name) };
+	struct site_walk w = { .q = q, .hash = domain_key(name) };
 
 	*n = 0;
 	if (!site_is_covered(q, name))

@@ -1,0 +1,53 @@
+/* domain.c - what two domains have in common. U-labels and A-labels are two forms of the same one (RFC 5890 sec. 2.3.2.1). */
+#include "queued/queued.h"
+#include "base/utf8.h"
+#include "smtp/address.h"
+
+enum { DOMAIN_OCTETS_MAX = 1024 };
+
+static struct str domain_of(struct str address)
+{
+	ptrdiff_t at = str_rchr(address, '@');
+
+	return str_from(address, at < 0 ? address.n : (size_t)at + 1);
+}
+
+/* In A-labels, in *buf where that is another form; as it is when it has none. */
+static struct str in_ascii(struct str domain, struct buf *buf)
+{
+	return str_is_8bit(domain) && domain_to_ascii(domain, buf) == 0 ? buf_str(buf) : domain;
+}
+
+uint32_t domain_key(struct str domain)
+{
+	struct buf ascii = BUF_INIT(DOMAIN_OCTETS_MAX);
+	uint32_t key = (uint32_t)str_ihash(in_ascii(domain, &ascii));
+
+	buf_free(&ascii);
+	return key;
+}
+
+uint32_t domain_hash(struct str address)
+{
+	return domain_key(domain_of(address));
+}
+
+bool domain_is_same(struct str a, struct str b)
+{
+	struct buf ascii_a = BUF_INIT(DOMAIN_OCTETS_MAX), ascii_b = BUF_INIT(DOMAIN_OCTETS_MAX);
+	bool same = str_ieq(in_ascii(a, &ascii_a), in_ascii(b, &ascii_b));
+
+	buf_free(&ascii_a);
+	buf_free(&ascii_b);
+	return same;
+}
+
+bool address_is_below(struct str address, struct str domain)
+{
+	struct buf ascii = BUF_INIT(DOMAIN_OCTETS_MAX);
+	struct str of = in_ascii(domain_of(address), &ascii);
+	bool below = of.n > domain.n + 1 && str_has_isuffix(of, domain) && of.p[of.n - domain.n - 1] == '.';
+
+	buf_free(&ascii);
+	return below;
+}
