@@ -120,10 +120,8 @@ static void note(struct buf *said, struct str command, const struct buf *reply)
 
 static enum submit_result result_of(int code, struct str command, const struct buf *reply, struct buf *said)
 {
-	if (code < 500 || code > 599)
-		return SUBMIT_LATER;
 	note(said, command, reply);
-	return SUBMIT_REFUSED;
+	return code < 500 || code > 599 ? SUBMIT_LATER : SUBMIT_REFUSED;
 }
 
 static enum submit_result talk(int fd, struct str text, struct buf *in, struct buf *reply, struct buf *said)

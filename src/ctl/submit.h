@@ -24,7 +24,7 @@ int submit_connect(void);
  * One reply of the server, its lines joined by LF, into *text. Returns its code, or -1: none came.
  */
 int submit_reply(int fd, struct buf *in, struct buf *text);
-/* Send `text` on a fresh connection. What was refused is added to *said, a line each. Takes: fd. */
+/* Send `text` on a fresh connection. What was refused, or put off, is added to *said, a line each. Takes: fd. */
 enum submit_result submit_send(int fd, struct str text, struct buf *said);
 /* Is it a whole submission, with all its parts in their order? */
 bool submit_is_whole(struct str text);

@@ -56,8 +56,17 @@ static enum outcome report(struct str text, struct str said)
 	return r == SUBMIT_LATER || r == SUBMIT_DOWN ? OUTCOME_LATER : OUTCOME_DONE;
 }
 
+/* A file that waits for long shall not do so in silence. What put it off was said last. */
+static void tell(const char *name, struct str said)
+{
+	struct str all = str_trim(said), last = str_from(all, (size_t)(str_rchr(all, '\n') + 1));
+
+	if (last.n)
+		log_warn("%s: not taken now, and tried again: %.*s", name, STR_ARG(last));
+}
+
 /* In the child: the file's owner. */
-static enum outcome deliver(int fd, size_t octets)
+static enum outcome deliver(const char *name, int fd, size_t octets)
 {
 	struct buf said = BUF_INIT(65536);
 	struct str text;
@@ -81,6 +90,7 @@ static enum outcome deliver(int fd, size_t octets)
 	case SUBMIT_DOWN:
 		return OUTCOME_DOWN;
 	case SUBMIT_LATER:
+		tell(name, buf_str(&said));
 		break;
 	}
 	return OUTCOME_LATER;
@@ -99,7 +109,7 @@ static void become(const struct stat *st)
 	jail_enter(&(struct jail){ .role = JAIL_PICKUP });
 }
 
-static enum outcome run_child(int fd, const struct stat *st)
+static enum outcome run_child(const char *name, int fd, const struct stat *st)
 {
 	int status = 0;
 	pid_t pid;
@@ -110,7 +120,7 @@ static enum outcome run_child(int fd, const struct stat *st)
 		enum outcome outcome;
 
 		become(st);
-		outcome = deliver(fd, (size_t)st->st_size);
+		outcome = deliver(name, fd, (size_t)st->st_size);
 		jail_tell();
 		log_flush();
 		_exit((int)outcome);
@@ -167,7 +177,7 @@ static bool take(const char *name)
 	}
 	why = refuse(&st);
 	if (why == NULL) {
-		outcome = run_child(fd, &st);
+		outcome = run_child(name, fd, &st);
 		if (outcome == OUTCOME_DONE)
 			unlink(name);
 		else if (outcome == OUTCOME_BAD)
