@@ -159,6 +159,7 @@ int main(int argc, char **argv)
 	}
 	filtered = filter.n > 0;
 	add_queues(&filter, argc - optind, argv + optind);
+	structure = structure || (n == 0 && filter.n == 0); /* Postfix's default */
 	if (structure)
 		explain_structure_check();
 	if (n == 0 && !structure)
