@@ -93,13 +93,23 @@ static int dial(const char *program, const struct conf *conf)
 	exit(EX_UNAVAILABLE);
 }
 
+static bool on_a_screen;
+
+void queue_on_a_screen(void)
+{
+	static char text[BUFSIZ];
+
+	on_a_screen = true;
+	setvbuf(stderr, text, _IOFBF, sizeof text);
+}
+
 /* After a start what is asked may have to wait until the log is read: nobody shall think that we hang. */
 static void wait_for_answer(const char *program, int fd)
 {
 	enum { PATIENCE_MS = 2000 };
 	struct pollfd p = { .fd = fd, .events = POLLIN };
 
-	if (isatty(STDERR_FILENO) && poll(&p, 1, PATIENCE_MS) == 0)
+	if (!on_a_screen && isatty(STDERR_FILENO) && poll(&p, 1, PATIENCE_MS) == 0)
 		fprintf(stderr, "%s: queued does not answer yet; after a start it reads its log first ...\n", program);
 }
 

@@ -14,6 +14,8 @@ struct conf *queue_conf(const char *program, const char *dir);
 /* Ask. The answer as a stream, to be closed by the caller. Says why and exits with 1 (69 for "not running"). */
 FILE *queue_ask(const char *program, const struct conf *conf, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
+/* For a program that draws on the terminal: what is said on stderr comes out at its end, behind what atexit(3) does. */
+void queue_on_a_screen(void);
 /* The exit code that goes with an "error" of an answer. */
 int queue_error_code(const char *error);
 /* Ask, and return the "count" of the answer; -1: an "error", which was said on stderr. */

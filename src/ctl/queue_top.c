@@ -255,6 +255,7 @@ static void enter(void)
 		sigaction(signums[i], &act, NULL); /* without SA_RESTART: poll() wakes */
 	raw.c_lflag &= (tcflag_t) ~(ICANON | ECHO);
 	tcsetattr(STDIN_FILENO, TCSANOW, &raw);
+	queue_on_a_screen();
 	atexit(leave); /* also where queue_ask() ends the program */
 	if (write(STDOUT_FILENO, alternate, sizeof alternate - 1) < 0)
 		ended = 1;
