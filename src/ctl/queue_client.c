@@ -89,7 +89,10 @@ static int dial(const char *program, const struct conf *conf)
 	if (master_is_there())
 		fprintf(stderr, "master runs, but not queued: see its log\n");
 	else
-		fprintf(stderr, "start it with `gatepost -c %s start`\n", conf_dir(conf));
+		fprintf(stderr,
+			"start it with `gatepost -c %s start`; `gatepost queue fsck --json --messages` lists what its "
+			"log holds\n",
+			conf_dir(conf));
 	exit(EX_UNAVAILABLE);
 }
 
