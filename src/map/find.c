@@ -142,7 +142,7 @@ enum map_status find_how(struct ask *q, const struct table_list *tables, struct 
 	case MAP_ADDRESS:
 		return find_address(q, tables, &a, &unmatched);
 	case MAP_DOMAIN:
-		return find_domain(q, tables, key, q->r->transport_parents, false);
+		return find_domain(q, tables, key, q->r->access_parents, false);
 	case MAP_ACCESS:
 		return find_access(q, tables, &a);
 	case MAP_CLIENT:

@@ -52,9 +52,9 @@ struct map_request { /* embedded; zeroed by the caller, on_answer set */
 enum map_how {
 	MAP_EXACT,   /* the key as it is */
 	MAP_ADDRESS, /* user+ext@domain, user@domain, (user+ext, user when domain is $myorigin or local), @domain */
-	MAP_DOMAIN, /* host.example.org, then .example.org, .org  (parent domains by parent_domain_matches_subdomains) */
-	MAP_ACCESS, /* access(5), addresses: user@domain, domain and its parents, user@ */
-	MAP_CLIENT  /* access(5), client: name and parent domains, then address and its networks 1.2.3, 1.2, 1;
+	MAP_DOMAIN,  /* access(5), domains: example.org and its parents, as parent_domain_matches_subdomains has them */
+	MAP_ACCESS,  /* access(5), addresses: user@domain, domain and its parents, user@ */
+	MAP_CLIENT   /* access(5), client: name and parent domains, then address and its networks 1.2.3, 1.2, 1;
 			 * the key is "name[address]", a name alone, or an address alone */
 };
 void map_lookup(struct map_client *c, struct map_request *r, struct str tables, struct str key, enum map_how how);

@@ -77,6 +77,8 @@ static const struct {
 		"", "user@example.com", "554 5.7.1 <unknown[192.0.2.1]>: Client host rejected: you" },
 	{ "smtpd_helo_restrictions = check_helo_access inline:{ {example = 550 5.7.9 no example}}", THEM, NULL,
 		"example", "", "user@example.com", "550 5.7.9 <example>: Helo command rejected: no example" },
+	{ "smtpd_helo_restrictions = check_helo_access inline:{ {example = 550 5.7.9 no example}}", THEM, NULL,
+		"host.example", "", "user@example.com", "550 5.7.9 <host.example>: Helo command rejected: no example" },
 	{ "smtpd_sender_restrictions = check_sender_access inline:{ {b.example = 421 busy}}", THEM, NULL, "c.example",
 		"a@b.example", "user@example.com", "421 4.7.1 <a@b.example>: Sender address rejected: busy" },
 	{ "smtpd_sender_restrictions = check_sender_access inline:{ {<> = REJECT}}", THEM, NULL, "c.example", "",
