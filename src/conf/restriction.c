@@ -3,7 +3,7 @@
 static const char *const guards[] = { "reject", "defer", "defer_if_permit", "reject_unauth_destination",
 	"defer_unauth_destination" };
 static const char *const with_arg[] = { "check_client_access", "check_helo_access", "check_sender_access",
-	"check_recipient_access", "check_ccert_access", "check_policy_service" };
+	"check_recipient_access", "check_etrn_access", "check_ccert_access", "check_policy_service" };
 static const char *const plain[] = { "warn_if_reject", "permit", "permit_mynetworks", "permit_sasl_authenticated",
 	"permit_tls_clientcerts", "permit_tls_all_clientcerts", "permit_inet_interfaces", "permit_auth_destination",
 	"reject_unauth_pipelining", "reject_unlisted_recipient", "check_recipient_maps", "reject_unlisted_sender",

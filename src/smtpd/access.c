@@ -5,7 +5,7 @@
 
 static enum about about_of(enum access_key key)
 {
-	static const enum about about[] = { ABOUT_CLIENT, ABOUT_HELO, ABOUT_SENDER, ABOUT_RCPT };
+	static const enum about about[] = { ABOUT_CLIENT, ABOUT_HELO, ABOUT_SENDER, ABOUT_RCPT, ABOUT_STAGE };
 
 	return about[key];
 }
@@ -24,6 +24,10 @@ static enum verdict ask(struct check *c, const struct restriction *r)
 		break;
 	case KEY_HELO:
 		key = str_c(s->helo);
+		how = MAP_DOMAIN;
+		break;
+	case KEY_ETRN:
+		key = str_c(c->stage == STAGE_ETRN ? s->asked_name : NULL);
 		how = MAP_DOMAIN;
 		break;
 	case KEY_SENDER:

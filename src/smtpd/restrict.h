@@ -79,7 +79,7 @@ struct str check_sender(const struct check *c);
 struct str check_rcpt(const struct check *c);
 
 /* access.c */
-enum access_key { KEY_CLIENT, KEY_HELO, KEY_SENDER, KEY_RCPT };
+enum access_key { KEY_CLIENT, KEY_HELO, KEY_SENDER, KEY_RCPT, KEY_ETRN };
 enum verdict run_access(struct check *c, const struct restriction *r);
 /* Do what an action of access(5) says. `from` names its table in the log; `action` is in check->mem. */
 enum verdict access_act(struct check *c, struct str action, struct str from, enum about about);

@@ -299,6 +299,7 @@ static const struct restriction_kind kinds[] = {
 	{ "check_helo_access",                            run_access,             KEY_HELO,              true,  false },
 	{ "check_sender_access",                          run_access,             KEY_SENDER,            true,  false },
 	{ "check_recipient_access",                       run_access,             KEY_RCPT,              true,  false },
+	{ "check_etrn_access",                            run_access,             KEY_ETRN,              true,  false },
 	{ "check_ccert_access",                           run_cert_access,        0,                     true,  false },
 	{ "permit_tls_clientcerts",                       run_relay_certs,        0,                     false, false },
 	{ "permit_tls_all_clientcerts",                   run_all_certs,          0,                     false, false },
@@ -325,7 +326,7 @@ const struct restriction_kind *restriction_of_table(enum stage stage)
 {
 	static const char *const names[STAGE_COUNT] = { "check_client_access", "check_helo_access",
 		"check_sender_access", "check_recipient_access", "check_recipient_access", "check_recipient_access",
-		"check_recipient_access", NULL };
+		"check_recipient_access", "check_etrn_access" };
 
 	return names[stage] ? restriction_find(str_c(names[stage])) : NULL;
 }
