@@ -39,11 +39,28 @@ static struct str in_brackets(struct str s, size_t *used)
 	return str_trim(str_sub(s, from, (i < s.n ? i : s.n) - from));
 }
 
+/* Does what begins here belong to the name of an address in angle brackets, or of a group? */
+static bool is_name(struct str s)
+{
+	enum { LOOK_AHEAD = 1000 };
+
+	for (size_t i = 0; i < s.n && i < LOOK_AHEAD && s.p[i] != ',' && s.p[i] != ';'; i += token(str_from(s, i)))
+		if (s.p[i] == '<' || s.p[i] == ':')
+			return true;
+	return false;
+}
+
+/* "a@x.example b@y.example": the comma was forgotten. at: of an octet behind a blank; last: what is before that. */
+static bool is_next(struct str s, size_t at, char last)
+{
+	return s.p[at] != '@' && s.p[at] != '.' && last != '@' && last != '.' && !is_name(str_from(s, at));
+}
+
 /* As header_addr_next(), but for "<>", which is an address of no octets. */
 static void next_or_none(struct str *rest, struct str *addr)
 {
 	size_t i = 0, from = 0, to = 0, n;
-	bool in_angles = false, any = false;
+	bool in_angles = false, any = false, has_domain = false;
 	struct str s = *rest;
 
 	while (i < s.n) {
@@ -57,11 +74,14 @@ static void next_or_none(struct str *rest, struct str *addr)
 			continue;
 		}
 		if (c == ':' && !in_angles) { /* all before it was the name of a group */
-			any = false;
+			any = has_domain = false;
 		} else if (c == '<' && !in_angles) {
 			*addr = in_brackets(str_from(s, i), &n);
 			in_angles = true;
 		} else if (!is_blank(c) && c != '(' && !in_angles) {
+			if (any && has_domain && to < i && is_next(s, i, s.p[to - 1]))
+				break;
+			has_domain |= c == '@';
 			from = any ? from : i;
 			to = i + n;
 			any = true;

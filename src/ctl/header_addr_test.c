@@ -23,6 +23,13 @@ static void test_addresses(void **state)
 		{ "", "" },
 		{ "<a@b", "a@b|" },
 		{ "x\\", "x\\|" },
+		{ "a@b.example c@d.example\te", "a@b.example|c@d.example|e|" },
+		{ "a@b.example (A) c@d.example, f", "a@b.example|c@d.example|f|" },
+		{ "a@b.example <c@d.example>", "c@d.example|" },
+		{ "a@b.example c d <e@f.example> , g", "e@f.example|g|" },
+		{ "a@b.example friends: c;", "c|" },
+		{ "a@b . example", "a@b.example|" },
+		{ "a b @ c.example", "ab@c.example|" },
 	};
 
 	(void)state;
