@@ -8,12 +8,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+enum {
+	EMPTY_RECORDS_MAX = 32 /* in a row; tickets and changes of keys are few, and some data lies between */
+};
+
 struct tls_conn {
 	SSL *ssl;
 	struct tls_ctx *ctx;
 	bool established, dead;
-	struct tls_peer *peer; /* NULL: we are the server */
-	char *why;	       /* NULL: nothing is wrong yet */
+	unsigned empty_records; /* read since the last octet of data */
+	struct tls_peer *peer;	/* NULL: we are the server */
+	char *why;		/* NULL: nothing is wrong yet */
 };
 
 static void set_why(struct tls_conn *t, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
@@ -30,6 +35,43 @@ static void set_why(struct tls_conn *t, const char *fmt, ...)
 	t->why = xstrdup(text);
 }
 
+static void on_record(int is_sent, int version, int type, const void *p, size_t n, SSL *ssl, void *conn)
+{
+	struct tls_conn *t = conn;
+
+	(void)version;
+	(void)p;
+	(void)n;
+	(void)ssl;
+	if (!is_sent && type == SSL3_RT_HEADER && t->established)
+		t->empty_records++;
+}
+
+static bool is_flooded(const struct tls_conn *t)
+{
+	return t->empty_records > EMPTY_RECORDS_MAX;
+}
+
+/*
+ * SSL_read() handles what is no data (changes of keys, refused renegotiation) and reads on, for as long as there is more of it:
+ * a peer that sends nothing else, prepared beforehand, would have the whole process for itself.
+ */
+static long on_socket_op(BIO *bio, int op, const char *p, size_t n, int argi, long argl, int result, size_t *processed)
+{
+	const struct tls_conn *t = (const struct tls_conn *)(const void *)BIO_get_callback_arg(bio);
+
+	(void)p;
+	(void)n;
+	(void)argi;
+	(void)argl;
+	(void)processed;
+	if (op != BIO_CB_READ || !is_flooded(t))
+		return result;
+	BIO_clear_retry_flags(bio);
+	errno = EPROTO;
+	return -1;
+}
+
 static struct tls_conn *conn_new(struct tls_ctx *ctx, int fd)
 {
 	struct tls_conn *t = xcalloc(1, sizeof *t);
@@ -37,6 +79,10 @@ static struct tls_conn *conn_new(struct tls_ctx *ctx, int fd)
 	t->ssl = SSL_new(ctx->ssl);
 	if (t->ssl == NULL || SSL_set_fd(t->ssl, fd) != 1)
 		panic("tls: no connection object: %s", tls_openssl_why());
+	SSL_set_msg_callback(t->ssl, on_record);
+	SSL_set_msg_callback_arg(t->ssl, t);
+	BIO_set_callback_arg(SSL_get_rbio(t->ssl), (char *)t);
+	BIO_set_callback_ex(SSL_get_rbio(t->ssl), on_socket_op);
 	t->ctx = ctx;
 	ctx->refs++;
 	return t;
@@ -143,7 +189,7 @@ static enum tls_result result_of(struct tls_conn *t, int r)
 			set_why(t, "%s", saved ? strerror(saved) : "lost connection");
 			return TLS_END;
 		}
-		set_why(t, "%s", strerror(saved));
+		set_why(t, "%s", is_flooded(t) ? "too many records without data" : strerror(saved));
 		return TLS_ERROR;
 	default:
 		t->dead = true;
@@ -202,7 +248,10 @@ enum tls_result tls_read(struct tls_conn *t, void *p, size_t size, size_t *n)
 	ERR_clear_error();
 	errno = 0;
 	r = SSL_read_ex(t->ssl, p, size, n);
-	return r == 1 ? TLS_DONE : result_of(t, r);
+	if (r != 1)
+		return result_of(t, r);
+	t->empty_records = 0;
+	return TLS_DONE;
 }
 
 enum tls_result tls_write(struct tls_conn *t, const void *p, size_t size, size_t *n)
