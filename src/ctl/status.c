@@ -37,7 +37,7 @@ static bool is_jail(const char *key)
 /* What a process tells of itself, in one line: every member that is not in the fixed columns. */
 static void print_details(const json_t *process)
 {
-	static const char *const columns[] = { "role", "index", "pid", "ready", "leaving", "jail" };
+	static const char *const columns[] = { "role", "index", "pid", "ready", "leaving", "jail", "answered" };
 	const char *key;
 	json_t *value;
 
@@ -84,6 +84,15 @@ static void print_jails(const json_t *process)
 		"%18s  its process %.*s gave up: %s\n", "", (int)strlen(key) - 5, shown(key), text_of(process, key));
 }
 
+static const char *state_of(const json_t *process)
+{
+	if (json_is_false(json_object_get(process, "answered")))
+		return "no answer: it hangs, is stopped, or is very busy";
+	if (json_is_true(json_object_get(process, "leaving")))
+		return "leaving";
+	return json_is_true(json_object_get(process, "ready")) ? "ready" : "starting";
+}
+
 static void print_table(const json_t *status)
 {
 	const json_t *listen = json_object_get(status, "listen"), *processes = json_object_get(status, "processes");
@@ -98,9 +107,7 @@ static void print_table(const json_t *status)
 	json_array_foreach(processes, i, row)
 	{
 		printf("%-8s %8d  %-9s", text_of(row, "role"), (int)json_integer_value(json_object_get(row, "pid")),
-			json_is_true(json_object_get(row, "leaving")) ? "leaving"
-			: json_is_true(json_object_get(row, "ready")) ? "ready"
-								      : "starting");
+			state_of(row));
 		print_details(row);
 		putchar('\n');
 		print_jails(row);

@@ -32,7 +32,8 @@ struct client {
 	uint32_t request;
 	unsigned waiting; /* answers that are still to come */
 	bool collecting;
-	bool is_cut; /* there was more than an answer may have */
+	bool is_status; /* its rows are processes */
+	bool is_cut;	/* there was more than an answer may have */
 	struct buf json;
 	size_t sent;
 	unsigned open_handles;
@@ -134,9 +135,32 @@ static void client_answer(struct client *c, struct str text)
 	client_send(c);
 }
 
-/* The last member is an array. Who has not answered by now is not in it. */
+/* It is asked each request from its first one on, and answers in their order. */
+static bool owes_answer(const struct proc *p, uint32_t request)
+{
+	return p->first_asked && p->first_asked <= request && p->last_answered < request;
+}
+
+static char separator(const struct client *c)
+{
+	return c->json.p[c->json.n - 1] == '[' ? ' ' : ',';
+}
+
+/* What master knows itself; of members that come twice the last one counts. */
+static void add_process(struct client *c, const struct proc *p, struct str json)
+{
+	buf_addf(&c->json,
+		"%c{%.*s%s\"role\":\"%s\",\"index\":%u,\"pid\":%d,\"ready\":%s,\"leaving\":%s,\"jail\":\"%s\"}",
+		separator(c), STR_ARG(json), json.n ? "," : "", role_name(p->role), p->index, p->handle.pid,
+		p->ready ? "true" : "false", p->leaving ? "true" : "false", p->jail);
+}
+
+/* The last member is an array. A process that hangs is the one that is looked for. */
 static void finish_status(struct client *c)
 {
+	for (const struct proc *p = c->is_status ? c->control->master->procs : NULL; p; p = p->next)
+		if (!p->exited && owes_answer(p, c->request))
+			add_process(c, p, STR("\"answered\":false"));
 	buf_addf(&c->json, "],\"unanswered\":%u,\"cut\":%s}\n", c->waiting, c->is_cut ? "true" : "false");
 	client_send(c);
 }
@@ -169,6 +193,7 @@ static void begin_status(struct client *c)
 
 	c->request = ++c->control->last_request;
 	c->collecting = true;
+	c->is_status = true;
 	buf_addf(&c->json,
 		"{\"pid\":%d,\"version\":\"%s\",\"config_directory\":\"%s\",\"root\":%s,\"generation\":%u,"
 		"\"missing\":%u,\"restarts\":{",
@@ -214,23 +239,11 @@ void control_status_answer(struct control *control, struct proc *p, uint32_t req
 	for (struct client *c = control->clients; c; c = c->next) {
 		if (!c->collecting || c->request != request)
 			continue;
-		/* Of members that come twice the last one counts: what master knows itself. */
-		buf_addf(&c->json,
-			"%s{%.*s%s\"role\":\"%s\",\"index\":%u,\"pid\":%d,\"ready\":%s,\"leaving\":%s,"
-			"\"jail\":\"%s\"}",
-			c->json.p[c->json.n - 1] == '[' ? "" : ",", STR_ARG(json), json.n ? "," : "",
-			role_name(p->role), p->index, p->handle.pid, p->ready ? "true" : "false",
-			p->leaving ? "true" : "false", p->jail);
+		add_process(c, p, json);
 		if (--c->waiting == 0)
 			finish_status(c);
 		return;
 	}
-}
-
-/* It is asked each request from its first one on, and answers in their order. */
-static bool owes_answer(const struct proc *p, uint32_t request)
-{
-	return p->first_asked && p->first_asked <= request && p->last_answered < request;
 }
 
 void control_proc_gone(struct control *control, const struct proc *p)
