@@ -132,7 +132,7 @@ static unsigned find_faults(const char *config_directory, struct buf *lines, str
 {
 	struct conf *conf = conf_load(config_directory, lines, warnings);
 	const struct conf_service *service;
-	struct checked c = { .lines = lines, .warnings = warnings, .now = time(NULL) };
+	struct checked c = { .lines = lines, .warnings = warnings, .now = time(NULL), .is_strict = asks };
 	unsigned faults = 0;
 	char where[8192];
 	size_t n;

@@ -19,7 +19,8 @@ struct checked {
 	const char *where;		    /* "DIR/main.cf", "DIR/master.cf, line 3: service smtp" */
 	struct buf *lines, *warnings;
 	struct arena *mem;
-	time_t now; /* one for all that is said */
+	time_t now;	/* one for all that is said */
+	bool is_strict; /* what a start can do without is a fault too */
 };
 
 /* Lookup tables that parameters name. */

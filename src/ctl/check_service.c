@@ -2,14 +2,18 @@
 #include "ctl/check.h"
 #include "tls/tls.h"
 
-/* Each line of it is a fault. */
+/* Each line of it is a fault, but that one name of many cannot be served keeps nobody from starting. */
 static unsigned add_lines(const struct checked *c, const struct buf *error)
 {
 	struct str rest = buf_str(error), line;
 	unsigned n = 0;
 
-	for (; str_word(&rest, "\n", &line); n++)
-		buf_addf(c->lines, "%s: %.*s\n", c->where, STR_ARG(line));
+	while (str_word(&rest, "\n", &line)) {
+		bool is_fault = c->is_strict || !tls_is_about_name(line);
+
+		buf_addf(is_fault ? c->lines : c->warnings, "%s: %.*s\n", c->where, STR_ARG(line));
+		n += is_fault;
+	}
 	return n;
 }
 

@@ -13,7 +13,11 @@
  * settled, and belong together, keyd, smtpd and relay are replaced as by a reload: who is connected stays with the old
  * processes, who comes gets the new certificate.
  */
-enum { LOOK_MS = 1000, LOOK_PART = 20 /* of the time goes into looking, at most */ };
+enum {
+	LOOK_MS = 1000,
+	LOOK_PART = 20, /* of the time goes into looking, at most */
+	NAME_LOOKS = 10 /* so long those of before stay for one name of tls_server_sni_maps: it may be half renewed */
+};
 
 static struct certs *noting;
 static struct mem_map *noted;
@@ -84,6 +88,17 @@ static struct tls_ctx *load_service(const struct conf_service *s, struct buf *fa
 	return ctx;
 }
 
+/* One name that cannot be served is no reason to keep the old certificates of all. */
+static unsigned count_faults(const char *faults)
+{
+	struct str rest = str_c(faults), line;
+	unsigned n = 0;
+
+	while (str_word(&rest, "\n", &line))
+		n += !tls_is_about_name(line);
+	return n;
+}
+
 int certs_load(struct certs *c, const struct conf *conf, const struct certs *before, struct buf *faults)
 {
 	const struct conf_service *row;
@@ -108,8 +123,7 @@ int certs_load(struct certs *c, const struct conf *conf, const struct certs *bef
 		c->store = store_end_record(faults);
 	free(ctx);
 	c->faults = xstrndup(str_from(buf_str(faults), at));
-	for (const char *p = c->faults; *p; p++)
-		c->n_faults += *p == '\n';
+	c->n_faults = count_faults(c->faults);
 	c->state = state_of(c);
 	return for_keyd && c->store == NULL ? -1 : 0;
 }
@@ -119,6 +133,7 @@ static void replace(struct master *m, struct certs *fresh)
 	certs_free(&m->certs);
 	m->certs = *fresh;
 	m->certs_refused = 0;
+	m->certs_looks = 0;
 	log_info("certificates have changed: new sessions get the new ones");
 	procs_replace(m, ROLE_KEYD);
 	procs_replace(m, ROLE_SMTPD);
@@ -126,23 +141,31 @@ static void replace(struct master *m, struct certs *fresh)
 	procs_fill(m);
 }
 
-/* The first fault that was not there before. False: there is none. */
+/* The first fault that was not there before, those of single names last. False: there is none. */
 static bool new_fault(const struct certs *old, const struct certs *fresh, struct str *line)
 {
-	struct str rest = str_c(fresh->faults);
+	struct str rest = str_c(fresh->faults), at, name = { NULL, 0 };
 
-	while (str_word(&rest, "\n", line))
-		if (memmem(old->faults, strlen(old->faults), line->p, line->n) == NULL)
+	while (str_word(&rest, "\n", &at)) {
+		*line = at;
+		if (memmem(old->faults, strlen(old->faults), at.p, at.n) != NULL)
+			continue;
+		if (!tls_is_about_name(at))
 			return true;
-	return false;
+		name = name.p ? name : at;
+	}
+	*line = name;
+	return name.p != NULL;
 }
 
-static void complain(struct str line)
+static void refuse(struct master *m, uint64_t state, struct str line)
 {
+	m->certs_refused = state;
+	m->certs_looks = tls_is_about_name(line) ? NAME_LOOKS : 0;
 	log_warn("certificates have changed and cannot be used; going on with those of before: %.*s", STR_ARG(line));
 }
 
-static void try_new(struct master *m, uint64_t state)
+static void try_new(struct master *m, uint64_t state, bool without_names)
 {
 	struct buf faults = BUF_INIT(65536);
 	struct certs fresh;
@@ -151,11 +174,10 @@ static void try_new(struct master *m, uint64_t state)
 
 	good = certs_load(&fresh, m->setup.conf, &m->certs, &faults) == 0;
 	/* A service that never had a certificate is no reason to keep the old ones of the others. */
-	if (!new_fault(&m->certs, &fresh, &fault) && good) {
+	if (good && (!new_fault(&m->certs, &fresh, &fault) || (without_names && tls_is_about_name(fault)))) {
 		replace(m, &fresh);
 	} else {
-		m->certs_refused = state;
-		complain(fault);
+		refuse(m, state, fault);
 		certs_free(&fresh);
 	}
 	buf_free(&faults);
@@ -170,8 +192,12 @@ static void on_look(uv_timer_t *timer)
 	uv_timer_set_repeat(timer, LOOK_MS + took * LOOK_PART / 1000000);
 	if (state == m->certs.state)
 		m->certs_refused = 0;
-	else if (state == seen && state != m->certs_refused && !m->stopping)
-		try_new(m, state);
+	else if (m->stopping || state != seen)
+		return;
+	else if (state != m->certs_refused)
+		try_new(m, state, false);
+	else if (m->certs_looks > 0 && --m->certs_looks == 0)
+		try_new(m, state, true);
 }
 
 void certs_watch(struct master *m)

@@ -111,6 +111,7 @@ struct master {
 	struct certs certs;	/* those that smtpd and relay run with */
 	uint64_t certs_seen;	/* state at the last look; they have settled when it is the same twice */
 	uint64_t certs_refused; /* state that was of no use; 0: none */
+	unsigned certs_looks;	/* after so many it is taken, without the names that are at fault; 0: it is not */
 	uv_timer_t certs_timer;
 	unsigned restarts[ROLE_COUNT], quick_deaths[ROLE_COUNT];
 	uint64_t next_start_ms[ROLE_COUNT];

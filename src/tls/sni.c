@@ -13,6 +13,7 @@
  * (CVE-2017-15130, CVE-2019-15846).
  */
 enum { NAME_MAX_OCTETS = 255 };
+static const char left_out[] = "; tls_server_sni_maps has no certificate for ";
 
 static struct sni_table *tables; /* that are in use */
 
@@ -125,8 +126,13 @@ static bool take_entry(struct table_walk *w, struct str key, struct str value)
 	if (!tls_record_is_on() || !take_again(f->table, key, &state))
 		read_entry(f, key, value, &state);
 	if (f->error->n > before)
-		buf_addf(f->error, "; tls_server_sni_maps has no certificate for %.*s\n", STR_ARG(key));
+		buf_addf(f->error, "%s%.*s\n", left_out, STR_ARG(key));
 	return true;
+}
+
+bool tls_is_about_name(struct str line)
+{
+	return memmem(line.p, line.n, left_out, sizeof left_out - 1) != NULL;
 }
 
 /* A file, or the index of one. */

@@ -25,6 +25,8 @@ void tls_memory_init(void);
  * *error does without the entries of tls_server_sni_maps that they are about.
  */
 struct tls_ctx *tls_server_ctx(const struct conf_view *v, const char *service, struct buf *error);
+/* Is this line of *error about one name of tls_server_sni_maps, and all other names are served? */
+bool tls_is_about_name(struct str line);
 /* Client context from smtp_tls_* of this service. */
 struct tls_ctx *tls_client_ctx(const struct conf_view *v, struct buf *error);
 /* The same; `mandatory`: with smtp_tls_mandatory_protocols and _ciphers, for a destination that must have TLS. */
