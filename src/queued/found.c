@@ -136,6 +136,21 @@ static void open_file(struct queued *q, const char *name)
 	}
 }
 
+/*
+ * Where a header is not known, neither is its generation, which must not be given again: its messages would have the ids of others.
+ * So many segments are not written beyond the clock.
+ */
+static void pass_over_unknown(struct queued *q)
+{
+	enum { BEYOND = 1000000 };
+	bool some = q->header_is_lost;
+
+	for (const struct segment *s = q->segments; s; s = s->next)
+		some |= s->header_waits;
+	if (some)
+		q->next_generation += BEYOND;
+}
+
 void segments_open(struct queued *q)
 {
 	struct stat st;
@@ -158,6 +173,7 @@ void segments_open(struct queued *q)
 	for (struct dirent *e = readdir(list); e; e = readdir(list))
 		open_file(q, e->d_name);
 	closedir(list);
+	pass_over_unknown(q);
 	for (struct segment *s = q->segments; s; s = s->next)
 		q->recovering |= s->in_recovery || s->header_waits;
 }

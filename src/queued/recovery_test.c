@@ -556,6 +556,34 @@ static void test_lost_header(void **state)
 	die(q);
 }
 
+/* The generation of a segment whose header is lost is not given again: messages of both would have the same ids. */
+static void test_generation_of_a_lost_header(void **state)
+{
+	struct queued *q = boot();
+	uint64_t id = accept_message(q, 1, 1000);
+	const char zeros[SEG_HEADER_OCTETS] = "";
+	struct segment *last = q->segments;
+	struct segment_head head;
+
+	(void)state;
+	for (struct segment *s = q->segments; s; s = s->next)
+		if (s->head.generation > last->head.generation)
+			last = s;
+	head = last->head;
+	check_int(pwrite_all(last->fd, zeros, sizeof zeros, 0, false), 0);
+	check_int(pwrite_all(last->fd, "damage", 6, 2 * SEG_HEADER_OCTETS, false), 0);
+	die(q);
+
+	q = boot();
+	check(q->header_is_lost && segment_find(q, head.generation) == NULL);
+	for (struct segment *s = q->segments; s; s = s->next)
+		check(s->state == SEG_BAD || s->head.generation != head.generation);
+	check(q->next_generation > head.generation + 1000);
+	if (message_find(q, id))
+		finish(q, id);
+	die(q);
+}
+
 /* What cannot be read is not used again before somebody has looked. */
 static void test_damaged_content_is_kept(void **state)
 {
@@ -614,7 +642,7 @@ int main(void)
 		cmocka_unit_test(test_damaged_content_elsewhere_is_kept),
 		cmocka_unit_test(test_damaged_copy_ends_with_its_message),
 		cmocka_unit_test(test_damaged_copy_is_the_message), cmocka_unit_test(test_lost_header),
-		cmocka_unit_test(test_wheel),
+		cmocka_unit_test(test_generation_of_a_lost_header), cmocka_unit_test(test_wheel),
 		cmocka_unit_test(test_damaged_content_is_kept), /* leaves damage behind: the last */
 	};
 	char dir[32];
