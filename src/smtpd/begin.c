@@ -208,6 +208,8 @@ static void log_end(struct session *s, enum end_reason reason)
 {
 	if (s->mode == MODE_LINGER || s->mode == MODE_PROXY || reason == END_QUIET || s->service->is_local)
 		return;
+	if (s->tls && s->mode != MODE_HANDSHAKE && tls_has_failed(s->tls))
+		log_info("TLS error after %s from %s: %s", state_name(s), client_text(s), tls_error_text(s->tls));
 	if (reason == END_TIMEOUT)
 		log_info("timeout after %s from %s", state_name(s), client_text(s));
 	else

@@ -15,7 +15,7 @@ enum {
 struct tls_conn {
 	SSL *ssl;
 	struct tls_ctx *ctx;
-	bool established, dead;
+	bool established, dead, failed;
 	unsigned empty_records; /* read since the last octet of data */
 	struct tls_peer *peer;	/* NULL: we are the server */
 	char *why;		/* NULL: nothing is wrong yet */
@@ -190,6 +190,7 @@ static enum tls_result result_of(struct tls_conn *t, int r)
 			return TLS_END;
 		}
 		set_why(t, "%s", is_flooded(t) ? "too many records without data" : strerror(saved));
+		t->failed = true;
 		return TLS_ERROR;
 	default:
 		t->dead = true;
@@ -197,6 +198,7 @@ static enum tls_result result_of(struct tls_conn *t, int r)
 		if (t->peer && t->peer->demand == TLS_DEMAND_NAME && SSL_get_verify_result(t->ssl) != X509_V_OK)
 			set_why(t, "Server certificate not verified: %s",
 				X509_verify_cert_error_string(SSL_get_verify_result(t->ssl)));
+		t->failed = true;
 		return TLS_ERROR;
 	}
 }
@@ -275,6 +277,11 @@ bool tls_has_pending(const struct tls_conn *t)
 SSL *tls_conn_ssl(const struct tls_conn *t)
 {
 	return t->ssl;
+}
+
+bool tls_has_failed(const struct tls_conn *t)
+{
+	return t->failed;
 }
 
 bool tls_is_over(const struct tls_conn *t)

@@ -72,6 +72,8 @@ enum tls_result tls_write(struct tls_conn *t, const void *p, size_t size, size_t
 bool tls_has_pending(const struct tls_conn *t);
 /* It ended or failed: nothing comes any more, and nothing can be sent. */
 bool tls_is_over(const struct tls_conn *t);
+/* It ended by what is no TLS, which tls_error_text() says, and not because the peer went away. */
+bool tls_has_failed(const struct tls_conn *t);
 
 struct tls_info {
 	const char *protocol; /* "TLSv1.3" */
