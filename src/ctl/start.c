@@ -275,8 +275,10 @@ static int guard(const struct conf *conf, const char *config_directory, bool for
 		while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
 			continue;
 		master_pid = 0;
-		if (told_to_stop || WIFEXITED(status))
-			return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
+		if (WIFEXITED(status))
+			return WEXITSTATUS(status);
+		if (told_to_stop) /* it can be before master takes signals: then nothing was started yet */
+			return WTERMSIG(status) == SIGTERM || WTERMSIG(status) == SIGINT ? 0 : 1;
 		say_killed(conf, WTERMSIG(status));
 		sleep_ms(time(NULL) - started > 2 ? 50 : 500);
 	}
