@@ -32,7 +32,7 @@ void check_fields(struct login *l)
 			continue;
 		if (buf_add_char(&b, '\t') < 0 || auth_escape(&b, f->name) < 0 || buf_add_char(&b, '=') < 0 ||
 			auth_escape(&b, f->value) < 0)
-			b.n = before;
+			buf_cut(&b, before);
 	}
 	l->fields = arena_dup(l->mem, buf_str(&b));
 	buf_wipe(&b);

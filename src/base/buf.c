@@ -121,6 +121,16 @@ void buf_reset(struct buf *b)
 		b->p[0] = '\0';
 }
 
+void buf_cut(struct buf *b, size_t n)
+{
+	if (n >= b->n)
+		return;
+	if (b->wipes)
+		mem_wipe(b->p + n, b->n - n);
+	b->n = n;
+	b->p[n] = '\0';
+}
+
 void buf_free(struct buf *b)
 {
 	if (b->wipes)

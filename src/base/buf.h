@@ -37,6 +37,8 @@ void buf_commit(struct buf *b, size_t n);
 
 /* Drop n octets from the front (all, when n is larger). */
 void buf_consume(struct buf *b, size_t n);
+/* Keep the first n octets (all, when there are fewer). */
+void buf_cut(struct buf *b, size_t n);
 /* Keep the memory, drop the content. */
 void buf_reset(struct buf *b);
 /* Give the memory back; the buffer stays usable and keeps its maximum. */

@@ -28,8 +28,14 @@ static void test_consume(void **state)
 	check_int(buf_addf(&b, "%d-%s", 42, "abc"), 0);
 	buf_consume(&b, 3);
 	check_str(buf_str(&b), "abc");
+	buf_cut(&b, 99);
+	check_str(buf_str(&b), "abc");
+	buf_cut(&b, 2);
+	check_str(buf_str(&b), "ab");
+	check_str(str_c(b.p), "ab");
 	buf_consume(&b, 99);
 	check_int(b.n, 0);
+	buf_cut(&b, 0);
 	check_int(buf_addf(&b, "%0999d", 1), 0);
 	check_int(buf_addf(&b, "%s", "xx"), -1);
 	check_int(b.n, 999);
@@ -52,6 +58,8 @@ static void test_secrets_leave_nothing(void **state)
 	buf_consume(&b, b.n - 3);
 	check_str(buf_str(&b), "ret");
 	check(memmem(b.p + 3, b.cap - 3, "ret", 3) == NULL);
+	buf_cut(&b, 1);
+	check(memmem(b.p, b.cap, "et", 2) == NULL);
 	buf_reset(&b);
 	check(memmem(b.p, b.cap, "ret", 3) == NULL);
 	buf_add_c(&b, "Secret");

@@ -57,7 +57,7 @@ static void add_mechanisms(struct smtp_client *c, struct str words)
 			bool is_lower = ch >= 'a' && ch <= 'z';
 
 			if (buf_add_char(&c->mechanisms, is_lower ? (char)(ch - 'a' + 'A') : ch) < 0) {
-				c->mechanisms.n = before;
+				buf_cut(&c->mechanisms, before);
 				return;
 			}
 		}

@@ -17,32 +17,12 @@ static bool parse_chunk(struct str arg, uint64_t *octets, bool *last)
 	return !*last || (str_ieq(word, STR("LAST")) && !str_word(&rest, " ", &word));
 }
 
-/* Where the last reply begins, which may have several lines. */
-static size_t last_reply(struct str out)
-{
-	size_t start = out.n, line = out.n;
-
-	while (line > 0) {
-		line = (size_t)(str_rchr(str_sub(out, 0, line - 1), '\n') + 1);
-		if (start < out.n && out.p[line + 3] != '-')
-			break;
-		start = line;
-	}
-	return start;
-}
-
 /* Its answer is there, and leaves when all of its octets have been read and dropped (sec. 2). */
 static enum outcome skip_chunk(struct session *s)
 {
-	size_t start = last_reply(buf_str(&s->out));
-
 	if (s->chunk_octets > SKIP_AT_MOST)
 		return R_CLOSE;
-	s->chunk_reply = BUF_INIT(OUTPUT_MAX);
-	buf_add_str(&s->chunk_reply, str_from(buf_str(&s->out), start));
-	s->out.n = start;
-	if (s->out.p)
-		s->out.p[start] = '\0';
+	s->chunk_reply = reply_take_back(s);
 	s->chunk_skip = true;
 	s->mode = MODE_BDAT;
 	return R_MORE;

@@ -9,8 +9,16 @@ static bool use_enhanced(const struct session *s)
 	return s->service->extensions & ~s->hidden & EXT_BIT(EXT_ENHANCEDSTATUSCODES);
 }
 
+static void begin(struct session *s)
+{
+	if (!s->reply_goes_on)
+		s->reply_at = s->out.n;
+	s->reply_goes_on = false;
+}
+
 void reply(struct session *s, enum smtp_reply r)
 {
+	begin(s);
 	s->last_code = smtp_reply_row(r)->code;
 	smtp_reply_put(&s->out, r, use_enhanced(s));
 }
@@ -22,6 +30,7 @@ static void put_line(struct session *s, int code, const char *enhanced, const ch
 
 	if (n < 0 || (size_t)n >= sizeof text)
 		n = sizeof text - 1;
+	begin(s);
 	s->last_code = code;
 	reply_put(&s->out, code, enhanced, use_enhanced(s), str_pn(text, (size_t)n));
 }
@@ -45,6 +54,16 @@ void reply_moref(struct session *s, int code, const char *enhanced, const char *
 	va_end(ap);
 	if (s->out.n > start + 3)
 		s->out.p[start + 3] = '-';
+	s->reply_goes_on = true;
+}
+
+struct buf reply_take_back(struct session *s)
+{
+	struct buf last = BUF_INIT(OUTPUT_MAX);
+
+	buf_add_str(&last, str_from(buf_str(&s->out), s->reply_at));
+	buf_cut(&s->out, s->reply_at);
+	return last;
 }
 
 void reply_host(struct session *s, int code, const char *enhanced, const char *text)

@@ -186,6 +186,8 @@ struct session {
 	struct tls_conn *tls;
 	struct tls_client_cert *cert; /* that the client has shown; NULL: none */
 	struct buf in, out;	      /* own memory only while octets are pending */
+	size_t reply_at;	      /* in out: where the last reply begins, until something is sent */
+	bool reply_goes_on;	      /* it has not all of its lines yet */
 	enum mode mode;
 	enum after_flush after_flush;
 	struct question *question;
@@ -388,6 +390,8 @@ void session_watch(struct session *s, int events);
 
 /* reply.c */
 void reply(struct session *s, enum smtp_reply r);
+/* The reply that was given last, in this turn; it is not sent. The caller adds it to s->out later, and frees it. */
+struct buf reply_take_back(struct session *s);
 /* One line of a reply of several that is not its last: "250-2.1.5 text". The last one is replyf()'s. */
 void reply_moref(struct session *s, int code, const char *enhanced, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));
