@@ -1,31 +1,28 @@
 /* gatepost auth unblock: asked of authd, over queue_directory/public/auth. */
 #include "ctl/user.h"
+#include "ctl/socket.h"
 
 #include <errno.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 64, ANSWER_MAX = 4096, WHAT_MAX = 900 };
 
 static int dial(const char *queue_directory)
 {
-	struct sockaddr_un un = { .sun_family = AF_UNIX, .sun_path = "public/auth" };
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
 	/* The path is relative: a long queue_directory does not fit into an address. */
-	if (fd >= 0 && chdir(queue_directory) == 0 && connect(fd, (struct sockaddr *)&un, sizeof un) == 0)
+	int fd = chdir(queue_directory) == 0 ? ctl_connect("public/auth", 0) : -1;
+
+	if (fd >= 0)
 		return fd;
 	fprintf(stderr,
 		"gatepost: %s/public/auth: %s; authd answers there: it runs where auth_conf_file exists, after "
 		"`gatepost "
 		"start`\n",
 		queue_directory, strerror(errno));
-	if (fd >= 0)
-		close(fd);
 	return -1;
 }
 

@@ -1,11 +1,11 @@
 #include "auth/auth_proto.h"
 #include "ctl/auth_probe.h"
+#include "ctl/socket.h"
 
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 #include <uv.h>
 
@@ -47,16 +47,15 @@ static int give_up(int fd, struct arena *mem, const char **why, const char *text
 
 int auth_watch(const char *session, const char **why)
 {
-	struct sockaddr_un un = { .sun_family = AF_UNIX, .sun_path = "public/auth-trace" };
 	struct arena *mem = arena_new(0);
 	struct buf in = BUF_INIT((size_t)4 * AUTH_MAX_LINE);
 	uint64_t end_ns = uv_hrtime() + (uint64_t)ANSWER_MS * 1000000;
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int fd = ctl_connect("public/auth-trace", 0);
 	struct str line;
 	char ask[160];
 	bool is_watching = false;
 
-	if (fd < 0 || connect(fd, (const struct sockaddr *)&un, sizeof un) != 0)
+	if (fd < 0)
 		return give_up(fd, mem, why,
 			errno == EACCES || errno == EPERM
 				? "only root, and the account that started the instance, are told them by authd"

@@ -3,28 +3,15 @@
  * mail for these recipients is put off.
  */
 #include "ctl/check.h"
+#include "ctl/socket.h"
 
 #include <errno.h>
 #include <grp.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-/* The socket can be connected to, 0, or why not: an errno. */
-static int connect_to(const char *path)
-{
-	struct sockaddr_un sun = { .sun_family = AF_UNIX };
-	int fd;
-
-	if (strlen(path) >= sizeof sun.sun_path)
-		return ENAMETOOLONG;
-	memcpy(sun.sun_path, path, strlen(path));
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	return fd < 0 || connect(fd, (struct sockaddr *)&sun, sizeof sun) != 0 ? errno : 0;
-}
 
 /* As mapd: with the account of map_owner, and the group of mail_owner. */
 static int connect_as_mapd(const struct conf_view *v, const char *path)
@@ -37,7 +24,7 @@ static int connect_as_mapd(const struct conf_view *v, const char *path)
 		return errno;
 	if (mail && (setgroups(1, &gid) != 0 || setgid(gid) != 0 || setuid(user->pw_uid) != 0))
 		return errno;
-	return connect_to(path);
+	return ctl_connect(path, SOCK_NONBLOCK) < 0 ? errno : 0;
 }
 
 static int ask_in_a_child(const struct conf_view *v, const char *path)

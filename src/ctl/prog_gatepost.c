@@ -41,9 +41,11 @@ static int wrong_usage(const char *what)
 	return 2;
 }
 
-static int with_conf(const char *dir, int (*run)(const struct conf *conf, int argc, char **argv), int argc, char **argv)
+typedef int conf_command(const struct conf *conf, int argc, char **argv);
+
+/* With what was read; NULL: it was said why not. */
+static int with(struct conf *conf, conf_command *run, int argc, char **argv)
 {
-	struct conf *conf = ctl_conf(dir);
 	int r;
 
 	if (conf == NULL)
@@ -53,17 +55,15 @@ static int with_conf(const char *dir, int (*run)(const struct conf *conf, int ar
 	return r;
 }
 
-/* The same for what asks an instance. */
-static int with_main(const char *dir, int (*run)(const struct conf *conf, int argc, char **argv), int argc, char **argv)
+static int with_conf(const char *dir, conf_command *run, int argc, char **argv)
 {
-	struct conf *conf = ctl_conf_main(dir);
-	int r;
+	return with(ctl_conf(dir), run, argc, argv);
+}
 
-	if (conf == NULL)
-		return 1;
-	r = run(conf, argc, argv);
-	conf_free(&conf);
-	return r;
+/* The same for what asks an instance. */
+static int with_main(const char *dir, conf_command *run, int argc, char **argv)
+{
+	return with(ctl_conf_main(dir), run, argc, argv);
 }
 
 static int user_command(const struct conf *conf, int argc, char **argv)

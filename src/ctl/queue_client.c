@@ -1,4 +1,5 @@
 #include "ctl/queue_client.h"
+#include "ctl/socket.h"
 
 #include <errno.h>
 #include <jansson.h>
@@ -7,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <sysexits.h>
 #include <unistd.h>
 
@@ -30,24 +30,9 @@ struct conf *queue_conf(const char *program, const char *dir)
 	return conf;
 }
 
-static int connect_to(const char *path)
-{
-	struct sockaddr_un sa = { .sun_family = AF_UNIX };
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), saved;
-
-	snprintf(sa.sun_path, sizeof sa.sun_path, "%s", path);
-	if (fd >= 0 && connect(fd, (struct sockaddr *)&sa, sizeof sa) == 0)
-		return fd;
-	saved = errno;
-	if (fd >= 0)
-		close(fd);
-	errno = saved;
-	return -1;
-}
-
 static bool master_is_there(void)
 {
-	int fd = connect_to("public/control"), saved = errno;
+	int fd = ctl_connect("public/control", 0), saved = errno;
 
 	if (fd >= 0)
 		close(fd);
@@ -59,12 +44,12 @@ static bool master_is_there(void)
 static int connect_to_queue(void)
 {
 	enum { TRIES = 100, PAUSE_US = 50000 };
-	int fd = connect_to("public/queue"), saved = errno;
+	int fd = ctl_connect("public/queue", 0), saved = errno;
 
 	for (unsigned i = 0; fd < 0 && i < TRIES && (saved == ECONNREFUSED || saved == ENOENT) && master_is_there();
 		i++) {
 		usleep(PAUSE_US);
-		fd = connect_to("public/queue");
+		fd = ctl_connect("public/queue", 0);
 		saved = errno;
 	}
 	errno = saved;

@@ -1,6 +1,7 @@
 #include "ctl/gatepost.h"
 #include "ctl/notify.h"
 #include "base/log.h"
+#include "ctl/socket.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -10,7 +11,6 @@
 #include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 #include <syslog.h>
 #include <time.h>
@@ -47,23 +47,10 @@ const char *ctl_daemon_directory(void)
 
 static int connect_master(const struct conf *conf)
 {
-	struct sockaddr_un addr = { .sun_family = AF_UNIX };
-	int fd;
+	char path[512]; /* longer than any socket's may be */
 
-	if ((size_t)snprintf(addr.sun_path, sizeof addr.sun_path, "%s/public/control",
-		    conf_str(conf_main(conf), "queue_directory")) >= sizeof addr.sun_path) {
-		errno = ENAMETOOLONG;
-		return -1;
-	}
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (fd >= 0 && connect(fd, (struct sockaddr *)&addr, sizeof addr) != 0) {
-		int saved = errno;
-
-		close(fd);
-		errno = saved;
-		return -1;
-	}
-	return fd;
+	snprintf(path, sizeof path, "%s/public/control", conf_str(conf_main(conf), "queue_directory"));
+	return ctl_connect(path, 0);
 }
 
 int ctl_ask_master(const struct conf *conf, const char *word, struct buf *answer)

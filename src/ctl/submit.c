@@ -1,4 +1,5 @@
 #include "ctl/submit.h"
+#include "ctl/socket.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -8,7 +9,6 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/time.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 enum { GREETING_S = 30, WAIT_S = 300, NAME_TRIES = 20 };
@@ -23,18 +23,11 @@ static void set_wait(int fd, int seconds)
 
 int submit_connect(void)
 {
-	struct sockaddr_un addr = { .sun_family = AF_UNIX, .sun_path = "public/submit" };
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), saved;
+	int fd = ctl_connect("public/submit", 0);
 
-	if (fd >= 0 && connect(fd, (struct sockaddr *)&addr, sizeof addr) == 0) {
-		set_wait(fd, GREETING_S);
-		return fd;
-	}
-	saved = errno;
 	if (fd >= 0)
-		close(fd);
-	errno = saved;
-	return -1;
+		set_wait(fd, GREETING_S);
+	return fd;
 }
 
 static int send_all(int fd, struct str s)
