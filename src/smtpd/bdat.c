@@ -22,7 +22,7 @@ static enum outcome skip_chunk(struct session *s)
 {
 	if (s->chunk_octets > SKIP_AT_MOST)
 		return R_CLOSE;
-	s->chunk_reply = reply_take_back(s);
+	reply_hold(s);
 	s->chunk_skip = true;
 	s->mode = MODE_BDAT;
 	return R_MORE;
@@ -92,8 +92,7 @@ static enum outcome chunk_end(struct session *s)
 {
 	s->mode = MODE_COMMAND;
 	if (s->chunk_skip) {
-		buf_add_str(&s->out, buf_str(&s->chunk_reply));
-		buf_free(&s->chunk_reply);
+		reply_let_go(s);
 		return R_DONE;
 	}
 	if (s->chunk_last)

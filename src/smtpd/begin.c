@@ -240,7 +240,7 @@ void session_end(struct session *s, enum end_reason reason)
 	close(s->fd);
 	buf_free(&s->in);
 	buf_free(&s->out);
-	buf_free(&s->chunk_reply);
+	buf_free(&s->held_reply);
 	free(s->name);
 	free(s->reverse_name);
 	free(s->helo);

@@ -152,10 +152,12 @@ bool session_settle(struct session *s, enum outcome r)
 	if (r == R_DONE && too_many_errors(s))
 		r = R_CLOSE;
 	r = delay_errors(s, r);
-	if (r == R_CLOSE)
+	if (r == R_CLOSE) {
+		reply_let_go(s);
 		s->after_flush = FLUSH_CLOSE;
-	else if (r == R_DONE)
+	} else if (r == R_DONE) {
 		session_deadline(s, s->service->timeout_ms);
+	}
 	return r != R_WAIT && r != R_CLOSE && s->after_flush == FLUSH_NOTHING;
 }
 

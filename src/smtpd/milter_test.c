@@ -15,8 +15,17 @@ static struct filter {
 	uint32_t protocol;  /* what it says in the negotiation */
 	struct buf in, eom; /* eom: its packets before the verdict on a message */
 	unsigned mails;
-	size_t body, most; /* octets of the body; the most of them in one turn of the loop of smtpd */
+	const char *at_data; /* its reply to DATA; NULL: go on */
+	size_t body, most;   /* octets of the body; the most of them in one turn of the loop of smtpd */
 } filter;
+
+static void put(struct buf *out, char command, struct str data)
+{
+	size_t start = milter_packet_begin(out, command);
+
+	milter_put_octets(out, data);
+	check_int(milter_packet_end(out, start), 0);
+}
 
 static void answer(const struct milter_packet *p)
 {
@@ -27,7 +36,9 @@ static void answer(const struct milter_packet *p)
 		milter_terms_put(&out, &t);
 	else if (p->command == 'E')
 		buf_add_str(&out, buf_str(&filter.eom));
-	if (strchr("CHMRTULNBE", p->command) && !(p->command == 'B' && (filter.protocol & MILTER_NR_BODY)))
+	if (p->command == 'T' && filter.at_data)
+		put(&out, 'y', str_pn(filter.at_data, strlen(filter.at_data) + 1));
+	else if (strchr("CHMRTULNBE", p->command) && !(p->command == 'B' && (filter.protocol & MILTER_NR_BODY)))
 		milter_put_command(&out, 'c');
 	filter.mails += p->command == 'M';
 	filter.body += p->command == 'B' ? p->data.n : 0;
@@ -142,17 +153,9 @@ static void test_endless_header(void **state)
 	buf_free(&said);
 }
 
-static void put(char command, struct str data)
-{
-	size_t start = milter_packet_begin(&filter.eom, command);
-
-	milter_put_octets(&filter.eom, data);
-	check_int(milter_packet_end(&filter.eom, start), 0);
-}
-
 static void put_text(char command, const char *text)
 {
-	put(command, str_pn(text, strlen(text) + 1));
+	put(&filter.eom, command, str_pn(text, strlen(text) + 1));
 }
 
 /* Of memory that this process has ever had; 0 where a sanitizer keeps what is freed. */
@@ -226,6 +229,34 @@ static void test_body_in_turns(void **state)
 	buf_free(&said);
 }
 
+/* A refusal waits for the end of its chunk; one that ends the session does not. */
+static void test_refused_chunk(void **state)
+{
+	struct buf said = BUF_INIT(1 << 20);
+	int fd = begin(&said);
+
+	(void)state;
+	filter.at_data = "554 5.7.1 no";
+	buf_reset(&said);
+	say(fd, "BDAT 10\r\n");
+	run(fd, &said);
+	check_str(buf_str(&said), "");
+	say(fd, "0123456789NOOP\r\n");
+	run(fd, &said);
+	check_str(buf_str(&said), "554 5.7.1 no\r\n250 2.0.0 Ok\r\n");
+	filter.at_data = "421 4.7.0 busy now";
+	say(fd, FROM TO);
+	run(fd, &said);
+	buf_reset(&said);
+	say(fd, "BDAT 10\r\n");
+	run(fd, &said);
+	check_str(buf_str(&said), "421 4.7.0 busy now\r\n");
+	check_int(recv(fd, (char[1]){ 0 }, 1, 0), 0);
+	end(fd);
+	filter.at_data = NULL;
+	buf_free(&said);
+}
+
 /* Descriptors are left for the log when each session has its filter. */
 static void test_descriptors(void **state)
 {
@@ -241,7 +272,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_endless_header),
 		cmocka_unit_test(test_many_deleted_recipients), cmocka_unit_test(test_body_in_turns),
-		cmocka_unit_test(test_descriptors) };
+		cmocka_unit_test(test_refused_chunk), cmocka_unit_test(test_descriptors) };
 	static const char *const option[] = { "" };
 	char folder[] = "/tmp/gatepost-milter.XXXXXX", conf[512];
 	struct sockaddr_un un = { .sun_family = AF_UNIX };

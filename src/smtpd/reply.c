@@ -57,13 +57,19 @@ void reply_moref(struct session *s, int code, const char *enhanced, const char *
 	s->reply_goes_on = true;
 }
 
-struct buf reply_take_back(struct session *s)
+void reply_hold(struct session *s)
 {
-	struct buf last = BUF_INIT(OUTPUT_MAX);
-
-	buf_add_str(&last, str_from(buf_str(&s->out), s->reply_at));
+	s->held_reply = BUF_INIT(OUTPUT_MAX);
+	buf_add_str(&s->held_reply, str_from(buf_str(&s->out), s->reply_at));
 	buf_cut(&s->out, s->reply_at);
-	return last;
+}
+
+void reply_let_go(struct session *s)
+{
+	if (s->held_reply.n == 0)
+		return;
+	buf_add_str(&s->out, buf_str(&s->held_reply));
+	buf_free(&s->held_reply);
 }
 
 void reply_host(struct session *s, int code, const char *enhanced, const char *text)

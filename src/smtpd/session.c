@@ -435,6 +435,7 @@ static void on_timer(uv_timer_t *timer)
 		return;
 	}
 	if (s->mode != MODE_HANDSHAKE && s->out.n == 0) {
+		reply_let_go(s);
 		reply_host(s, 421, "4.4.2", "Error: timeout exceeded"); /* RFC 5321 sec. 4.5.3.2.7 */
 		session_write(s);
 	}

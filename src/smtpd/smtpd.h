@@ -254,7 +254,7 @@ struct session {
 	enum smtp_reply bdat_refusal;	     /* of the dispatcher; REPLY_OK: none */
 	uint64_t chunk_left, chunk_octets;   /* of BDAT */
 	bool chunk_last, chunk_skip;	     /* skip: it is refused, its octets are dropped */
-	struct buf chunk_reply;		     /* skip: the answer, for when the last of them has come */
+	struct buf held_reply;		     /* skip: the answer, for when the last of them has come */
 	struct verb_count count[VERB_COUNT]; /* VERB_NONE: unknown commands */
 };
 
@@ -390,8 +390,10 @@ void session_watch(struct session *s, int events);
 
 /* reply.c */
 void reply(struct session *s, enum smtp_reply r);
-/* The reply that was given last, in this turn; it is not sent. The caller adds it to s->out later, and frees it. */
-struct buf reply_take_back(struct session *s);
+/* The reply that was given last, in this turn, waits until … */
+void reply_hold(struct session *s);
+/* … it may go; or the session ends, with what is said then behind it. None may be held: then nothing happens. */
+void reply_let_go(struct session *s);
 /* One line of a reply of several that is not its last: "250-2.1.5 text". The last one is replyf()'s. */
 void reply_moref(struct session *s, int code, const char *enhanced, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));
