@@ -112,10 +112,13 @@ static void on_connection(uv_poll_t *poll, int status, int events)
 		continue;
 }
 
-/* A socket that no successor has takes those who wait in its queue with it, so they are let in. */
+/*
+ * A socket that no successor has takes those who wait in its queue with it, so they are let in; also by who was replaced before
+ * he was ready, as by two reloads in a row.
+ */
 void listen_drain(void)
 {
-	for (size_t i = 0; accepting && i < smtpd.child.n_listener; i++)
+	for (size_t i = 0; listeners && i < smtpd.child.n_listener; i++)
 		for (int k = 0; k < QUEUE_MAX && !paused && accept_one(&listeners[i]); k++)
 			continue;
 }
