@@ -204,6 +204,13 @@ const struct conf_service *conf_service_find(const struct conf *c, struct str na
 	return NULL;
 }
 
+struct str conf_transport_command(const struct conf *c, struct str transport)
+{
+	const struct conf_service *row = conf_service_find(c, transport, "unix");
+
+	return row ? str_c(row->command) : transport;
+}
+
 static const struct param *known(struct str name)
 {
 	size_t n;

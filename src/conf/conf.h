@@ -54,6 +54,8 @@ struct conf_service {
 size_t conf_services(const struct conf *c, const struct conf_service **first);
 /* The service of that name and type ("unix", "inet"), or NULL. */
 const struct conf_service *conf_service_find(const struct conf *c, struct str name, const char *type);
+/* What runs for a transport: the command of its row of type "unix", or where there is none the transport's own name. */
+struct str conf_transport_command(const struct conf *c, struct str transport);
 
 /* Expanded value; never NULL (an unset parameter without default is ""). */
 const char *conf_str(const struct conf_view *v, const char *name);

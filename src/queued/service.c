@@ -98,7 +98,7 @@ struct service *service_get(struct queued *q, struct str name)
 	s = xcalloc(1, sizeof *s);
 	s->name = xstrndup(name);
 	s->kind = SERVICE_RETRY;
-	if (!kind_of(row ? str_c(row->command) : name, &s->kind))
+	if (!kind_of(conf_transport_command(q->child.conf, name), &s->kind))
 		s->fault = what_is_wrong(row, s->name);
 	set_limits(q->child.main, s, row != NULL);
 	s->next = q->services;

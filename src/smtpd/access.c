@@ -52,19 +52,21 @@ static bool is_number(struct str word)
 	return str_u64(word, &n);
 }
 
-void access_cut_status(struct str *text, int code, char *enhanced, size_t size)
+bool access_cut_status(struct str *text, int code, char *enhanced, size_t size)
 {
 	struct str rest = *text, word;
 	int a, b, d, end = 0;
 
 	memcpy(enhanced, code >= 500 ? "5.7.1" : "4.7.1", sizeof "5.7.1");
 	if (!str_word(&rest, " \t", &word) || word.n >= size)
-		return;
+		return false;
 	snprintf(enhanced, size, "%.*s", STR_ARG(word));
-	if (sscanf(enhanced, "%1d.%3d.%3d%n", &a, &b, &d, &end) == 3 && (size_t)end == word.n && a == code / 100)
+	if (sscanf(enhanced, "%1d.%3d.%3d%n", &a, &b, &d, &end) == 3 && (size_t)end == word.n && a == code / 100) {
 		*text = str_trim(rest);
-	else
-		memcpy(enhanced, code >= 500 ? "5.7.1" : "4.7.1", sizeof "5.7.1");
+		return true;
+	}
+	memcpy(enhanced, code >= 500 ? "5.7.1" : "4.7.1", sizeof "5.7.1");
+	return false;
 }
 
 static enum verdict refuse(struct check *c, int code, struct str text, enum about about)

@@ -13,7 +13,7 @@ static void rcpt_end(struct session *s)
 
 	if (t->rcpt_known)
 		map_done(&t->rcpt_answer);
-	t->rcpt_known = false;
+	t->rcpt_known = t->route_is_good = false;
 	memset(&t->rcpt_answer, 0, sizeof t->rcpt_answer);
 }
 

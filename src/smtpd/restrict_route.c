@@ -3,6 +3,7 @@
  * refused at RCPT, so that no report has to go to whoever the sender may be.
  */
 #include "smtpd/restrict.h"
+#include "base/log.h"
 
 /* What an alias stands for goes its own way. */
 static bool is_alias(const struct transaction *t)
@@ -15,36 +16,42 @@ static bool is_alias(const struct transaction *t)
 static enum verdict refuse_with(struct check *c, int code, const char *otherwise, struct str text)
 {
 	char enhanced[12];
-	struct str rest = text;
+	bool has_own = access_cut_status(&text, code, enhanced, sizeof enhanced);
 
-	access_cut_status(&rest, code, enhanced, sizeof enhanced);
-	return check_refuse(c, code, rest.p == text.p ? otherwise : enhanced, ABOUT_RCPT, "%.*s", STR_ARG(rest));
+	return check_refuse(c, code, has_own ? enhanced : otherwise, ABOUT_RCPT, "%.*s", STR_ARG(text));
 }
 
 enum verdict check_route(struct check *c)
 {
 	struct session *s = c->session;
-	const struct transaction *t = s->tx;
+	struct transaction *t = s->tx;
 	const struct map_request *a;
+	struct str command;
 
-	if (!s->service->routes_may_refuse || is_alias(t))
+	if (!s->service->routes_may_refuse || t->route_is_good || is_alias(t))
 		return V_DUNNO;
 	if (c->step == 0) {
 		ask_route(question_new(s, ASK_MAP, check_resume), t->rcpt_address, t->sender);
 		return V_WAIT;
 	}
 	a = &s->question->map;
-	if (a->status == MAP_TEMPORARY)
+	if (a->status == MAP_TEMPORARY) {
+		log_warn("%s: cannot look up the transport of <%.*s>: %.*s", client_text(s), STR_ARG(t->rcpt_address),
+			STR_ARG(a->why));
 		return check_refuse(c, 451, "4.3.0", ABOUT_RCPT, "Temporary lookup failure");
-	if (str_eq(a->service, STR("error")))
+	}
+	command = conf_transport_command(smtpd.child.conf, a->service);
+	if (str_eq(command, STR("error")))
 		return refuse_with(c, 550, "5.1.1", a->nexthop);
-	if (str_eq(a->service, STR("retry")))
+	if (str_eq(command, STR("retry")))
 		return refuse_with(c, 450, "4.1.1", a->nexthop);
+	t->route_is_good = true;
 	return V_DUNNO;
 }
 
 bool routes_may_refuse(const struct conf_view *v)
 {
+	struct str transport, command;
 	static const char *const transports[] = { "local_transport", "virtual_transport", "relay_transport",
 		"default_transport" };
 
@@ -53,7 +60,10 @@ bool routes_may_refuse(const struct conf_view *v)
 	for (size_t i = 0; i < sizeof transports / sizeof *transports; i++) {
 		struct str value = str_trim(str_c(conf_str(v, transports[i])));
 
-		if (str_has_prefix(value, STR("error")) || str_has_prefix(value, STR("retry")))
+		if (!str_field(&value, ":", &transport))
+			continue;
+		command = conf_transport_command(smtpd.child.conf, str_trim(transport));
+		if (str_eq(command, STR("error")) || str_eq(command, STR("retry")))
 			return true;
 	}
 	return false;

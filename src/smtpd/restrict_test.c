@@ -42,6 +42,8 @@ static const struct {
 		"550 5.7.1 <x@never.example>: Recipient address rejected: we send nothing there" },
 	{ "", OURS, NULL, "c.example", "a@b.example", "x@closed.example",
 		"550 5.1.1 <x@closed.example>: Recipient address rejected: closed" },
+	{ "", OURS, NULL, "c.example", "a@b.example", "x@shut.example", /* its row has the command error */
+		"550 5.7.1 <x@shut.example>: Recipient address rejected: we are shut" },
 	{ "", THEM, NULL, "c.example", "a@b.example", "x@never.example",
 		"454 4.7.1 <x@never.example>: Relay access denied" },
 	{ "", THEM, NULL, "c.example", "a@b.example", "other@example.com",
@@ -131,7 +133,8 @@ static const struct {
 enum { N_CASES = sizeof cases / sizeof *cases };
 
 static const char text[] = "smtpd_sender_login_maps = inline:{ john@example.com=john }\n"
-			   "transport_maps = inline:{ {never.example = error:5.7.1 we send nothing there} "
+			   "transport_maps = inline:{ {shut.example = shut:5.7.1 we are shut} {never.example = "
+			   "error:5.7.1 we send nothing there} "
 			   "{closed.example = error:closed} {other@example.com = retry:4.2.1 moving house} }\n"
 			   "smtpd_restriction_classes = strict\nstrict = permit_mynetworks, reject_non_fqdn_sender\n";
 

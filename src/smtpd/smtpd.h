@@ -535,6 +535,7 @@ struct transaction {
 	struct rcpt_params rcpt_params;
 	struct map_request rcpt_answer; /* what mapd said of it */
 	bool rcpt_known;		/* rcpt_answer is there */
+	bool route_is_good;		/* the recipient's transport was asked for: it does not refuse */
 	enum outcome (*after_since)(struct session *s, bool taken);
 	const struct field *since_field; /* whose recipient is looked up */
 	uint64_t since;
@@ -645,7 +646,7 @@ size_t milter_connections(void);
 enum outcome bdat_input(struct session *s, struct str in, size_t *used);
 
 /* access.c: "5.7.1 text": cut the status off *text, if there is one of that class (RFC 3463), else it is x.7.1. `size`: 12. */
-void access_cut_status(struct str *text, int code, char *enhanced, size_t size);
+bool access_cut_status(struct str *text, int code, char *enhanced, size_t size);
 
 /* restrict.c */
 struct restriction_list restrictions_parse(

@@ -49,13 +49,15 @@ static inline void rig_open(const char *text, const char *const *option, size_t 
 		if (*option[i])
 			buf_addf(&master_cf, "  -o { %s }\n", option[i]);
 	}
+	buf_add_c(&master_cf, "shut unix - - n - - error\n");
 	c->conf = conf_parse("/nonexistent", buf_str(&main_cf), buf_str(&master_cf), &errors, NULL);
 	if (c->conf == NULL)
 		panic("rig: %s", errors.p);
 	c->loop = uv_default_loop();
 	c->main = conf_main(c->conf);
 	c->queue_directory = "/nonexistent";
-	c->n_listener = conf_services(c->conf, &row);
+	conf_services(c->conf, &row);
+	c->n_listener = n_option;
 	c->listener = xcalloc(n_option, sizeof *c->listener);
 	for (size_t i = 0; i < n_option; i++)
 		c->listener[i].service = &row[i];
