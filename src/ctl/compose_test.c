@@ -1,8 +1,7 @@
-#include "base/test.h"
+#include "base/corpus_test.h"
 #include "ctl/compose.h"
 #include "ctl/submit.h"
 
-#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -79,15 +78,6 @@ static void test_whole(void **state)
 	check(!submit_is_whole(STR("")));
 }
 
-/* Up to where the field ends: a line end with no blank behind it. */
-static struct str field_of(struct str text)
-{
-	for (size_t i = 0; i + 1 < text.n; i++)
-		if (text.p[i] == '\n' && text.p[i + 1] != ' ' && text.p[i + 1] != '\t')
-			return str_sub(text, 0, i);
-	return str_trim(text);
-}
-
 /* The addresses of "List", or of all of "Group", a line each. False: one of them is none that mail can go to. */
 static bool add_wanted(const json_t *list, struct buf *out)
 {
@@ -113,24 +103,17 @@ static bool add_wanted(const json_t *list, struct buf *out)
 /* The vectors of another parser: recipients of a To field. */
 static void test_corpus(void **state)
 {
-	const char *dir = getenv("GATEPOST_SHARED");
 	unsigned judged = 0, same = 0;
-	char path[512];
-	json_t *all, *one;
+	json_t *all = corpus_load("mime/mail-parser/fields/address.json"), *one;
 	size_t i;
 
 	(void)state;
-	snprintf(path, sizeof path, "%s/corpora/mime/mail-parser/fields/address.json", dir ? dir : "../shared");
-	all = json_load_file(path, JSON_ALLOW_NUL, NULL);
-	if (all == NULL) {
-		printf("skipped: no %s\n", path);
-		skip();
+	if (all == NULL)
 		return;
-	}
 	json_array_foreach(all, i, one)
 	{
 		const json_t *expected = json_object_get(one, "expected");
-		struct str field = field_of(str_c(json_string_value(json_object_get(one, "header"))));
+		struct str field = corpus_field(one);
 		struct buf text = BUF_INIT(65536), out = BUF_INIT(65536), want = BUF_INIT(65536);
 		struct compose c = { .origin = STR("o.example"),
 			.sender = STR("s@o.example"),
