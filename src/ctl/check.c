@@ -22,20 +22,6 @@ struct conf *ctl_conf(const char *config_directory)
 	return conf;
 }
 
-struct conf *ctl_conf_main(const char *config_directory)
-{
-	struct buf errors = BUF_INIT(1 << 20), faults = BUF_INIT(1 << 20);
-	struct conf *conf = conf_load_main(config_directory, &errors, &faults);
-
-	if (conf == NULL)
-		fprintf(stderr, "%s", errors.p ? errors.p : "gatepost: the configuration cannot be read\n");
-	else if (faults.n)
-		fprintf(stderr, "%sgatepost: passed over: its default counts for this command\n", faults.p);
-	buf_free(&errors);
-	buf_free(&faults);
-	return conf;
-}
-
 static unsigned check_accounts(const struct conf_view *v, struct buf *lines)
 {
 	static const char *const owners[] = { "mail_owner", "auth_owner", "map_owner", "queue_owner", "relay_owner",

@@ -23,8 +23,6 @@ int ctl_add_domain(const struct conf *conf, struct str user);
 
 /* Read the configuration; says all faults and warnings on stderr. NULL: there were faults. */
 struct conf *ctl_conf(const char *config_directory);
-/* main.cf as conf_load_main() has it, for what asks a running instance; its faults are said on stderr. NULL: there is none. */
-struct conf *ctl_conf_main(const char *config_directory);
 /* All faults of the configuration that can be found without starting, a line each. Returns their number. */
 unsigned ctl_faults(const char *config_directory, struct buf *lines, struct buf *warnings);
 /* Ask master over its socket. 0 and the answer; -1 (errno): EACCES may not ask, EAGAIN no answer in 10 s, else not running. */

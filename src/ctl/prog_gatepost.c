@@ -2,6 +2,7 @@
  * gatepost - set up, start, stop and look after a Gatepost instance. gatepost(8) is its manual.
  */
 #include "ctl/gatepost.h"
+#include "ctl/instance_conf.h"
 #include "ctl/queue.h"
 #include "ctl/user.h"
 #include "ctl/who.h"
@@ -63,7 +64,7 @@ static int with_conf(const char *dir, conf_command *run, int argc, char **argv)
 /* The same for what asks an instance. */
 static int with_main(const char *dir, conf_command *run, int argc, char **argv)
 {
-	return with(ctl_conf_main(dir), run, argc, argv);
+	return with(instance_conf("gatepost", dir), run, argc, argv);
 }
 
 static int user_command(const struct conf *conf, int argc, char **argv)

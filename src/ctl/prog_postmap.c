@@ -3,7 +3,7 @@
  * text of aliases(5). Manual: man/postmap.1.
  */
 #include "base/log.h"
-#include "conf/conf.h"
+#include "ctl/instance_conf.h"
 #include "map/map_text.h"
 #include "map/table.h"
 #include "sasl/base64.h"
@@ -53,20 +53,20 @@ static void show_notices(struct table_set *set)
 	buf_free(&lines);
 }
 
-/* Only a userdb table needs it: its socket is relative to queue_directory. */
+/* Only a userdb table needs it: its socket is relative to queue_directory. So where there is no main.cf, it is "". */
 static char *queue_directory(void)
 {
-	const char *dir = opt.config_directory ? opt.config_directory : getenv("MAIL_CONFIG");
-	struct buf errors = BUF_INIT(65536);
+	bool is_named = opt.config_directory || getenv("MAIL_CONFIG");
 	struct conf *conf;
 	char *value;
 
-	conf = conf_load_main(dir ? dir : "/etc/gatepost", &errors, NULL);
-	if (conf == NULL && dir)
-		die(errors.p ? errors.p : "the configuration cannot be read");
-	value = xstrdup(conf ? conf_str(conf_main(conf), "queue_directory") : "");
+	if (!is_named && access("/etc/gatepost/main.cf", F_OK) != 0)
+		return xstrdup("");
+	conf = instance_conf(opt.program, opt.config_directory);
+	if (conf == NULL)
+		exit(1);
+	value = xstrdup(conf_str(conf_main(conf), "queue_directory"));
 	conf_free(&conf);
-	buf_free(&errors);
 	return value;
 }
 

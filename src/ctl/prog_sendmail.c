@@ -7,6 +7,7 @@
 #include "conf/conf.h"
 #include "ctl/compose.h"
 #include "ctl/header_addr.h"
+#include "ctl/instance_conf.h"
 #include "ctl/sendmail.h"
 #include "ctl/sendmail_envelope.h"
 #include "ctl/submit.h"
@@ -254,14 +255,10 @@ _Noreturn static void rebuild_aliases(const struct conf *conf)
 
 static struct conf *open_conf(void)
 {
-	struct buf errors = BUF_INIT(65536);
-	const char *dir = opt.dir ? opt.dir : getenv("MAIL_CONFIG");
-	/* Who sends mail cannot mend a fault there, and what runs has none. */
-	struct conf *conf = conf_load_main(dir ? dir : "/etc/gatepost", &errors, NULL);
+	struct conf *conf = instance_conf(opt.program, opt.dir);
 
 	if (conf == NULL)
-		die(EX_CONFIG, "the configuration cannot be read", errors.p ? errors.p : "");
-	buf_free(&errors);
+		exit(EX_CONFIG);
 	return conf;
 }
 

@@ -1,4 +1,5 @@
 #include "ctl/queue_client.h"
+#include "ctl/instance_conf.h"
 #include "ctl/socket.h"
 
 #include <errno.h>
@@ -13,20 +14,10 @@
 
 struct conf *queue_conf(const char *program, const char *dir)
 {
-	struct buf errors = BUF_INIT(65536), faults = BUF_INIT(65536);
-	const char *from = dir ? dir : getenv("MAIL_CONFIG");
-	struct conf *conf = conf_load_main(from ? from : "/etc/gatepost", &errors, &faults);
-	struct str rest, line;
+	struct conf *conf = instance_conf(program, dir);
 
-	if (conf == NULL) {
-		fprintf(stderr, "%s: fatal: %s", program, errors.p ? errors.p : "no configuration\n");
+	if (conf == NULL)
 		exit(1);
-	}
-	rest = buf_str(&faults);
-	while (str_word(&rest, "\n", &line))
-		fprintf(stderr, "%s: warning: %.*s\n", program, STR_ARG(line));
-	buf_free(&errors);
-	buf_free(&faults);
 	return conf;
 }
 

@@ -1,4 +1,5 @@
 #include "ctl/gatepost.h"
+#include "ctl/instance_conf.h"
 #include "ctl/notify.h"
 #include "base/log.h"
 #include "ctl/socket.h"
@@ -377,7 +378,7 @@ static int ask_or_say(const struct conf *conf, const char *word, struct buf *ans
 
 int ctl_stop(const char *config_directory)
 {
-	struct conf *conf = ctl_conf_main(config_directory);
+	struct conf *conf = instance_conf("gatepost", config_directory);
 	struct buf answer = BUF_INIT(4096);
 	int r, waited = 0;
 

@@ -1,4 +1,5 @@
 #include "ctl/gatepost.h"
+#include "ctl/instance_conf.h"
 #include "smtp/client.h"
 
 #include <errno.h>
@@ -118,7 +119,7 @@ static void print_table(const json_t *status)
 int ctl_status(const char *config_directory, int argc, char **argv)
 {
 	bool as_json = argc > 1 && strcmp(argv[1], "--json") == 0;
-	struct conf *conf = ctl_conf_main(config_directory);
+	struct conf *conf = instance_conf("gatepost", config_directory);
 	struct buf answer = BUF_INIT(1 << 22);
 	json_t *status;
 	json_error_t error;
