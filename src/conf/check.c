@@ -4,8 +4,7 @@
  */
 #include "conf/conf_impl.h"
 
-/* Expand and compare with the type. Returns NULL, or what is wrong (in mem). */
-static const char *wrong_value(const struct conf_view *v, struct str name, struct str raw, struct arena *mem)
+const char *conf_wrong_value(const struct conf_view *v, struct str name, struct str raw, struct arena *mem)
 {
 	struct buf out = BUF_INIT(1024 * 1024), why = BUF_INIT(4096);
 	const struct param *p = param_find(name);
@@ -34,7 +33,7 @@ static void check_dict(struct conf *c, const struct names *names, const struct c
 
 		if (!names_is_known(names, e->name))
 			continue;
-		wrong = wrong_value(v, e->name, e->value, names->mem);
+		wrong = conf_wrong_value(v, e->name, e->value, names->mem);
 		if (wrong)
 			conf_error(c, file, e->line, "%.*s = %.*s: %s", STR_ARG(e->name), STR_ARG(e->value), wrong);
 	}
@@ -53,7 +52,7 @@ static void check_all(struct conf *c, const struct conf_view *v, const char *fil
 		view_raw(v, str_c(rows[i]->name), &raw);
 		if (str_chr(raw, '$') < 0)
 			continue;
-		wrong = wrong_value(v, str_c(rows[i]->name), raw, mem);
+		wrong = conf_wrong_value(v, str_c(rows[i]->name), raw, mem);
 		if (wrong)
 			conf_error(c, file, line, "%s = %.*s%s: %s", rows[i]->name, STR_ARG(raw),
 				v->service_name ? " (with the -o of this service)" : " (its default)", wrong);
@@ -80,51 +79,6 @@ static void warn_undefined(struct names_report *r, const char *file, unsigned li
 	(void)value;
 	conf_warning(container_of(r, struct warner, report)->c, file, line, "undefined parameter: %.*s%s%s%s",
 		STR_ARG(name), guess ? "; did you mean " : "", guess ? guess : "", guess ? "?" : "");
-}
-
-/* The value that it has when main.cf does not set it. */
-static struct str value_by_default(const struct conf *c, struct str name)
-{
-	const struct dict_entry *e = dict_find(&c->computed, name);
-	const struct param *p = param_find(name);
-	size_t n;
-
-	if (e || p)
-		return e ? e->value : str_c(p->initial);
-	p = param_of_service(name, &n);
-	return p ? str_c(arena_printf(c->mem, "$%s", p->name)) : STR("");
-}
-
-/* One look at all of them. Returns how many were wrong. */
-static size_t forgive_once(struct conf *c)
-{
-	struct arena *mem = arena_new(16384);
-	struct names names;
-	size_t n = 0;
-
-	names_collect(&names, c, mem);
-	for (size_t i = 0; i < c->main.n; i++) {
-		struct dict_entry *e = &c->main.entries[i];
-		const char *wrong = NULL;
-
-		if (names_is_known(&names, e->name))
-			wrong = wrong_value(&c->main_view, e->name, e->value, mem);
-		if (wrong == NULL)
-			continue;
-		conf_error(c, "main.cf", e->line, "%.*s = %.*s: %s", STR_ARG(e->name), STR_ARG(e->value), wrong);
-		e->value = value_by_default(c, e->name);
-		n++;
-	}
-	*c->main_view.cache = (struct dict){ .mem = c->mem }; /* what was expanded with these is out of date */
-	arena_free(&mem);
-	return n;
-}
-
-void conf_forgive(struct conf *c)
-{
-	/* A default may be made of a value that only then turns out to be wrong. */
-	for (int turns = 0; turns < 4 && forgive_once(c) > 0; turns++)
-		;
 }
 
 void conf_check(struct conf *c)

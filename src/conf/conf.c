@@ -143,23 +143,41 @@ struct conf *conf_load(const char *dir, struct buf *errors, struct buf *warnings
 	return finish(c, errors, warnings);
 }
 
+/* main.cf with its faults passed over. Not the one parameter that says whom the program will ask, or whose mail delete. */
+static void parse_forgiving(struct conf *c, struct str main_cf, struct buf *errors, struct buf *faults)
+{
+	struct buf said = BUF_INIT(1024 * 1024), *to = faults;
+
+	c->errors = &said;
+	main_cf_parse(c, main_cf);
+	conf_compute(c);
+	conf_forgive(c);
+	if (c->failed && !conf_stands_alone(c, STR("queue_directory"))) {
+		conf_error(c, "main.cf", 0,
+			"with this fault it is not known which instance is meant (queue_directory); mend it, and try "
+			"again");
+		to = errors;
+	} else {
+		c->failed = false;
+	}
+	if (to)
+		buf_add_str(to, buf_str(&said));
+	buf_free(&said);
+}
+
 struct conf *conf_load_main(const char *dir, struct buf *errors, struct buf *faults)
 {
 	struct conf *c = conf_new(dir, errors, NULL);
 	struct buf main_cf;
-	bool is_there = load_file(c, "main.cf", &main_cf);
 
-	if (!is_there) {
+	if (!load_file(c, "main.cf", &main_cf))
 		conf_error(c, "main.cf", 0, "cannot be read: %s%s", strerror(errno), perhaps_below(c));
-	} else {
-		c->errors = faults;
-		main_cf_parse(c, buf_str(&main_cf));
-		conf_compute(c);
-		conf_forgive(c);
-		c->failed = false;
-	}
+	else
+		parse_forgiving(c, buf_str(&main_cf), errors, faults);
 	buf_free(&main_cf);
-	return finish(c, errors, NULL);
+	if (c->failed)
+		conf_free(&c);
+	return c ? finish(c, errors, NULL) : NULL;
 }
 
 struct conf *conf_parse(

@@ -24,7 +24,9 @@ struct conf *conf_load(const char *dir, struct buf *errors, struct buf *warnings
 /*
  * DIR/main.cf alone, for a program that asks an instance, which runs with the configuration of before: master.cf is not
  * read, and a fault of main.cf, which is one line in *faults (may be NULL), is passed over: that parameter has its default.
- * NULL when main.cf cannot be read at all; *errors (may be NULL) says why. There are no services in it.
+ * Only queue_directory, which says what instance that is, never has it because of a fault: where there is any, it must be set
+ * in main.cf, without one and by nothing that has one. NULL when it is not, or main.cf cannot be read at all; *errors (may be
+ * NULL) says why, a line each. There are no services in it.
  */
 struct conf *conf_load_main(const char *dir, struct buf *errors, struct buf *faults);
 /* The same as conf_load() from text that was read before (a process that may not open files). `dir` is config_directory. */

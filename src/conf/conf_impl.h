@@ -54,8 +54,13 @@ void conf_warning(struct conf *c, const char *file, unsigned line, const char *f
 struct conf *conf_read(const char *dir, const char *const *overrides, struct buf *errors, struct buf *warnings);
 /* Check values and names as conf_load does. */
 void conf_check(struct conf *c);
-/* Give each parameter of main.cf whose value is wrong its default, and say so as an error. */
+/* Expand `raw`, and compare it with the type that the name has. Returns NULL, or what is wrong (in mem). */
+const char *conf_wrong_value(const struct conf_view *v, struct str name, struct str raw, struct arena *mem);
+
+/* forgive.c. Take each parameter of main.cf whose value is wrong away, so that its default counts; it is said as an error. */
 void conf_forgive(struct conf *c);
+/* Is it set in main.cf, and made of nothing but what is set there too (and config_directory)? */
+bool conf_stands_alone(const struct conf *c, struct str name);
 
 /* main_cf.c: logical lines of both files. */
 struct logical {

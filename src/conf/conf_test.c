@@ -223,6 +223,67 @@ static void test_forgiving(void **state)
 	buf_free(&wanted);
 }
 
+/* Whom a program asks is never said by a default because of a fault: it might be another instance. */
+static void test_forgiving_not_all(void **state)
+{
+	static const struct {
+		const char *main_cf, *queue; /* NULL: it is not known */
+	} cases[] = {
+		{ "", "/var/spool/gatepost" },
+		{ "foo = bar\n", "/var/spool/gatepost" },
+		{ "queue_directory = /q\nbad\n", "/q" },
+		{ "queue_directory = $base/q\nbase = /b\nbad\n", "/b/q" },
+		{ "queue_directory = ${config_directory}/q\nbad\n", "/etc/x/q" },
+		{ "queue_directory = ${base?{$base}:{/c}}/q\nbase = $more\nmore = /b\nbad\n", "/b/q" },
+		{ "bad\n", NULL },
+		{ "message_size_limit = 10MB\n", NULL },
+		{ "queue_directory /q\n", NULL },
+		{ "queue_directory = /a\nqueue_directory /q\n", NULL },
+		{ "queue_directory = /a\nqueue_directory = ${q\n", NULL },
+		{ "queue_directory =\n", NULL },
+		{ "queue_directory = $nothing\n", NULL },
+		{ "queue_directory = ${x\n", NULL },
+		{ "queue_directory = $base/q\nbase /b\n", NULL },
+		{ "queue_directory = $base/q\nbase = ${x\n", NULL },
+		{ "queue_directory = $base/q\nbase = $more/b\nmore /m\n", NULL },
+		{ "queue_directory = ${base?{$base}:{/c}}/q\nbase /b\n", NULL },
+		{ "queue_directory = $data_directory/q\ndata_directory /b\n", NULL },
+		{ "queue_directory = $queue_directory\n", NULL },
+	};
+	struct arena *mem = arena_new(0);
+	char dir[] = "/tmp/gatepost-test.XXXXXX";
+
+	(void)state;
+	require(mkdtemp(dir) != NULL);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct buf errors = BUF_INIT(65536), faults = BUF_INIT(65536);
+		const char *path = arena_printf(mem, "%s/main.cf", dir), *queue;
+		FILE *f = fopen(path, "w");
+		struct conf *c;
+
+		require(f != NULL);
+		fputs(cases[i].main_cf, f);
+		fclose(f);
+		c = conf_load_main(dir, &errors, &faults);
+		queue = c ? conf_str(conf_main(c), "queue_directory") : "(not known)";
+		if (str_has_prefix(str_c(queue), str_c(dir)))
+			queue = arena_printf(mem, "/etc/x%s", queue + strlen(dir));
+		check_str(str_c(queue), cases[i].queue ? cases[i].queue : "(not known)");
+		check_int(c == NULL, errors.n > 0);
+		if (c == NULL) {
+			check_int(faults.n, 0);
+			check(strstr(errors.p, ", line ") != NULL); /* the fault itself */
+			check(str_has_suffix(buf_str(&errors), STR("mend it, and try again\n")));
+		}
+		conf_free(&c);
+		buf_free(&errors);
+		buf_free(&faults);
+		unlink(path);
+	}
+	rmdir(dir);
+	arena_free(&mem);
+}
+
 static void test_lists(void **state)
 {
 	static const struct {
@@ -299,6 +360,7 @@ int main(void)
 		cmocka_unit_test(test_service_view),
 		cmocka_unit_test(test_warnings),
 		cmocka_unit_test(test_forgiving),
+		cmocka_unit_test(test_forgiving_not_all),
 		cmocka_unit_test(test_lists),
 		cmocka_unit_test(test_table),
 		cmocka_unit_test(test_guess),

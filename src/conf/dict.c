@@ -18,6 +18,14 @@ struct dict_entry *dict_find(const struct dict *d, struct str name)
 	return at ? &d->entries[at - 1] : NULL;
 }
 
+/* Of all entries. */
+static void fill_slots(struct dict *d)
+{
+	memset(d->slots, 0, d->n_slots * sizeof(*d->slots));
+	for (size_t i = 0; i < d->n; i++)
+		d->slots[slot_of(d, d->entries[i].name)] = (uint32_t)(i + 1);
+}
+
 static void grow(struct dict *d)
 {
 	struct dict_entry *old = d->entries;
@@ -28,8 +36,7 @@ static void grow(struct dict *d)
 		memcpy(d->entries, old, d->n * sizeof(*old));
 	d->n_slots = d->cap * 2;
 	d->slots = arena_array(d->mem, d->n_slots, sizeof(*d->slots));
-	for (size_t i = 0; i < d->n; i++)
-		d->slots[slot_of(d, d->entries[i].name)] = (uint32_t)(i + 1);
+	fill_slots(d);
 }
 
 void dict_set(struct dict *d, struct str name, struct str value, unsigned line)
@@ -46,4 +53,15 @@ void dict_set(struct dict *d, struct str name, struct str value, unsigned line)
 	}
 	e->value = value;
 	e->line = line;
+}
+
+void dict_remove(struct dict *d, struct str name)
+{
+	struct dict_entry *e = dict_find(d, name);
+
+	if (!e)
+		return;
+	d->n--;
+	memmove(e, e + 1, (size_t)(d->entries + d->n - e) * sizeof(*e));
+	fill_slots(d);
 }

@@ -23,5 +23,7 @@ struct dict { /* all zero but mem: empty */
 struct dict_entry *dict_find(const struct dict *d, struct str name);
 /* Add it, or give the existing one a new value and line. Both slices must outlive the dict. */
 void dict_set(struct dict *d, struct str name, struct str value, unsigned line);
+/* Take it away, where it is there; the order of the others stays. */
+void dict_remove(struct dict *d, struct str name);
 
 #endif

@@ -98,7 +98,7 @@ const char *split_name_value(struct str line, struct str *name, struct str *valu
 
 static void main_cf_line(struct conf *c, struct str line, unsigned number)
 {
-	struct str name, value;
+	struct str name = STR(""), value;
 	const struct dict_entry *old;
 	const char *wrong;
 
@@ -110,6 +110,7 @@ static void main_cf_line(struct conf *c, struct str line, unsigned number)
 	wrong = split_name_value(line, &name, &value);
 	if (wrong) {
 		conf_error(c, "main.cf", number, "%s: \"%.*s\"; write name = value", wrong, STR_ARG(line));
+		dict_remove(&c->main, name); /* an earlier line is not what was meant */
 		return;
 	}
 	old = dict_find(&c->main, name);

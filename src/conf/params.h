@@ -10,7 +10,7 @@
 #include "base/str.h"
 
 enum param_type {
-	PARAM_STRING,
+	PARAM_STRING, /* min octets at least */
 	PARAM_RAW,    /* a string whose $names are not main.cf's: it is handed over unexpanded */
 	PARAM_LIST,   /* words: conf_list() */
 	PARAM_BOOL,   /* yes, no */
@@ -40,6 +40,11 @@ enum { TWIN = 1, SINGLE = 0 };
 #define P_STRING(name, initial, a, meaning)                                    \
 	{                                                                      \
 		name, PARAM_STRING, initial, NULL, 0, 0, 0, a, SINGLE, meaning \
+	}
+/* One that may not be empty. */
+#define P_NEEDED(name, initial, a, meaning)                                    \
+	{                                                                      \
+		name, PARAM_STRING, initial, NULL, 1, 0, 0, a, SINGLE, meaning \
 	}
 #define P_RAW(name, initial, a, meaning)                                    \
 	{                                                                   \

@@ -77,7 +77,7 @@ static const struct param rows[] = {
 	P_INT("qmgr_message_active_limit", "20000", 1, 0, ACTS, "Messages in the active queue"),
 	P_INT("qmgr_message_recipient_limit", "20000", 1, 0, KNOWN, "Recipients in memory"),
 	P_INT("qmgr_message_recipient_minimum", "10", 1, 0, KNOWN, "Recipients in memory for one message at least"),
-	P_STRING(
+	P_NEEDED(
 		"queue_directory", "/var/spool/gatepost", ACTS, "Directory of the queue and of the processes' sockets"),
 	P_INT("queue_file_attribute_count_limit", "100", 1, 0, KNOWN, "Name=value attributes of a queue file"),
 	P_OCTETS("queue_minfree", "0", 0, ACTS,

@@ -143,6 +143,8 @@ const char *value_check(const struct param *p, const char *value, struct arena *
 		return level_compare(s, s) == -2 ? "not a compatibility level; write for example 3.6" : NULL;
 	case PARAM_ENUM:
 		return check_words(p, s, mem);
+	case PARAM_STRING:
+		return (int64_t)s.n < p->min ? arena_printf(mem, "empty; write for example %s", p->initial) : NULL;
 	default:
 		return NULL;
 	}

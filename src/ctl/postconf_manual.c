@@ -91,7 +91,9 @@ static void put_param(const struct param *p)
 	printf("; %s.", type_text(p));
 	if (p->type == PARAM_ENUM)
 		put_words(p);
-	if (p->min > 0)
+	if (p->type == PARAM_STRING && p->min > 0)
+		fputs(" Not empty.", stdout);
+	else if (p->min > 0)
 		printf(" At least %lld.", (long long)p->min);
 	if (p->max > 0)
 		printf(" At most %lld.", (long long)p->max);
