@@ -318,39 +318,6 @@ static void full_name(struct buf *out)
 	}
 }
 
-static int keep(struct str text)
-{
-	if (submit_can_keep() && submit_keep(text) == 0)
-		return 0;
-	fprintf(stderr, "%s: fatal: the mail system is down, and the message cannot be kept in maildrop: %s\n",
-		opt.program, errno ? strerror(errno) : "it is the directory of another user");
-	return EX_TEMPFAIL;
-}
-
-static int hand_over(struct str text)
-{
-	struct buf said = BUF_INIT(MIB);
-	int fd = submit_connect();
-	enum submit_result r = fd < 0 ? SUBMIT_DOWN : submit_send(fd, text, &said);
-
-	if (said.n && r != SUBMIT_LATER) /* later, pickup reports it */
-		fprintf(stderr, "%s: %s: %s", opt.program, r == SUBMIT_PARTLY ? "warning" : "fatal", said.p);
-	buf_free(&said);
-	switch (r) {
-	case SUBMIT_DONE:
-		return EX_OK;
-	case SUBMIT_PARTLY:
-		return EX_NOUSER;
-	case SUBMIT_REFUSED:
-		return EX_UNAVAILABLE;
-	case SUBMIT_LATER:
-	case SUBMIT_DOWN:
-		break;
-	}
-	errno = 0;
-	return keep(text);
-}
-
 /* postconf(5): default_verp_delimiters, verp_delimiter_filter. */
 static void set_verp(const struct conf_view *v, struct str sender)
 {
@@ -364,31 +331,21 @@ static void set_verp(const struct conf_view *v, struct str sender)
 		die(EX_USAGE, "-XV: the null sender has no form for each recipient", "name another one with -f");
 }
 
-/* What is refused weighs more than what could not be kept, and that more than what was done. */
-static int worse(int a, int b)
+/* Nothing is handed over before all of it is known to be good: who is told 65 may send it again. */
+static int hand_over(struct str sender, struct str rcpts, struct str content)
 {
-	static const int order[] = { EX_UNAVAILABLE, EX_NOUSER, EX_TEMPFAIL };
+	struct str bad;
+	int code;
 
-	for (size_t i = 0; i < sizeof order / sizeof *order; i++)
-		if (a == order[i] || b == order[i])
-			return order[i];
-	return EX_OK;
-}
+	if (envelope_has_fault(&opt.envelope, sender, rcpts, &bad)) {
+		struct buf shown = BUF_INIT(1024);
 
-/* Each envelope with the content is a submission of its own. */
-static int hand_over_all(struct str sender, struct str rcpts, struct str content)
-{
-	struct buf text = BUF_INIT(SIZE_MAX / 4);
-	int code = EX_OK;
-
-	while (rcpts.n) {
-		buf_reset(&text);
-		if (envelope_next(&opt.envelope, sender, &rcpts, &text) != 0)
-			die(EX_DATAERR, "an address with a control character in it, or too long", "");
-		buf_add_c(&text, "DATA\r\n");
-		buf_add_str(&text, content);
-		code = worse(code, hand_over(buf_str(&text)));
+		for (size_t i = 0; i < bad.n && i < 200; i++)
+			buf_add_char(&shown, (unsigned char)bad.p[i] < 32 || bad.p[i] == 127 ? '?' : bad.p[i]);
+		die(EX_DATAERR, "an address with a control character in it, or too long; nothing was sent",
+			shown.n ? shown.p : "");
 	}
+	code = sendmail_hand_over(opt.program, &opt.envelope, sender, rcpts, content);
 	if (opt.verbose && code == EX_OK)
 		printf("Mail Delivery Status Report will be mailed to <%.*s>.\n", STR_ARG(sender));
 	return code; /* what is allocated goes with the process */
@@ -431,7 +388,7 @@ static int enqueue(const struct conf *conf, int n, char **rcpt)
 		opt.envelope.notify = "SUCCESS,FAILURE,DELAY";
 	submit_content(&content, buf_str(&composed));
 	enter_queue(conf);
-	return hand_over_all(buf_str(&sender), str_trim(buf_str(&c.rcpts)), buf_str(&content));
+	return hand_over(buf_str(&sender), str_trim(buf_str(&c.rcpts)), buf_str(&content));
 }
 
 /* ---- -bs, -bv ---- */

@@ -153,3 +153,18 @@ int envelope_next(const struct envelope_options *o, struct str sender, struct st
 	buf_free(&own);
 	return r;
 }
+
+bool envelope_has_fault(const struct envelope_options *o, struct str sender, struct str rcpts, struct str *bad)
+{
+	struct buf text = BUF_INIT(SIZE_MAX / 4);
+	bool has_fault = false;
+
+	while (!has_fault && str_word(&rcpts, "\n", bad)) {
+		struct str one = *bad;
+
+		buf_reset(&text);
+		has_fault = envelope_next(o, sender, &one, &text) != 0;
+	}
+	buf_free(&text);
+	return has_fault;
+}

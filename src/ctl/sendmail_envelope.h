@@ -27,6 +27,8 @@ bool envelope_verp_is_valid(const char *delimiters, const char *allowed);
  * The sender for one recipient: "list@o" and "user@d" give "list+user=d@o". Added to *out.
  */
 void envelope_verp(const struct envelope_options *o, struct str sender, struct str rcpt, struct buf *out);
+/* Is there a recipient (an address a line) of whom envelope_next() would make nothing? That one is in *bad then. */
+bool envelope_has_fault(const struct envelope_options *o, struct str sender, struct str rcpts, struct str *bad);
 /*
  * The next envelope: MAIL and RCPT lines, added to *text, for as many of *rcpts (an address a line) as share one; they are cut
  * off it. Not to be called when there are none. -1: an address or option has a control character.

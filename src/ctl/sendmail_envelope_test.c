@@ -79,6 +79,36 @@ static void test_envelopes(void **state)
 	buf_free(&text);
 }
 
+/* One bad address behind any number of good ones is found before anything is made of them. */
+static void test_fault(void **state)
+{
+	static const struct {
+		const char *sender, *rcpts, *bad;
+	} cases[] = { { "l@o.example", "a@x.example\nb@y.example\n", NULL },
+		{ "l@o.example", "a@x.example\nc\001d@y.example\ne@z.example", "c\001d@y.example" },
+		{ "l@o.example", "a@x.example\n\177\n", "\177" },
+		{ "l\r@o.example", "a@x.example\nb@y.example", "a@x.example" } };
+	struct envelope_options none = { .body = NULL }, verp = { .verp = "+=", .origin = STR("o") };
+	struct buf many = BUF_INIT(1 << 20);
+	struct str bad;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+		for (int k = 0; k < 2; k++) {
+			bool is = envelope_has_fault(
+				k ? &verp : &none, str_c(cases[i].sender), str_c(cases[i].rcpts), &bad);
+
+			check_int(is, cases[i].bad != NULL);
+			check_str(is ? bad : STR(""), cases[i].bad ? cases[i].bad : "");
+		}
+	for (unsigned i = 0; i < 10000; i++)
+		buf_addf(&many, "user%u@example.net\n", i);
+	check(!envelope_has_fault(&none, STR("l@o.example"), buf_str(&many), &bad));
+	buf_add_c(&many, "x\001\n");
+	check(envelope_has_fault(&none, STR("l@o.example"), buf_str(&many), &bad));
+	buf_free(&many);
+}
+
 /* More than one envelope holds: none is lost, none is there twice. */
 static void test_many(void **state)
 {
@@ -115,7 +145,7 @@ static void test_many(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_options), cmocka_unit_test(test_verp),
-		cmocka_unit_test(test_envelopes), cmocka_unit_test(test_many) };
+		cmocka_unit_test(test_envelopes), cmocka_unit_test(test_fault), cmocka_unit_test(test_many) };
 
 	return test_run(tests);
 }
