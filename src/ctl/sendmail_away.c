@@ -13,7 +13,8 @@
 #include <sysexits.h>
 
 enum {
-	ENVELOPE_MAX = 16 * 1024 * 1024,
+	/* No more than the limits of an envelope let in. */
+	ENVELOPE_TEXT_MAX = ENVELOPE_ADDRESS_OCTETS_MAX + ENVELOPE_RCPTS_MAX * 32 + 2 * SMTP_COMMAND_MAX,
 	OFFERED = EXT_BIT(EXT_SIZE) | EXT_BIT(EXT_8BITMIME) | EXT_BIT(EXT_DSN) | EXT_BIT(EXT_SMTPUTF8)
 };
 
@@ -22,6 +23,7 @@ struct away {
 	uint64_t limit;	 /* message_size_limit; 0: none */
 	struct buf text; /* the submission as far as it is known; n == 0: no transaction */
 	unsigned rcpts;
+	size_t octets; /* of their addresses and parameters */
 	bool utf8, ends;
 	char *line; /* of getline() */
 	size_t cap;
@@ -37,6 +39,7 @@ static void reset(struct away *a)
 {
 	buf_reset(&a->text);
 	a->rcpts = 0;
+	a->octets = 0;
 	a->utf8 = false;
 }
 
@@ -79,8 +82,7 @@ static const char *add_line(struct away *a, const char *word, const struct smtp_
 
 	buf_addf(&line, "%s<%.*s>%s%.*s", word, STR_ARG(arg->path), arg->params.n ? " " : "", STR_ARG(arg->params));
 	if (submit_line(&a->text, buf_str(&line)) != 0)
-		fault = a->text.n + line.n + 2 > a->text.max ? "452 4.5.3 Error: too many recipients"
-							     : "501 5.5.4 Control character in an address";
+		fault = "501 5.5.4 Control character in an address";
 	buf_free(&line);
 	return fault;
 }
@@ -114,6 +116,9 @@ static const char *do_rcpt(struct away *a, struct str rest)
 	const char *fault;
 	struct str bad;
 
+	/* More than smtpd takes would wait in maildrop for ever. */
+	if (a->rcpts >= ENVELOPE_RCPTS_MAX || a->octets >= ENVELOPE_ADDRESS_OCTETS_MAX)
+		return "452 4.5.3 Error: too many recipients";
 	if (smtp_path_parse(rest, STR("TO:"), &arg) != 0)
 		return "501 5.5.4 Syntax: RCPT TO:<address>";
 	fault = param_fault(rcpt_params_parse(arg.params, OFFERED, &params, &bad));
@@ -124,6 +129,7 @@ static const char *do_rcpt(struct away *a, struct str rest)
 	if (fault)
 		return fault;
 	a->rcpts++;
+	a->octets += arg.path.n + arg.params.n;
 	return "250 2.1.5 Ok";
 }
 
@@ -148,7 +154,7 @@ static bool take_content(struct away *a, struct buf *content, bool *fits)
 static const char *do_data(struct away *a)
 {
 	size_t max = a->limit > 0 ? (size_t)a->limit : SIZE_MAX / 4;
-	struct buf content = BUF_INIT(max), text = BUF_INIT(max + 2 * ENVELOPE_MAX);
+	struct buf content = BUF_INIT(max), text = BUF_INIT(max + ENVELOPE_TEXT_MAX + 64);
 	const char *reply = "250 2.0.0 Ok: kept in maildrop, the mail system is down";
 	bool fits;
 
@@ -221,7 +227,7 @@ static const char *obey(struct away *a, struct str line)
 
 int sendmail_away(const char *hostname, uint64_t limit)
 {
-	struct away a = { .hostname = hostname, .limit = limit, .text = BUF_INIT(ENVELOPE_MAX) };
+	struct away a = { .hostname = hostname, .limit = limit, .text = BUF_INIT(ENVELOPE_TEXT_MAX) };
 
 	if (!submit_can_keep())
 		return EX_TEMPFAIL;
