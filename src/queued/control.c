@@ -213,20 +213,11 @@ static void begin(struct client *c)
 	struct str rest = c->line, word;
 	const char *why;
 
-	c->begun = true;
 	c->of = c->q->n_messages;
 	why = str_word(&rest, " ", &word) ? run(c, word, str_trim(rest)) : "not understood";
 	if (why)
 		buf_addf(&c->out, "{\"error\": \"%s\"}\n", why);
 	take_wake(c->q);
-}
-
-/* These say what is known so far; a list goes on with the rest when that is read. */
-static bool may_begin_early(struct str line)
-{
-	struct str word;
-
-	return str_word(&line, " ", &word) && (str_eq(word, STR("list")) || str_eq(word, STR("top")));
 }
 
 static void read_line(struct client *c)
@@ -252,7 +243,7 @@ static void read_line(struct client *c)
 		line = str_trim(str_sub(line, 0, line.n - STR("\tprogress").n));
 	c->line = line;
 	c->asked = true;
-	if (c->q->recovering && !may_begin_early(line)) {
+	if (c->q->recovering && !str_eq(line, STR("top"))) { /* which says that more may come */
 		wait_for_recovery(c);
 		return;
 	}
@@ -264,10 +255,6 @@ static void write_some(struct client *c)
 {
 	if (c->more && c->out.n < OUT_OCTETS && !c->more(c))
 		c->more = NULL;
-	if (c->more == walk_list && c->q->recovering && c->at_end && c->out.n == 0) {
-		wait_for_recovery(c);
-		return;
-	}
 	while (c->out.n > 0) {
 		ssize_t n = send(c->fd, c->out.p, c->out.n, MSG_NOSIGNAL);
 
@@ -335,8 +322,7 @@ void control_recovered(struct queued *q)
 		stop_waiting(c);
 		if (uv_is_closing((uv_handle_t *)&c->poll))
 			continue;
-		if (!c->begun)
-			begin(c);
+		begin(c);
 		uv_poll_start(&c->poll, UV_WRITABLE | UV_DISCONNECT, on_client);
 	}
 }

@@ -28,13 +28,12 @@ struct client {
 	uid_t uid;
 	struct buf in, out;
 	struct str line; /* what it asked, in `in`, without "progress" */
-	bool asked, begun, progress;
+	bool asked, progress;
 	bool waits; /* for the end of recovery: in control.waiting */
 	struct client *next_waiting;
 	/* What is under way: puts something into out. False: that was all. NULL: nothing. */
 	bool (*more)(struct client *c);
-	size_t at;   /* of a walk */
-	bool at_end; /* there was nothing more to visit */
+	size_t at; /* of a walk */
 	struct filter filter;
 	bool (*change)(struct queued *q, struct message *m);
 	size_t changed, seen, of; /* messages: changed, looked at, there were when it began */

@@ -53,19 +53,16 @@ void walk_visit(struct client *c, struct message *m)
 	arena_free(&mem);
 }
 
-/* False: all of them have been visited; while the log is read, more may come. */
+/* False: all of them have been visited. */
 static bool walk(struct client *c)
 {
 	uint64_t until = client_until(c);
 
-	c->at_end = false;
 	for (unsigned n = 1; c->out.n < OUT_OCTETS; n++) {
 		struct message *m = message_walk(c->q, &c->at);
 
-		if (m == NULL) {
-			c->at_end = true;
-			return c->q->recovering;
-		}
+		if (m == NULL)
+			return false;
 		c->seen++;
 		walk_visit(c, m);
 		if (n % LOOK_AT_CLOCK == 0 && uv_hrtime() > until)
