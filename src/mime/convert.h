@@ -41,7 +41,8 @@ enum {
 enum mime_target {
 	MIME_TO_7BIT, /* the hop has no 8BITMIME */
 	MIME_TO_8BIT, /* it has, and no BINARYMIME: octets over 127 stay, in bodies and headers */
-	MIME_TO_8BIT_BODIES /* the same, of mail with SMTPUTF8 for a hop without: they stay in bodies alone (RFC 6531 sec. 3.2) */
+	MIME_TO_8BIT_BODIES, /* the same, of mail with SMTPUTF8 for a hop without: they stay in bodies alone (RFC 6531 sec. 3.2) */
+	MIME_TO_BINARY /* it has BINARYMIME: the first header is made lines of 998 octets, and all behind it stays, whatever it is */
 };
 enum mime_answer { MIME_UNCHANGED, MIME_CHANGED, MIME_REFUSED };
 
@@ -58,7 +59,7 @@ void mime_convert_depth(struct mime_convert *c, unsigned levels);
 void mime_convert_look(struct mime_convert *c, struct str content);
 /* After the last octet; once. *why is set with MIME_REFUSED. */
 enum mime_answer mime_convert_answer(struct mime_convert *c, struct mime_refusal *why);
-/* The same octets again, after MIME_CHANGED. What is ready is appended, in the wire form (CRLF lines, dot-stuffed). */
+/* The same octets again, after MIME_CHANGED. What is ready is appended, in the wire form (CRLF lines, dot-stuffed; behind every LF, where LF is content). */
 void mime_convert_put(struct mime_convert *c, struct str content, struct buf *out);
 /* After the last octet. */
 void mime_convert_finish(struct mime_convert *c, struct buf *out);

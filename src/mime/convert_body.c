@@ -125,10 +125,25 @@ static enum mime_code code_for(const struct mime_level *l)
 	return CODE_NONE;
 }
 
+/* What this next hop does not take in a body. */
+static unsigned bad_for(enum mime_target target)
+{
+	switch (target) {
+	case MIME_TO_7BIT:
+		return FOUND_LONG | FOUND_BINARY | FOUND_8BIT;
+	case MIME_TO_8BIT:
+	case MIME_TO_8BIT_BODIES:
+		return FOUND_LONG | FOUND_BINARY;
+	case MIME_TO_BINARY:
+		break;
+	}
+	return 0;
+}
+
 static void decide(struct mime_convert *c)
 {
 	static const char sealed[] = "a part of it is signed, encrypted, a fragment or without a known boundary";
-	unsigned bad = FOUND_LONG | FOUND_BINARY | (c->target == MIME_TO_7BIT ? FOUND_8BIT : 0u);
+	unsigned bad = bad_for(c->target);
 	const struct mime_level *l = mime_top(c);
 	unsigned plan = code_for(l);
 

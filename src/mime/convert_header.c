@@ -82,7 +82,7 @@ static void end_cut(struct mime_convert *c)
 
 static void put_field(struct mime_convert *c, struct str field)
 {
-	bool to_7bit = c->target != MIME_TO_8BIT;
+	bool to_7bit = c->target == MIME_TO_7BIT || c->target == MIME_TO_8BIT_BODIES;
 	int r;
 
 	if (!mime_field_is_odd(field, to_7bit)) {

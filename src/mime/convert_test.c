@@ -1,4 +1,5 @@
 #include "base/test.h"
+#include "log/spool_reader.h"
 #include "mime/convert.h"
 
 #include <stdlib.h>
@@ -359,6 +360,60 @@ static void test_cutting(void **state)
 		}
 }
 
+/* `out`, in wire form, is `in` but for lines of the field that starts there. */
+static void check_folded(struct str in, size_t field, size_t body, struct buf *out)
+{
+	bool at_line_start = true;
+	struct str rest, line;
+	const char *end;
+
+	out->n = dot_unstuff(out->p, out->n, &at_line_start);
+	check(str_eq(str_sub(buf_str(out), 0, field), str_sub(in, 0, field)));
+	end = memmem(out->p, out->n, "\r\n\r\n", 4);
+	check(end != NULL);
+	rest = str_pn(out->p, (size_t)(end - out->p) + 2);
+	while (str_field(&rest, "\n", &line))
+		check(line.n <= 999);
+	check(str_eq(str_from(buf_str(out), (size_t)(end - out->p) + 4), str_from(in, body)));
+}
+
+/* Lines of the first header are folded; behind it nothing is looked at, and nothing changed. */
+static void test_to_binary(void **state)
+{
+	static const char *const bodies[] = { "", "x", "|", ".\n.\r.|.|\xff", "--b|Content-Type: x/y||\n|--b--|",
+		"--b|X: 2345||--b--" };
+	static const char *const kinds[] = { "Content-Type: multipart/signed; boundary=b|", MIXED CTE "binary|",
+		"Content-Type: message/rfc822|" CTE "binary|", TEXT CTE "x-unknown|", "" };
+	static const size_t lengths[] = { 998, 999, 5000 };
+
+	(void)state;
+	for (size_t b = 0; b < sizeof bodies / sizeof *bodies; b++)
+		for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++)
+			for (size_t l = 0; l < sizeof lengths / sizeof *lengths; l++) {
+				struct buf in = BUF_INIT(20000), out = BUF_INIT(20000);
+				size_t start;
+
+				add_lines(&in, kinds[k]);
+				start = in.n;
+				buf_add_c(&in, "Subject: " UE);
+				while (in.n < start + lengths[l])
+					buf_add_c(&in, in.n % 9 ? "x" : " ");
+				in.n = start + lengths[l];
+				add_lines(&in, "||");
+				add_lines(&in, bodies[b]);
+				if (b == 5) /* a line that would be too long, at its end too */
+					for (unsigned i = 0; i < 3000; i++)
+						buf_add_char(&in, 'x');
+				convert(MIME_TO_BINARY, buf_str(&in), in.n, &out);
+				check_split(MIME_TO_BINARY, buf_str(&in), buf_str(&out));
+				check_int(str_eq(buf_str(&out), STR("=")), lengths[l] <= 998);
+				if (lengths[l] > 998)
+					check_folded(buf_str(&in), start, start + lengths[l] + 4, &out);
+				buf_free(&in);
+				buf_free(&out);
+			}
+}
+
 static void test_nul(void **state)
 {
 	static const char in[] = "MIME-Version: 1.0\r\nContent-Type: text/x\r\n\r\na\0b\r\n";
@@ -420,7 +475,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_cases), cmocka_unit_test(test_bodies),
 		cmocka_unit_test(test_long_lines), cmocka_unit_test(test_spoiling), cmocka_unit_test(test_cutting),
-		cmocka_unit_test(test_nul), cmocka_unit_test(test_depth), cmocka_unit_test(test_many_parts) };
+		cmocka_unit_test(test_nul), cmocka_unit_test(test_to_binary), cmocka_unit_test(test_depth),
+		cmocka_unit_test(test_many_parts) };
 
 	return test_run(tests);
 }

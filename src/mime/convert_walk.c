@@ -181,7 +181,7 @@ static void begin_body(struct mime_convert *c)
 
 	/* RFC 2045 sec. 6.4: a container has no encoding of its own. Readers overlook that of a multipart, and some
 	 * believe that of a message. */
-	if (is_full || (l->kind == MIME_MESSAGE && l->cte > CTE_BINARY)) {
+	if (c->target == MIME_TO_BINARY || is_full || (l->kind == MIME_MESSAGE && l->cte > CTE_BINARY)) {
 		l->kind = MIME_SEALED;
 		close_boundary(c, l);
 	}

@@ -176,7 +176,8 @@ struct smtp_client {
 	size_t mails;			 /* transactions of this session */
 	uint64_t domain[CLIENT_DOMAINS]; /* hashes of the domains of its recipients */
 	size_t n_domain;
-	bool at_line_start;	      /* of the content, for dot_unstuff() */
+	bool at_line_start;	      /* of the content that is converted, for dot_unstuff() */
+	bool chunk_line_start;	      /* of what goes by BDAT */
 	char tail[2];		      /* the last two octets of the body */
 	bool looking;		      /* smtp_client_is_looking() */
 	struct mime_convert *convert; /* NULL: the content goes as it is */

@@ -19,11 +19,11 @@ static bool must_have_ascii_headers(const struct smtp_client *c, const struct cl
 	return (m->flags & ENV_SMTPUTF8) && !is_offered(c, EXT_SMTPUTF8) && !c->options.no_conversion;
 }
 
-/* RFC 3030 sec. 3: binary content goes by BDAT only. Its header is lines all the same; long ones have to be folded. */
-static bool takes_binary(const struct smtp_client *c, const struct client_message *m)
+/* RFC 3030 sec. 3: it is binary content, which goes by BDAT only, and may be that to this server. */
+static bool goes_as_binary(const struct smtp_client *c, const struct client_message *m)
 {
-	return is_offered(c, EXT_BINARYMIME) && is_offered(c, EXT_CHUNKING) && !must_have_ascii_headers(c, m) &&
-	       !(m->flags & ENV_LONG_LINE);
+	return (m->flags & ENV_BINARY) && is_offered(c, EXT_BINARYMIME) && is_offered(c, EXT_CHUNKING) &&
+	       !must_have_ascii_headers(c, m);
 }
 
 /*
@@ -39,16 +39,25 @@ static bool takes_8bit(const struct smtp_client *c, const struct client_message 
 /* May there be something in the content that this server cannot take? The flags do not know what only looks so. */
 static bool must_be_looked_at(const struct smtp_client *c, const struct client_message *m)
 {
-	if (m->flags & ENV_BINARY)
-		return !takes_binary(c, m);
-	if ((m->flags & ENV_8BIT) && (!takes_8bit(c, m) || must_have_ascii_headers(c, m)))
+	if (m->flags & ENV_LONG_LINE) /* the header of binary content is lines all the same */
 		return true;
-	return m->flags & ENV_LONG_LINE;
+	if (m->flags & ENV_BINARY)
+		return !goes_as_binary(c, m);
+	return (m->flags & ENV_8BIT) && (!takes_8bit(c, m) || must_have_ascii_headers(c, m));
+}
+
+static enum mime_target target_for(const struct smtp_client *c, const struct client_message *m)
+{
+	if (goes_as_binary(c, m))
+		return MIME_TO_BINARY;
+	if (!takes_8bit(c, m))
+		return MIME_TO_7BIT;
+	return must_have_ascii_headers(c, m) ? MIME_TO_8BIT_BODIES : MIME_TO_8BIT;
 }
 
 uint32_t client_body_flags(const struct smtp_client *c, const struct client_message *m)
 {
-	if (!(m->flags & ENV_BINARY) || takes_binary(c, m))
+	if (!(m->flags & ENV_BINARY) || goes_as_binary(c, m))
 		return m->flags;
 	return (m->flags & ~(uint32_t)ENV_BINARY) | ENV_8BIT;
 }
@@ -82,10 +91,7 @@ bool client_body_begin(struct smtp_client *c, struct client_message *m)
 	client_body_end(c);
 	if (!must_be_looked_at(c, m) || !has_open(m))
 		return false;
-	c->convert = mime_convert_new(!takes_8bit(c, m)		      ? MIME_TO_7BIT
-				      : must_have_ascii_headers(c, m) ? MIME_TO_8BIT_BODIES
-								      : MIME_TO_8BIT,
-		m->flags & ENV_REPORT);
+	c->convert = mime_convert_new(target_for(c, m), m->flags & ENV_REPORT);
 	if (depth)
 		mime_convert_depth(c->convert, depth < MIME_DEPTH_LIMIT ? depth : MIME_DEPTH_LIMIT);
 	c->converted = BUF_INIT(SIZE_MAX / 4);
@@ -166,7 +172,8 @@ ssize_t client_body_read(struct smtp_client *c, void *p, size_t n)
 	struct client_message *m = c->message;
 	ssize_t got = c->convert ? read_converted(c, p, n) : m->read(m, p, n);
 
-	if (got < 0 || (got > 0 ? wire_check(&c->check, str_pn(p, (size_t)got)) : wire_check_end(&c->check)))
+	if (got < 0 || c->in_chunks ||
+		(got > 0 ? wire_check(&c->check, str_pn(p, (size_t)got)) : wire_check_end(&c->check)))
 		return got;
 	client_settle_all_own(m, CLIENT_BOUNCED, "5.6.0",
 		"the content has a bare CR or LF or a line over 998 octets, and cannot be sent so");

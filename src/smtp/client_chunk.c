@@ -12,7 +12,6 @@ enum { CHUNK_OCTETS = 256 * 1024 };
 
 int client_chunk_fill(struct smtp_client *c)
 {
-	struct client_message *m = c->message;
 	struct buf chunk = BUF_INIT(CHUNK_OCTETS);
 	ssize_t n = 1;
 	size_t room;
@@ -20,9 +19,9 @@ int client_chunk_fill(struct smtp_client *c)
 	while (n > 0 && (room = CHUNK_OCTETS - chunk.n) > 0) {
 		char *p = buf_reserve(&chunk, room);
 
-		n = m->read(m, p, room);
+		n = client_body_read(c, p, room);
 		if (n > 0)
-			buf_commit(&chunk, dot_unstuff(p, (size_t)n, &c->at_line_start));
+			buf_commit(&chunk, dot_unstuff(p, (size_t)n, &c->chunk_line_start));
 	}
 	if (n >= 0) {
 		buf_addf(&c->out, "BDAT %zu%s\r\n", chunk.n, n == 0 ? " LAST" : "");

@@ -229,7 +229,7 @@ static enum client_event begin(struct smtp_client *c)
 	c->sent = c->answered = c->accepted = c->lmtp_next = 0;
 	c->mail_refused = c->aborting = c->body_ended = c->chunk_open = false;
 	c->in_chunks = client_body_flags(c, m) & ENV_BINARY;
-	c->at_line_start = true;
+	c->at_line_start = c->chunk_line_start = true;
 	c->tail[0] = '\r'; /* an empty body ends like one whose last line is complete */
 	c->tail[1] = '\n';
 	client_forward_begin(c);

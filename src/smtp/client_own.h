@@ -53,7 +53,8 @@ bool client_body_begin(struct smtp_client *c, struct client_message *m);
 bool client_body_look(struct smtp_client *c);
 /*
  * Content as this server takes it, in its wire form: as client_message.read. Here, and nowhere else, it is seen to that
- * nothing leaves with a bare CR or LF or a line over 998 octets: < 0 then, the recipients are settled.
+ * nothing leaves with a bare CR or LF or a line over 998 octets, but by BDAT to who takes that: < 0 then, the recipients are
+ * settled.
  */
 ssize_t client_body_read(struct smtp_client *c, void *p, size_t n);
 /* The flags of the content as it is sent: binary content is so only to who takes it. */

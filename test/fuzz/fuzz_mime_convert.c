@@ -3,7 +3,7 @@
  * What must hold: the split changes nothing; what is said to need no change is fit, and what comes out is fit: 7 bits (for
  * a server of 7 bits), lines of at most 998 octets that end in CRLF, no bare CR or LF, no NUL; converted once more it
  * needs no change, so its parts are where they were; and a body of one part decodes to the octets that went in. What is
- * refused comes out fit where it may be spoiled.
+ * refused comes out fit where it may be spoiled. For a server of binary content what is behind the header stays.
  */
 #include "base/log.h"
 #include "base/utf8.h"
@@ -127,6 +127,29 @@ static void check_body(struct str body, bool is_base64, size_t step)
 	buf_free(&back);
 }
 
+/* What comes before the first blank line alone is changed, once. */
+static void check_binary(struct str in, size_t step)
+{
+	struct buf wire = BUF_INIT(1 << 24), split = BUF_INIT(1 << 24), out = BUF_INIT(1 << 24);
+	const char *blank = memmem(in.p, in.n, "\r\n\r\n", 4);
+
+	if (convert(MIME_TO_BINARY, in, in.n, &wire) == MIME_CHANGED) {
+		require(convert(MIME_TO_BINARY, in, step, &split) == MIME_CHANGED);
+		require(str_eq(buf_str(&wire), buf_str(&split)));
+		for (size_t i = 0; i < wire.n; i++)
+			if (wire.p[i] != '.' || (i > 0 && wire.p[i - 1] != '\n'))
+				buf_add_char(&out, wire.p[i]);
+			else if (++i < wire.n)
+				buf_add_char(&out, wire.p[i]);
+		require(blank == NULL || str_has_suffix(buf_str(&out), str_from(in, (size_t)(blank - in.p))));
+		buf_reset(&split);
+		require(convert(MIME_TO_BINARY, buf_str(&out), step, &split) == MIME_UNCHANGED);
+	}
+	buf_free(&wire);
+	buf_free(&split);
+	buf_free(&out);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 {
 	struct buf in = BUF_INIT(1 << 24), whole = BUF_INIT(1 << 24), split = BUF_INIT(1 << 24),
@@ -151,6 +174,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 		require(convert(target, buf_str(&fit), fit.n, &split) == MIME_UNCHANGED);
 	}
 	check_body(buf_str(&in), p[0] & 2, step);
+	check_binary(buf_str(&in), step);
 	if (answer == MIME_REFUSED) {
 		buf_reset(&split);
 		if (convert_to(target, true, buf_str(&in), step, &split) == MIME_CHANGED) {
