@@ -74,5 +74,7 @@ void match_list_free(struct match_list **m);
 struct sockaddr;
 bool match_list_addr(const struct match_list *m, const struct sockaddr *addr);
 bool match_list_host(const struct match_list *m, struct str host);
+/* The same of a domain in A-labels or U-labels: an entry, an exception too, may have it in either form. */
+bool match_list_domain(const struct match_list *m, struct str domain);
 
 #endif

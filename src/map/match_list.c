@@ -1,7 +1,9 @@
 #include "map/match.h"
 #include "base/log.h"
+#include "base/utf8.h"
 #include "map/map_client.h"
 #include "map/map_text.h"
+#include "smtp/address.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -241,7 +243,7 @@ struct match_list *match_list_new(struct str list)
 }
 
 /* What cannot be decided is not in the list: the lists give rights. An exception that cannot be decided takes them. */
-static bool decide(const struct match_list *m, struct str host, const struct net *address)
+static bool decide(const struct match_list *m, struct str host, struct str other_form, const struct net *address)
 {
 	struct buf why = BUF_INIT(TABLE_WHY_MAX);
 	bool in = false;
@@ -250,6 +252,8 @@ static bool decide(const struct match_list *m, struct str host, const struct net
 		const struct entry *e = &m->entries[i];
 		enum map_status status = entry_fits(m, e, host, address, &why);
 
+		if (status == MAP_NOT_FOUND && other_form.n > 0)
+			status = entry_fits(m, e, other_form, address, &why);
 		if (status == MAP_NOT_FOUND || (status == MAP_TEMPORARY && !e->negate))
 			continue;
 		in = status == MAP_FOUND && !e->negate;
@@ -263,14 +267,28 @@ bool match_list_addr(const struct match_list *m, const struct sockaddr *addr)
 {
 	struct net net;
 
-	return net_of_sockaddr(addr, &net) && decide(m, (struct str){ "", 0 }, &net);
+	return net_of_sockaddr(addr, &net) && decide(m, STR(""), STR(""), &net);
+}
+
+static bool decide_host(const struct match_list *m, struct str host, struct str other_form)
+{
+	struct net net;
+	bool is_address = net_parse(host, &net) == 0 && net.bits == net.n * 8;
+
+	return decide(m, host, other_form, is_address ? &net : NULL);
 }
 
 bool match_list_host(const struct match_list *m, struct str host)
 {
-	struct net net;
+	return decide_host(m, host, STR(""));
+}
 
-	if (net_parse(host, &net) == 0 && net.bits == net.n * 8)
-		return decide(m, host, &net);
-	return decide(m, host, NULL);
+bool match_list_domain(const struct match_list *m, struct str domain)
+{
+	struct buf other = BUF_INIT(1024);
+	int r = str_is_8bit(domain) ? domain_to_ascii(domain, &other) : domain_to_unicode(domain, &other);
+	bool in = decide_host(m, domain, r == 0 ? buf_str(&other) : STR(""));
+
+	buf_free(&other);
+	return in;
 }

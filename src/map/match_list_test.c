@@ -108,6 +108,63 @@ static void test_hosts(void **state)
 	check_int(has_host(list_file, "file.example"), 1);
 }
 
+/* An entry decides in whichever form it is written, and the domain asked for. */
+static void test_domains(void **state)
+{
+	static const struct {
+		const char *list, *u_labels, *a_labels;
+		bool in;
+	} cases[] = {
+		{ "b\xc3\xbc"
+		  "cher.example",
+			"b\xc3\xbc"
+			"cher.example",
+			"xn--bcher-kva.example", true },
+		{ "xn--bcher-kva.example",
+			"b\xc3\xbc"
+			"cher.example",
+			"xn--bcher-kva.example", true },
+		{ "xn--bcher-kva.example",
+			"sub.b\xc3\xbc"
+			"cher.example",
+			"SUB.xn--bcher-kva.example", true },
+		{ "!b\xc3\xbc"
+		  "cher.example, example",
+			"b\xc3\xbc"
+			"cher.example",
+			"xn--bcher-kva.example", false },
+		{ "!xn--bcher-kva.example, example",
+			"b\xc3\xbc"
+			"cher.example",
+			"xn--bcher-kva.example", false },
+		{ "!inline:{ b\xc3\xbc"
+		  "cher.example=x }, example",
+			"b\xc3\xbc"
+			"cher.example",
+			"xn--bcher-kva.example", false },
+		{ "!b\xc3\xbc"
+		  "cher.example, example",
+			"b\xc3\xbc"
+			"ro.example",
+			"xn--bro-hoa.example", true },
+		{ "other.example",
+			"b\xc3\xbc"
+			"cher.example",
+			"xn--bcher-kva.example", false },
+		{ "[192.0.2.9]", "[192.0.2.9]", "[192.0.2.9]", true },
+		{ "example", "", "xn--\xff", false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct match_list *m = match_list_new(str_c(cases[i].list));
+
+		check_int(match_list_domain(m, str_c(cases[i].u_labels)), cases[i].in);
+		check_int(match_list_domain(m, str_c(cases[i].a_labels)), cases[i].in);
+		match_list_free(&m);
+	}
+}
+
 static void test_how(void **state)
 {
 	struct table_set *set = table_set_new(TABLES_LOCAL, "");
@@ -131,7 +188,7 @@ static void test_how(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_addresses), cmocka_unit_test(test_hosts),
-		cmocka_unit_test(test_how) };
+		cmocka_unit_test(test_domains), cmocka_unit_test(test_how) };
 	char path[64];
 	FILE *f;
 	int failed;

@@ -121,7 +121,7 @@ static const char *begin_flush(struct client *c, struct str rest)
 	}
 	if (!str_has_prefix(rest, STR("site ")))
 		return "not understood";
-	if (!site_is_covered(c->q, site))
+	if (!match_list_domain(c->q->flush_domains, site))
 		return "not covered by fast_flush_domains";
 	c->filter.site = site;
 	c->change = operate_flush;

@@ -607,8 +607,6 @@ bool operate_expire(struct queued *q, struct message *m);
 bool operate_expire_release(struct queued *q, struct message *m);
 
 /* site.c */
-/* One of fast_flush_domains, or below one? */
-bool site_is_covered(const struct queued *q, struct str domain);
 /*
  * Have all tried that waits for the domain; with an @ before it for those below it too (RFC 1985 sec. 5.2). The answer of RFC 1985 sec. 5.3: 250 begun, 251 nothing waits, 252 some waits,
  * 253 *n messages wait, 458 not now, 459 the domain is not covered.

@@ -3,7 +3,6 @@
  * looked at in one turn of the loop is looked at in the turns that follow, after the answer.
  */
 #include "queued/queued.h"
-#include "smtp/address.h"
 
 #include <stdlib.h>
 
@@ -21,16 +20,6 @@ struct site_walk {
 };
 static struct site_walk *walks;
 static unsigned n_walks;
-
-bool site_is_covered(const struct queued *q, struct str domain)
-{
-	struct buf other = BUF_INIT(1024); /* the list may have it in U-labels */
-	bool covered = match_list_host(q->flush_domains, domain) ||
-		       (domain_to_unicode(domain, &other) == 0 && match_list_host(q->flush_domains, buf_str(&other)));
-
-	buf_free(&other);
-	return covered;
-}
 
 /* Of the domains below another one nothing is in memory. */
 static bool has_rcpt_below(struct queued *q, struct message *m, struct str domain)
@@ -134,7 +123,7 @@ uint16_t site_flush(struct queued *q, struct str domain, uint32_t *n)
 	struct site_walk w = { .q = q, .hash = domain_key(name) };
 
 	*n = 0;
-	if (!site_is_covered(q, name))
+	if (!match_list_domain(q->flush_domains, name))
 		return 459;
 	if (below)
 		w.above = name;

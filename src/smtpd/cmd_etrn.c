@@ -40,22 +40,11 @@ static enum outcome flushed(struct session *s)
 	return R_DONE;
 }
 
-/* The list may have a name in A-labels, as it was asked for, or in U-labels. */
-static bool is_covered(const struct match_list *list, struct str domain)
-{
-	struct buf other = BUF_INIT(1024);
-	bool covered = match_list_host(list, domain) ||
-		       (domain_to_unicode(domain, &other) == 0 && match_list_host(list, buf_str(&other)));
-
-	buf_free(&other);
-	return covered;
-}
-
 static enum outcome etrn_checked(struct session *s, bool taken)
 {
 	if (!taken)
 		return R_DONE;
-	if (!is_covered(s->service->fast_flush_domains, str_c(s->asked_name))) {
+	if (!match_list_domain(s->service->fast_flush_domains, str_c(s->asked_name))) {
 		not_allowed(s);
 		return R_DONE;
 	}
