@@ -5,7 +5,7 @@
 
 enum { DOMAIN_OCTETS_MAX = 1024 };
 
-static struct str domain_of(struct str address)
+struct str address_domain(struct str address)
 {
 	ptrdiff_t at = str_rchr(address, '@');
 
@@ -29,7 +29,7 @@ uint32_t domain_key(struct str domain)
 
 uint32_t domain_hash(struct str address)
 {
-	return domain_key(domain_of(address));
+	return domain_key(address_domain(address));
 }
 
 bool domain_is_same(struct str a, struct str b)
@@ -45,7 +45,7 @@ bool domain_is_same(struct str a, struct str b)
 bool address_is_below(struct str address, struct str domain)
 {
 	struct buf ascii = BUF_INIT(DOMAIN_OCTETS_MAX);
-	struct str of = in_ascii(domain_of(address), &ascii);
+	struct str of = in_ascii(address_domain(address), &ascii);
 	bool below = of.n > domain.n + 1 && str_has_isuffix(of, domain) && of.p[of.n - domain.n - 1] == '.';
 
 	buf_free(&ascii);

@@ -481,8 +481,10 @@ struct message *message_walk(const struct queued *q, size_t *at);
 int message_content_is_whole(const struct queued *q, const struct envelope *e);
 /* The envelope from the log, checked. 0, or negative errno. Slices point into the arena. */
 int message_envelope(struct queued *q, const struct message *m, struct arena *mem, struct envelope *e);
+/* domain.c: what is behind the last @; its hash, the same for its U-labels and its A-labels. */
+struct str address_domain(struct str address);
 uint32_t domain_hash(struct str address);
-/* domain.c: the same of a domain; the same for its U-labels and its A-labels. */
+/* The same of a domain. */
 uint32_t domain_key(struct str domain);
 bool domain_is_same(struct str a, struct str b);
 /* Is the address in a domain below this one, which is in A-labels? */

@@ -21,7 +21,7 @@ struct site_walk {
 static struct site_walk *walks;
 static unsigned n_walks;
 
-/* Of the domains below another one nothing is in memory. */
+/* Of the domains below another one nothing is in memory. Some of them may be excepted. */
 static bool has_rcpt_below(struct queued *q, struct message *m, struct str domain)
 {
 	const struct rcpt_ref *refs = message_rcpts(m);
@@ -35,7 +35,8 @@ static bool has_rcpt_below(struct queued *q, struct message *m, struct str domai
 	for (size_t i = 0; i < e.n_rcpt && n < m->n_rcpt && !found; i++) {
 		if (e.rcpt[i].index != refs[n].index)
 			continue;
-		found = address_is_below(e.rcpt[i].address, domain);
+		found = address_is_below(e.rcpt[i].address, domain) &&
+			match_list_domain(q->flush_domains, address_domain(e.rcpt[i].address));
 		n++;
 	}
 	arena_free(&mem);

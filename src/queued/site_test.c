@@ -43,9 +43,15 @@ static struct queued *filled(void)
 	struct queued *q = boot();
 
 	match_list_free(&q->flush_domains);
-	q->flush_domains = match_list_new(STR("!no.example, example"));
+	q->flush_domains = match_list_new(STR("!no.example, !xn--bcher-kva.example, example"));
 	for (unsigned i = 0; i < ELSEWHERE; i++)
 		send_message_to(q, "b@Sub.Elsewhere.example", 1, 10);
+	send_message_to(q, "b@no.example", 1, 10);
+	send_message_to(q, "b@below.NO.example", 1, 10);
+	send_message_to(q,
+		"b@b\xc3\xbc"
+		"cher.example",
+		1, 10);
 	for (unsigned i = 0; i < HERE; i++)
 		here[i] = send_message(q, 1, 10);
 	while (message_find(q, here[HERE - 1]) == NULL)
@@ -72,11 +78,13 @@ static void test_at_once(struct queued *q)
 		{ "elsewhere.example", 251, 0 },
 		{ "@elsewhere.example", 253, ELSEWHERE },
 		{ "@site.example", 253, HERE },
-		{ "@example", 253, HERE + ELSEWHERE },
+		{ "@example", 253, HERE + ELSEWHERE }, /* but for what is excepted */
 		{ "@lsewhere.example", 251, 0 },
 		{ "nobody.example", 251, 0 },
 		{ "site.other", 459, 0 },
 		{ "no.example", 459, 0 },
+		{ "@no.example", 459, 0 },
+		{ "xn--bcher-kva.example", 459, 0 },
 		{ "", 459, 0 },
 		{ "@", 459, 0 },
 	};
