@@ -1,6 +1,7 @@
 /*
  * site.c - have all tried that waits for a domain: ETRN (RFC 1985), postqueue -s. The part of a long queue that cannot be
- * looked at in one turn of the loop is looked at in the turns that follow, after the answer.
+ * looked at in one turn of the loop is looked at in the turns that follow, after the answer; all of it, after a start, when
+ * the log is read.
  */
 #include "queued/queued.h"
 
@@ -84,7 +85,7 @@ static void on_timer(uv_timer_t *timer)
 {
 	struct site_walk *w = container_of(timer, struct site_walk, timer), **at = &walks;
 
-	if (!walk_on(w))
+	if (w->q->recovering || !walk_on(w))
 		return;
 	while (*at != w)
 		at = &(*at)->next;
@@ -133,9 +134,9 @@ uint16_t site_flush(struct queued *q, struct str domain, uint32_t *n)
 	if (n_walks >= WALKS_MAX)
 		return 458;
 	dests_revive(q);
-	if (walk_on(&w)) {
+	if (!q->recovering && walk_on(&w)) { /* what is not read yet is looked at when it is */
 		*n = w.n;
-		return w.n > 0 ? 253 : q->recovering ? 250 : 251; /* more may be found that waits */
+		return w.n > 0 ? 253 : 251;
 	}
 	go_on_later(q, &w, domain);
 	return w.n > 0 ? 252 : 250;

@@ -122,6 +122,21 @@ static void test_in_parts(struct queued *q)
 	wait_all(q);
 }
 
+/* After a start, when the log is read: what comes behind the end of a walk would not be tried. */
+static void test_while_recovering(struct queued *q)
+{
+	uint32_t n;
+
+	step_ns = 0;
+	q->recovering = true;
+	check_int(site_flush(q, STR("site.example"), &n), 250);
+	check_int(n_ready(q), 0);
+	check_int(site_flush(q, STR("nobody.example"), &n), 250);
+	until_ready(q, HERE);
+	check(!q->recovering);
+	wait_all(q);
+}
+
 static void test_too_many(struct queued *q)
 {
 	char name[32];
@@ -150,6 +165,7 @@ static void test_etrn(void **state)
 	(void)state;
 	test_at_once(q);
 	test_in_parts(q);
+	test_while_recovering(q);
 	test_too_many(q);
 	operate_hold(q, message_find(q, here[0])); /* what is held stays so, and does not count */
 	step_ns = 0;
