@@ -123,7 +123,7 @@ static const char *begin_flush(struct client *c, struct str rest)
 		return "not understood";
 	if (!match_list_domain(c->q->flush_domains, site))
 		return "not covered by fast_flush_domains";
-	c->filter.site = site;
+	filter_take_domain(&c->filter, site);
 	c->change = operate_flush;
 	c->more = walk_change;
 	dests_revive(c->q);

@@ -15,6 +15,8 @@ enum { OUT_OCTETS = 256 * 1024 }; /* gathered before it is written */
 /* Which messages: all that is set has to fit. Slices point into client.in, which stays as long as the client. */
 struct filter {
 	struct str sender, recipient, site, reason; /* patterns; p == NULL: any */
+	bool site_is_glob;
+	uint32_t site_key; /* of a site that is a domain: domain_key() */
 	uint64_t older_s;
 	unsigned queues; /* bit of each enum queue_name; 0: any */
 };
@@ -54,6 +56,8 @@ const char *queue_name_text(enum queue_name n);
 /* filter.c */
 /* "sender=PATTERN" … of a request. False: not understood. */
 bool filter_take(struct filter *f, struct str word);
+/* The site of that name, which is no pattern. */
+void filter_take_domain(struct filter *f, struct str domain);
 /* Can it be said without the envelope that it does not fit? */
 bool filter_may_fit(const struct queued *q, const struct filter *f, struct message *m);
 bool filter_needs_envelope(const struct filter *f);

@@ -65,6 +65,19 @@ static bool take_queues(struct filter *f, struct str names)
 	return f->queues != 0;
 }
 
+void filter_take_domain(struct filter *f, struct str domain)
+{
+	f->site = domain;
+	f->site_key = domain_key(domain);
+	f->site_is_glob = false;
+}
+
+static void take_site(struct filter *f, struct str pattern)
+{
+	filter_take_domain(f, pattern);
+	f->site_is_glob = has_glob(pattern);
+}
+
 bool filter_take(struct filter *f, struct str word)
 {
 	ptrdiff_t equals = str_chr(word, '=');
@@ -75,7 +88,7 @@ bool filter_take(struct filter *f, struct str word)
 	else if (str_eq(name, STR("recipient")))
 		f->recipient = value;
 	else if (str_eq(name, STR("site")))
-		f->site = value;
+		take_site(f, value);
 	else if (str_eq(name, STR("reason")))
 		f->reason = value;
 	else if (str_eq(name, STR("older")))
@@ -97,13 +110,12 @@ static bool has_reason(struct message *m, struct str pattern)
 	return false;
 }
 
-static bool has_domain(struct message *m, struct str domain)
+static bool has_domain(struct message *m, uint32_t key)
 {
 	const struct rcpt_ref *refs = message_rcpts(m);
-	uint32_t hash = domain_key(domain);
 
 	for (uint32_t i = 0; i < m->n_rcpt; i++)
-		if (refs[i].domain == hash)
+		if (refs[i].domain == key)
 			return true;
 	return false;
 }
@@ -116,7 +128,7 @@ bool filter_may_fit(const struct queued *q, const struct filter *f, struct messa
 		return false;
 	if (age_us / 1000000 < f->older_s)
 		return false;
-	if (f->site.p && !has_glob(f->site) && !has_domain(m, f->site))
+	if (f->site.p && !f->site_is_glob && !has_domain(m, f->site_key))
 		return false;
 	return f->reason.p == NULL || has_reason(m, f->reason);
 }
@@ -126,12 +138,11 @@ bool filter_needs_envelope(const struct filter *f)
 	return f->sender.p || f->recipient.p || f->site.p;
 }
 
-static bool site_fits(struct str pattern, struct str address)
+static bool site_fits(const struct filter *f, struct str address)
 {
-	ptrdiff_t at = str_rchr(address, '@');
-	struct str domain = str_from(address, at < 0 ? address.n : (size_t)at + 1);
+	struct str domain = address_domain(address);
 
-	return text_fits(pattern, domain) || domain_is_same(pattern, domain);
+	return f->site_is_glob ? text_fits(f->site, domain) : domain_is_same(f->site, domain);
 }
 
 /* Of the recipients only those count that are still open. */
@@ -148,7 +159,7 @@ bool filter_fits_envelope(const struct filter *f, struct message *m, const struc
 			continue;
 		n++;
 		recipient = recipient || address_fits(f->recipient, e->rcpt[i].address);
-		site = site || site_fits(f->site, e->rcpt[i].address);
+		site = site || site_fits(f, e->rcpt[i].address);
 	}
 	return recipient && site;
 }
