@@ -70,20 +70,20 @@ static void set_limits(const struct conf_view *v, struct service *s, bool is_kno
 		s->rcpts_limit = RCPTS_PER_JOB_MAX;
 }
 
-/* Mail for such a service waits, and this is what postqueue(1) shows as the reason. */
+/* Mail for such a service waits, and this is what postqueue(1) shows as the reason. A name may be as long as a table's value. */
 static char *what_is_wrong(const struct conf_service *row, const char *name)
 {
 	struct buf b = BUF_INIT(1024);
 
-	if (row)
-		buf_addf(&b,
-			"master.cf, line %u: the service %s has the command %s, which cannot be run here; there are "
-			"smtp, "
-			"lmtp, virtual, local, error, retry and discard",
+	if (row == NULL) {
+		buf_addf(&b, "master.cf has no service %.200s of type unix", name);
+	} else {
+		buf_addf(&b, "master.cf, line %u: the service %.200s has the command %.200s, which is none of",
 			row->line, name, row->command);
-	else
-		buf_addf(&b, "master.cf has no service %s of type unix", name);
-	log_warn("transport %s: %s; its mail waits", name, b.p ? b.p : "no such service");
+		for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+			buf_addf(&b, "%s %s", i > 0 ? "," : "", kinds[i].name);
+	}
+	log_warn("transport %.200s: %s; its mail waits", name, b.p);
 	return b.p;
 }
 
