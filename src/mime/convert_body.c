@@ -53,7 +53,7 @@ static void look(struct mime_convert *c, struct str octets, bool ends)
 {
 	c->found |= look_at(octets);
 	c->column += octets.n;
-	if (c->column > LINE_MAX_OCTETS)
+	if (c->column > DATA_LINE_MAX)
 		c->found |= FOUND_LONG;
 	if (ends)
 		c->column = 0;
@@ -194,7 +194,7 @@ bool mime_is_fit(const struct mime_convert *c, struct str octets)
 {
 	unsigned bad = FOUND_BINARY | (c->target == MIME_TO_7BIT ? FOUND_8BIT : 0u);
 
-	return octets.n <= LINE_MAX_OCTETS && !(look_at(octets) & bad);
+	return octets.n <= DATA_LINE_MAX && !(look_at(octets) & bad);
 }
 
 void mime_around_piece(struct mime_convert *c, struct str octets, bool starts, bool ends)

@@ -5,8 +5,9 @@
 #include "mime/body_code.h"
 #include "mime/content_type.h"
 #include "mime/convert.h"
+#include "smtp/data.h"
 
-enum { LINE_MAX_OCTETS = 998, PIECE_MAX = 1024 /* octets of a line that are kept to be looked at as one */ };
+enum { PIECE_MAX = 1024 /* octets of a line that are kept to be looked at as one */ };
 
 enum { OPEN_SLOTS = 1024 }; /* a power of 2 */
 

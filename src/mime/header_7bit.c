@@ -4,9 +4,9 @@
 #include "mime/encoded_word.h"
 #include "base/log.h"
 #include "base/utf8.h"
+#include "smtp/data.h"
 
 enum {
-	LINE_MAX_OCTETS = 998,
 	NAME_MAX_OCTETS = 64, /* of a parameter: it comes again in each line of a long value */
 	/* Nothing grows by more than this while it is coded: a short word in its own encoded word, a long name. */
 	GROWTH_MAX = 32,
@@ -49,7 +49,7 @@ bool mime_field_is_odd(struct str field, bool to_7bit)
 		if (is_stray(field, i) || (to_7bit && (unsigned char)field.p[i] > 127))
 			return true;
 		line = field.p[i] == '\n' ? 0 : line + 1;
-		if (line > LINE_MAX_OCTETS + (field.p[i] == '\r'))
+		if (line > DATA_LINE_MAX + (field.p[i] == '\r'))
 			return true;
 	}
 	return false;
@@ -349,8 +349,8 @@ static void put_folded(struct buf *out, struct str line)
 {
 	size_t indent = 0, n;
 
-	while (line.n + indent > LINE_MAX_OCTETS) {
-		n = fold_place(line, LINE_MAX_OCTETS - indent);
+	while (line.n + indent > DATA_LINE_MAX) {
+		n = fold_place(line, DATA_LINE_MAX - indent);
 		add(out, str_sub(line, 0, n));
 		line = str_from(line, n);
 		/* Without a blank the line is cut, as Postfix does: the fields that have such words can stand it. */

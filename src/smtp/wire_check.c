@@ -1,8 +1,7 @@
 #include "smtp/wire_check.h"
 #include "base/utf8.h"
 #include "log/envelope.h"
-
-enum { LINE_MAX_OCTETS = 998 }; /* RFC 5321 sec. 4.5.3.1.6: 1000 with CRLF, without the dot of dot-stuffing */
+#include "smtp/data.h"
 
 /* The octets of a line, or its beginning, up to its LF. `cr`: octets before its first CR; n: there is none. */
 static bool check_line(struct wire_check *w, struct str octets, bool ends)
@@ -21,7 +20,7 @@ static bool check_line(struct wire_check *w, struct str octets, bool ends)
 	w->line += cr;
 	w->held_cr = at != NULL && !ends;
 	w->mid_line = !ends;
-	return w->line <= LINE_MAX_OCTETS;
+	return w->line <= DATA_LINE_MAX;
 }
 
 bool wire_check(struct wire_check *w, struct str octets)
@@ -46,11 +45,11 @@ bool wire_check_end(const struct wire_check *w)
 
 static bool has_long_line(struct str content)
 {
-	while (content.n > LINE_MAX_OCTETS) {
+	while (content.n > DATA_LINE_MAX) {
 		const char *lf = memchr(content.p, '\n', content.n);
 		size_t n = lf ? (size_t)(lf - content.p) : content.n;
 
-		if (n > LINE_MAX_OCTETS && n - (content.p[n - 1] == '\r') > LINE_MAX_OCTETS)
+		if (n > DATA_LINE_MAX && n - (content.p[n - 1] == '\r') > DATA_LINE_MAX)
 			return true;
 		content = str_from(content, n + 1);
 	}

@@ -135,7 +135,7 @@ static unsigned flags_of(struct str text)
 	struct str line;
 
 	while (str_field(&text, "\n", &line)) {
-		flags |= line.n > 999 ? (unsigned)DATA_LONG_LINE : 0; /* with its CR */
+		flags |= line.n > DATA_LINE_MAX + 1 ? (unsigned)DATA_LONG_LINE : 0; /* with its CR */
 		for (size_t i = 0; i < line.n; i++)
 			flags |= (unsigned char)line.p[i] > 127 ? (unsigned)DATA_8BIT : 0;
 	}
