@@ -9,7 +9,10 @@
  * -23:59 to +23:59, years 1970 to 9999).
  */
 int datetime_parse(struct str text, int64_t *seconds);
-/* The same of date-time in header fields (RFC 5322 sec. 3.3), with the comments, zones and years of sec. 4.3: "Sat, 1 Jun 2013 09:23:01 -0700 (PDT)". */
+/*
+ * The same of date-time in header fields (RFC 5322 sec. 3.3), with the comments, zones and years of sec. 4.3: "Sat, 1 Jun
+ * 2013 09:23:01 -0700 (PDT)".
+ */
 int datetime_parse_mail(struct str text, int64_t *seconds);
 /* In UTC: 20 octets. */
 void datetime_put(struct buf *out, int64_t seconds);
