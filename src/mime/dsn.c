@@ -98,10 +98,7 @@ static void put_header(struct dsn_writer *w, const struct dsn_report *r, const c
 	dsn_putf(w, "Date: %s\r\n", date);
 	dsn_putf(w, "From: Mail Delivery System <MAILER-DAEMON@%.*s>\r\n", STR_ARG(buf_str(&host)));
 	dsn_putf(w, "Subject: %s\r\n", kinds[r->kind].subject);
-	if (str_is_8bit(r->env->sender) && address_to_ascii(r->env->sender, &to) == 0)
-		dsn_field(w, "To", "", buf_str(&to));
-	else
-		dsn_field(w, "To", "", r->env->sender);
+	dsn_field(w, "To", "", address_in_ascii(r->env->sender, &to));
 	buf_free(&to);
 	/* RFC 3834 sec. 5.1: keeps vacation programs and lists from answering. */
 	dsn_puts(w, "Auto-Submitted: auto-replied\r\nMIME-Version: 1.0\r\n");

@@ -280,14 +280,25 @@ int address_to_ascii(struct str address, struct buf *out)
 	return with_domain(address, domain_to_ascii, out);
 }
 
+struct str address_in_ascii(struct str address, struct buf *room)
+{
+	return str_is_8bit(address) && address_to_ascii(address, room) == 0 ? buf_str(room) : address;
+}
+
+struct str domain_in_ascii(struct str domain, struct buf *room)
+{
+	return str_is_8bit(domain) && domain_to_ascii(domain, room) == 0 ? buf_str(room) : domain;
+}
+
 struct str address_made_ascii(struct arena *mem, struct str address)
 {
-	struct buf ascii = BUF_INIT(4096);
+	struct buf room = BUF_INIT(4096);
+	struct str ascii = address_in_ascii(address, &room);
 
-	if (str_is_8bit(address) && address_to_ascii(address, &ascii) == 0)
-		address = arena_dup(mem, buf_str(&ascii));
-	buf_free(&ascii);
-	return address;
+	if (ascii.p != address.p)
+		ascii = arena_dup(mem, ascii);
+	buf_free(&room);
+	return ascii;
 }
 
 int address_other_form(struct str address, struct buf *out)

@@ -41,7 +41,10 @@ int domain_to_unicode(struct str domain, struct buf *out);
  * -1: the local part has octets over 127, or the domain is no valid IDN.
  */
 int address_to_ascii(struct str address, struct buf *out);
-/* The same, kept in mem; an address that is ASCII, or for which there is no such form, as it is. */
+/* The same, made in *room; an address that is ASCII, or for which there is no such form, as it is. And so for a domain. */
+struct str address_in_ascii(struct str address, struct buf *room);
+struct str domain_in_ascii(struct str domain, struct buf *room);
+/* The same, kept in mem. */
 struct str address_made_ascii(struct arena *mem, struct str address);
 /* The address with its domain in the other form: U-labels for A-labels, and the reverse. -1: there is no other. */
 int address_other_form(struct str address, struct buf *out);

@@ -219,10 +219,18 @@ static void test_forms(void **state)
 		check_int(address_to_ascii(str_c(cases[i].address), &out), cases[i].ascii ? 0 : -1);
 		if (cases[i].ascii)
 			check_str(buf_str(&out), cases[i].ascii);
+		check_str(address_in_ascii(str_c(cases[i].address), &out),
+			str_is_8bit(str_c(cases[i].address)) && cases[i].ascii ? cases[i].ascii : cases[i].address);
 		check_int(address_other_form(str_c(cases[i].address), &out), cases[i].other ? 0 : -1);
 		if (cases[i].other)
 			check_str(buf_str(&out), cases[i].other);
 	}
+	check_str(domain_in_ascii(STR("b\xC3\xBC"
+				      "cher.example"),
+			  &out),
+		"xn--bcher-kva.example");
+	check_str(domain_in_ascii(STR("Example.org"), &out), "Example.org");
+	check_str(domain_in_ascii(STR("\xE2\x80\x80.example"), &out), "\xE2\x80\x80.example"); /* it has none */
 	buf_free(&out);
 }
 

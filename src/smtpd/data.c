@@ -32,24 +32,13 @@ static struct str for_whom(struct transaction *t)
 	return rcpt;
 }
 
-/* EHLO's name, with A-labels. */
-static struct str hello_name(struct transaction *t, struct str helo)
-{
-	struct buf ascii = BUF_INIT(1024);
-
-	if (str_is_8bit(helo) && domain_to_ascii(helo, &ascii) == 0)
-		helo = arena_dup(t->mem, buf_str(&ascii));
-	buf_free(&ascii);
-	return helo;
-}
-
 static void put_received(struct session *s)
 {
 	struct transaction *t = s->tx;
-	struct buf out = BUF_INIT(8192), addr = BUF_INIT(64);
+	struct buf out = BUF_INIT(8192), addr = BUF_INIT(64), helo = BUF_INIT(1024);
 	struct tls_info tls = { .protocol = NULL };
 	char with[16];
-	struct received r = { .helo = hello_name(t, str_c(s->helo ? s->helo : s->addr)),
+	struct received r = { .helo = domain_in_ascii(str_c(s->helo ? s->helo : s->addr), &helo),
 		.client_name = str_c(s->name),
 		.myhostname = str_c(s->service->hostname),
 		.mail_name = str_c(s->service->mail_name),
@@ -91,6 +80,7 @@ static void put_received(struct session *s)
 		spool_msg_add(&t->msg, buf_str(&out));
 	buf_free(&out);
 	buf_free(&addr);
+	buf_free(&helo);
 }
 
 void message_begin(struct session *s)
