@@ -152,14 +152,8 @@ static struct world *world_new(const struct sasl_mech *mech)
 
 static void world_free(struct world *w)
 {
-	struct database *db = &w->a.database[0];
-
 	authd_test_end(&w->a, &w->c);
 	check_int(w->a.n_renewals + w->a.n_upgrades, 0);
-	while (db->n_spare)
-		sql_sqlite.close(&db->spare[--db->n_spare]);
-	sql_sqlite.close(&db->in_loop);
-	uv_mutex_destroy(&db->lock);
 	last_uses_free(&w->a.last_uses);
 	sqlite3_close(w->db);
 	unlink(w->path);

@@ -83,8 +83,6 @@ static struct world *world_new(const struct sasl_mech *mech)
 static void world_free(struct world *w)
 {
 	authd_test_end(&w->a, &w->c);
-	for (size_t i = 0; i < w->set.n_passdbs; i++)
-		uv_mutex_destroy(&w->a.database[i].lock);
 	free(w);
 }
 

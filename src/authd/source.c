@@ -20,9 +20,21 @@ unsigned database_init(struct database *db, const struct sql_settings *set, cons
 	uv_mutex_init(&db->lock);
 	uv_rwlock_init(&db->turn);
 	pool_init(&db->pool, loop, conns, max_waiting, max_wait_ms);
+	uv_prepare_init(loop, &db->end_of_turn);
 	if (set->driver->is_local)
 		db->in_loop = set->driver->open(set->connect, root);
 	return conns;
+}
+
+void database_end(struct database *db)
+{
+	uv_close((uv_handle_t *)&db->end_of_turn, NULL);
+	while (db->n_spare)
+		db->set->driver->close(&db->spare[--db->n_spare]);
+	if (db->in_loop)
+		db->set->driver->close(&db->in_loop);
+	uv_mutex_destroy(&db->lock);
+	uv_rwlock_destroy(&db->turn);
 }
 
 void source_init(
@@ -87,38 +99,26 @@ static void ask(struct lookup *l, struct sql_conn *c, unsigned wait_ms)
 
 /* ---- several lookups in one turn of the loop ---- */
 
-struct held {
-	uv_prepare_t end_of_turn;
-	struct database *db;
-};
-
-static void on_closed(uv_handle_t *h)
-{
-	free(container_of((uv_prepare_t *)(void *)h, struct held, end_of_turn));
-}
-
 static void on_end_of_turn(uv_prepare_t *end)
 {
-	struct held *h = container_of(end, struct held, end_of_turn);
+	struct database *db = container_of(end, struct database, end_of_turn);
 
-	h->db->set->driver->hold(h->db->in_loop, false);
-	h->db->held = NULL;
-	uv_close((uv_handle_t *)end, on_closed);
+	uv_prepare_stop(end);
+	if (db->is_held)
+		db->set->driver->hold(db->in_loop, false);
+	db->is_held = false;
 }
 
 /* From the second lookup of a turn on. What is read for them all is as it was when this turn began to ask. */
 static void hold(struct database *db)
 {
-	uint64_t now = uv_now(db->pool.loop);
-	bool again = db->asked_ms == now;
-
-	db->asked_ms = now;
-	if (!again || db->held || db->set->driver->hold == NULL)
+	if (db->is_held || db->set->driver->hold == NULL)
 		return;
-	db->held = xcalloc(1, sizeof *db->held);
-	db->held->db = db;
-	uv_prepare_init(db->pool.loop, &db->held->end_of_turn);
-	uv_prepare_start(&db->held->end_of_turn, on_end_of_turn);
+	if (!uv_is_active((uv_handle_t *)&db->end_of_turn)) {
+		uv_prepare_start(&db->end_of_turn, on_end_of_turn);
+		return;
+	}
+	db->is_held = true;
 	db->set->driver->hold(db->in_loop, true);
 }
 

@@ -25,9 +25,9 @@ struct database { /* shared by all sources with the same driver and connect = */
 	const char *root;
 	struct pool pool;	  /* for what would block; as many threads as there may be connections */
 	struct sql_conn *in_loop; /* NULL: the driver has none */
-	struct held *held;	  /* in_loop is, until this turn of the loop ends */
-	uint64_t asked_ms;
-	uv_mutex_t lock; /* of spare */
+	uv_prepare_t end_of_turn; /* active: in_loop was asked in this turn of the loop */
+	bool is_held;		  /* in_loop is, until that */
+	uv_mutex_t lock;	  /* of spare */
 	struct sql_conn *spare[SPARE_CONNS];
 	size_t n_spare;
 	bool is_down;	/* said so in the log */
@@ -98,6 +98,8 @@ struct lookup { /* embedded; zeroed before lookup_start() */
 /* root: as in struct sql_driver.open; borrowed. Returns how many threads its lookups may want. */
 unsigned database_init(struct database *db, const struct sql_settings *set, const char *root, uv_loop_t *loop,
 	unsigned max_waiting, uint64_t max_wait_ms);
+/* No lookup may be under way. The loop has to run once more before *db goes. */
+void database_end(struct database *db);
 void source_init(
 	struct source *s, const struct sql_settings *set, struct database *db, struct row_cache *cache, unsigned index);
 /*

@@ -120,9 +120,9 @@ static void test_phases(void **state)
 	check(w.db.is_down);
 	check_int(w.db.phase, 3);
 
+	database_end(&w.db);
+	uv_run(&w.loop, UV_RUN_DEFAULT);
 	check_int(uv_loop_close(&w.loop), 0);
-	while (w.db.n_spare)
-		fake_close(&w.db.spare[--w.db.n_spare]);
 	arena_free(&w.mem);
 }
 

@@ -56,6 +56,10 @@ static inline void authd_test_end(struct authd *a, struct client *c)
 	uv_timer_stop(&a->tick);
 	uv_close((uv_handle_t *)&a->tick, NULL);
 	uv_run(a->child.loop, UV_RUN_DEFAULT);
+	for (size_t i = 0; i < a->set->n_passdbs; i++)
+		if (a->database[i].set)
+			database_end(&a->database[i]);
+	uv_run(a->child.loop, UV_RUN_DEFAULT);
 	check_int(uv_loop_close(a->child.loop), 0);
 	for (size_t i = 0; i < a->set->n_passdbs; i++)
 		buf_wipe(&a->dummy[i]);
