@@ -7,10 +7,11 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-enum { NICE = 5, SLICE_NS = 10000000 };
+enum { NICE = 5, SLICE_NS = 10000000, THIS_THREAD = 0 };
 
 /* sched_setattr(2), which glibc has no declaration of; the kernel's own collides with <sched.h>. */
 struct attributes {
@@ -80,13 +81,14 @@ static void tell_done(struct pool_threads *t, struct job *j)
 
 /*
  * The loop goes first whenever it has something to do. Since Linux 6.6 a nice value alone does not see to that: who runs is let
- * alone to the end of his slice; since 6.12 not by one whose slice is shorter. Kernels in between pass over its length.
+ * alone to the end of his slice; since 6.12 not by one whose slice is shorter. Kernels in between pass over its length. What else
+ * filters our calls (a container, perhaps) may not have heard of it: the nice value is to be had without.
  */
 static void step_back(void)
 {
 	const struct attributes a = { .size = sizeof a, .nice = NICE, .runtime = SLICE_NS };
 
-	if (syscall(SYS_sched_setattr, 0, &a, 0) != 0)
+	if (syscall(SYS_sched_setattr, 0, &a, 0) != 0 && setpriority(PRIO_PROCESS, THIS_THREAD, NICE) != 0)
 		log_debug("auth: threads that hash are no nicer: %s", strerror(errno));
 }
 

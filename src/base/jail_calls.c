@@ -210,7 +210,8 @@ static void process_rules(struct building *b, unsigned sets)
 	ALLOW_IF_BOTH(b, prlimit64, IS(0, 0), BITS(2, UINT64_MAX, 0)); /* to ask */
 	ALLOW_IF(b, prctl, IS(0, PR_SET_NAME));
 	ALLOW_IF(b, prctl, IS(0, PR_GET_NAME));
-	ALLOW_IF(b, sched_setattr, IS(0, 0));  /* a thread makes itself nicer */
+	ALLOW_IF(b, sched_setattr, IS(0, 0)); /* a thread makes itself nicer; or, where a sandbox refuses that: */
+	ALLOW_IF_BOTH(b, setpriority, IS(0, PRIO_PROCESS), IS(1, 0));
 	ALLOW_IF(b, prctl, IS(0, 0x53564d41)); /* PR_SET_VMA: malloc names its memory */
 	if (sets & HAS_CHILDREN) {
 		ALLOW_IF(b, clone, BITS(0, namespaces, 0));

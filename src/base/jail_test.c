@@ -158,6 +158,16 @@ static int raise_limits(void)
 	return result(setrlimit(RLIMIT_NOFILE, &more));
 }
 
+static int be_nicer(void)
+{
+	return result(setpriority(PRIO_PROCESS, 0, 1));
+}
+
+static int make_other_nicer(void)
+{
+	return result(setpriority(PRIO_PROCESS, (id_t)outside, 1));
+}
+
 static void *in_thread(void *arg)
 {
 	return arg;
@@ -232,6 +242,8 @@ static const struct attempt {
 	{ "become root", become_root, ALL & ~CHILDREN, EPERM, 0 },
 	{ "push input into a terminal", type_for_others, ALL, EPERM, 0 },
 	{ "change a limit", raise_limits, ALL, EPERM, 0 },
+	{ "be nicer", be_nicer, ALL, 0, 0 },
+	{ "make another process nicer", make_other_nicer, ALL, EPERM, 0 },
 };
 
 static void try_all(const struct jail *like)
