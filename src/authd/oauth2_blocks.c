@@ -9,6 +9,7 @@ static void load_file(struct loader *l, const struct dovecot_node *args, struct 
 	struct oauth2_places p = { .out = out };
 
 	oauth2_place_add(&p, c->first, "");
+	settings_add_warnings(l, c);
 	out->file = settings_keep(l, args->value);
 	oauth2_check_words(l, c->first, true);
 	oauth2_load_from(l, &p);

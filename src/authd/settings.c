@@ -21,6 +21,26 @@ const char *settings_keep(struct loader *l, const char *s)
 	return arena_cdup(l->set->mem, str_c(s));
 }
 
+void settings_add_warnings(struct loader *l, const struct dovecot_conf *c)
+{
+	/* A passdb and a userdb may name the same file. */
+	if (c->warnings.n && (l->warnings->n == 0 || strstr(l->warnings->p, c->warnings.p) == NULL))
+		buf_add_str(l->warnings, buf_str(&c->warnings));
+}
+
+struct dovecot_conf *settings_load_args(struct loader *l, const struct dovecot_node *args, const char **file)
+{
+	const char *slash = strrchr(args->file, '/');
+	struct dovecot_conf *c;
+
+	*file = settings_keep(l, args->value);
+	if (**file != '/' && slash)
+		*file = arena_printf(l->set->mem, "%.*s/%s", (int)(slash - args->file), args->file, args->value);
+	c = dovecot_load_flat(*file, l->errors);
+	settings_add_warnings(l, c);
+	return c;
+}
+
 /* ---- plain settings ---- */
 
 static void load_bool(struct loader *l, const char *key, bool *out)
@@ -172,6 +192,7 @@ struct settings *settings_load(const char *file, struct buf *errors, struct buf 
 	s->mem = arena_new(0);
 	l.set = s;
 	l.conf = dovecot_load(file, errors);
+	settings_add_warnings(&l, l.conf);
 	s->failure_delay_ms = 2000;
 	s->cache_ttl_ms = s->cache_negative_ttl_ms = 3600 * 1000;
 	load_bool(&l, "auth_allow_weak_schemes", &s->allow_weak);

@@ -16,6 +16,13 @@ void settings_complain(struct loader *l, const struct dovecot_node *n, const cha
 	__attribute__((format(printf, 3, 4)));
 /* A copy that lives as long as the settings. */
 const char *settings_keep(struct loader *l, const char *s);
+/* What was said in reading it, once. */
+void settings_add_warnings(struct loader *l, const struct dovecot_conf *c);
+/*
+ * The file that "args = FILE" names, relative to the one that says so: lines "key = value". *file is its path, which lives as long
+ * as the settings. As dovecot_load_flat(), with its errors and warnings; the caller frees it.
+ */
+struct dovecot_conf *settings_load_args(struct loader *l, const struct dovecot_node *args, const char **file);
 
 /*
  * What a "driver = sql" block names: with args =, a dovecot-sql.conf.ext of 2.3, else what stands in the block and around

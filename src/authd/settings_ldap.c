@@ -313,13 +313,7 @@ void load_ldap(struct loader *l, const struct dovecot_node *block, bool is_passd
 
 	db->sql.file = settings_keep(l, block->file);
 	if (args) {
-		const char *path = args->value;
-
-		if (*path != '/' && strrchr(args->file, '/'))
-			path = arena_printf(
-				l->set->mem, "%.*s/%s", (int)(strrchr(args->file, '/') - args->file), args->file, path);
-		db->sql.file = settings_keep(l, path);
-		c = dovecot_load_flat(db->sql.file, l->errors);
+		c = settings_load_args(l, args, &db->sql.file);
 		p.file = c->first;
 		look_at_keys(&p);
 	}

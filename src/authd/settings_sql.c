@@ -60,15 +60,9 @@ static void load_default_scheme(struct loader *l, const struct dovecot_node *n, 
 static void load_file(struct loader *l, const struct dovecot_node *args, struct sql_settings *sql)
 {
 	size_t before = l->errors->n;
-	struct dovecot_conf *c;
+	struct dovecot_conf *c = settings_load_args(l, args, &sql->file);
 	const struct dovecot_node *n;
-	const char *path = args->value;
 
-	if (*path != '/' && strrchr(args->file, '/'))
-		path = arena_printf(
-			l->set->mem, "%.*s/%s", (int)(strrchr(args->file, '/') - args->file), args->file, path);
-	sql->file = settings_keep(l, path);
-	c = dovecot_load_flat(sql->file, l->errors);
 	if (l->errors->n == before) {
 		load_driver(l, args, dovecot_get(c->first, "driver"), sql);
 		n = dovecot_get(c->first, "connect");

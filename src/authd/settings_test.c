@@ -175,10 +175,50 @@ static void test_vain(void **state)
 	}
 }
 
+/* A query that is cut at a "#" is said, and of a file that two blocks name once. */
+static void test_cut_query(void **state)
+{
+	struct buf errors = BUF_INIT(65536), warnings = BUF_INIT(65536), want = BUF_INIT(1024);
+	char dir[] = "/tmp/gatepost-unit.XXXXXX", sql[64], path[64];
+	struct settings *set;
+	FILE *f;
+
+	(void)state;
+	check(mkdtemp(dir) != NULL);
+	snprintf(sql, sizeof sql, "%s/sql.conf", dir);
+	snprintf(path, sizeof path, "%s/auth.conf", dir);
+	f = fopen(sql, "w");
+	check(f != NULL);
+	fputs("driver = sqlite\nconnect = /nonexistent\npassword_query = SELECT data #>> '{password}' AS "
+	      "password\nuser_query = SELECT 1\n",
+		f);
+	fclose(f);
+	f = fopen(path, "w");
+	check(f != NULL);
+	fputs("passdb {\n driver = sql\n args = sql.conf\n}\nuserdb {\n driver = sql\n args = sql.conf\n}\n"
+	      "service auth {\n unix_listener a {\n }\n}\n",
+		f);
+	fclose(f);
+	set = settings_load(path, &errors, &warnings);
+	check_str(buf_str(&errors), "");
+	buf_addf(&want,
+		"%s, line 3: the \"#\" begins a comment, as for Dovecot, and what follows it is not read; without a "
+		"blank before it, or in quotes, it would be\n",
+		sql);
+	check_str(buf_str(&warnings), want.p);
+	settings_free(&set);
+	unlink(sql);
+	unlink(path);
+	check_int(rmdir(dir), 0);
+	buf_free(&errors);
+	buf_free(&warnings);
+	buf_free(&want);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_oauth2_block), cmocka_unit_test(test_log),
-		cmocka_unit_test(test_token_listeners), cmocka_unit_test(test_vain) };
+		cmocka_unit_test(test_token_listeners), cmocka_unit_test(test_vain), cmocka_unit_test(test_cut_query) };
 
 	return test_run(tests);
 }

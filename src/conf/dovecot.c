@@ -19,6 +19,18 @@ void dovecot_complain(struct dovecot_reader *r, const char *fmt, ...)
 	buf_add_char(r->errors, '\n');
 }
 
+void dovecot_warn(struct dovecot_reader *r, const char *fmt, ...)
+{
+	struct buf *out = &r->conf->warnings;
+	va_list ap;
+
+	buf_addf(out, "%s, line %u: ", r->file, r->line);
+	va_start(ap, fmt);
+	buf_vaddf(out, fmt, ap);
+	va_end(ap);
+	buf_add_char(out, '\n');
+}
+
 int dovecot_read_file(const char *path, struct buf *out)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), error = 0;
@@ -63,6 +75,7 @@ static struct dovecot_conf *conf_new(struct dovecot_reader *r, const char *file,
 	struct dovecot_conf *c = xcalloc(1, sizeof *c);
 
 	c->mem = arena_new(0);
+	c->warnings = BUF_INIT(65536);
 	*r = (struct dovecot_reader){
 		.conf = c, .errors = errors, .flat = flat, .file = arena_cdup(c->mem, str_c(file))
 	};
@@ -115,8 +128,10 @@ struct dovecot_conf *dovecot_parse_flat(const char *file, struct str text, struc
 
 void dovecot_free(struct dovecot_conf **c)
 {
-	if (*c)
+	if (*c) {
 		arena_wipe(&(*c)->mem); /* "connect" may hold a password */
+		buf_free(&(*c)->warnings);
+	}
 	free(*c);
 	*c = NULL;
 }

@@ -26,6 +26,7 @@ struct dovecot_node {
 struct dovecot_conf {
 	struct arena *mem; /* holds everything */
 	struct dovecot_node *first;
+	struct buf warnings; /* a line each, as of errors: what is read in another way than it may be meant */
 };
 
 /*

@@ -27,6 +27,8 @@ struct dovecot_reader {
 
 /* Append "FILE, line N: …" to the errors, if anybody wants them. */
 void dovecot_complain(struct dovecot_reader *r, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* … and to the warnings. */
+void dovecot_warn(struct dovecot_reader *r, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* The path as seen from the file that is being read; lives as long as the tree. */
 const char *dovecot_beside(struct dovecot_reader *r, struct str path);
 /* Append a file to *out. Returns 0, or an errno: EFBIG when it is larger than *out may be, EINVAL when it is no plain file. */

@@ -225,39 +225,37 @@ static void logical_line(struct dovecot_reader *r, struct str s)
 }
 
 /*
- * In a file of queries and passwords both kinds of quotes hold a "#". Dovecot takes one for a comment behind any octet; here one
- * within a word, as of a password, stays.
+ * In a file of queries and passwords both kinds of quotes hold a "#", to the line on which they end. Dovecot takes one for a comment
+ * behind any octet; here one within a word, as of a password, stays.
  */
-static struct str without_flat_comment(struct str s)
+static struct str without_flat_comment(struct str s, char *quote)
 {
-	char quote = 0;
-
 	for (size_t i = 0; i < s.n; i++) {
 		char c = s.p[i];
 
-		if (quote && c == '\\')
+		if (*quote && c == '\\')
 			i++;
-		else if (quote)
-			quote = c == quote ? 0 : quote;
+		else if (*quote)
+			*quote = c == *quote ? 0 : *quote;
 		else if (c == '\'' || c == '"')
-			quote = c;
+			*quote = c;
 		else if (c == '#' && i && (s.p[i - 1] == ' ' || s.p[i - 1] == '\t'))
 			return str_sub(s, 0, i);
 	}
 	return s;
 }
 
-/* A "#" begins a comment at the start of a line and after a blank, outside of quotes. */
-static struct str without_comment(struct dovecot_reader *r, struct str s)
+/* A "#" begins a comment at the start of a line and after a blank, outside of quotes. *quote: one that a line before opened. */
+static struct str without_comment(const struct dovecot_reader *r, struct str s, char *quote)
 {
 	struct str rest = str_trim(s);
 	size_t from = 0;
 	ptrdiff_t at;
 
-	if (rest.n && rest.p[0] == '#')
+	if (rest.n && rest.p[0] == '#' && *quote == 0)
 		return STR("");
 	if (r->flat)
-		return without_flat_comment(s);
+		return without_flat_comment(s, quote);
 	while ((at = find_bare(str_from(s, from), "#")) >= 0) {
 		size_t i = from + (size_t)at;
 
@@ -266,6 +264,20 @@ static struct str without_comment(struct dovecot_reader *r, struct str s)
 		from = i + 1;
 	}
 	return s;
+}
+
+/* An operator of PostgreSQL ("#>", "#>>", "#-", "#=") or a variable, behind a value: hardly somebody's comment. */
+static void look_at_comment(struct dovecot_reader *r, struct str s)
+{
+	bool is_operator = s.n > 1 && strchr(">=-", s.p[1]) && s.p[1] && !str_has_prefix(s, STR("#--"));
+	bool has_variable = false;
+
+	for (size_t i = 0; i + 1 < s.n; i++)
+		has_variable |= s.p[i] == '%' && (s.p[i + 1] == '{' || ascii_is_alpha(s.p[i + 1]));
+	if (is_operator || has_variable)
+		dovecot_warn(r,
+			"the \"#\" begins a comment, as for Dovecot, and what follows it is not read; without a blank "
+			"before it, or in quotes, it would be");
 }
 
 /* "key = <<END" (2.4): the value is what follows, up to a line that is END alone. */
@@ -313,8 +325,10 @@ void dovecot_parse_lines(struct dovecot_reader *r, struct str text)
 	struct buf joined = BUF_INIT(DOVECOT_VALUE_MAX);
 	struct str rest = text, line, key, end;
 	unsigned number = 0, begun = 0, level = r->level;
+	char quote = 0;
 
 	while (rest.n && str_field(&rest, "\n", &line)) {
+		struct str whole = line;
 		bool more;
 
 		number++;
@@ -323,7 +337,9 @@ void dovecot_parse_lines(struct dovecot_reader *r, struct str text)
 			dovecot_complain(r, "the line has a NUL");
 			continue;
 		}
-		line = without_comment(r, line);
+		line = without_comment(r, line, &quote);
+		if (line.n && line.n < whole.n)
+			look_at_comment(r, str_from(whole, line.n));
 		while (line.n && strchr(" \t\r", line.p[line.n - 1]))
 			line.n--; /* what cannot be seen behind a "\" as well */
 		more = line.n && line.p[line.n - 1] == '\\';
@@ -337,6 +353,7 @@ void dovecot_parse_lines(struct dovecot_reader *r, struct str text)
 		if (more && rest.n)
 			continue;
 		r->line = begun;
+		quote = 0;
 		if (heredoc_begins(r, buf_str(&joined), &key, &end))
 			number += heredoc(r, key, end, &rest);
 		else

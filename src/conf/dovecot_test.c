@@ -125,6 +125,47 @@ static void test_flat(void **state)
 	dovecot_free(&c);
 }
 
+/* Quotes hold a "#" as far as they go; Dovecot's rule elsewhere, and a word about what it cuts off that looks like no comment. */
+static void test_flat_comments(void **state)
+{
+	static const char says[] = "f, line 1: the \"#\" begins a comment, as for Dovecot";
+	static const struct {
+		const char *text, *value;
+		bool warns;
+	} cases[] = {
+		{ "q = SELECT data #>> '{password}' AS password FROM users WHERE email = '%u'\n", "SELECT data", true },
+		{ "q = SELECT data#>>'{password}' AS password\n", "SELECT data#>>'{password}' AS password", false },
+		{ "q = SELECT data #> '{a}' \\\nz = 1\n", "SELECT data", true },
+		{ "q = SELECT data #- '{a}'\n", "SELECT data", true },
+		{ "q = SELECT a # 5 FROM t WHERE u = '%u'\n", "SELECT a", true },
+		{ "q = SELECT a # 5 FROM t WHERE u = '%{user}'\n", "SELECT a", true },
+		{ "q = a # 50% of them\n", "a", false },
+		{ "q = a #--- from here on ---\n", "a", false },
+		{ "q = a #it's\n", "a", false },
+		{ "q = a #\n", "a", false },
+		{ "#> q = %u\n  #> %u\nq = a\n", "a", false },
+		{ "q = SELECT 'a \\\n # b' AS x # c\n", "SELECT 'a  # b' AS x", false },
+		{ "q = SELECT 'a \\\n  it\\'s # b' AS x # c\n", "SELECT 'a  it\\'s # b' AS x", false },
+		{ "q = SELECT 'a' \\\n # b' AS x\n", "SELECT 'a'", false },
+		{ "z = it's\nq = a # b\n", "a", false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct buf errors = BUF_INIT(65536);
+		struct dovecot_conf *c = dovecot_parse_flat("f", str_c(cases[i].text), &errors);
+
+		check_str(str_c(dovecot_value(c->first, "q", "none")), cases[i].value);
+		check_int(errors.n, 0);
+		if (cases[i].warns)
+			check(c->warnings.n && strncmp(c->warnings.p, says, sizeof says - 1) == 0);
+		else
+			check_str(buf_str(&c->warnings), "");
+		dovecot_free(&c);
+		buf_free(&errors);
+	}
+}
+
 static void write_to(const char *path, const char *text)
 {
 	FILE *f = fopen(path, "w");
@@ -197,7 +238,7 @@ static void test_values(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_syntax), cmocka_unit_test(test_flat),
-		cmocka_unit_test(test_include), cmocka_unit_test(test_values) };
+		cmocka_unit_test(test_flat_comments), cmocka_unit_test(test_include), cmocka_unit_test(test_values) };
 
 	return test_run(tests);
 }
