@@ -4,6 +4,7 @@
  * the account that runs the instance, auth_owner.
  */
 #include "authd/login.h"
+#include "authd/socket_path.h"
 #include "base/log.h"
 
 #include <errno.h>
@@ -191,15 +192,15 @@ static void on_control(struct door *door, int fd)
 void control_bind(struct authd *a)
 {
 	struct sockaddr_un un = { .sun_family = AF_UNIX };
-	char path[4096], fresh[4096];
+	struct socket_path at;
+	const char *path = at.name, *fresh = at.fresh;
 
 	control.authd = a;
 	control.runner = getuid();
-	snprintf(path, sizeof path, "%s/public/auth", a->child.queue_directory);
-	snprintf(fresh, sizeof fresh, "%s/public/.%d", a->child.queue_directory, (int)getpid());
-	if (strlen(fresh) >= sizeof un.sun_path)
-		fatal("%s: the name of a socket may have %zu octets at most; take a shorter queue_directory", fresh,
-			sizeof un.sun_path - 1);
+	if (socket_path_make(&at, "public/auth", a->child.queue_directory) < 0)
+		fatal("%s: the path is longer than a socket's may be (about 100 octets); take a shorter "
+		      "queue_directory",
+			path);
 	memcpy(un.sun_path, fresh, strlen(fresh) + 1);
 	unlink(fresh);
 	control.fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);

@@ -1,6 +1,7 @@
 /* Listening sockets, made with master's rights before they are dropped. */
 #include "authd/authd.h"
 
+#include "authd/socket_path.h"
 #include "base/log.h"
 
 #include <errno.h>
@@ -68,13 +69,11 @@ static void set_owner(const struct listener_settings *set, const char *path, boo
 static int bind_unix(struct authd *a, const struct listener_settings *set)
 {
 	struct sockaddr_un un = { .sun_family = AF_UNIX };
-	char path[4096], fresh[4096];
+	struct socket_path at;
+	const char *path = at.name, *fresh = at.fresh;
 	int fd;
 
-	snprintf(path, sizeof path, "%s%s%s", *set->path == '/' ? "" : a->child.queue_directory,
-		*set->path == '/' ? "" : "/", set->path);
-	snprintf(fresh, sizeof fresh, "%.*s.%d", (int)(strrchr(path, '/') + 1 - path), path, (int)getpid());
-	if (strlen(path) >= sizeof un.sun_path || strlen(fresh) >= sizeof un.sun_path)
+	if (socket_path_make(&at, set->path, a->child.queue_directory) < 0)
 		cannot(set, path, "make the socket", "the path is longer than a socket's may be (about 100 octets)");
 	memcpy(un.sun_path, path, strlen(path) + 1);
 	look_at_old(set, path, &un);

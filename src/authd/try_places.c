@@ -1,5 +1,7 @@
 /* What auth.conf names that is not there: said before anything is started, and not by the first login that needs it. */
+#include "authd/socket_path.h"
 #include "authd/try_impl.h"
+#include "child/directories.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -7,45 +9,30 @@
 #include <libgen.h>
 #include <pwd.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
-
-/* Behind queue_directory; master makes these at the start. */
-static bool is_made_at_start(const char *dir)
-{
-	static const char *const made[] = { "", "/private", "/public", "/pid" };
-
-	for (size_t i = 0; i < sizeof made / sizeof *made; i++)
-		if (strcmp(made[i], dir) == 0)
-			return true;
-	return false;
-}
 
 static void try_listener(const struct listener_settings *l, const char *queue, struct arena *mem, struct buf *errors)
 {
-	const char *path = *l->path == '/' ? l->path : arena_printf(mem, "%s/%s", queue, l->path);
-	const char *dir = dirname(arena_cdup(mem, str_c(path)));
-	size_t n = strlen(queue);
-	struct sockaddr_un un;
+	struct socket_path path;
+	const char *dir;
 	struct stat st;
 
-	/* authd makes it as ".PID" in its folder, and renames it then. */
-	if (strlen(path) >= sizeof un.sun_path ||
-		(size_t)(strrchr(path, '/') + 1 - path) + sizeof ".4194304" > sizeof un.sun_path) {
+	if (socket_path_make(&path, l->path, queue) < 0) {
 		buf_addf(errors, "%s, line %u: %s is longer than a socket's path may be (about 100 octets)\n", l->file,
-			l->line, path);
+			l->line, path.name);
 		return;
 	}
-	if (strncmp(dir, queue, n) == 0 && (dir[n] == '/' || dir[n] == '\0') && is_made_at_start(dir + n))
+	dir = dirname(arena_cdup(mem, str_c(path.name)));
+	if (child_directory_is_made(dir, queue))
 		return;
 	if (stat(dir, &st) != 0)
 		buf_addf(errors,
 			"%s, line %u: the socket %s cannot be made: the folder %s: %s; make it, or name another path\n",
-			l->file, l->line, path, dir, strerror(errno));
-	else if (lstat(path, &st) == 0 && !S_ISSOCK(st.st_mode))
+			l->file, l->line, path.name, dir, strerror(errno));
+	else if (lstat(path.name, &st) == 0 && !S_ISSOCK(st.st_mode))
 		buf_addf(errors,
 			"%s, line %u: the socket %s cannot be made: something that is no socket is there already\n",
-			l->file, l->line, path);
+			l->file, l->line, path.name);
 }
 
 void try_listeners(const struct settings *set, const char *queue, struct buf *errors)

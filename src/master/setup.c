@@ -1,5 +1,6 @@
 #include "master/master.h"
 #include "base/log.h"
+#include "child/directories.h"
 #include "conf/dovecot.h"
 
 #include <errno.h>
@@ -20,15 +21,6 @@ static const struct {
 } accounts[] = { { ROLE_SMTPD, "mail_owner" }, { ROLE_AUTHD, "auth_owner" }, { ROLE_MAPD, "map_owner" },
 	{ ROLE_QUEUED, "queue_owner" }, { ROLE_RELAY, "relay_owner" }, { ROLE_FETCHD, "relay_owner" },
 	{ ROLE_KEYD, "key_owner" } };
-
-/* Directories below queue_directory. All are entered by every role, and written by the owner alone. */
-static const struct {
-	const char *name;
-	enum role owner;
-	mode_t mode;
-} directories[] = { { "pid", ROLE_MASTER, 0755 }, { "private", ROLE_SMTPD, 0710 }, { "public", ROLE_MASTER, 0755 },
-	{ "log", ROLE_QUEUED, 0700 }, { "empty", ROLE_MASTER, 0755 },
-	{ "maildrop", ROLE_MASTER, 01733 } }; /* any user may leave mail there, none can see what others left */
 
 static const struct {
 	const char *name;
@@ -223,11 +215,9 @@ int setup_directories(const struct setup *s, bool root, struct buf *errors)
 
 	if (make_directory(queue, 0, s->gid[ROLE_SMTPD], 0755, root, errors) != 0)
 		return -1;
-	for (size_t i = 0; i < sizeof directories / sizeof *directories; i++) {
-		enum role owner = directories[i].owner;
-
-		snprintf(path, sizeof path, "%s/%s", queue, directories[i].name);
-		if (make_directory(path, s->uid[owner], s->gid[owner], directories[i].mode, root, errors) != 0)
+	for (const struct directory *d = child_directories; d->name; d++) {
+		snprintf(path, sizeof path, "%s/%s", queue, d->name);
+		if (make_directory(path, s->uid[d->owner], s->gid[d->owner], d->mode, root, errors) != 0)
 			return -1;
 	}
 	return 0;
