@@ -378,8 +378,6 @@ int main(int argc, char **argv)
 	struct authd *a = &the_authd;
 	const char *jail;
 
-	if (argc == 3 && strcmp(argv[1], "-t") == 0)
-		return try_settings(argv[2], NULL, NULL, NULL);
 	if (argc == 6 && strcmp(argv[1], "-t") == 0)
 		return try_settings(argv[2], argv[3], argv[4], argv[5]);
 	a->child = (struct child){ .role = ROLE_AUTHD,

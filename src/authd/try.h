@@ -3,10 +3,11 @@
 #define AUTHD_TRY_H
 
 /*
- * A line each on standard output: "fault TEXT", "warning TEXT", and without faults "mechanism NAME" with its properties and
- * "listener PATH" of each socket for clients, separated by TABs. With queue_directory, and the accounts auth_owner and mail_owner,
- * it also looks whether sockets can be made where they shall be, and whether authd can read the files of users that are named;
- * queue NULL: not that. Returns the exit code: 0, 1 there are faults.
+ * What is wrong with auth.conf; also whether sockets can be made where they shall be, below queue_directory and elsewhere, and
+ * whether authd, with the accounts auth_owner and mail_owner, can read the files of users that are named. A line each on standard
+ * output, its words separated by TABs: "warning TEXT", "fault TEXT", and without faults "mechanism NAME" with its properties,
+ * "listener PATH" of each UNIX socket for logins, "userdb PATH" of each for questions about users. Returns the exit code: 0, or 1,
+ * there are faults.
  */
 int try_settings(const char *file, const char *queue, const char *auth_owner, const char *mail_owner);
 

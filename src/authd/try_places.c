@@ -45,15 +45,20 @@ void try_listeners(const struct settings *set, const char *queue, struct buf *er
 	arena_free(&mem);
 }
 
-void try_become(const char *auth_owner, const char *mail_owner)
+int try_become(const char *auth_owner, const char *mail_owner, struct buf *errors)
 {
 	const struct passwd *pw = geteuid() == 0 ? getpwnam(mail_owner) : NULL;
 	gid_t gid = pw ? pw->pw_gid : 0;
 
 	if (pw == NULL || (pw = getpwnam(auth_owner)) == NULL)
-		return; /* that is said elsewhere */
-	if (setgroups(1, &gid) != 0 || setgid(gid) != 0 || setuid(pw->pw_uid) != 0)
-		_exit(1);
+		return 0; /* that is said elsewhere */
+	if (setgroups(1, &gid) == 0 && setgid(gid) == 0 && setuid(pw->pw_uid) == 0)
+		return 0;
+	buf_addf(errors,
+		"auth_owner = %s: authd cannot take that account, with the group of mail_owner = %s: %s; "
+		"start as root with its capabilities, or as an ordinary user\n",
+		auth_owner, mail_owner, strerror(errno));
+	return -1;
 }
 
 static void try_file(const struct db *db, const char *path, struct buf *warnings)
