@@ -6,17 +6,9 @@
 static const char default_attributes[] = "login=%{requested_username} pwhash=%{hashed_password} remote=%{rip} "
 					 "device_id=%{client_id} protocol=%s session_id=%{session}";
 
-static void load_switch(struct loader *l, const char *key, bool *out)
-{
-	const struct dovecot_node *n = dovecot_get(l->conf->first, key);
-
-	if (n && dovecot_bool(n->value, out) < 0)
-		settings_complain(l, n, "%s = %s; it should be yes or no", key, n->value);
-}
-
 static unsigned load_number(struct loader *l, const char *key, unsigned otherwise, unsigned max)
 {
-	const struct dovecot_node *n = dovecot_get(l->conf->first, key);
+	const struct dovecot_node *n = settings_get(l, key);
 	uint64_t number = otherwise;
 
 	if (n && (!str_u64(str_c(n->value), &number) || number > max))
@@ -27,14 +19,14 @@ static unsigned load_number(struct loader *l, const char *key, unsigned otherwis
 static void load_hash(struct loader *l, const struct dovecot_node *url)
 {
 	struct policy_settings *p = &l->set->policy;
-	const struct dovecot_node *n = dovecot_get(l->conf->first, "auth_policy_hash_mech");
+	const struct dovecot_node *n = settings_get(l, "auth_policy_hash_mech");
 	const char *name = n ? n->value : "sha256";
 
 	p->hash = EVP_get_digestbyname(name);
 	if (p->hash == NULL)
 		settings_complain(l, n, "auth_policy_hash_mech = %s; it should be sha256, sha512, sha1 or md5", name);
-	p->nonce = settings_keep(l, dovecot_value(l->conf->first, "auth_policy_hash_nonce", ""));
-	if (*p->nonce == '\0')
+	p->nonce = settings_keep(l, settings_value(l, "auth_policy_hash_nonce", ""));
+	if (url && *p->nonce == '\0')
 		settings_complain(l, url,
 			"auth_policy_server_url needs auth_policy_hash_nonce: a random text, the same on all servers");
 	p->truncate = load_number(l, "auth_policy_hash_truncate", 12, 512);
@@ -43,7 +35,7 @@ static void load_hash(struct loader *l, const struct dovecot_node *url)
 static void load_attributes(struct loader *l)
 {
 	struct policy_settings *p = &l->set->policy;
-	const struct dovecot_node *n = dovecot_get(l->conf->first, "auth_policy_request_attributes");
+	const struct dovecot_node *n = settings_get(l, "auth_policy_request_attributes");
 	struct str rest = str_c(settings_keep(l, n ? n->value : default_attributes)), word, key;
 	const char *why;
 
@@ -81,7 +73,7 @@ static bool is_header(struct str value)
 /* "Name: value", or the value of X-API-Key alone. */
 static void load_header(struct loader *l)
 {
-	const struct dovecot_node *n = dovecot_get(l->conf->first, "auth_policy_server_api_header");
+	const struct dovecot_node *n = settings_get(l, "auth_policy_server_api_header");
 	const char *value = n ? n->value : "";
 
 	if (!is_header(str_c(value)))
@@ -91,38 +83,50 @@ static void load_header(struct loader *l)
 		*value && strchr(value, ':') == NULL ? "X-API-Key: " : "", value, *value ? "\n" : "");
 }
 
-void load_policy(struct loader *l)
+static void load_site(struct loader *l, const struct dovecot_node *url)
 {
 	struct policy_settings *p = &l->set->policy;
-	const struct dovecot_node *n = dovecot_get(l->conf->first, "auth_policy_server_url");
 	struct fetch_site_settings site = { .authorities = "", .takes_suffix = true };
 	const char *why;
 
-	if (n == NULL || *n->value == '\0')
-		return;
-	p->is_set = p->asks_before = p->asks_after = p->reports = true;
-	site.url = settings_keep(l, n->value);
+	site.url = settings_keep(l, url->value);
 	site.authorities = settings_keep(l, dovecot_value(l->conf->first, "ssl_client_ca_file", ""));
 	p->site = fetch_site_add(&l->set->fetch, &site, l->set->mem, &why);
 	if (p->site < 0)
-		settings_complain(l, n, "auth_policy_server_url: %s", why);
-	else if (fetch_site_is_open(n->value))
+		settings_complain(l, url, "auth_policy_server_url: %s", why);
+	else if (fetch_site_is_open(url->value))
 		buf_addf(l->warnings,
 			"%s, line %u: auth_policy_server_url: who logs in from where crosses a network in the clear; "
 			"take https\n",
-			n->file, n->line);
-	p->allow = n->value[strlen(n->value) - 1] == '&' ? STR("command=allow") : STR("?command=allow");
-	p->report = n->value[strlen(n->value) - 1] == '&' ? STR("command=report") : STR("?command=report");
-	p->timeout_ms = load_number(l, "auth_policy_server_timeout_msecs", 2000, FETCH_TIMEOUT_MAX_MS);
-	load_header(l);
-	load_hash(l, n);
-	load_attributes(l);
-	load_switch(l, "auth_policy_reject_on_fail", &p->rejects_on_fail);
-	load_switch(l, "auth_policy_check_before_auth", &p->asks_before);
-	load_switch(l, "auth_policy_check_after_auth", &p->asks_after);
-	load_switch(l, "auth_policy_report_after_auth", &p->reports);
-	load_switch(l, "auth_policy_log_only", &p->only_logs);
+			url->file, url->line);
 	if (p->site >= 0)
 		l->set->fetch.site[p->site].loss =
 			p->rejects_on_fail && !p->only_logs ? FETCH_LOSS_REFUSED : FETCH_LOSS_NONE;
+	p->allow = url->value[strlen(url->value) - 1] == '&' ? STR("command=allow") : STR("?command=allow");
+	p->report = url->value[strlen(url->value) - 1] == '&' ? STR("command=report") : STR("?command=report");
+}
+
+void load_policy(struct loader *l)
+{
+	struct policy_settings *p = &l->set->policy;
+	const struct dovecot_node *url = settings_get(l, "auth_policy_server_url");
+	size_t before = l->errors->n;
+
+	p->is_set = p->asks_before = p->asks_after = p->reports = true;
+	p->timeout_ms = load_number(l, "auth_policy_server_timeout_msecs", 2000, FETCH_TIMEOUT_MAX_MS);
+	load_header(l);
+	load_hash(l, url);
+	load_attributes(l);
+	settings_bool(l, "auth_policy_reject_on_fail", &p->rejects_on_fail);
+	settings_bool(l, "auth_policy_check_before_auth", &p->asks_before);
+	settings_bool(l, "auth_policy_check_after_auth", &p->asks_after);
+	settings_bool(l, "auth_policy_report_after_auth", &p->reports);
+	settings_bool(l, "auth_policy_log_only", &p->only_logs);
+	if (url && *url->value) {
+		load_site(l, url);
+		return;
+	}
+	/* Nobody is asked: what is wrong with the questions is no fault. */
+	buf_cut(l->errors, before);
+	*p = (struct policy_settings){ 0 };
 }

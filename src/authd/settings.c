@@ -2,6 +2,7 @@
 
 #include "auth/key_words.h"
 #include "auth/password.h"
+#include "base/log.h"
 
 #include <stdlib.h>
 
@@ -19,6 +20,29 @@ void settings_complain(struct loader *l, const struct dovecot_node *n, const cha
 const char *settings_keep(struct loader *l, const char *s)
 {
 	return arena_cdup(l->set->mem, str_c(s));
+}
+
+const struct dovecot_node *settings_get(struct loader *l, const char *key)
+{
+	if (l->n_asked == SETTINGS_ASKED_MAX)
+		panic("more than %d settings are asked for", SETTINGS_ASKED_MAX);
+	l->asked[l->n_asked++] = key;
+	return dovecot_get(l->conf->first, key);
+}
+
+const char *settings_value(struct loader *l, const char *key, const char *otherwise)
+{
+	const struct dovecot_node *n = settings_get(l, key);
+
+	return n ? n->value : otherwise;
+}
+
+void settings_bool(struct loader *l, const char *key, bool *out)
+{
+	const struct dovecot_node *n = settings_get(l, key);
+
+	if (n && dovecot_bool(n->value, out) < 0)
+		settings_complain(l, n, "%s = %s; it should be yes or no", key, n->value);
 }
 
 void settings_add_warnings(struct loader *l, const struct dovecot_conf *c)
@@ -43,17 +67,9 @@ struct dovecot_conf *settings_load_args(struct loader *l, const struct dovecot_n
 
 /* ---- plain settings ---- */
 
-static void load_bool(struct loader *l, const char *key, bool *out)
-{
-	const struct dovecot_node *n = dovecot_get(l->conf->first, key);
-
-	if (n && dovecot_bool(n->value, out) < 0)
-		settings_complain(l, n, "%s = %s; it should be yes or no", key, n->value);
-}
-
 static void load_time(struct loader *l, const char *key, uint64_t *out)
 {
-	const struct dovecot_node *n = dovecot_get(l->conf->first, key);
+	const struct dovecot_node *n = settings_get(l, key);
 
 	if (n && (dovecot_time_ms(n->value, out) < 0 || *out > 366ULL * 86400000))
 		settings_complain(
@@ -62,7 +78,7 @@ static void load_time(struct loader *l, const char *key, uint64_t *out)
 
 static void load_size(struct loader *l, const char *key, uint64_t *out)
 {
-	const struct dovecot_node *n = dovecot_get(l->conf->first, key);
+	const struct dovecot_node *n = settings_get(l, key);
 
 	if (n && dovecot_size(n->value, out) < 0)
 		settings_complain(l, n, "%s = %s; it should be a size, such as \"10M\"", key, n->value);
@@ -79,7 +95,7 @@ static const char *mechanism_names(struct loader *l)
 
 static void load_mechanisms(struct loader *l)
 {
-	const struct dovecot_node *n = dovecot_get(l->conf->first, "auth_mechanisms");
+	const struct dovecot_node *n = settings_get(l, "auth_mechanisms");
 	struct str list = str_c(n ? n->value : "plain"), word;
 	struct settings *s = l->set;
 
@@ -102,19 +118,18 @@ static void load_mechanisms(struct loader *l)
 static void load_username(struct loader *l)
 {
 	static const char chars[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ01234567890.-_@";
-	const struct dovecot_node *n = dovecot_get(l->conf->first, "auth_username_format");
-	const struct dovecot_node *first = l->conf->first;
+	const struct dovecot_node *n = settings_get(l, "auth_username_format");
 	struct settings *s = l->set;
 	const char *why;
 
 	if (template_compile(str_c(n ? n->value : "%Lu"), s->mem, &s->username_format, &why) < 0)
 		settings_complain(l, n, "auth_username_format: %s", why);
-	s->username_chars = settings_keep(l, dovecot_value(first, "auth_username_chars", chars));
-	s->username_translation = settings_keep(l, dovecot_value(first, "auth_username_translation", ""));
-	s->default_realm = settings_keep(
-		l, dovecot_value(first, "auth_default_realm", dovecot_value(first, "auth_default_domain", "")));
-	s->master_separator = settings_keep(l, dovecot_value(first, "auth_master_user_separator", ""));
-	n = dovecot_get(first, "auth_username_translation");
+	s->username_chars = settings_keep(l, settings_value(l, "auth_username_chars", chars));
+	s->username_translation = settings_keep(l, settings_value(l, "auth_username_translation", ""));
+	s->default_realm =
+		settings_keep(l, settings_value(l, "auth_default_realm", settings_value(l, "auth_default_domain", "")));
+	s->master_separator = settings_keep(l, settings_value(l, "auth_master_user_separator", ""));
+	n = settings_get(l, "auth_username_translation");
 	if (strlen(s->username_translation) % 2)
 		settings_complain(l, n,
 			"auth_username_translation has an odd number of characters; it should be pairs: from, to");
@@ -122,7 +137,7 @@ static void load_username(struct loader *l)
 
 static void load_anonymous(struct loader *l)
 {
-	const struct dovecot_node *n = dovecot_get(l->conf->first, "auth_anonymous_username");
+	const struct dovecot_node *n = settings_get(l, "auth_anonymous_username");
 
 	l->set->anonymous_user = settings_keep(l, n ? n->value : "anonymous");
 	if (*l->set->anonymous_user == '\0')
@@ -132,7 +147,7 @@ static void load_anonymous(struct loader *l)
 /* Made by `gatepost user`; here an unknown user's hash is made of it, until a real one shows what they cost. */
 static void load_new_scheme(struct loader *l)
 {
-	const struct dovecot_node *n = dovecot_get(l->conf->first, "gatepost_new_password_scheme");
+	const struct dovecot_node *n = settings_get(l, "gatepost_new_password_scheme");
 	int r;
 
 	l->set->new_scheme = settings_keep(l, n ? n->value : "ARGON2ID");
@@ -145,7 +160,7 @@ static void load_new_scheme(struct loader *l)
 /* What is stored beside a hash, for mechanisms that do not show the password. */
 static void load_new_credentials(struct loader *l)
 {
-	const struct dovecot_node *n = dovecot_get(l->conf->first, "gatepost_new_credentials");
+	const struct dovecot_node *n = settings_get(l, "gatepost_new_credentials");
 	struct str rest, scheme;
 
 	l->set->new_credentials = settings_keep(l, n ? n->value : "SCRAM-SHA-256");
@@ -160,7 +175,7 @@ static void load_new_credentials(struct loader *l)
 
 static void load_upgrade_scheme(struct loader *l)
 {
-	const struct dovecot_node *n = dovecot_get(l->conf->first, "auth_upgrade_scheme");
+	const struct dovecot_node *n = settings_get(l, "auth_upgrade_scheme");
 	struct buf made = BUF_INIT(4096);
 	int r;
 
@@ -177,7 +192,7 @@ static void warn_ignored(struct loader *l)
 	static const char *const names[] = { "auth_realms" };
 
 	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-		const struct dovecot_node *n = dovecot_get(l->conf->first, names[i]);
+		const struct dovecot_node *n = settings_get(l, names[i]);
 
 		if (n && *n->value && strcmp(n->value, "no") != 0)
 			buf_addf(l->warnings, "%s, line %u: %s has no effect here\n", n->file, n->line, n->key);
@@ -195,10 +210,10 @@ struct settings *settings_load(const char *file, struct buf *errors, struct buf 
 	settings_add_warnings(&l, l.conf);
 	s->failure_delay_ms = 2000;
 	s->cache_ttl_ms = s->cache_negative_ttl_ms = 3600 * 1000;
-	load_bool(&l, "auth_allow_weak_schemes", &s->allow_weak);
+	settings_bool(&l, "auth_allow_weak_schemes", &s->allow_weak);
 	load_log(&l);
-	load_bool(&l, "auth_ssl_username_from_cert", &s->user_from_cert);
-	load_bool(&l, "auth_ssl_require_client_cert", &s->require_cert);
+	settings_bool(&l, "auth_ssl_username_from_cert", &s->user_from_cert);
+	settings_bool(&l, "auth_ssl_require_client_cert", &s->require_cert);
 	load_time(&l, "auth_failure_delay", &s->failure_delay_ms);
 	load_defence(&l);
 	load_time(&l, "auth_cache_ttl", &s->cache_ttl_ms);

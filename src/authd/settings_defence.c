@@ -76,7 +76,7 @@ static void check_networks(struct loader *l, const struct dovecot_node *n)
 /* Dovecot's own list names proxies and webmail: many users are behind them, too. */
 static void load_shared(struct loader *l)
 {
-	const struct dovecot_node *own = dovecot_get(l->conf->first, "auth_penalty_shared_networks"),
+	const struct dovecot_node *own = settings_get(l, "auth_penalty_shared_networks"),
 				  *trusted = dovecot_get(l->conf->first, "login_trusted_networks");
 
 	if (own)
@@ -87,7 +87,7 @@ static void load_shared(struct loader *l)
 
 static void load_share(struct loader *l)
 {
-	const struct dovecot_node *n = dovecot_get(l->conf->first, "auth_penalty_dict");
+	const struct dovecot_node *n = settings_get(l, "auth_penalty_dict");
 	const char *why;
 
 	if (share_settings_parse(n ? n->value : "", l->set->mem, &l->set->share, &why) < 0)
@@ -115,14 +115,14 @@ void load_defence(struct loader *l)
 		.wide = { 24, 48 },
 		.failure_delay_ms = l->set->failure_delay_ms };
 	for (size_t i = 0; i < N_TABLE; i++) {
-		const struct dovecot_node *n = dovecot_get(l->conf->first, table[i].key);
+		const struct dovecot_node *n = settings_get(l, table[i].key);
 
 		if (n)
 			load_one(l, n, i);
 	}
 	load_shared(l);
 	load_share(l);
-	half = dovecot_get(l->conf->first, "auth_penalty_half_life");
+	half = settings_get(l, "auth_penalty_half_life");
 	if (half && d->half_life_ms < HALF_LIFE_LEAST_MS)
 		settings_complain(l, half, "auth_penalty_half_life = %s; it should be a second or more", half->value);
 }

@@ -5,15 +5,26 @@
 #include "authd/settings.h"
 #include "conf/dovecot.h"
 
+enum { SETTINGS_ASKED_MAX = 128 };
+
 struct loader {
 	struct settings *set;
 	struct dovecot_conf *conf; /* auth.conf */
 	struct buf *errors, *warnings;
+	const char *asked[SETTINGS_ASKED_MAX]; /* names of settings that are read, there or not */
+	size_t n_asked;
 };
 
 /* One line to l->errors, with the file and line of the node. */
 void settings_complain(struct loader *l, const struct dovecot_node *n, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
+/*
+ * A setting outside of all blocks: as dovecot_get(), dovecot_value(); yes or no to *out. Whatever begins with auth_ or gatepost_ is
+ * asked for here, set or not, with a key that lives on: of other names of the kind it is said that they are not known.
+ */
+const struct dovecot_node *settings_get(struct loader *l, const char *key);
+const char *settings_value(struct loader *l, const char *key, const char *otherwise);
+void settings_bool(struct loader *l, const char *key, bool *out);
 /* A copy that lives as long as the settings. */
 const char *settings_keep(struct loader *l, const char *s);
 /* What was said in reading it, once. */
@@ -40,7 +51,7 @@ void load_dbs(struct loader *l);
 /* *scheme is `name`, which stands at that node, and is looked at. */
 void load_scheme(struct loader *l, const struct dovecot_node *at, const char *name, const char **scheme);
 
-/* A warning for each name that is not known, and for each database in a section that is not looked into. */
+/* After all that reads: a warning for each name that is not known, and for each database in a section that is not looked into. */
 void settings_warn_vain(struct loader *l);
 /* auth_verbose … */
 void load_log(struct loader *l);

@@ -1,46 +1,42 @@
 /* What auth.conf says in vain: a name that nobody knows, and databases in a place where nobody asks them. */
 #include "authd/settings_impl.h"
 
-/* Settings of this service, those of Dovecot's that have no effect here among them. */
-static const char *const known[] = { "auth_allow_cleartext", "auth_allow_weak_schemes", "auth_anonymous_username",
-	"auth_cache_negative_ttl", "auth_cache_size", "auth_cache_ttl", "auth_cache_verify_password_with_worker",
-	"auth_debug", "auth_debug_passwords", "auth_default_domain", "auth_default_realm", "auth_failure_delay",
-	"auth_gssapi_hostname", "auth_internal_failure_delay", "auth_krb5_keytab", "auth_master_user_separator",
-	"auth_mechanisms", "auth_penalty", "auth_penalty_dict", "auth_penalty_half_life", "auth_penalty_hold_after",
-	"auth_penalty_hold_max", "auth_penalty_hold_user_after", "auth_penalty_ipv4_prefix",
-	"auth_penalty_ipv4_wide_prefix", "auth_penalty_ipv6_prefix", "auth_penalty_ipv6_wide_prefix",
-	"auth_penalty_keep", "auth_penalty_max_delay", "auth_penalty_refuse_network_after",
-	"auth_penalty_refuse_pair_after", "auth_penalty_remember", "auth_penalty_shared_networks",
-	"auth_policy_check_after_auth", "auth_policy_check_before_auth", "auth_policy_hash_mech",
-	"auth_policy_hash_nonce", "auth_policy_hash_truncate", "auth_policy_log_only", "auth_policy_reject_on_fail",
-	"auth_policy_report_after_auth", "auth_policy_request_attributes", "auth_policy_server_api_header",
-	"auth_policy_server_timeout_msecs", "auth_policy_server_url", "auth_proxy_self", "auth_realms",
-	"auth_socket_path", "auth_ssl_require_client_cert", "auth_ssl_username_from_cert", "auth_stats",
-	"auth_upgrade_scheme", "auth_use_winbind", "auth_username_chars", "auth_username_format",
-	"auth_username_translation", "auth_verbose", "auth_verbose_passwords", "auth_winbind_helper_path",
-	"auth_worker_max_count", "gatepost_new_credentials", "gatepost_new_password_scheme" };
-enum { N_KNOWN = sizeof known / sizeof *known };
+/* Dovecot's that have no effect here. */
+static const char *const without_effect[] = { "auth_allow_cleartext", "auth_cache_verify_password_with_worker",
+	"auth_gssapi_hostname", "auth_internal_failure_delay", "auth_krb5_keytab", "auth_proxy_self",
+	"auth_socket_path", "auth_stats", "auth_use_winbind", "auth_winbind_helper_path", "auth_worker_max_count" };
+enum { N_WITHOUT = sizeof without_effect / sizeof *without_effect };
 
-static bool is_known(const char *key)
+/* The known names: those that were asked for, and Dovecot's others. NULL: there are no more. */
+static const char *known(const struct loader *l, size_t i)
 {
-	for (size_t i = 0; i < N_KNOWN; i++)
-		if (strcmp(known[i], key) == 0)
+	if (i < l->n_asked)
+		return l->asked[i];
+	return i - l->n_asked < N_WITHOUT ? without_effect[i - l->n_asked] : NULL;
+}
+
+static bool is_known(const struct loader *l, const char *key)
+{
+	const char *name;
+
+	for (size_t i = 0; (name = known(l, i)) != NULL; i++)
+		if (strcmp(name, key) == 0)
 			return true;
 	return false;
 }
 
 /* The one that begins with most of it; NULL: none does by three quarters. */
-static const char *guess(const char *key)
+static const char *guess(const struct loader *l, const char *key)
 {
-	const char *best = NULL;
+	const char *best = NULL, *name;
 	size_t most = strlen(key) * 3 / 4, n;
 
-	for (size_t i = 0; i < N_KNOWN; i++) {
-		for (n = 0; key[n] && key[n] == known[i][n]; n++)
+	for (size_t i = 0; (name = known(l, i)) != NULL; i++) {
+		for (n = 0; key[n] && key[n] == name[n]; n++)
 			;
 		if (n > most) {
 			most = n;
-			best = known[i];
+			best = name;
 		}
 	}
 	return best;
@@ -122,9 +118,9 @@ void settings_warn_vain(struct loader *l)
 			warn_in_filter(l, n);
 		if (n->name && strcmp(n->key, "service") == 0 && strcmp(n->name, "auth") == 0)
 			warn_in_service(l, n);
-		if (!is_ours(n->key) || is_known(n->key))
+		if (!is_ours(n->key) || is_known(l, n->key))
 			continue;
-		meant = guess(n->key);
+		meant = guess(l, n->key);
 		buf_addf(l->warnings, "%s, line %u: %s is not known, and has no effect%s%s%s\n", n->file, n->line,
 			n->key, meant ? "; did you mean " : "", meant ? meant : "", meant ? "?" : "");
 	}

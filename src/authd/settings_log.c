@@ -1,14 +1,6 @@
 /* auth_verbose, auth_debug and their like: how much of a login is in the log. */
 #include "authd/settings_impl.h"
 
-static void load_bool(struct loader *l, const char *key, bool *out)
-{
-	const struct dovecot_node *n = dovecot_get(l->conf->first, key);
-
-	if (n && dovecot_bool(n->value, out) < 0)
-		settings_complain(l, n, "%s = %s; it should be yes or no", key, n->value);
-}
-
 /* no, plain, sha1, the last two with ":N": the first N characters only. yes is plain. */
 static bool parse_passwords(struct str value, enum log_passwords *how, unsigned *length)
 {
@@ -32,13 +24,13 @@ static bool parse_passwords(struct str value, enum log_passwords *how, unsigned 
 
 void load_log(struct loader *l)
 {
-	const struct dovecot_node *n = dovecot_get(l->conf->first, "auth_verbose_passwords");
+	const struct dovecot_node *n = settings_get(l, "auth_verbose_passwords");
 	struct settings *s = l->set;
 	bool debug_passwords = false;
 
-	load_bool(l, "auth_verbose", &s->verbose);
-	load_bool(l, "auth_debug", &s->debug);
-	load_bool(l, "auth_debug_passwords", &debug_passwords);
+	settings_bool(l, "auth_verbose", &s->verbose);
+	settings_bool(l, "auth_debug", &s->debug);
+	settings_bool(l, "auth_debug_passwords", &debug_passwords);
 	if (n && !parse_passwords(str_c(n->value), &s->log_passwords, &s->log_passwords_n))
 		settings_complain(
 			l, n, "auth_verbose_passwords = %s; it should be no, plain, sha1, plain:N or sha1:N", n->value);

@@ -143,6 +143,12 @@ static void test_vain(void **state)
 		{ "service auth {\n unix_listener b {\n  moode = 0660\n }\n}\n",
 			"line 10: moode in unix_listener b is not known, and has no effect\n" },
 		{ "service auth {\n unix_listner b {\n }\n}\n", "line 9: unix_listner in service auth is not known" },
+		/* Without a server to ask they are known all the same, and what is wrong in them is no fault. */
+		{ "auth_policy_hash_nonce = x\nauth_policy_hash_mech = none\nauth_policy_server_timeout_msecs = x\n"
+		  "auth_policy_log_only = x\nauth_policy_request_attributes = x\nauth_policy_server_url =\n",
+			"" },
+		{ "auth_penalty_keeps = x\n", "did you mean auth_penalty_keep?" },
+		{ "auth_worker_max_counts = x\n", "did you mean auth_worker_max_count?" },
 		{ "gatepost_nothing = x\n", "line 8: gatepost_nothing is not known, and has no effect\n" },
 		{ "auth_worker_max_count = 30\nmail_location = x\nprotocol imap {\n passdb {\n }\n}\n", "" },
 		{ "protocol !indexer-worker {\n mail_x = y\n}\nlocal_name x {\n ssl_cert = y\n}\n", "" },
