@@ -15,12 +15,20 @@ chmod 755 "$T"
 PASSED=0 FAILED=0 SKIPPED=0
 PIDS=()
 
+# PID…: those and all that they have started. A function in the background is a shell, and what it runs a child of that.
+with_children() {
+	local p
+	for p; do
+		echo "$p"
+		with_children $(pgrep -P "$p")
+	done
+}
 cleanup() {
 	local d p
 	for d in "$T"/*/etc/main.cf; do
 		[ -S "${d%etc/main.cf}spool/public/control" ] && "$BIN/gatepost" -c "${d%/main.cf}" stop >/dev/null 2>&1
 	done
-	for p in "${PIDS[@]:-}"; do [ -n "$p" ] && kill "$p" 2>/dev/null; done
+	for p in $(with_children ${PIDS[@]+"${PIDS[@]}"} $(jobs -pr)); do kill "$p" 2>/dev/null; done
 	[ -z "${KEEP:-}" ] && rm -rf "$T" || echo "kept: $T"
 }
 trap cleanup EXIT
