@@ -160,7 +160,7 @@ static int raise_limits(void)
 
 static int be_nicer(void)
 {
-	return result(setpriority(PRIO_PROCESS, 0, 1));
+	return result(setpriority(PRIO_PROCESS, 0, getpriority(PRIO_PROCESS, 0)));
 }
 
 static int make_other_nicer(void)
