@@ -240,13 +240,17 @@ static const struct {
 	{ "oauth2", DB_OAUTH2, true, false, load_grant },
 };
 
-/* Some are there only where their libraries were at the build. */
-static bool has_driver(const char *name)
+static void refuse_driver(struct loader *l, const struct dovecot_node *block, bool is_passdb, const char *driver)
 {
+	struct buf names = BUF_INIT(1024);
+
+	/* Some are there only where their libraries were at the build. */
 	for (size_t i = 0; i < sizeof drivers / sizeof *drivers; i++)
-		if (strcmp(drivers[i].name, name) == 0)
-			return true;
-	return false;
+		if (is_passdb ? drivers[i].for_passdb : drivers[i].for_userdb)
+			buf_addf(&names, "%s%s", names.n ? ", " : "", drivers[i].name);
+	settings_complain(l, block, "%s driver \"%s\" is not available; there are %s%s", block->key, driver, names.p,
+		is_passdb ? "" : ", prefetch");
+	buf_free(&names);
 }
 
 /* What would change who gets in must not be passed over in silence: the words that a block may have. */
@@ -309,10 +313,7 @@ static void load_block(struct loader *l, const struct dovecot_node *block, bool 
 			refuse_credentials(l, block, is_passdb, db);
 			return;
 		}
-	settings_complain(l, block,
-		"%s driver \"%s\" is not available; there are sql, static, passwd-file, passwd%s%s%s", block->key,
-		driver, has_driver("ldap") ? ", ldap" : "", is_passdb && has_driver("pam") ? ", pam" : "",
-		is_passdb ? "" : " and prefetch");
+	refuse_driver(l, block, is_passdb, driver);
 }
 
 static void load_list(struct loader *l, const char *key, struct db *dbs, size_t *n_dbs)
