@@ -103,14 +103,14 @@ static void gather(const char *line, size_t n)
 
 static void make_printable(char *text, size_t n)
 {
-	for (size_t i = 0; i < n;) {
-		size_t len = text[i] >= ' ' && text[i] <= '~' ? 1 : utf8_sequence(str_pn(text + i, n - i));
+	struct str rest = str_pn(text, n);
 
-		if (len == 0 || (len == 1 && ((unsigned char)text[i] < 32 || text[i] == 127))) {
-			text[i] = '?';
-			len = 1;
-		}
-		i += len;
+	while (rest.n) {
+		size_t at = n - rest.n;
+		struct str shown = utf8_take_visible(&rest);
+
+		if (shown.p != text + at)
+			memset(text + at, '?', n - rest.n - at);
 	}
 }
 

@@ -44,6 +44,30 @@ bool utf8_is_valid(struct str s)
 	return true;
 }
 
+static bool is_control(struct str character)
+{
+	unsigned char first = (unsigned char)character.p[0];
+
+	if (character.n == 1)
+		return first < 0x20 || first == 0x7f;
+	return character.n == 2 && first == 0xc2 && (unsigned char)character.p[1] < 0xa0;
+}
+
+struct str utf8_take_visible(struct str *s)
+{
+	size_t n = utf8_sequence(*s);
+	struct str character = str_sub(*s, 0, n ? n : 1);
+
+	*s = str_from(*s, character.n);
+	return n == 0 || is_control(character) ? STR("?") : character;
+}
+
+void utf8_add_visible(struct buf *out, struct str s)
+{
+	while (s.n)
+		buf_add_str(out, utf8_take_visible(&s));
+}
+
 bool str_is_8bit(struct str s)
 {
 	for (size_t i = 0; i < s.n; i++)

@@ -2,6 +2,7 @@
 #include "conf/conf_impl.h"
 #include "conf/edit.h"
 #include "base/log.h"
+#include "base/utf8.h"
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,7 +10,7 @@
 
 static void report(const struct conf *c, struct buf *to, const char *file, unsigned line, const char *fmt, va_list ap)
 {
-	size_t start = to ? to->n : 0;
+	struct buf text = BUF_INIT(1024 * 1024);
 
 	if (!to)
 		return;
@@ -17,12 +18,10 @@ static void report(const struct conf *c, struct buf *to, const char *file, unsig
 		buf_addf(to, "%s/%s, line %u: ", c->dir, file, line);
 	else
 		buf_addf(to, "%s/%s: ", c->dir, file);
-	buf_vaddf(to, fmt, ap);
-	/* One message is one line, whatever the files hold. */
-	for (; start < to->n; start++)
-		if ((unsigned char)to->p[start] < ' ' || to->p[start] == 127)
-			to->p[start] = '?';
+	buf_vaddf(&text, fmt, ap);
+	utf8_add_visible(to, buf_str(&text)); /* one message is one line, whatever the files hold */
 	buf_add_char(to, '\n');
+	buf_free(&text);
 }
 
 void conf_error(struct conf *c, const char *file, unsigned line, const char *fmt, ...)

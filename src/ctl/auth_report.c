@@ -1,5 +1,7 @@
 #include "ctl/auth_probe.h"
 
+#include "base/utf8.h"
+
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -97,11 +99,14 @@ static struct str value_of(struct report *r, const struct report_step *s, struct
 	return get(s, name);
 }
 
-/* One octet of a value that a peer chose, on a terminal. */
+/* A value that a peer chose, on a terminal. */
 static void put_value(struct str v)
 {
-	for (size_t i = 0; i < v.n; i++)
-		putchar((unsigned char)v.p[i] < 0x20 || v.p[i] == 0x7f ? '?' : v.p[i]);
+	struct buf shown = BUF_INIT(SIZE_MAX / 4);
+
+	utf8_add_visible(&shown, v);
+	fwrite(shown.p ? shown.p : "", 1, shown.n, stdout);
+	buf_free(&shown);
 }
 
 /* Are all values in "…]" there? */
@@ -167,7 +172,9 @@ static void put_outcome(const struct report *r)
 	bool is_failure = strcmp(r->outcome, "failed") == 0;
 
 	if (strcmp(r->outcome, "ok") == 0) {
-		printf("ok: the service knows %s as user=%.*s\n", r->user, STR_ARG(r->service_user));
+		printf("ok: the service knows %s as user=", r->user);
+		put_value(r->service_user);
+		putchar('\n');
 		return;
 	}
 	printf("%s%s", r->outcome, why.n || reason.n || is_failure ? ": " : "");

@@ -4,6 +4,7 @@
  * It has no privileges. The message goes to smtpd over public/submit, where the kernel tells who we are; while nobody
  * takes it there it is kept in maildrop.
  */
+#include "base/utf8.h"
 #include "conf/conf.h"
 #include "ctl/compose.h"
 #include "ctl/header_addr.h"
@@ -340,8 +341,7 @@ static int hand_over(struct str sender, struct str rcpts, struct str content)
 	if (envelope_has_fault(&opt.envelope, sender, rcpts, &bad)) {
 		struct buf shown = BUF_INIT(1024);
 
-		for (size_t i = 0; i < bad.n && i < 200; i++)
-			buf_add_char(&shown, (unsigned char)bad.p[i] < 32 || bad.p[i] == 127 ? '?' : bad.p[i]);
+		utf8_add_visible(&shown, str_sub(bad, 0, 200));
 		die(EX_DATAERR, "an address with a control character in it, or too long; nothing was sent",
 			shown.n ? shown.p : "");
 	}

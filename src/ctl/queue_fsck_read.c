@@ -113,22 +113,6 @@ static void add_patch(struct fsck_segment *s, uint64_t at, const void *p, size_t
 	s->patch[s->n_patch++] = (struct fsck_patch){ at, copy, n };
 }
 
-/* Damaged octets may be anything, also what steers a terminal. */
-static void add_text(struct buf *out, struct str s)
-{
-	while (s.n > 0) {
-		size_t n = utf8_sequence(s);
-		bool control = n == 2 && s.p[0] == '\xc2' && (unsigned char)s.p[1] < 0xa0;
-
-		if (n > 1 && !control)
-			buf_add(out, s.p, n);
-		else
-			buf_add_char(out,
-				n == 0 || control || (unsigned char)s.p[0] < 0x20 || s.p[0] == 0x7f ? '?' : s.p[0]);
-		s = str_from(s, n > 0 ? n : 1);
-	}
-}
-
 /* What the attributes of a damaged envelope still say, as far as they can be followed. */
 static const char *salvage_commit(struct fsck *f, struct str payload)
 {
@@ -149,14 +133,14 @@ static const char *salvage_commit(struct fsck *f, struct str payload)
 			buf_addf(&text, "%s:", envelope_id_text(ipc_get_u64(&number), id));
 		} else if (tag == TAG_SENDER) {
 			buf_add_c(&text, " from=<");
-			add_text(&text, value);
+			utf8_add_visible(&text, value);
 			buf_add_char(&text, '>');
 		} else if (tag == TAG_RCPT && value.n > RCPT_FIXED_OCTETS) {
 			struct ipc_in rcpt = { str_from(value, RCPT_FIXED_OCTETS), false };
 			struct str address = ipc_get_str(&rcpt);
 
 			buf_add_c(&text, " to=<");
-			add_text(&text, address);
+			utf8_add_visible(&text, address);
 			buf_add_char(&text, '>');
 		}
 	}

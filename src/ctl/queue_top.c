@@ -2,6 +2,7 @@
  * queue_top.c - `gatepost queue top`: what goes where, how fast, and why things wait; on a terminal, every two seconds.
  * queued gathers it (queued/top.c); here it is only shown.
  */
+#include "base/utf8.h"
 #include "ctl/queue.h"
 #include "ctl/queue_client.h"
 
@@ -36,6 +37,7 @@ static void on_signal(int signum)
 /* At most as wide as the screen, and nothing that a terminal would obey; no line is begun below the last. */
 static void put_line(struct screen *s, const char *text, const char *style)
 {
+	struct str rest = str_c(text);
 	unsigned column = 0;
 
 	if (s->line >= s->height)
@@ -43,13 +45,8 @@ static void put_line(struct screen *s, const char *text, const char *style)
 	if (s->line++ > 0)
 		buf_add_c(&s->text, "\r\n");
 	buf_add_c(&s->text, style);
-	for (; *text; text++) {
-		bool continues = ((unsigned char)*text & 0xC0) == 0x80;
-
-		if (!continues && column++ >= s->width)
-			break;
-		buf_add_char(&s->text, (unsigned char)*text < 32 || *text == 127 ? '?' : *text);
-	}
+	while (rest.n && column++ < s->width)
+		buf_add_str(&s->text, utf8_take_visible(&rest));
 	buf_add_c(&s->text, *style ? "\033[0m\033[K" : "\033[K");
 }
 

@@ -41,21 +41,12 @@ void text_sanitise(struct buf *out, struct str in, size_t max)
 	size_t start = out->n;
 
 	while (in.n > 0) {
-		unsigned char ch = (unsigned char)*in.p;
-		size_t n = ch < 0x80 ? 1 : utf8_sequence(in);
-		bool is_fit = n > 1 || (ch >= ' ' && ch < 0x7f);
+		bool is_blank = *in.p == '\n' || *in.p == '\t'; /* lines of one reply become one */
+		struct str shown = utf8_take_visible(&in);
 
-		if (n == 0)
-			n = 1;
-		if (out->n - start + n > max)
+		if (out->n - start + shown.n > max)
 			return;
-		if (ch == '\n' || ch == '\t')
-			buf_add_char(out, ' '); /* lines of one reply become one */
-		else if (is_fit)
-			buf_add(out, in.p, n);
-		else
-			buf_add_char(out, '?');
-		in = str_from(in, n);
+		buf_add_str(out, is_blank ? STR(" ") : shown);
 	}
 }
 

@@ -74,28 +74,15 @@ int smtp_reply_put(struct buf *out, enum smtp_reply r, bool use_enhanced)
 	return reply_put(out, rows[r].code, rows[r].enhanced, use_enhanced, str_c(rows[r].text));
 }
 
-/* C1 controls in UTF-8 (U+0080 to U+009F) steer terminals as the C0 ones do. */
-static bool is_c1(struct str s)
-{
-	return s.n > 1 && s.p[0] == '\xC2' && (unsigned char)s.p[1] < 0xA0;
-}
-
 /* Add text, made harmless, as far as it fits into `room` octets; a character is never cut in two. */
 static void add_clean(struct buf *line, struct str text, size_t room)
 {
 	while (text.n) {
-		size_t n = utf8_sequence(text);
-		bool clean = n > 1 ? !is_c1(text) : ascii_is_graph(text.p[0]) || text.p[0] == ' ';
+		struct str shown = utf8_take_visible(&text);
 
-		if (n == 0)
-			n = 1;
-		if (line->n + (clean ? n : 1) > room)
+		if (line->n + shown.n > room)
 			return;
-		if (clean)
-			buf_add(line, text.p, n);
-		else
-			buf_add_char(line, '?');
-		text = str_from(text, n);
+		buf_add_str(line, shown);
 	}
 }
 
