@@ -10,10 +10,10 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 VERSION = 0.1
 
-LIBS = base conf milter smtp sasl auth mime log tls map dns msg child ctl
+LIBS = base sql conf milter smtp sasl auth mime log tls map dns msg child ctl
 smtpd_LIBS = tls map dns auth sasl milter smtp mime log child msg conf base
-authd_LIBS = auth sasl child msg conf base
-mapd_LIBS = map auth smtp child msg conf base
+authd_LIBS = sql auth sasl child msg conf base
+mapd_LIBS = map sql auth smtp child msg conf base
 queued_LIBS = map log mime smtp child msg conf base
 relay_LIBS = tls dns map auth sasl smtp mime log child msg conf base
 fetchd_LIBS = dns child msg conf base
@@ -27,7 +27,7 @@ comma := ,
 CTL = gatepost postconf postmap postqueue postsuper postcat sendmail
 # Other names of a program: it looks at the name that it was called by.
 NAMES = mailq:postqueue newaliases:sendmail postalias:postmap
-ctl_LIBS = ctl tls map auth sasl smtp mime log msg conf base
+ctl_LIBS = ctl tls map sql auth sasl smtp mime log msg conf base
 PROGRAMS = $(DAEMONS) $(CTL)
 
 smtpd_SO = -luv -lssl -lcrypto -lunbound -lidn2 -lpcre2-8 -lsqlite3 -llmdb -lseccomp
@@ -47,14 +47,18 @@ ctl_SO = -luv -lssl -lcrypto -lsqlite3 -lcrypt -lsodium -largon2 -llmdb -lpcre2-
 ifneq ($(wildcard /usr/include/postgresql/libpq-fe.h),)
 HAVE += -DHAVE_PGSQL
 authd_SO += -lpq
+mapd_SO += -lpq
+ctl_SO += -lpq
 else
-LEFT_OUT += src/authd/sql_pgsql.c
+LEFT_OUT += src/sql/sql_pgsql.c
 endif
 ifneq ($(wildcard /usr/include/mariadb/mysql.h),)
 HAVE += -DHAVE_MYSQL
 authd_SO += -lmariadb
+mapd_SO += -lmariadb
+ctl_SO += -lmariadb
 else
-LEFT_OUT += src/authd/sql_mysql.c
+LEFT_OUT += src/sql/sql_mysql.c
 endif
 # So is fetchd, which speaks HTTP by libcurl.
 ifneq ($(wildcard /usr/include/*/curl/curl.h /usr/include/curl/curl.h),)

@@ -5,7 +5,7 @@
 #ifndef AUTHD_ACCOUNTS_H
 #define AUTHD_ACCOUNTS_H
 
-#include "authd/sql.h"
+#include "sql/sql.h"
 
 #include <stdbool.h>
 #include <stdio.h>

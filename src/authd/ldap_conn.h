@@ -11,7 +11,7 @@
 #ifndef AUTHD_LDAP_CONN_H
 #define AUTHD_LDAP_CONN_H
 
-#include "authd/sql.h"
+#include "sql/sql.h"
 
 extern const struct sql_driver sql_ldap;
 

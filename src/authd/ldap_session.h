@@ -2,8 +2,8 @@
 #ifndef AUTHD_LDAP_SESSION_H
 #define AUTHD_LDAP_SESSION_H
 
-#include "authd/sql.h"
-#include "authd/sql_connect.h"
+#include "sql/sql.h"
+#include "sql/sql_connect.h"
 
 #include <ldap.h>
 

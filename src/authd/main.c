@@ -14,7 +14,7 @@
 #include "authd/last_use.h"
 #include "authd/db_ldap.h"
 #include "authd/ldap_conn.h"
-#include "authd/sql_connect.h"
+#include "sql/sql_connect.h"
 #include "authd/try.h"
 #include "base/jail.h"
 #include "base/log.h"

@@ -4,7 +4,7 @@
 #ifndef AUTHD_ROW_CACHE_H
 #define AUTHD_ROW_CACHE_H
 
-#include "authd/sql.h"
+#include "sql/sql.h"
 
 struct row_cache;
 

@@ -12,7 +12,7 @@
 #include "authd/policy.h"
 #include "authd/query.h"
 #include "authd/share.h"
-#include "authd/sql.h"
+#include "sql/sql.h"
 #include "sasl/sasl_mech.h"
 
 #include <sys/types.h>

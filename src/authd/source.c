@@ -1,7 +1,7 @@
 #include "authd/source.h"
 
 #include "authd/row_cache.h"
-#include "authd/sql_connect.h"
+#include "sql/sql_connect.h"
 #include "base/log.h"
 
 #include <inttypes.h>

@@ -4,7 +4,7 @@
 #ifndef AUTHD_VARS_H
 #define AUTHD_VARS_H
 
-#include "authd/sql.h"
+#include "sql/sql.h"
 
 struct vars {								  /* values of one request; "" not known */
 	struct str user, username, domain;				  /* %u %n %d */

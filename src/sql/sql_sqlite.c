@@ -1,4 +1,4 @@
-#include "authd/sql.h"
+#include "sql/sql.h"
 #include "base/log.h"
 
 #include <errno.h>

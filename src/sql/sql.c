@@ -1,4 +1,4 @@
-#include "authd/sql.h"
+#include "sql/sql.h"
 
 /* A driver for another database is one more row here. */
 static const struct {

@@ -1,6 +1,6 @@
 /* MariaDB and MySQL through libmariadb: prepared statements, on threads; its own time limits end every wait. */
-#include "authd/sql.h"
-#include "authd/sql_connect.h"
+#include "sql/sql.h"
+#include "sql/sql_connect.h"
 
 #include <mariadb/errmsg.h>
 #include <mariadb/mysql.h>

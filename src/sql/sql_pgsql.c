@@ -1,6 +1,6 @@
 /* PostgreSQL through libpq's non-blocking calls, so that every wait has an end. */
-#include "authd/sql.h"
-#include "authd/sql_connect.h"
+#include "sql/sql.h"
+#include "sql/sql_connect.h"
 
 #include <poll.h>
 #include <postgresql/libpq-fe.h>

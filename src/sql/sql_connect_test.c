@@ -1,4 +1,4 @@
-#include "authd/sql_connect.h"
+#include "sql/sql_connect.h"
 #include "base/test.h"
 
 #include "base/buf.h"

@@ -5,8 +5,8 @@
  * text that begins with LF has one word a line (so that a value may have blanks): that is how settings.c hands over the
  * blocks of Dovecot 2.4. Pure.
  */
-#ifndef AUTHD_SQL_CONNECT_H
-#define AUTHD_SQL_CONNECT_H
+#ifndef SQL_SQL_CONNECT_H
+#define SQL_SQL_CONNECT_H
 
 #include "base/arena.h"
 

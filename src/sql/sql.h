@@ -1,10 +1,10 @@
 /*
- * sql.h - what authd wants of a database, and what a driver (sql_sqlite.c, sql_pgsql.c, sql_mysql.c) gives. A driver's
- * functions block at most wait_ms; a connection is used by one thread at a time. Which thread, and what is logged, is
- * source.c's.
+ * sql.h - what authd and the tables of main.cf want of a database, and what a driver (sql_sqlite.c, sql_pgsql.c, sql_mysql.c)
+ * gives. A driver's functions block at most wait_ms; a connection is used by one thread at a time. Which thread, and what is
+ * logged, is the caller's.
  */
-#ifndef AUTHD_SQL_H
-#define AUTHD_SQL_H
+#ifndef SQL_SQL_H
+#define SQL_SQL_H
 
 #include "base/arena.h"
 #include "base/buf.h"

@@ -1,4 +1,4 @@
-#include "authd/sql.h"
+#include "sql/sql.h"
 #include "base/test.h"
 
 /* Only what is true of every query means that the database is away. */
