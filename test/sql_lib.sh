@@ -1,5 +1,6 @@
-# sql_lib.sh - what test/peer/postgresql and test/peer/mariadb share: the ISPmail guide's users in a database server of the
-# test's own. Source it after lib.sh; the caller gives db_start, db_kill (-9), db_sql (reads SQL).
+# sql_lib.sh - a database server of the test's own with the ISPmail guide's users, for the tests of authd and of the tables in
+# main.cf. Source it after lib.sh; then postgresql_server or mariadb_server gives db_start, db_kill (-9), db_sql (reads SQL; the
+# rows come without ornament) and $p, its folder. They end the test where there is no such server.
 
 HASH='{BLF-CRYPT}$2y$05$11ipvo5dR6CwkzwmhwM26OXgzXwhV2PyPuLV.Qi31ILcRcThQpEiW' # test
 
@@ -8,6 +9,62 @@ as() { # ACCOUNT command…
 	local who=$1
 	shift
 	if [ "$(id -u)" = 0 ]; then runuser -u "$who" -- "$@"; else "$@"; fi
+}
+postgresql_server() {
+	bin=$(ls -d /usr/lib/postgresql/*/bin 2>/dev/null | tail -n 1)
+	[ -n "$bin" ] || { skip "postgresql is not installed"; finish; }
+	who=$(id -un)
+	[ "$who" != root ] || who=postgres
+	p=$T/pg
+	mkdir -p "$p/run"
+	[ "$(id -u)" != 0 ] || chown -R postgres "$p"
+	as "$who" "$bin/initdb" -D "$p/data" -U postgres -A trust --no-sync -E UTF8 --locale=C.UTF-8 >"$T/initdb.log" 2>&1 ||
+		{ not_ok "initdb" "$(cat "$T/initdb.log")"; finish; }
+	db_start() {
+		as "$who" "$bin/pg_ctl" -D "$p/data" -w -t 60 -l "$p/log" \
+			-o "-c listen_addresses='${db_address:-}' -c port=${db_port:-5432} -c unix_socket_directories='$p/run' -c fsync=off" start >>"$T/pg.out" 2>&1
+	}
+	db_kill() {
+		local pid
+		pid=$(head -n 1 "$p/data/postmaster.pid" 2>/dev/null) || return
+		kill -9 "$pid"
+		# Its children end by themselves, and must have before it can start again.
+		wait_for 20 bash -c "! pgrep -u '$who' -g $pid >/dev/null && ! pgrep -P $pid >/dev/null"
+	}
+	trap 'as "$who" "$bin/pg_ctl" -D "$p/data" -m immediate stop >/dev/null 2>&1; cleanup' EXIT
+	db_sql() { as "$who" "$bin/psql" -h "$p/run" -p "${db_port:-5432}" -U postgres -Atq -v ON_ERROR_STOP=1 "${1:-mailserver}"; }
+	db_start || { not_ok "PostgreSQL starts" "$(cat "$T/pg.out" "$p/log")"; finish; }
+	ok "PostgreSQL starts"
+}
+mariadb_server() {
+	server=$(command -v mariadbd || ls /usr/sbin/mariadbd 2>/dev/null)
+	[ -n "$server" ] || { skip "mariadb-server is not installed"; finish; }
+	who=$(id -un)
+	[ "$who" != root ] || who=mysql
+	p=$T/my
+	mkdir -p "$p"
+	[ "$(id -u)" != 0 ] || chown -R mysql "$p"
+	as "$who" mariadb-install-db --no-defaults --datadir="$p/data" --auth-root-authentication-method=normal --skip-test-db \
+		>"$T/install.log" 2>&1 || { not_ok "mariadb-install-db" "$(tail -n 5 "$T/install.log")"; finish; }
+	mysql_pid=
+	db_start() {
+		local network=--skip-networking
+		[ -z "${db_address:-}" ] || network="--bind-address=$db_address --port=$db_port"
+		as "$who" "$server" --no-defaults --datadir="$p/data" --socket="$p/s" $network --pid-file="$p/pid" \
+			--innodb-flush-log-at-trx-commit=0 --innodb-buffer-pool-size=16M >>"$p.log" 2>&1 &
+		disown
+		wait_for 60 mariadb-admin --no-defaults -S "$p/s" -u root ping || return 1
+		mysql_pid=$(cat "$p/pid")
+	}
+	db_kill() {
+		kill -9 "$mysql_pid" 2>/dev/null
+		wait_for 20 bash -c "! kill -0 $mysql_pid"
+		rm -f "$p/s" "$p/pid"
+	}
+	trap 'db_kill; cleanup' EXIT
+	db_sql() { mariadb --no-defaults -N -S "$p/s" -u root "${1:-mailserver}"; }
+	db_start || { not_ok "MariaDB starts" "$(tail -n 20 "$p.log")"; finish; }
+	ok "MariaDB starts"
 }
 guide_schema() {
 	cat <<'E2'
