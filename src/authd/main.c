@@ -14,10 +14,11 @@
 #include "authd/last_use.h"
 #include "authd/db_ldap.h"
 #include "authd/ldap_conn.h"
-#include "sql/sql_connect.h"
 #include "authd/try.h"
 #include "base/jail.h"
 #include "base/log.h"
+#include "child/network_files.h"
+#include "sql/sql_connect.h"
 
 #include <libgen.h>
 #include <openssl/hmac.h>
@@ -259,18 +260,6 @@ static void add_path(struct paths *p, const char *path)
 		p->list[p->n++] = path;
 }
 
-/* What libraries read at a connection: names of hosts, certificates, plug-ins. */
-static void add_network(struct paths *p)
-{
-	static const char *const files[] = { "/etc/hosts", "/etc/resolv.conf", "/etc/nsswitch.conf", "/etc/host.conf",
-		"/etc/gai.conf", "/etc/services", "/etc/passwd", "/etc/ssl", "/etc/mysql", "/usr/share/ca-certificates",
-		"/etc/ldap", "/etc/gnutls", "/usr/local/share/ca-certificates", "/lib", "/usr/lib", "/usr/local/lib",
-		"/run/systemd/resolve" };
-
-	for (size_t i = 0; i < sizeof files / sizeof *files; i++)
-		add_path(p, files[i]);
-}
-
 /* A database behind a socket: the files of its own words are read under our own account too. */
 static void add_words(struct paths *p, const struct sql_settings *sql)
 {
@@ -281,15 +270,13 @@ static void add_words(struct paths *p, const struct sql_settings *sql)
 			add_path(p, arena_cdup(p->mem, word));
 }
 
-enum { DNS_PORT = 53 };
-
 /* The ports that it may be at, ended by 0; NULL: another file says where it is. */
 static const uint16_t *outer_ports(struct authd *a)
 {
 	static uint16_t ports[(2 * DB_MAX + 1) * CONNECT_HOSTS + 3];
 	size_t n = 0;
 
-	ports[n++] = DNS_PORT;
+	ports[n++] = NETWORK_DNS_PORT;
 	if (a->set->share.host && a->set->share.path == NULL)
 		ports[n++] = a->set->share.port;
 	for (size_t i = 0; i < a->n_databases; i++) {
@@ -354,7 +341,8 @@ static const char *enter_jail(struct authd *a)
 			needs_network = true;
 		}
 	if (needs_network) {
-		add_network(&readable);
+		for (size_t i = 0; network_files[i]; i++)
+			add_path(&readable, network_files[i]);
 		jail.role = JAIL_AUTHD_NET;
 		jail.connect_ports = outer_ports(a);
 	}
