@@ -32,6 +32,7 @@ enum jail_role {
 	JAIL_AUTHD,
 	JAIL_AUTHD_NET, /* with a database behind a socket */
 	JAIL_MAPD,
+	JAIL_MAPD_NET, /* with tables in a database behind a socket */
 	JAIL_QUEUED,
 	JAIL_RELAY,
 	JAIL_FETCHD,	    /* HTTP for authd */

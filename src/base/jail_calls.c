@@ -31,6 +31,7 @@ static const struct {
 	[JAIL_AUTHD] = { "authd", HAS_READ | HAS_WRITE },
 	[JAIL_AUTHD_NET] = { "authd", HAS_NET | HAS_UNIX | HAS_READ | HAS_WRITE },
 	[JAIL_MAPD] = { "mapd", HAS_UNIX | HAS_READ },
+	[JAIL_MAPD_NET] = { "mapd", HAS_NET | HAS_UNIX | HAS_READ },
 	[JAIL_QUEUED] = { "queued", HAS_READ | HAS_WRITE },
 	[JAIL_RELAY] = { "relay", HAS_NET },
 	[JAIL_FETCHD] = { "fetchd", HAS_NET },

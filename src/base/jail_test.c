@@ -188,15 +188,15 @@ static int lives(void)
 
 #define ALL	((1U << JAIL_ROLES) - 1)
 #define ROLE(r) (1U << JAIL_##r)
-#define NET \
-	(ROLE(AUTHD_NET) | ROLE(SMTPD) | ROLE(RELAY) | ROLE(FETCHD) | ROLE(LMTP) | ROLE(DELIVER_ALONE) | ROLE(AUTHPAM))
-#define FILES                                                                                                   \
-	(ROLE(AUTHD) | ROLE(AUTHD_NET) | ROLE(MAPD) | ROLE(QUEUED) | ROLE(DELIVER) | ROLE(LMTP) | ROLE(NAMES) | \
+#define NET                                                                                         \
+	(ROLE(AUTHD_NET) | ROLE(MAPD_NET) | ROLE(SMTPD) | ROLE(RELAY) | ROLE(FETCHD) | ROLE(LMTP) | \
 		ROLE(DELIVER_ALONE) | ROLE(AUTHPAM))
+#define READS (ROLE(MAPD) | ROLE(MAPD_NET) | ROLE(LMTP) | ROLE(NAMES))
+#define FILES \
+	(READS | ROLE(AUTHD) | ROLE(AUTHD_NET) | ROLE(QUEUED) | ROLE(DELIVER) | ROLE(DELIVER_ALONE) | ROLE(AUTHPAM))
 #define CHILDREN (ROLE(DELIVER) | ROLE(DELIVER_ALONE) | ROLE(AUTHPAM))
-#define STREAMS                                                                                                 \
-	(ROLE(AUTHD_NET) | ROLE(PICKUP) | ROLE(SMTPD) | ROLE(MAPD) | ROLE(DELIVER) | ROLE(LMTP) | ROLE(NAMES) | \
-		ROLE(DELIVER_ALONE) | ROLE(AUTHPAM))
+#define STREAMS \
+	(READS | ROLE(AUTHD_NET) | ROLE(PICKUP) | ROLE(SMTPD) | ROLE(DELIVER) | ROLE(DELIVER_ALONE) | ROLE(AUTHPAM))
 #define RUNS (ROLE(AUTHPAM))
 
 /* Who gets which error; the roles that stand in no row may do it. */
@@ -213,8 +213,8 @@ static const struct attempt {
 	{ "open /etc/passwd", open_passwd, ALL & ~FILES, EPERM, 0 },
 	{ "open /etc/passwd", open_passwd, FILES, EACCES, 1 },
 	{ "write a file", write_file, ALL & ~FILES, EPERM, 0 },
-	{ "write a file", write_file, ROLE(MAPD) | ROLE(LMTP) | ROLE(NAMES), EPERM, 0 },
-	{ "write a file", write_file, FILES & ~(ROLE(MAPD) | ROLE(LMTP) | ROLE(NAMES)), EACCES, 1 },
+	{ "write a file", write_file, READS, EPERM, 0 },
+	{ "write a file", write_file, FILES & ~READS, EACCES, 1 },
 	{ "open a descriptor of another process", open_foreign_descriptor, ALL & ~FILES, EPERM, 0 },
 	{ "open a descriptor of another process", open_foreign_descriptor, FILES, EACCES, 1 },
 	{ "take a descriptor of another process", take_foreign_descriptor, ALL, ENOSYS, 0 },

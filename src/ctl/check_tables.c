@@ -3,17 +3,19 @@
  * fail, and mail with it); a file that is not there, or has no absolute path, is worth a warning.
  */
 #include "ctl/check.h"
-#include "map/table.h"
+#include "map/sql_settings.h"
 
 #include <stdlib.h>
 #include <unistd.h>
 
-/* Types whose name is a file, and what stands behind the file's name. */
+/* Types whose name is a file, what stands behind the file's name, and what it is when it has settings. */
 static const struct {
 	const char *type, *suffix, *make;
-} file_types[] = { { "hash", ".lmdb", "postmap" }, { "btree", ".lmdb", "postmap" }, { "lmdb", ".lmdb", "postmap" },
-	{ "texthash", "", NULL }, { "regexp", "", NULL }, { "pcre", "", NULL }, { "cidr", "", NULL },
-	{ "sqlite", "", NULL } };
+	unsigned settings; /* enum sql_file_type; 0: none */
+} file_types[] = { { "hash", ".lmdb", "postmap", 0 }, { "btree", ".lmdb", "postmap", 0 },
+	{ "lmdb", ".lmdb", "postmap", 0 }, { "texthash", "", NULL, 0 }, { "regexp", "", NULL, 0 },
+	{ "pcre", "", NULL, 0 }, { "cidr", "", NULL, 0 }, { "sqlite", "", NULL, SQL_FILE_SQLITE },
+	{ "mysql", "", NULL, SQL_FILE_MYSQL }, { "pgsql", "", NULL, SQL_FILE_PGSQL } };
 
 /* Words of such parameters are tables where they look like one. */
 static bool names_tables(const struct param *p)
@@ -38,9 +40,30 @@ static bool is_there(const char *path, const char *suffix)
 	return there;
 }
 
-static void look_at_file(const struct checked *c, const char *name, struct str word, struct str type, struct str rest)
+static void look_at_settings(const struct checked *c, const char *name, struct str spec, enum sql_file_type type)
+{
+	struct table_set *set = table_set_new(TABLES_ALL, "");
+	struct buf lines = BUF_INIT(65536), why = BUF_INIT(TABLE_WHY_MAX);
+	struct sql_settings settings = { .mem = NULL };
+	struct str rest, line;
+	bool changed;
+
+	sql_settings_current(&settings, table_get(set, spec), type, &changed, &why);
+	table_set_notices(set, &lines);
+	buf_add_str(&lines, buf_str(&why));
+	rest = buf_str(&lines);
+	while (str_word(&rest, "\n", &line))
+		buf_addf(c->warnings, "%s: %s: %.*s\n", c->where, name, STR_ARG(line));
+	sql_settings_drop(&settings);
+	buf_free(&lines);
+	buf_free(&why);
+	table_set_free(&set);
+}
+
+static void look_at_file(const struct checked *c, const char *name, struct str word, struct str spec, struct str type)
 {
 	for (size_t i = 0; i < sizeof file_types / sizeof *file_types; i++) {
+		struct str rest = str_from(spec, type.n + 1);
 		char *path;
 
 		if (!str_eq(type, str_c(file_types[i].type)) || str_has_prefix(rest, STR("{")))
@@ -53,6 +76,8 @@ static void look_at_file(const struct checked *c, const char *name, struct str w
 			buf_addf(c->warnings, "%s: %s = … %.*s …: there is no file %s%s\n", c->where, name,
 				STR_ARG(word), path,
 				file_types[i].make ? " (after writing it, run postmap on it)" : "");
+		else if (file_types[i].settings)
+			look_at_settings(c, name, spec, (enum sql_file_type)file_types[i].settings);
 		free(path);
 	}
 }
@@ -68,13 +93,13 @@ static unsigned look_at_table(const struct checked *c, const char *name, struct 
 	if (type.n == 0)
 		return 0;
 	if (table_type_find(type)) {
-		look_at_file(c, name, word, type, str_from(spec, type.n + 1));
+		look_at_file(c, name, word, spec, type);
 		return 0;
 	}
 	buf_addf(c->lines,
 		"%s: %s = … %.*s …: this build has no tables of the type \"%.*s\"; `postconf -m` lists those that it "
 		"has (users "
-		"in SQL can be asked for through authd: userdb:private/auth-userdb)\n",
+		"can be asked for through authd: userdb:private/auth-userdb)\n",
 		c->where, name, STR_ARG(word), STR_ARG(type));
 	return 1;
 }

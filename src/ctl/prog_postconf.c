@@ -52,8 +52,15 @@ static void show_lines(const char *const *lines)
 /* Options that show what is built in and end the program. */
 static bool show_built_in(int option)
 {
-	static const char *const tables[] = { "btree", "cidr", "fail", "hash", "inline", "lmdb", "pcre", "proxy",
-		"regexp", "sqlite", "static", "texthash", "unix", "userdb", NULL };
+	static const char *const tables[] = { "btree", "cidr", "fail", "hash", "inline", "lmdb",
+#ifdef HAVE_MYSQL
+		"mysql",
+#endif
+		"pcre",
+#ifdef HAVE_PGSQL
+		"pgsql",
+#endif
+		"proxy", "regexp", "sqlite", "static", "texthash", "unix", "userdb", NULL };
 	static const char *const sasl[] = { "dovecot", NULL };
 	static const char *const locks[] = { "fcntl", "dotlock", NULL };
 

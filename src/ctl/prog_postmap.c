@@ -5,8 +5,9 @@
 #include "base/log.h"
 #include "ctl/instance_conf.h"
 #include "map/map_text.h"
-#include "map/table.h"
+#include "map/table_sql.h"
 #include "sasl/base64.h"
+#include "sql/sql.h"
 
 #include <errno.h>
 #include <libgen.h>
@@ -314,6 +315,7 @@ int main(int argc, char **argv)
 	log_verbose(opt.verbose);
 	queue = queue_directory();
 	set = table_set_new(TABLES_ALL, queue);
+	table_sql_drivers(sql_driver_find);
 	asked = opt.act == ACT_QUERY || opt.act == ACT_DELETE;
 	/* A question goes from table to table until one has the key. */
 	for (int i = optind; i < argc && !(found && opt.act == ACT_QUERY); i++) {

@@ -122,38 +122,66 @@ static void test_words(void **state)
 static void test_sql(void **state)
 {
 	static const struct {
-		const char *query, *text, *letters;
+		const char *query, *text, *params; /* of the key "it's%s@a.b.example", a "|" behind each */
+		unsigned dialects;
 	} cases[] = {
-		{ "SELECT 1", "SELECT 1", "" },
-		{ "a = '%s'", "a = (?1)", "s" },
-		{ "\"a b\" = \"%s\"", "\"a b\" = (?1)", "s" },
-		{ "a = \"it's \"\"%u\"\"\"", "a = ('it''s \"'||?1||'\"')", "u" },
-		{ "a = %s OR b = '%u'", "a = ?1 OR b = (?2)", "su" },
-		{ "'%u@%d' '%u'", "(?1||'@'||?2) (?1)", "ud" },
-		{ "'x%%' '' 'it''s' %%", "('x%') ('') ('it''s') %", "" },
-		{ "'a%sb'", "('a'||?1||'b')", "s" },
-		{ "'%1.%9'", "(?1||'.'||?2)", "19" },
-		{ "'%x'", NULL, NULL },
-		{ "%", NULL, NULL },
-		{ "'open", NULL, NULL },
+		{ "SELECT 1", "SELECT 1", "", 7 },
+		{ "a = '%s'", "a = ?", "it's%s@a.b.example|", 5 },
+		{ "a = '%s'", "a = $1", "it's%s@a.b.example|", 2 },
+		{ "\"a b\" = \"%s\"", "\"a b\" = ?", "it's%s@a.b.example|", 5 },
+		{ "\"a b\" = '%s'", "\"a b\" = $1", "it's%s@a.b.example|", 2 },
+		{ "\"a\" = \"%s\"", NULL, NULL, 2 },
+		{ "`%s` = 1", NULL, NULL, 7 },
+		{ "`a?` = '%d'", "`a?` = ?", "a.b.example|", 5 },
+		{ "a = \"it's \"\"%u\"\"\"", "a = ?", "it's \"it's%s\"|", 5 },
+		{ "a = 'it''s %d'", "a = ?", "it's a.b.example|", 5 },
+		{ "a = %s OR b = '%u'", "a = ? OR b = ?", "it's%s@a.b.example|it's%s|", 5 },
+		{ "'%u@%d' '%u'", "$1 $2", "it's%s@a.b.example|it's%s|", 2 },
+		{ "'x%%' '' 'it''s' %%", "'x%' '' 'it''s' %", "", 7 },
+		{ "a LIKE '%%.%d' AND b <> '50%%'", "a LIKE ? AND b <> '50%'", "%.a.b.example|", 5 },
+		{ "'a%sb'", "?", "ait's%s@a.b.exampleb|", 5 },
+		{ "'%1.%2.%3'", "?", "example.b.a|", 5 },
+		{ "'%9'", "?", "-", 5 },
+		{ "'it\\'s %u\\n\\%%'", "?", "it's it's%s\n\\%|", 4 },
+		{ "'a\\' = '%u'", "'a\\' = ?", "it's%s|", 1 },
+		{ "data ? 'x' AND a = '%u'", "data ? 'x' AND a = $1", "it's%s|", 2 },
+		{ "data ? 'x'", NULL, NULL, 5 },
+		{ "'?' = '%u'", "'?' = ?", "it's%s|", 5 },
+		{ "'%x'", NULL, NULL, 7 },
+		{ "%", NULL, NULL, 7 },
+		{ "'%", NULL, NULL, 7 },
+		{ "'open", NULL, NULL, 7 },
+		{ "'open\\'", NULL, NULL, 4 },
 	};
+	static const enum sql_dialect dialects[] = { SQL_QUESTION, SQL_DOLLAR, SQL_BACKSLASH };
 
 	(void)state;
-	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-		struct buf why = BUF_INIT(256);
-		struct sql_query q;
-		int r = sql_query_parse(str_c(cases[i].query), &q, &why);
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+		for (unsigned d = 0; d < 3; d++) {
+			struct buf why = BUF_INIT(256), params = BUF_INIT(1024);
+			struct arena *mem;
+			struct sql_query q;
+			bool has_all = true;
+			int r;
 
-		check_int(r, cases[i].text ? 0 : -1);
-		if (cases[i].text) {
-			check_str(buf_str(&q.text), cases[i].text);
-			check_str(str_pn(q.letter, q.n), cases[i].letters);
-		} else {
-			check(why.n > 0);
+			if ((cases[i].dialects >> d & 1) == 0)
+				continue;
+			mem = arena_new(0);
+			r = sql_query_parse(str_c(cases[i].query), dialects[d], mem, &q, &why);
+			check_int(r, cases[i].text ? 0 : -1);
+			check_int(why.n > 0, cases[i].text == NULL);
+			for (size_t k = 0; r == 0 && k < q.n; k++) {
+				has_all = has_all && sql_param(q.param[k], STR("it's%s@a.b.example"), &params);
+				buf_add_char(&params, '|');
+			}
+			if (r == 0) {
+				check_str(str_c(q.text), cases[i].text);
+				check_str(has_all ? buf_str(&params) : STR("-"), cases[i].params);
+			}
+			arena_free(&mem);
+			buf_free(&params);
+			buf_free(&why);
 		}
-		buf_free(&q.text);
-		buf_free(&why);
-	}
 }
 
 int main(void)

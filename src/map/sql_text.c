@@ -1,25 +1,16 @@
 #include "map/sql_text.h"
 
+struct parser {
+	enum sql_dialect dialect;
+	struct sql_query *q;
+	struct arena *mem;
+	struct buf text;
+	struct buf *why;
+};
+
 static bool is_letter(char c)
 {
 	return c != '\0' && strchr("sudSUD123456789", c) != NULL;
-}
-
-static int parameter(struct sql_query *q, char letter, struct buf *why)
-{
-	unsigned i = 0;
-
-	while (i < q->n && q->letter[i] != letter)
-		i++;
-	if (i == SQL_PARAMS_MAX) {
-		buf_addf(why, "too many %%-letters");
-		return -1;
-	}
-	q->letter[i] = letter;
-	if (i == q->n)
-		q->n++;
-	buf_addf(&q->text, "?%u", i + 1);
-	return 0;
 }
 
 /* The octet behind "%" at s: '%' for itself, a letter, or 0 with why. */
@@ -33,102 +24,156 @@ static char letter_at(struct str s, struct buf *why)
 	return '\0';
 }
 
+/* How many letters there are in s; -1 with why: a "%" that begins none. */
+static int count_letters(struct str s, struct buf *why)
+{
+	int n = 0;
+
+	for (size_t i = 0; i < s.n; i++) {
+		char c = s.p[i] == '%' ? letter_at(str_from(s, i), why) : 'x';
+
+		if (c == '\0')
+			return -1;
+		if (s.p[i] != '%')
+			continue;
+		n += c != '%';
+		i++;
+	}
+	return n;
+}
+
+static int add_param(struct parser *p, struct str value)
+{
+	struct sql_query *q = p->q;
+
+	if (q->n == SQL_PARAMS_MAX) {
+		buf_addf(p->why, "more than %d %%-letters in the query", SQL_PARAMS_MAX);
+		return -1;
+	}
+	q->param[q->n++] = arena_dup(p->mem, value);
+	if (p->dialect == SQL_DOLLAR)
+		buf_addf(&p->text, "$%zu", q->n);
+	else
+		buf_add_char(&p->text, '?');
+	return 0;
+}
+
+/* As it is, but for "%%". */
+static void add_text(struct parser *p, struct str s)
+{
+	for (size_t i = 0; i < s.n; i++) {
+		buf_add_char(&p->text, s.p[i]);
+		i += s.p[i] == '%';
+	}
+}
+
 /* Octets of the literal at s, quotes included; 0: it does not end. */
-static size_t literal_length(struct str s)
+static size_t literal_length(const struct parser *p, struct str s)
 {
 	for (size_t i = 1; i < s.n; i++) {
-		if (s.p[i] != s.p[0])
-			continue;
-		if (i + 1 < s.n && s.p[i + 1] == s.p[0])
+		if (s.p[i] == '\\' && p->dialect == SQL_BACKSLASH && s.p[0] != '`')
 			i++;
-		else
+		else if (s.p[i] == s.p[0] && i + 1 < s.n && s.p[i + 1] == s.p[0])
+			i++;
+		else if (s.p[i] == s.p[0])
 			return i + 1;
 	}
 	return 0;
 }
 
-/* Between the quotes, all in parentheses: ('a'||?1||'b'). */
-static int literal(struct sql_query *q, struct str inside, struct buf *why)
+/* What MySQL makes of the octet behind a backslash; "%" and "_" keep theirs, for LIKE. */
+static void add_escaped(struct buf *out, char c)
 {
-	bool open = false, any = false;
+	static const char from[] = "0bnrtZ", to[] = "\0\b\n\r\t\032";
+	const char *at = c ? strchr(from, c) : NULL;
 
-	buf_add_char(&q->text, '(');
-	while (inside.n) {
-		char c = inside.p[0] == '%' ? letter_at(inside, why) : '\0';
+	if (c == '%' || c == '_')
+		buf_add_char(out, '\\');
+	buf_add_char(out, at ? to[at - from] : c);
+}
 
-		if (inside.p[0] == '%' && c == '\0')
-			return -1;
-		if (c == '\0' || c == '%') {
-			if (!open)
-				buf_add_c(&q->text, any ? "||'" : "'");
-			open = true;
-			buf_add_char(&q->text, inside.p[0]);
+/* What a literal stands for, its letters untouched. */
+static void unquote(const struct parser *p, struct str literal, struct buf *out)
+{
+	struct str inside = str_sub(literal, 1, literal.n - 2);
+
+	for (size_t i = 0; i < inside.n; i++)
+		if (inside.p[i] == '\\' && p->dialect == SQL_BACKSLASH && i + 1 < inside.n) {
+			add_escaped(out, inside.p[++i]);
 		} else {
-			buf_add_c(&q->text, open ? "'||" : any ? "||" : "");
-			open = false;
-			if (parameter(q, c, why) != 0)
-				return -1;
+			buf_add_char(out, inside.p[i]);
+			i += inside.p[i] == literal.p[0]; /* it is there twice */
 		}
-		any = true;
-		inside = str_from(inside, c ? 2 : 1);
-	}
-	buf_add_c(&q->text, open ? "')" : any ? ")" : "'')");
-	return 0;
 }
 
 /*
- * In double quotes stands a name; where there is no such column SQLite takes it for text, and that is what "%s" is meant as. A
- * name is left as it is.
+ * Between double quotes stands a name. Where there is no such column SQLite takes it for text, as MySQL does always, and that is
+ * what "%s" is meant as.
  */
-static int name_or_literal(struct sql_query *q, struct str quoted, struct buf *why)
+static bool is_name(const struct parser *p, char quote)
 {
-	struct str inside = str_sub(quoted, 1, quoted.n - 2);
-	struct buf text = BUF_INIT(1 << 20);
-	int r;
-
-	if (str_chr(inside, '%') < 0)
-		return buf_add_str(&q->text, quoted);
-	for (size_t i = 0; i < inside.n; i++) {
-		buf_add_char(&text, inside.p[i]);
-		if (inside.p[i] == '\'')
-			buf_add_char(&text, '\'');
-		else if (inside.p[i] == '"')
-			i++; /* it is there twice */
-	}
-	r = literal(q, buf_str(&text), why);
-	buf_free(&text);
-	return r;
+	return quote == '`' || (quote == '"' && p->dialect == SQL_DOLLAR);
 }
 
-int sql_query_parse(struct str query, struct sql_query *q, struct buf *why)
+/* Returns octets taken; 0 with why. */
+static size_t take_literal(struct parser *p, struct str s)
 {
-	*q = (struct sql_query){ .text = BUF_INIT(1 << 20) };
-	while (query.n) {
-		size_t used = 1;
-		char c;
+	size_t used = literal_length(p, s);
+	struct buf value = BUF_INIT(1 << 20);
+	int letters, r = 0;
 
-		if (query.p[0] == '\'' || query.p[0] == '"') {
-			used = literal_length(query);
-			if (used == 0) {
-				buf_addf(why, "a quotation mark in the query is not closed");
-				return -1;
-			}
-			if (query.p[0] == '"' ? name_or_literal(q, str_sub(query, 0, used), why)
-					      : literal(q, str_sub(query, 1, used - 2), why))
-				return -1;
-		} else if (query.p[0] == '%') {
-			used = 2;
-			c = letter_at(query, why);
-			if (c == '\0' || (c != '%' && parameter(q, c, why) != 0))
-				return -1;
-			if (c == '%')
-				buf_add_char(&q->text, '%');
-		} else {
-			buf_add_char(&q->text, query.p[0]);
-		}
+	if (used == 0) {
+		buf_addf(p->why, "a quotation mark in the query is not closed");
+		return 0;
+	}
+	letters = count_letters(str_sub(s, 0, used), p->why);
+	if (letters < 0)
+		return 0;
+	if (letters == 0) {
+		add_text(p, str_sub(s, 0, used));
+		return used;
+	}
+	if (is_name(p, s.p[0])) {
+		buf_addf(p->why, "a %%-letter in the name %.*s of the query; it may stand for a value alone",
+			STR_ARG(str_sub(s, 0, used)));
+		return 0;
+	}
+	unquote(p, str_sub(s, 0, used), &value);
+	r = add_param(p, buf_str(&value));
+	buf_free(&value);
+	return r == 0 ? used : 0;
+}
+
+static size_t take_bare(struct parser *p, struct str s)
+{
+	char c = s.p[0] == '%' ? letter_at(s, p->why) : s.p[0];
+
+	if (c == '\0' || (s.p[0] == '?' && p->dialect != SQL_DOLLAR)) {
+		if (c)
+			buf_addf(p->why, "a \"?\" in the query, outside of quotes: values are %%-letters");
+		return 0;
+	}
+	if (s.p[0] == '%' && c != '%')
+		return add_param(p, str_sub(s, 0, 2)) == 0 ? 2 : 0;
+	buf_add_char(&p->text, c);
+	return s.p[0] == '%' ? 2 : 1;
+}
+
+int sql_query_parse(struct str query, enum sql_dialect dialect, struct arena *mem, struct sql_query *q, struct buf *why)
+{
+	struct parser p = { .dialect = dialect, .q = q, .mem = mem, .text = BUF_INIT(1 << 20), .why = why };
+	size_t used = 1;
+
+	*q = (struct sql_query){ .text = NULL };
+	while (query.n && used) {
+		bool is_literal = query.p[0] == '\'' || query.p[0] == '"' || query.p[0] == '`';
+
+		used = is_literal ? take_literal(&p, query) : take_bare(&p, query);
 		query = str_from(query, used);
 	}
-	return 0;
+	q->text = arena_cdup(mem, buf_str(&p.text));
+	buf_free(&p.text);
+	return used ? 0 : -1;
 }
 
 static bool label_from_right(struct str domain, unsigned number, struct str *out)
@@ -145,7 +190,8 @@ static bool label_from_right(struct str domain, unsigned number, struct str *out
 	}
 }
 
-bool sql_letter(char letter, struct str address, struct str *out)
+/* What a letter stands for. False: the address has no such part. */
+static bool letter_of(char letter, struct str address, struct str *out)
 {
 	ptrdiff_t at = str_rchr(address, '@');
 	struct str domain = at < 0 ? (struct str){ "", 0 } : str_from(address, (size_t)at + 1);
@@ -169,6 +215,11 @@ bool sql_letter(char letter, struct str address, struct str *out)
 	}
 }
 
+bool sql_param(struct str param, struct str key, struct buf *out)
+{
+	return sql_format(param, key, key, out);
+}
+
 bool sql_format(struct str format, struct str key, struct str value, struct buf *out)
 {
 	size_t before = out->n;
@@ -184,7 +235,7 @@ bool sql_format(struct str format, struct str key, struct str value, struct buf 
 		i++;
 		if (c == '%') {
 			buf_add_char(out, '%');
-		} else if (sql_letter(c, c >= 'A' && c <= 'Z' ? key : value, &part)) {
+		} else if (letter_of(c, c >= 'A' && c <= 'Z' ? key : value, &part)) {
 			buf_add_str(out, part);
 		} else {
 			out->n = before;

@@ -1,30 +1,34 @@
 /*
- * sql_text.h - the %-letters of SQL tables (sqlite_table(5)): a query becomes a statement with parameters, so that no
- * octet of a key is ever part of it; a result_format becomes text.
+ * sql_text.h - the %-letters of SQL tables (sqlite_table(5), mysql_table(5), pgsql_table(5)): a query becomes a statement with
+ * parameters, so that no octet of a key is ever part of it; a result_format becomes text.
  */
 #ifndef MAP_SQL_TEXT_H
 #define MAP_SQL_TEXT_H
 
+#include "base/arena.h"
 #include "base/buf.h"
+#include "sql/sql.h"
 
 enum { SQL_PARAMS_MAX = 64 };
 
 struct sql_query {
-	struct buf text;	     /* the statement, with ?1, ?2 … */
-	char letter[SQL_PARAMS_MAX]; /* letter of parameter number i + 1: s u d S U D 1…9 */
-	unsigned n;
+	const char *text;		  /* the statement */
+	struct str param[SQL_PARAMS_MAX]; /* what stands in each place, in order, with letters: s u d S U D 1…9 */
+	size_t n;
 };
 /*
- * Take %s %u %d %S %U %D %1…%9 %% out of a query. A quoted literal that holds one becomes a concatenation:
- * '%u@x' is (?1||'@x'). Returns 0, or -1 with why.
+ * Take %s %u %d %S %U %D %1…%9 %% out of a query. A quoted literal that holds one becomes one parameter as a whole: '%u@x' is
+ * the parameter "%u@x". The dialect says what its quotes and parameters are. All that *q has is in the arena. Returns 0, or -1
+ * with why.
  */
-int sql_query_parse(struct str query, struct sql_query *q, struct buf *why);
+int sql_query_parse(
+	struct str query, enum sql_dialect dialect, struct arena *mem, struct sql_query *q, struct buf *why);
+/* Append a parameter's value for this key. False: the key has no such part, and nothing may be asked. */
+bool sql_param(struct str param, struct str key, struct buf *out);
 /*
- * What a letter stands for: s the address, u its local part (all of it when there is no "@"), d its domain, 1…9 the
- * domain's labels from the right. False: the address has no such part, and nothing may be asked.
+ * result_format: %s %u %d %1…%9 of the value, %S %U %D of the key. u is the local part (all of it when there is no "@"), d the
+ * domain, 1…9 the domain's labels from the right. False: a part is not there; the value is skipped, and nothing was added.
  */
-bool sql_letter(char letter, struct str address, struct str *out);
-/* result_format: %s %u %d %1…%9 of the value, %S %U %D of the key. False: a part is not there; the value is skipped. */
 bool sql_format(struct str format, struct str key, struct str value, struct buf *out);
 
 #endif

@@ -12,10 +12,16 @@
 
 static const struct table_type *const types[] = { &table_inline, &table_static, &table_fail, &table_texthash,
 	&table_hash, &table_btree, &table_lmdb, &table_regexp, &table_pcre, &table_cidr, &table_sqlite, &table_userdb,
+#ifdef HAVE_MYSQL
+	&table_mysql,
+#endif
+#ifdef HAVE_PGSQL
+	&table_pgsql,
+#endif
 	&table_unix };
 static const struct table_type table_unknown;
 
-enum { NOTICES_MAX = 64 * 1024, BUCKETS = 256, LOOK_AGAIN_MS = 1000 };
+enum { NOTICES_MAX = 64 * 1024, BUCKETS = 256, LOOK_AGAIN_MS = 1000, TURN_MS = 1000 };
 
 struct table_set {
 	enum table_reach reach;
@@ -258,6 +264,24 @@ static struct str fold(const struct table *t, struct str key, char folded[TABLE_
 	return (struct str){ folded, key.n };
 }
 
+/* False: one lookup has taken so long that all threads would end up waiting behind it, and no other table be asked. */
+static bool take_turn(struct table *t)
+{
+	if (!(t->type->flags & TABLE_REMOTE))
+		return pthread_mutex_lock(&t->lock) == 0;
+	for (;;) {
+		uint64_t now = table_now_ms(), since = t->taken_ms, until = (since ? since : now) + TURN_MS;
+		struct timespec end = { (time_t)(until / 1000), (long)(until % 1000) * 1000000 };
+
+		if (pthread_mutex_trylock(&t->lock) == 0)
+			return true;
+		if (now >= until)
+			return false;
+		if (pthread_mutex_clocklock(&t->lock, CLOCK_MONOTONIC, &end) == 0)
+			return true;
+	}
+}
+
 enum map_status table_find(struct table *t, struct str key, struct buf *value, struct buf *why)
 {
 	char folded[TABLE_KEY_MAX];
@@ -273,8 +297,13 @@ enum map_status table_find(struct table *t, struct str key, struct buf *value, s
 	}
 	if (key.n > TABLE_KEY_MAX || (key.n && memchr(key.p, '\0', key.n)))
 		return MAP_NOT_FOUND;
-	pthread_mutex_lock(&t->lock);
+	if (!take_turn(t)) {
+		buf_addf(why, "%s: no answer to the lookup before this one yet", t->spec);
+		return MAP_TEMPORARY;
+	}
+	t->taken_ms = table_now_ms();
 	status = t->type->find(t, fold(t, key, folded), value, why);
+	t->taken_ms = 0;
 	pthread_mutex_unlock(&t->lock);
 	return status;
 }

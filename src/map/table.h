@@ -30,7 +30,9 @@ enum {
 	TABLE_OWN_TEXT = 1, /* needs no file and no socket */
 	TABLE_PATTERN = 2,  /* asked with whole keys only, never with parts of an address; the key's case is kept */
 	TABLE_FILE = 4,	    /* the name is a file (or a file's name without its suffix); see table_is_file() */
-	TABLE_LIVE = 8	    /* cannot be frozen */
+	TABLE_LIVE = 8,	    /* cannot be frozen */
+	TABLE_REMOTE =
+		16 /* somebody else answers, perhaps not soon: who finds it taken for a second does not wait on */
 };
 
 struct table;
@@ -70,7 +72,8 @@ struct table {
 	char *spec; /* "type:name", for messages */
 	char *name; /* what stands behind the colon */
 	pthread_mutex_t lock;
-	bool keep_case; /* postmap -f */
+	_Atomic(uint64_t) taken_ms; /* since when somebody has the lock of a remote table; 0: nobody */
+	bool keep_case;		    /* postmap -f */
 	struct table *next;
 };
 
@@ -136,7 +139,8 @@ uint64_t table_now_ms(void);
 enum { TABLE_FILE_MAX = 256 * 1024 * 1024 };
 
 extern const struct table_type table_inline, table_static, table_fail, table_texthash, table_hash, table_btree,
-	table_lmdb, table_regexp, table_pcre, table_cidr, table_sqlite, table_userdb, table_unix;
+	table_lmdb, table_regexp, table_pcre, table_cidr, table_sqlite, table_mysql, table_pgsql, table_userdb,
+	table_unix;
 
 /*
  * Write all entries of `text` (postmap(1); `aliases`: aliases(5)) to PATH.lmdb: a new file beside it, flushed, renamed.

@@ -401,7 +401,7 @@ static void test_others(void **state)
 	check(str_has_prefix(find(set, STR("inline:{a b}"), "a"), STR("!inline:{a b}: \"a\" is not key=value")));
 	check_str(find(set, STR("inline:{}"), "a"), "-");
 	check_str(find(set, STR("inline:{ { a = b, c } }"), "a"), "b, c");
-	check(str_has_prefix(find(set, STR("mysql:/x"), "a"), STR("!mysql:/x: there is no such type of table here")));
+	check(str_has_prefix(find(set, STR("ldap:/x"), "a"), STR("!ldap:/x: there is no such type of table here")));
 	check(table_get(set, STR("inline:{}")) == table_get(set, STR("proxy:inline:{}")));
 	table_set_seal(set);
 	check_str(find(set, STR("texthash:/etc/passwd"), "a"),

@@ -309,4 +309,5 @@ static enum map_status userdb_find(struct table *t, struct str key, struct buf *
 	return status;
 }
 
-const struct table_type table_userdb = { "userdb", TABLE_LIVE, userdb_make, userdb_find, userdb_free, NULL };
+const struct table_type table_userdb = { "userdb", TABLE_LIVE | TABLE_REMOTE, userdb_make, userdb_find, userdb_free,
+	NULL };

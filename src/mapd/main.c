@@ -4,15 +4,19 @@
  *
  * Runs as its own account, with the capability to read any file only when a table is closed to that account. Jail:
  * Landlock (read-only, the directories of the tables that the configuration names, and what account names and SQLite
- * need), which bounds that capability; seccomp: no program is ever executed. No network of its own; userdb tables use
- * UNIX sockets. Nothing of the queue. Peers: master (descriptor 3), the processes above (peer.c has what they may ask).
+ * need), which bounds that capability; seccomp: no program is ever executed. No network, but where a table is in MySQL or
+ * PostgreSQL: then to their ports; userdb tables use UNIX sockets. Nothing of the queue. Peers: master (descriptor 3), the processes above (peer.c has what they may ask).
  */
 #include "mapd/mapd.h"
 #include "base/jail.h"
 #include "base/log.h"
+#include "map/table_sql.h"
+#include "sql/sql.h"
 
 #include <pwd.h>
 #include <stdlib.h>
+
+enum { THREADS_MAX = 32 };
 
 static struct mapd *mapd_of(struct child *c)
 {
@@ -51,6 +55,15 @@ static void load_name_service(void)
 	getpwnam_r("postmaster", &pw, room, sizeof room, &hit);
 }
 
+/* A lookup may wait for a disk or a socket: a few threads, and one for each table in a database, so that a hung one holds up no other. */
+static void set_threads(size_t n_databases)
+{
+	char text[16];
+
+	snprintf(text, sizeof text, "%zu", n_databases + 4 < THREADS_MAX ? n_databases + 4 : (size_t)THREADS_MAX);
+	setenv("UV_THREADPOOL_SIZE", text, 0);
+}
+
 int main(void)
 {
 	static struct mapd m = {
@@ -58,10 +71,9 @@ int main(void)
 	};
 	struct arena *mem = arena_new(4096);
 	struct jail jail = { .role = JAIL_MAPD };
+	struct tables_network network;
 	static const char *const none[] = { NULL };
 
-	/* A lookup may wait for a disk or a socket, so that a few threads serve more than one table at a time. */
-	setenv("UV_THREADPOOL_SIZE", "4", 0);
 	child_begin(&m.child);
 	/* child_begin() went to queue_directory, where the sockets of userdb tables are: no directory above it matters. */
 	m.tables = table_set_new(TABLES_ALL, "");
@@ -69,11 +81,17 @@ int main(void)
 	m.resolver = resolver_new(&m.settings, m.tables);
 	tables_of_conf(m.tables, m.child.conf);
 	table_set_seal(m.tables);
+	table_sql_drivers(sql_driver_find);
+	tables_network(m.tables, mem, &network);
+	set_threads(network.n);
 	load_name_service();
 	jail.root = m.child.root;
 	jail.uid = m.child.uid;
 	jail.gid = m.child.gid;
-	jail.readable = tables_paths(m.tables, m.child.queue_directory, mem);
+	if (network.n)
+		jail.role = JAIL_MAPD_NET;
+	jail.connect_ports = network.ports;
+	jail.readable = tables_paths(m.tables, m.child.queue_directory, &network, mem);
 	jail.writable = none;
 	/* Postfix reads its tables as root: those that hold passwords ("chmod 600") are nobody else's. */
 	jail.reads_all = jail.root && tables_need_root(m.tables, m.child.uid, m.child.gid, mem);

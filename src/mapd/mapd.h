@@ -17,9 +17,16 @@ struct mapd {
 
 /* Name every table that a parameter or a restriction of main.cf or master.cf names, so that others can be refused. */
 void tables_of_conf(struct table_set *set, const struct conf *conf);
-/* Paths below which the tables' files lie, NULL-ended, in `mem`. */
-const char *const *tables_paths(const struct table_set *set, const char *queue_directory, struct arena *mem);
-
+/* Tables in databases behind sockets: what the jail has to leave them. */
+struct tables_network {
+	size_t n;		  /* such tables; 0: none, and no network is needed */
+	const uint16_t *ports;	  /* ended by 0; NULL: any */
+	const char *const *files; /* NULL-ended */
+};
+void tables_network(const struct table_set *set, struct arena *mem, struct tables_network *out);
+/* Paths below which the tables' files lie, and those of `network`; NULL-ended, in `mem`. */
+const char *const *tables_paths(const struct table_set *set, const char *queue_directory,
+	const struct tables_network *network, struct arena *mem);
 /* Is there a table whose file this account may not read, now that we are root and can look? */
 bool tables_need_root(const struct table_set *set, uid_t uid, gid_t gid, struct arena *mem);
 

@@ -1,8 +1,10 @@
 #include "mapd/mapd.h"
 
 #include "base/log.h"
+#include "child/network_files.h"
 #include "conf/params.h"
 #include "map/map_text.h"
+#include "map/table_sql.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -93,15 +95,55 @@ static const char *database_path(const char *path, struct arena *mem)
 	return database;
 }
 
-const char *const *tables_paths(const struct table_set *set, const char *queue_directory, struct arena *mem)
+static size_t count_files(const char *const *files)
+{
+	size_t n = 0;
+
+	while (files[n])
+		n++;
+	return n;
+}
+
+void tables_network(const struct table_set *set, struct arena *mem, struct tables_network *out)
+{
+	enum { PORTS = sizeof((struct table_sql_needs *)NULL)->port / sizeof(uint16_t), FILES = 8 };
+	size_t n_tables = table_set_count(set), n_ports = 0, n_files = 0, n_fixed = count_files(network_files);
+	uint16_t *ports = arena_array(mem, PORTS * n_tables + 2, sizeof *ports);
+	const char **files = arena_array(mem, FILES * n_tables + n_fixed + 1, sizeof *files);
+	bool any_port = false;
+
+	*out = (struct tables_network){ .n = 0 };
+	ports[n_ports++] = NETWORK_DNS_PORT;
+	for (; n_files < n_fixed; n_files++)
+		files[n_files] = network_files[n_files];
+	for (struct table *t = table_set_next(set, NULL); t; t = table_set_next(set, t)) {
+		struct table_sql_needs needs;
+
+		if (!table_sql_needs(t, mem, &needs))
+			continue;
+		out->n++;
+		any_port |= needs.any_port;
+		for (size_t i = 0; i < needs.n_ports; i++)
+			ports[n_ports++] = needs.port[i];
+		for (size_t i = 0; needs.files[i]; i++)
+			files[n_files++] = needs.files[i];
+	}
+	out->ports = any_port ? NULL : ports;
+	out->files = out->n ? files : files + n_files; /* those, or none */
+}
+
+const char *const *tables_paths(const struct table_set *set, const char *queue_directory,
+	const struct tables_network *network, struct arena *mem)
 {
 	static const char *const fixed[] = { "/etc/passwd", "/etc/group", "/etc/nsswitch.conf", "/etc/localtime",
 		"/usr/lib", "/lib", "/lib64", "/dev/urandom", "/run/systemd/userdb" };
-	const char **paths = arena_array(mem, 2 * table_set_count(set) + FIXED_PATHS, sizeof *paths);
-	size_t n = 0;
+	size_t n = 0, n_network = count_files(network->files);
+	const char **paths = arena_array(mem, 2 * table_set_count(set) + FIXED_PATHS + n_network, sizeof *paths);
 
 	for (size_t i = 0; i < sizeof fixed / sizeof *fixed; i++)
 		paths[n++] = fixed[i];
+	for (size_t i = 0; i < n_network; i++)
+		paths[n++] = network->files[i];
 	paths[n++] = arena_printf(mem, "%s/private", queue_directory);
 	for (const struct table *t = table_set_next(set, NULL); t; t = table_set_next(set, t)) {
 		const char *database;

@@ -42,15 +42,19 @@ static void words(struct str text)
 	}
 }
 
-static void sql(struct str text)
+static void sql(struct str text, enum sql_dialect dialect)
 {
 	struct buf why = BUF_INIT(4096), out = BUF_INIT(1 << 20);
+	struct arena *mem = arena_new(0);
 	struct sql_query q;
 
-	if (sql_query_parse(text, &q, &why) != 0)
+	if (sql_query_parse(text, dialect, mem, &q, &why) != 0)
 		require(why.n > 0);
+	else
+		for (size_t i = 0; i < q.n; i++)
+			sql_param(q.param[i], STR("key@a.example"), &out);
 	sql_format(text, STR("key@a.example"), text, &out);
-	buf_free(&q.text);
+	arena_free(&mem);
 	buf_free(&why);
 	buf_free(&out);
 }
@@ -73,7 +77,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	lines(text, false);
 	lines(text, true);
 	words(text);
-	sql(text);
+	sql(text, SQL_QUESTION);
+	sql(text, SQL_DOLLAR);
+	sql(text, SQL_BACKSLASH);
 	pattern(text);
 	return 0;
 }

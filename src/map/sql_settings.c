@@ -1,0 +1,286 @@
+#include "map/sql_settings.h"
+#include "map/map_text.h"
+
+#include <errno.h>
+
+enum { ALL = SQL_FILE_SQLITE | SQL_FILE_MYSQL | SQL_FILE_PGSQL, SERVERS = SQL_FILE_MYSQL | SQL_FILE_PGSQL };
+enum { FILE_MAX = 1 << 20, CONNECT_MAX = 65536 };
+
+/* What a file says, before anything is made of it. */
+struct lines {
+	struct sql_settings *set;
+	struct table *table;
+	enum sql_file_type type;
+	const char *dbpath, *query, *result_format, *domain, *expansion_limit, *hosts;
+	const char *select_field, *from_table, *where_field, *additional_conditions, *select_function;
+	struct buf words;  /* of connect, a line each */
+	struct buf *fault; /* what is wrong with the file */
+};
+
+/* A setting is text that is kept, a word of the driver's, or taken without effect. */
+struct setting {
+	const char *name;
+	unsigned types;
+	const char *word;
+	size_t at; /* in struct lines; 0: not kept */
+};
+#define KEPT(name, types, member)                                 \
+	{                                                         \
+		name, types, NULL, offsetof(struct lines, member) \
+	}
+#define WORD(name, types, word)      \
+	{                            \
+		name, types, word, 0 \
+	}
+#define IGNORED(name, types)         \
+	{                            \
+		name, types, NULL, 0 \
+	}
+static const struct setting settings[] = { KEPT("dbpath", SQL_FILE_SQLITE, dbpath), KEPT("hosts", SERVERS, hosts),
+	WORD("user", SERVERS, "user"), WORD("password", SERVERS, "password"), WORD("dbname", SERVERS, "dbname"),
+	KEPT("query", ALL, query), KEPT("result_format", ALL, result_format), KEPT("domain", ALL, domain),
+	KEPT("expansion_limit", ALL, expansion_limit), KEPT("select_field", ALL, select_field),
+	KEPT("table", ALL, from_table), KEPT("where_field", ALL, where_field),
+	KEPT("additional_conditions", ALL, additional_conditions),
+	KEPT("select_function", SQL_FILE_PGSQL, select_function), WORD("encoding", SQL_FILE_PGSQL, "client_encoding"),
+	WORD("option_file", SQL_FILE_MYSQL, "option_file"), WORD("option_group", SQL_FILE_MYSQL, "option_group"),
+	WORD("tls_CAfile", SQL_FILE_MYSQL, "ssl_ca"), WORD("tls_CApath", SQL_FILE_MYSQL, "ssl_ca_path"),
+	WORD("tls_cert_file", SQL_FILE_MYSQL, "ssl_cert"), WORD("tls_key_file", SQL_FILE_MYSQL, "ssl_key"),
+	WORD("tls_ciphers", SQL_FILE_MYSQL, "ssl_cipher"),
+	WORD("tls_verify_cert", SQL_FILE_MYSQL, "ssl_verify_server_cert"),
+	IGNORED("charset", SQL_FILE_MYSQL) /* it is utf8mb4 */, IGNORED("require_result_set", SQL_FILE_MYSQL),
+	IGNORED("idle_interval", SERVERS), IGNORED("retry_interval", SERVERS) };
+
+void sql_settings_drop(struct sql_settings *s)
+{
+	match_list_free(&s->domains);
+	if (s->mem)
+		arena_wipe(&s->mem); /* a password */
+	*s = (struct sql_settings){ .mem = NULL };
+}
+
+/* ---- the lines ---- */
+
+static void take_setting(struct lines *l, const struct setting *set, struct str value)
+{
+	if (set->at)
+		*(const char **)(void *)((char *)l + set->at) = arena_cdup(l->set->mem, value);
+	else if (set->word)
+		buf_addf(&l->words, "\n%s=%.*s", set->word, STR_ARG(value));
+}
+
+static const struct setting *find_setting(struct str name, enum sql_file_type type)
+{
+	for (size_t i = 0; i < sizeof settings / sizeof *settings; i++)
+		if ((settings[i].types & (unsigned)type) && str_eq(name, str_c(settings[i].name)))
+			return &settings[i];
+	return NULL;
+}
+
+static void read_lines(struct lines *l, struct str text)
+{
+	struct map_lines lines;
+	struct str line, name, value;
+
+	map_lines_begin(&lines, text);
+	while (map_lines_next(&lines, &line)) {
+		const struct setting *set = map_setting_parse(line, &name, &value) ? find_setting(name, l->type) : NULL;
+
+		if (set)
+			take_setting(l, set, value);
+		else /* never its value, which may be a password */
+			table_notice(l->table, "%s, line %u: \"%.*s\" is no setting of a %s table; it is ignored",
+				l->table->name, lines.line,
+				STR_ARG(str_trim(
+					str_sub(line, 0, (size_t)(str_chr(line, '=') < 0 ? 0 : str_chr(line, '='))))),
+				l->table->type->name);
+	}
+	map_lines_end(&lines);
+}
+
+/* ---- hosts ---- */
+
+/* "host", "host:port", "[address]:port", "inet:…", "unix:/path". False with why. */
+static bool take_host(struct lines *l, struct str word)
+{
+	struct sql_settings *s = l->set;
+	struct str host = word, port = STR("");
+	uint64_t number = 0;
+	ptrdiff_t colon;
+
+	if (str_chr(word, '/') >= 0 && str_has_prefix(word, STR("postgres"))) {
+		buf_addf(l->fault,
+			"hosts = %.*s…: there are host names here, and user, password and dbname beside them",
+			(int)(str_chr(word, ':') + 1), word.p);
+		return false;
+	}
+	if (str_has_prefix(word, STR("unix:")) || str_has_prefix(word, STR("inet:")))
+		host = str_from(word, 5);
+	colon = str_rchr(host, ':');
+	if (str_has_prefix(host, STR("[")) && str_chr(host, ']') > 0) {
+		port = str_from(host, (size_t)str_chr(host, ']') + 1);
+		host = str_sub(host, 1, (size_t)str_chr(host, ']') - 1);
+	} else if (colon >= 0 && colon == str_chr(host, ':') && host.p[0] != '/') {
+		port = str_from(host, (size_t)colon);
+		host = str_sub(host, 0, (size_t)colon);
+	}
+	if (host.n == 0 || (port.n && (port.p[0] != ':' || !str_u64(str_from(port, 1), &number) || number == 0 ||
+					      number > 65535))) {
+		buf_addf(l->fault, "hosts: \"%.*s\" is no host; write HOST, HOST:PORT or unix:/PATH", STR_ARG(word));
+		return false;
+	}
+	if (s->n_hosts == SQL_HOSTS_MAX) {
+		buf_addf(l->fault, "more than %d hosts", SQL_HOSTS_MAX);
+		return false;
+	}
+	s->port[s->n_hosts] = (uint16_t)number;
+	s->host[s->n_hosts++] = arena_cdup(s->mem, host);
+	return true;
+}
+
+static const char *connect_of(struct lines *l, size_t i)
+{
+	struct buf text = BUF_INIT(CONNECT_MAX);
+	const char *connect;
+
+	buf_addf(&text, "\nhost=%s", l->set->host[i]);
+	if (l->set->port[i])
+		buf_addf(&text, "\nport=%u", l->set->port[i]);
+	buf_add_str(&text, buf_str(&l->words));
+	connect = arena_cdup(l->set->mem, buf_str(&text));
+	buf_wipe(&text);
+	return connect;
+}
+
+static bool take_hosts(struct lines *l)
+{
+	struct str rest = str_c(l->hosts ? l->hosts : "localhost"), word;
+
+	while (map_word(&rest, &word))
+		if (!take_host(l, word))
+			return false;
+	for (size_t i = 0; i < l->set->n_hosts; i++)
+		l->set->connect[i] = connect_of(l, i);
+	return true;
+}
+
+/* ---- the whole ---- */
+
+/* How queries were said before "query =" was: pieces of one. */
+static const char *older_query(const struct lines *l)
+{
+	struct arena *mem = l->set->mem;
+
+	if (l->select_function)
+		return arena_printf(mem, "SELECT %s('%%s')", l->select_function);
+	if (l->select_field == NULL || l->from_table == NULL || l->where_field == NULL)
+		return NULL;
+	return arena_printf(mem, "SELECT %s FROM %s WHERE %s = '%%s' %s", l->select_field, l->from_table,
+		l->where_field, l->additional_conditions);
+}
+
+static enum sql_dialect dialect_of(enum sql_file_type type)
+{
+	return type == SQL_FILE_MYSQL ? SQL_BACKSLASH : type == SQL_FILE_PGSQL ? SQL_DOLLAR : SQL_QUESTION;
+}
+
+static void make_of_lines(struct lines *l)
+{
+	struct sql_settings *s = l->set;
+	const char *query = l->query ? l->query : older_query(l);
+
+	if (l->fault->n)
+		return;
+	if (l->type == SQL_FILE_SQLITE && (l->dbpath == NULL || query == NULL))
+		buf_addf(l->fault, "there is no \"%s =\"; it needs dbpath and query", l->dbpath ? "query" : "dbpath");
+	else if (query == NULL)
+		buf_addf(l->fault, "there is no \"query =\"; it needs hosts, user, password, dbname and query");
+	else if (!str_u64(str_c(l->expansion_limit), &s->limit))
+		buf_addf(l->fault, "expansion_limit = %s is not a number", l->expansion_limit);
+	else if (l->type != SQL_FILE_SQLITE && !take_hosts(l))
+		return;
+	else if (sql_query_parse(str_c(query), dialect_of(l->type), s->mem, &s->query, l->fault) == 0 && l->domain)
+		s->domains = match_list_make(str_c(l->domain), l->table->set, MATCH_EXACT);
+	s->dbpath = l->dbpath;
+	s->result_format = l->result_format;
+}
+
+static bool read_settings(
+	struct sql_settings *s, struct table *t, enum sql_file_type type, struct str text, struct buf *why)
+{
+	struct buf fault = BUF_INIT(TABLE_WHY_MAX);
+	struct lines l = { .set = s,
+		.table = t,
+		.type = type,
+		.result_format = "%s",
+		.expansion_limit = "0",
+		.additional_conditions = "",
+		.words = BUF_SECRET(CONNECT_MAX / 2),
+		.fault = &fault };
+
+	s->mem = arena_new(1024);
+	read_lines(&l, text);
+	make_of_lines(&l);
+	if (fault.n)
+		buf_addf(why, "%s: in %s: %.*s", t->spec, t->name, STR_ARG(buf_str(&fault)));
+	buf_wipe(&l.words);
+	buf_free(&fault);
+	return why->n == 0;
+}
+
+bool sql_settings_current(
+	struct sql_settings *s, struct table *t, enum sql_file_type type, bool *changed, struct buf *why)
+{
+	struct table_file file = s->file;
+	int r = table_file_changed(t, &file, t->name);
+	struct buf text = BUF_SECRET(FILE_MAX);
+	bool done;
+
+	*changed = r != 0;
+	if (r == 0) {
+		s->file = file;
+		return true;
+	}
+	sql_settings_drop(s);
+	if (r < 0) {
+		buf_addf(why, "%s: cannot read %s: %s; create it, or take the table out of main.cf", t->spec, t->name,
+			strerror(errno));
+		return false;
+	}
+	done = table_read_file(t, t->name, &text, why) && read_settings(s, t, type, buf_str(&text), why);
+	buf_wipe(&text);
+	if (done)
+		s->file = file;
+	else
+		sql_settings_drop(s);
+	return done;
+}
+
+/* ---- keys and answers ---- */
+
+enum map_status sql_settings_has_key(const struct sql_settings *s, struct str key, struct buf *why)
+{
+	if (s->domains == NULL)
+		return MAP_FOUND;
+	return match_list_find(s->domains, str_from(key, (size_t)(str_rchr(key, '@') + 1)), NULL, why);
+}
+
+bool sql_settings_add(const struct sql_settings *s, const struct table *t, struct str key, struct str cell,
+	uint64_t *count, struct buf *value, struct buf *why)
+{
+	size_t before = value->n;
+
+	if (cell.n == 0)
+		return true;
+	if (before)
+		buf_add_char(value, ',');
+	if (!sql_format(str_c(s->result_format), key, cell, value)) {
+		value->n = before;
+		return true;
+	}
+	if (++*count <= s->limit || s->limit == 0)
+		return true;
+	buf_addf(why, "%s: more than expansion_limit = %llu results for \"%.*s\"", t->spec,
+		(unsigned long long)s->limit, STR_ARG(key));
+	return false;
+}

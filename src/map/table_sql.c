@@ -1,0 +1,237 @@
+#include "map/table_sql.h"
+#include "base/utf8.h"
+#include "map/sql_settings.h"
+#include "sql/sql.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+/* After a failure a host is left alone for a while, so that one that is away does not hold up every lookup. */
+enum { ANSWER_MS = 5000, REST_MS = 2000 };
+
+struct sql_table {
+	struct table table;
+	struct sql_settings set;
+	const struct sql_driver *driver;
+	struct {
+		struct sql_conn *conn;
+		uint64_t failed_ms; /* 0: it has not */
+	} host[SQL_HOSTS_MAX];
+	size_t current; /* the host that answered last */
+	char fault[1024];
+};
+
+static const struct sql_driver *(*find_driver)(const char *name);
+
+void table_sql_drivers(const struct sql_driver *(*find)(const char *name))
+{
+	find_driver = find;
+}
+
+static struct sql_table *sql_of(struct table *t)
+{
+	return container_of(t, struct sql_table, table);
+}
+
+static struct table *sql_make(void)
+{
+	struct sql_table *s = xcalloc(1, sizeof *s);
+
+	return &s->table;
+}
+
+static void hang_up(struct sql_table *s)
+{
+	for (size_t i = 0; i < SQL_HOSTS_MAX; i++) {
+		if (s->host[i].conn)
+			s->driver->close(&s->host[i].conn);
+		s->host[i].failed_ms = 0;
+	}
+	s->current = 0;
+}
+
+static void sql_free(struct table *t)
+{
+	struct sql_table *s = sql_of(t);
+
+	hang_up(s);
+	sql_settings_drop(&s->set);
+	free(s);
+}
+
+static enum sql_file_type type_of(const struct table *t)
+{
+	return t->type == &table_mysql ? SQL_FILE_MYSQL : SQL_FILE_PGSQL;
+}
+
+static bool settings_current(struct sql_table *s, struct buf *why)
+{
+	struct arena *mem = arena_new(1024);
+	bool changed, is_good = sql_settings_current(&s->set, &s->table, type_of(&s->table), &changed, why);
+
+	if (changed)
+		hang_up(s);
+	s->driver = find_driver ? find_driver(s->table.type->name) : NULL;
+	if (is_good && s->driver == NULL) {
+		buf_addf(why, "%s: this program asks no database; mapd and postmap do", s->table.spec);
+		is_good = false;
+	}
+	if (is_good && changed) {
+		const char *wrong = s->driver->check(s->set.connect[0], mem);
+
+		is_good = wrong == NULL;
+		if (wrong) {
+			buf_addf(why, "%s: in %s: %s", s->table.spec, s->table.name, wrong);
+			sql_settings_drop(&s->set);
+		}
+	}
+	arena_wipe(&mem);
+	return is_good;
+}
+
+/* What is asked for; NULL: the key lacks a part of it, and is not in the table. */
+static struct str *params_of(const struct sql_query *q, struct str key, struct arena *mem)
+{
+	struct str *params = arena_array(mem, q->n + 1, sizeof *params);
+	struct buf value = BUF_INIT(TABLE_VALUE_MAX);
+	bool has_all = true;
+
+	for (size_t i = 0; i < q->n && has_all; i++) {
+		buf_reset(&value);
+		has_all = sql_param(q->param[i], key, &value);
+		params[i] = arena_dup(mem, buf_str(&value));
+	}
+	buf_free(&value);
+	return has_all ? params : NULL;
+}
+
+static enum map_status take_rows(
+	struct sql_table *s, struct str key, const struct sql_row *rows, struct buf *value, struct buf *why)
+{
+	uint64_t count = 0;
+
+	for (const struct sql_row *row = rows; row; row = row->next)
+		for (size_t i = 0; i < row->n; i++)
+			if (!row->field[i].is_null &&
+				!sql_settings_add(&s->set, &s->table, key, row->field[i].value, &count, value, why))
+				return MAP_TEMPORARY;
+	return value->n ? MAP_FOUND : MAP_NOT_FOUND;
+}
+
+static bool is_resting(const struct sql_table *s, size_t i)
+{
+	return s->host[i].failed_ms && table_now_ms() - s->host[i].failed_ms < REST_MS;
+}
+
+/* 0, or a driver's error with *why. */
+static int ask_host(struct sql_table *s, size_t i, const struct str *params, struct arena *mem, struct sql_row **rows,
+	const char **why)
+{
+	const struct sql_query *q = &s->set.query;
+	size_t most = s->set.limit && s->set.limit < SIZE_MAX ? (size_t)s->set.limit + 1 : 0;
+	int r;
+
+	if (s->host[i].conn == NULL)
+		s->host[i].conn = s->driver->open(s->set.connect[i], "");
+	r = s->driver->run(s->host[i].conn, q->text, params, q->n, ANSWER_MS, most, mem, rows, why);
+	s->host[i].failed_ms = 0;
+	if (r == -SQL_EDOWN) {
+		s->host[i].failed_ms = table_now_ms();
+		snprintf(s->fault, sizeof s->fault, "%s", *why);
+	} else {
+		s->current = i;
+	}
+	return r;
+}
+
+/* The host of before first, then the others. */
+static enum map_status ask(struct sql_table *s, struct str key, const struct str *params, struct arena *mem,
+	struct buf *value, struct buf *why)
+{
+	size_t first = s->current;
+
+	for (size_t k = 0; k < s->set.n_hosts; k++) {
+		size_t i = (first + k) % s->set.n_hosts;
+		struct sql_row *rows = NULL;
+		const char *fault;
+		int r = is_resting(s, i) ? -SQL_EDOWN : ask_host(s, i, params, mem, &rows, &fault);
+
+		if (r == 0)
+			return take_rows(s, key, rows, value, why);
+		if (r == -SQL_EDOWN)
+			continue;
+		buf_addf(why, "%s: the query of %s: %s", s->table.spec, s->table.name, fault);
+		return MAP_TEMPORARY;
+	}
+	buf_addf(why, "%s: the database cannot be asked: %s", s->table.spec, s->fault);
+	return MAP_TEMPORARY;
+}
+
+static enum map_status sql_find(struct table *t, struct str key, struct buf *value, struct buf *why)
+{
+	struct sql_table *s = sql_of(t);
+	enum map_status status;
+	struct arena *mem;
+	struct str *params;
+
+	if (!settings_current(s, why))
+		return MAP_TEMPORARY;
+	if (!utf8_is_valid(key))
+		return MAP_NOT_FOUND; /* the databases have UTF-8 */
+	status = sql_settings_has_key(&s->set, key, why);
+	if (status != MAP_FOUND)
+		return status;
+	mem = arena_new(4096);
+	params = params_of(&s->set.query, key, mem);
+	status = params ? ask(s, key, params, mem, value, why) : MAP_NOT_FOUND;
+	arena_free(&mem);
+	return status;
+}
+
+/* ---- for a jail ---- */
+
+static void add_port(struct table_sql_needs *out, uint16_t port)
+{
+	if (port > 0)
+		out->port[out->n_ports++] = port;
+}
+
+/* Of "key=value" lines. */
+static void add_files(struct table_sql_needs *out, struct str connect, struct arena *mem)
+{
+	size_t n = 0;
+	struct str line;
+
+	while (str_word(&connect, "\n", &line)) {
+		struct str value = str_from(line, (size_t)str_chr(line, '=') + 1);
+
+		out->any_port |= str_has_prefix(line, STR("option_file="));
+		if (value.n && value.p[0] == '/' && n + 1 < sizeof out->files / sizeof *out->files)
+			out->files[n++] = arena_cdup(mem, value);
+	}
+}
+
+bool table_sql_needs(struct table *t, struct arena *mem, struct table_sql_needs *out)
+{
+	struct buf why = BUF_INIT(TABLE_WHY_MAX);
+	struct sql_table *s = sql_of(t);
+	bool has_settings;
+
+	*out = (struct table_sql_needs){ .n_ports = 0 };
+	if (t->type != &table_mysql && t->type != &table_pgsql)
+		return false;
+	has_settings = settings_current(s, &why); /* else the lookups say what is wrong */
+	buf_free(&why);
+	if (s->driver)
+		add_port(out, s->driver->port);
+	for (size_t i = 0; has_settings && i < s->set.n_hosts; i++)
+		add_port(out, s->set.port[i]);
+	if (has_settings)
+		add_files(out, str_c(s->set.connect[0]), mem);
+	return true;
+}
+
+const struct table_type table_mysql = { "mysql", TABLE_FILE | TABLE_LIVE | TABLE_REMOTE, sql_make, sql_find, sql_free,
+	NULL };
+const struct table_type table_pgsql = { "pgsql", TABLE_FILE | TABLE_LIVE | TABLE_REMOTE, sql_make, sql_find, sql_free,
+	NULL };
