@@ -25,7 +25,7 @@ static uint8_t notify_flag(struct str word)
 	return 0;
 }
 
-/* RFC 3461 sec. 4.1: NEVER alone, or a list of the others */
+/* RFC 3461 sec. 4.1: NEVER alone, or a list of the others, in which a word may come again. */
 static int take_notify(struct params *p, struct str value)
 {
 	uint8_t all = 0, flag;
@@ -33,12 +33,10 @@ static int take_notify(struct params *p, struct str value)
 
 	while (str_field(&value, ",", &word)) {
 		flag = notify_flag(word);
-		if (flag == 0 || (all & flag))
+		if (flag == 0 || (all && ((all | flag) & NOTIFY_NEVER)))
 			return -PARAM_ESYNTAX;
 		all |= flag;
 	}
-	if ((all & NOTIFY_NEVER) && all != NOTIFY_NEVER)
-		return -PARAM_ESYNTAX;
 	p->rcpt->notify = all;
 	return 0;
 }
