@@ -92,23 +92,6 @@ static void wait_for_answer(const char *program, int fd)
 		fprintf(stderr, "%s: queued does not answer yet; after a start it reads its log first ...\n", program);
 }
 
-/* Without a signal: it may have answered and closed before it read ("too many ask at once"). False: nobody reads. */
-static bool send_line(int fd, const struct buf *line)
-{
-	struct str rest = buf_str(line);
-
-	while (rest.n) {
-		ssize_t n = send(fd, rest.p, rest.n, MSG_NOSIGNAL);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return false;
-		rest = str_from(rest, (size_t)n);
-	}
-	return true;
-}
-
 FILE *queue_ask(const char *program, const struct conf *conf, const char *fmt, ...)
 {
 	struct buf line = BUF_INIT(65536);
@@ -123,7 +106,8 @@ FILE *queue_ask(const char *program, const struct conf *conf, const char *fmt, .
 	buf_vaddf(&line, fmt, ap);
 	va_end(ap);
 	buf_add_char(&line, '\n');
-	sent = send_line(fd, &line);
+	/* A failure is none yet: it may have answered and closed before it read ("too many ask at once"). */
+	sent = ctl_send_all(fd, buf_str(&line)) == 0;
 	buf_free(&line);
 	wait_for_answer(program, fd);
 	n = recv(fd, &first, 1, MSG_PEEK);

@@ -1,6 +1,7 @@
 /* sendmail_session.c - sendmail -bs and -bv: talk to smtpd on public/submit. */
 #include "ctl/header_addr.h"
 #include "ctl/sendmail.h"
+#include "ctl/socket.h"
 #include "ctl/submit.h"
 
 #include <errno.h>
@@ -13,25 +14,13 @@
 
 enum { COPY_OCTETS = 65536 };
 
-static bool write_all(int to, struct str s)
-{
-	while (s.n) {
-		ssize_t k = write(to, s.p, s.n);
-
-		if (k <= 0 && errno != EINTR)
-			return false;
-		s = str_from(s, k > 0 ? (size_t)k : 0);
-	}
-	return true;
-}
-
 /* Replies, as they come. False: the end. */
 static bool pass_replies(int from)
 {
 	char octets[COPY_OCTETS];
 	ssize_t n = read(from, octets, sizeof octets);
 
-	return n > 0 && write_all(STDOUT_FILENO, str_pn(octets, (size_t)n));
+	return n > 0 && ctl_write_all(STDOUT_FILENO, str_pn(octets, (size_t)n)) == 0;
 }
 
 /* What a program types: its lines end in LF or CRLF; behind us it is always CRLF. False: the end. */
@@ -48,7 +37,7 @@ static bool pass_lines(int to, bool *after_cr)
 		buf_add_char(&out, octets[i]);
 		*after_cr = octets[i] == '\r';
 	}
-	good = n > 0 && write_all(to, buf_str(&out));
+	good = n > 0 && ctl_write_all(to, buf_str(&out)) == 0;
 	buf_free(&out);
 	return good;
 }

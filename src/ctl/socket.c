@@ -25,3 +25,32 @@ int ctl_connect(const char *path, int flags)
 	errno = saved;
 	return -1;
 }
+
+static ssize_t send_some(int fd, const void *p, size_t n)
+{
+	return send(fd, p, n, MSG_NOSIGNAL);
+}
+
+static int put_all(int fd, struct str s, ssize_t (*put)(int fd, const void *p, size_t n))
+{
+	while (s.n) {
+		ssize_t n = put(fd, s.p, s.n);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return -1;
+		s = str_from(s, (size_t)n);
+	}
+	return 0;
+}
+
+int ctl_send_all(int fd, struct str s)
+{
+	return put_all(fd, s, send_some);
+}
+
+int ctl_write_all(int fd, struct str s)
+{
+	return put_all(fd, s, write);
+}

@@ -30,20 +30,6 @@ int submit_connect(void)
 	return fd;
 }
 
-static int send_all(int fd, struct str s)
-{
-	while (s.n) {
-		ssize_t n = send(fd, s.p, s.n, MSG_NOSIGNAL);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return -1;
-		s = str_from(s, (size_t)n);
-	}
-	return 0;
-}
-
 /* A line into *line, without its end. -1: the connection ended. */
 static int read_line(int fd, struct buf *in, struct buf *line)
 {
@@ -90,7 +76,7 @@ int submit_reply(int fd, struct buf *in, struct buf *text)
 /* One command and its reply. */
 static int ask(int fd, struct buf *in, struct buf *text, struct str command)
 {
-	return send_all(fd, command) == 0 ? submit_reply(fd, in, text) : -1;
+	return ctl_send_all(fd, command) == 0 ? submit_reply(fd, in, text) : -1;
 }
 
 static struct str cut_line(struct str *text)
@@ -156,7 +142,7 @@ enum submit_result submit_send(int fd, struct str text, struct buf *said)
 	struct buf in = BUF_INIT(65536), reply = BUF_INIT(65536);
 	enum submit_result r = talk(fd, text, &in, &reply, said);
 
-	send_all(fd, STR("QUIT\r\n"));
+	ctl_send_all(fd, STR("QUIT\r\n"));
 	close(fd);
 	buf_free(&in);
 	buf_free(&reply);
@@ -206,16 +192,7 @@ int submit_keep(struct str text)
 		if (fd < 0 && errno != EEXIST)
 			return -1;
 	}
-	while (fd >= 0 && text.n) {
-		ssize_t n = write(fd, text.p, text.n);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			break;
-		text = str_from(text, (size_t)n);
-	}
-	if (fd >= 0 && text.n == 0 && fsync(fd) == 0 && fchmod(fd, 0700) == 0 && syncfs(fd) == 0) {
+	if (fd >= 0 && ctl_write_all(fd, text) == 0 && fsync(fd) == 0 && fchmod(fd, 0700) == 0 && syncfs(fd) == 0) {
 		close(fd);
 		return 0;
 	}
