@@ -4,13 +4,12 @@
  */
 #include "auth/auth_proto.h"
 #include "base/log.h"
+#include "ctl/below_queue.h"
 #include "ctl/check.h"
 #include "ctl/gatepost.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/wait.h>
@@ -127,29 +126,11 @@ void auth_offers_read(struct auth_offers *o, const struct conf_view *v)
 
 /* ---- asking a service that runs ---- */
 
-/* As smtpd: below queue_directory, and with the account of mail_owner. */
-static void become_smtpd(const struct conf_view *v)
+struct str sasl_path_below_queue(const struct conf_view *v)
 {
-	const struct passwd *pw = geteuid() == 0 ? getpwnam(conf_str(v, "mail_owner")) : NULL;
-	gid_t gid = pw ? pw->pw_gid : 0;
+	struct str path = str_c(conf_str(v, "smtpd_sasl_path"));
 
-	if (chdir(conf_str(v, "queue_directory")) != 0)
-		return; /* what is looked for is not there either */
-	if (pw && (setgroups(1, &gid) != 0 || setgid(gid) != 0 || setuid(pw->pw_uid) != 0))
-		_exit(1);
-}
-
-/* As the chroot of smtpd sees it; NULL: it does not. */
-static const char *path_for_smtpd(const struct conf_view *v)
-{
-	const char *path = conf_str(v, "smtpd_sasl_path"), *queue = conf_str(v, "queue_directory");
-	size_t n = strlen(queue);
-
-	if (strncmp(path, "unix:", 5) == 0)
-		path += 5;
-	if (*path != '/' || geteuid() != 0)
-		return path;
-	return strncmp(path, queue, n) == 0 && path[n] == '/' ? path + n + 1 : NULL;
+	return below_queue(v, str_has_prefix(path, STR("unix:")) ? str_from(path, 5) : path);
 }
 
 struct asking {
@@ -198,10 +179,10 @@ static void on_turn(uv_timer_t *timer)
 static void ask(const struct conf_view *v)
 {
 	struct asking a = { .turns = 0 };
-	const char *path = path_for_smtpd(v);
+	const char *path = sasl_path_below_queue(v).p;
 	uv_loop_t loop;
 
-	if (path == NULL) {
+	if (*path == '/' && geteuid() == 0) { /* smtpd has a chroot then */
 		printf("fault\tsmtpd_sasl_path = %s is not below queue_directory = %s, which is all that smtpd sees of "
 		       "the "
 		       "file system; let the service listen at %s/private/auth, and set smtpd_sasl_path = "
@@ -209,7 +190,11 @@ static void ask(const struct conf_view *v)
 			conf_str(v, "smtpd_sasl_path"), conf_str(v, "queue_directory"), conf_str(v, "queue_directory"));
 		return;
 	}
-	become_smtpd(v);
+	if (below_queue_enter(v, "mail_owner") != 0) {
+		printf("fault\tsmtpd_sasl_path = %s cannot be looked for: queue_directory = %s: %s\n",
+			conf_str(v, "smtpd_sasl_path"), conf_str(v, "queue_directory"), strerror(errno));
+		return;
+	}
 	uv_loop_init(&loop);
 	a.client = auth_client_new(&loop, path, ASK_MS / 1000);
 	uv_timer_init(&loop, &a.timer);

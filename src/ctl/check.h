@@ -68,6 +68,8 @@ void auth_offers_read(struct auth_offers *o, const struct conf_view *v);
  * at most.
  */
 void auth_offers_ask(struct auth_offers *o, const struct conf_view *v);
+/* smtpd_sasl_path without "unix:", and from queue_directory on where it is below it. Ends in NUL. */
+struct str sasl_path_below_queue(const struct conf_view *v);
 
 /*
  * Tables of the type userdb. `own`: what authd offers, NULL without one; `asks`: the service should run, so that its socket is

@@ -1,5 +1,6 @@
 /* check_auth.c - why nobody could log in, before somebody tries. */
 #include "auth/mech_policy.h"
+#include "ctl/below_queue.h"
 #include "ctl/check.h"
 #include "ctl/gatepost.h"
 #include "tls/tls.h"
@@ -32,29 +33,14 @@ static bool wants_logins(const struct conf_service *s)
 	       conf_bool(s->view, "smtpd_sasl_auth_enable");
 }
 
-/* Below queue_directory, without a "/" in front, where it is there. */
-static struct str below_queue(const struct conf_view *v, struct str path)
-{
-	struct str queue = str_c(conf_str(v, "queue_directory"));
-
-	if (str_has_prefix(path, STR("unix:")))
-		path = str_from(path, 5);
-	if (str_has_prefix(path, queue) && path.n > queue.n && path.p[queue.n] == '/')
-		path = str_from(path, queue.n + 1);
-	return path;
-}
-
 /* Does authd listen where smtpd looks? */
 static bool is_listened_at(const struct checked *c, const struct auth_offers *o)
 {
-	struct str path = str_c(conf_str(c->view, "smtpd_sasl_path"));
+	struct str path = sasl_path_below_queue(c->view);
 
 	if (str_has_prefix(path, STR("inet:")))
 		return true; /* its own file may say more */
-	for (size_t i = 0; i < o->n_listener; i++)
-		if (str_eq(below_queue(c->main, o->listener[i]), below_queue(c->main, path)))
-			return true;
-	return false;
+	return below_queue_is_in(c->main, path, o->listener, o->n_listener);
 }
 
 static void check_policy(const struct checked *c, const struct auth_offers *o)
@@ -121,7 +107,7 @@ static void say_unheard(const struct checked *c, const struct auth_offers *own)
 			"%s: smtpd_sasl_path = %.*s is a socket for look-ups, so nobody can log in; set "
 			"smtpd_sasl_path = %.*s, and let authd listen there (unix_listener in service auth of %s)\n",
 			c->where, STR_ARG(path), STR_ARG(other), file);
-	else if (geteuid() == 0 && below_queue(c->main, path).p[0] == '/')
+	else if (geteuid() == 0 && sasl_path_below_queue(c->view).p[0] == '/')
 		buf_addf(c->warnings,
 			"%s: smtpd_sasl_path = %.*s is not below queue_directory = %s, which is all that smtpd sees of "
 			"the file system, so nobody can log in; set smtpd_sasl_path = %.*s, and let authd listen there "

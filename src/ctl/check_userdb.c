@@ -2,29 +2,22 @@
  * check_userdb.c - tables of the type userdb: does an authentication service listen where mapd looks for it? While none does,
  * mail for these recipients is put off.
  */
+#include "ctl/below_queue.h"
 #include "ctl/check.h"
 #include "ctl/socket.h"
 
 #include <errno.h>
-#include <grp.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* As mapd: with the account of map_owner, and the group of mail_owner. */
+/* In a child. 0, or errno. */
 static int connect_as_mapd(const struct conf_view *v, const char *path)
 {
-	const struct passwd *user = geteuid() == 0 ? getpwnam(conf_str(v, "map_owner")) : NULL;
-	const struct passwd *mail = user ? getpwnam(conf_str(v, "mail_owner")) : NULL;
-	gid_t gid = mail ? mail->pw_gid : 0;
-
-	if (chdir(conf_str(v, "queue_directory")) != 0)
+	if (below_queue_enter(v, "map_owner") != 0 || ctl_connect(path, SOCK_NONBLOCK) < 0)
 		return errno;
-	if (mail && (setgroups(1, &gid) != 0 || setgid(gid) != 0 || setuid(user->pw_uid) != 0))
-		return errno;
-	return ctl_connect(path, SOCK_NONBLOCK) < 0 ? errno : 0;
+	return 0;
 }
 
 static int ask_in_a_child(const struct conf_view *v, const char *path)
@@ -41,23 +34,6 @@ static int ask_in_a_child(const struct conf_view *v, const char *path)
 	return pid > 0 && WIFEXITED(status) ? WEXITSTATUS(status) : 0;
 }
 
-static struct str below_queue(const struct conf_view *v, struct str path)
-{
-	struct str queue = str_c(conf_str(v, "queue_directory"));
-
-	if (str_has_prefix(path, queue) && path.n > queue.n && path.p[queue.n] == '/')
-		path = str_from(path, queue.n + 1);
-	return path;
-}
-
-static bool is_listened_at(const struct checked *c, const struct auth_offers *own, struct str path)
-{
-	for (size_t i = 0; i < own->n_userdb; i++)
-		if (str_eq(below_queue(c->main, own->userdb[i]), below_queue(c->main, path)))
-			return true;
-	return false;
-}
-
 static void say_how(const struct checked *c, struct str path)
 {
 	bool is_below = path.n && path.p[0] != '/';
@@ -72,7 +48,7 @@ static void check_socket(
 {
 	int error;
 
-	if (own && !is_listened_at(c, own, path)) {
+	if (own && !below_queue_is_in(c->main, path, own->userdb, own->n_userdb)) {
 		buf_addf(c->warnings,
 			"%s: %s: authd does not listen at userdb:%.*s, so this mail is put off (451); add ", c->where,
 			parameter, STR_ARG(path));
