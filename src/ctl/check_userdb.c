@@ -15,9 +15,11 @@
 /* In a child. 0, or errno. */
 static int connect_as_mapd(const struct conf_view *v, const char *path)
 {
-	if (below_queue_enter(v, "map_owner") != 0 || ctl_connect(path, SOCK_NONBLOCK) < 0)
+	if (below_queue_enter(v, "map_owner") != 0)
 		return errno;
-	return 0;
+	if (ctl_connect(path, SOCK_NONBLOCK) >= 0 || errno == EAGAIN) /* somebody listens, and many wait for him */
+		return 0;
+	return errno;
 }
 
 static int ask_in_a_child(const struct conf_view *v, const char *path)
