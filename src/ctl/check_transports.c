@@ -1,19 +1,6 @@
 /* check_transports.c - parameters that name a row of master.cf whose command nothing here delivers by. */
+#include "conf/transport.h"
 #include "ctl/check.h"
-
-#include <string.h>
-
-/* As queued has them (service.c there). */
-static bool delivers(const char *command)
-{
-	static const char *const commands[] = { "smtp", "relay", "lmtp", "virtual", "local", "error", "retry",
-		"discard" };
-
-	for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
-		if (strcmp(command, commands[i]) == 0)
-			return true;
-	return false;
-}
 
 static void check_transport(const struct checked *c, const struct conf *conf, const char *parameter)
 {
@@ -21,9 +8,9 @@ static void check_transport(const struct checked *c, const struct conf *conf, co
 	const struct conf_service *row;
 
 	str_field(&rest, ":", &name);
-	row = conf_service_find(conf, name, "unix");
-	if (name.n == 0 || (row ? delivers(row->command) : delivers(arena_cdup(c->mem, name))))
+	if (name.n == 0 || transport_find(conf_transport_command(conf, name)) != TRANSPORTS)
 		return;
+	row = conf_service_find(conf, name, "unix");
 	if (row == NULL)
 		buf_addf(c->warnings, "%s: %s = %s: master.cf has no service %.*s of type unix: this mail waits\n",
 			c->where, parameter, conf_str(c->view, parameter), STR_ARG(name));

@@ -1,32 +1,29 @@
 /* service.c - what delivers: rows of master.cf, and their limits of main.cf. */
 #include "queued/queued.h"
 #include "base/log.h"
+#include "conf/transport.h"
 
 #include <stdio.h>
 
-static const struct {
-	const char *name;
-	enum service_kind kind;
-} kinds[] = {
-	{ "smtp", SERVICE_RELAY },
-	{ "relay", SERVICE_RELAY },
-	{ "lmtp", SERVICE_DELIVER },
-	{ "virtual", SERVICE_DELIVER },
-	{ "local", SERVICE_DELIVER },
-	{ "error", SERVICE_ERROR },
-	{ "retry", SERVICE_RETRY },
-	{ "discard", SERVICE_DISCARD },
-};
-
-static bool kind_of(struct str name, enum service_kind *kind)
+static enum service_kind kind_of(enum transport t)
 {
-	for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
-		if (!str_eq(name, str_c(kinds[i].name)))
-			continue;
-		*kind = kinds[i].kind;
-		return true;
+	switch (t) {
+	case TRANSPORT_SMTP:
+	case TRANSPORT_RELAY:
+		return SERVICE_RELAY;
+	case TRANSPORT_LMTP:
+	case TRANSPORT_VIRTUAL:
+	case TRANSPORT_LOCAL:
+		return SERVICE_DELIVER;
+	case TRANSPORT_ERROR:
+		return SERVICE_ERROR;
+	case TRANSPORT_DISCARD:
+		return SERVICE_DISCARD;
+	case TRANSPORT_RETRY:
+	case TRANSPORTS:
+		break;
 	}
-	return false;
+	return SERVICE_RETRY;
 }
 
 static unsigned limit(const struct conf_view *v, const char *service, const char *suffix, const char *otherwise)
@@ -80,8 +77,8 @@ static char *what_is_wrong(const struct conf_service *row, const char *name)
 	} else {
 		buf_addf(&b, "master.cf, line %u: the service %.200s has the command %.200s, which is none of",
 			row->line, name, row->command);
-		for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
-			buf_addf(&b, "%s %s", i > 0 ? "," : "", kinds[i].name);
+		for (enum transport t = 0; t < TRANSPORTS; t++)
+			buf_addf(&b, "%s %s", t > 0 ? "," : "", transport_command(t));
 	}
 	log_warn("transport %.200s: %s; its mail waits", name, b.p);
 	return b.p;
@@ -90,6 +87,7 @@ static char *what_is_wrong(const struct conf_service *row, const char *name)
 struct service *service_get(struct queued *q, struct str name)
 {
 	const struct conf_service *row = conf_service_find(q->child.conf, name, "unix");
+	enum transport transport;
 	struct service *s;
 
 	for (s = q->services; s; s = s->next)
@@ -97,8 +95,9 @@ struct service *service_get(struct queued *q, struct str name)
 			return s;
 	s = xcalloc(1, sizeof *s);
 	s->name = xstrndup(name);
-	s->kind = SERVICE_RETRY;
-	if (!kind_of(conf_transport_command(q->child.conf, name), &s->kind))
+	transport = transport_find(conf_transport_command(q->child.conf, name));
+	s->kind = kind_of(transport);
+	if (transport == TRANSPORTS)
 		s->fault = what_is_wrong(row, s->name);
 	set_limits(q->child.main, s, row != NULL);
 	s->next = q->services;
