@@ -76,13 +76,14 @@ static bool is_first(const struct conf *conf, const struct conf_service *s)
 	return true;
 }
 
-static bool is_running(const struct conf *conf)
+/* Does it run, and may we look? Whom master does not answer would see its sockets closed, and take them for faults. */
+static bool answers_us(const struct conf *conf)
 {
 	struct buf answer = BUF_INIT(1 << 22);
-	bool runs = ctl_ask_master(conf, "status", &answer) == 0;
+	bool answers = ctl_ask_master(conf, "status", &answer) == 0;
 
 	buf_free(&answer);
-	return runs;
+	return answers;
 }
 
 /* A socket that its name gives to look-ups: a listener of that name would be no other. */
@@ -151,7 +152,7 @@ static void check_logins(const struct checked *c, const struct conf *conf, const
 	}
 	if (own)
 		check_policy(c, own);
-	if (!asks || (own && (!first || !is_running(conf))))
+	if (!asks || (own && (!first || !answers_us(conf))))
 		return;
 	auth_offers_ask(&asked, c->view);
 	if (first)
@@ -200,7 +201,7 @@ unsigned check_auth(const struct checked *whole, const struct conf *conf, bool a
 		check_logins(&c, conf, own ? &offers : NULL, asks);
 	}
 	if (faults == 0 && serves(conf))
-		check_userdb(whole, own ? &offers : NULL, asks && (!own || is_running(conf)));
+		check_userdb(whole, own ? &offers : NULL, asks && (!own || answers_us(conf)));
 	if (own)
 		auth_offers_free(&offers);
 	return faults;

@@ -25,9 +25,11 @@ int ctl_add_domain(const struct conf *conf, struct str user);
 struct conf *ctl_conf(const char *config_directory);
 /* All faults of the configuration that can be found without starting, a line each. Returns their number. */
 unsigned ctl_faults(const char *config_directory, struct buf *lines, struct buf *warnings);
+/* Is its master there? Anybody may look. */
+bool ctl_is_running(const struct conf *conf);
 /* Ask master over its socket. 0 and the answer; -1 (errno): EACCES may not ask, EAGAIN no answer in 10 s, else not running. */
 int ctl_ask_master(const struct conf *conf, const char *word, struct buf *answer);
-/* Say on stderr what that errno means. */
+/* Say on stderr what that errno means for who asked for `word`. */
 void ctl_say_no_answer(const struct conf *conf, const char *word);
 /* Directory of this program. */
 const char *ctl_program_directory(void);

@@ -2,7 +2,6 @@
 #include "ctl/instance_conf.h"
 #include "ctl/notify.h"
 #include "base/log.h"
-#include "ctl/socket.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -11,7 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 #include <syslog.h>
 #include <time.h>
@@ -44,48 +42,6 @@ const char *ctl_daemon_directory(void)
 		}
 	}
 	return NULL;
-}
-
-static int connect_master(const struct conf *conf)
-{
-	char path[512]; /* longer than any socket's may be */
-
-	snprintf(path, sizeof path, "%s/public/control", conf_str(conf_main(conf), "queue_directory"));
-	return ctl_connect(path, 0);
-}
-
-int ctl_ask_master(const struct conf *conf, const char *word, struct buf *answer)
-{
-	struct timeval limit = { .tv_sec = 10 };
-	char chunk[4096];
-	int fd = connect_master(conf), error = 0;
-	ssize_t n;
-
-	if (fd < 0)
-		return -1;
-	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
-	n = send(fd, word, strlen(word), MSG_NOSIGNAL);
-	while (n >= 0 && (n = read(fd, chunk, sizeof chunk)) > 0)
-		buf_add(answer, chunk, (size_t)n);
-	if ((n == 0 && answer->n == 0) || (n < 0 && (errno == EPIPE || errno == ECONNRESET)))
-		error = EACCES; /* master closed without a word: not permitted */
-	else if (n < 0)
-		error = errno;
-	close(fd);
-	errno = error;
-	return error ? -1 : 0;
-}
-
-void ctl_say_no_answer(const struct conf *conf, const char *word)
-{
-	if (errno == EACCES)
-		fprintf(stderr, "gatepost: only root and the account that started it may ask for %s\n", word);
-	else if (errno == EAGAIN)
-		fprintf(stderr, "gatepost: it is running, but did not answer within 10 seconds: see its log\n");
-	else
-		fprintf(stderr,
-			"gatepost: it is not running (%s/public/control: %s); start it with `gatepost -c %s start`\n",
-			conf_str(conf_main(conf), "queue_directory"), strerror(errno), conf_dir(conf));
 }
 
 static void sleep_ms(long ms)
@@ -192,19 +148,6 @@ static void leave_terminal(void)
 	close(null);
 }
 
-/*
- * The guard: one master after the other, as long as they end by a signal that nobody asked for. Master's own exit codes
- * are final: it said why.
- */
-static bool is_running(const struct conf *conf)
-{
-	int fd = connect_master(conf);
-
-	if (fd >= 0)
-		close(fd);
-	return fd >= 0;
-}
-
 enum outcome { ALL_READY, HAS_ENDED, IS_LATE };
 
 /* Until every process is ready, or this child of ours has ended; it is not reaped. */
@@ -216,7 +159,7 @@ static enum outcome wait_for_all(const struct conf *conf, pid_t pid)
 
 		if (all_ready(conf))
 			return ALL_READY;
-		if (is_running(conf))
+		if (ctl_is_running(conf))
 			waited += 50;
 		else
 			reading += 50;
@@ -239,6 +182,10 @@ static void tell_manager(const struct conf *conf, pid_t pid)
 		notify_manager(outcome == ALL_READY ? "READY=1" : "READY=1\nSTATUS=not every process is ready");
 }
 
+/*
+ * The guard: one master after the other, as long as they end by a signal that nobody asked for. Master's own exit codes
+ * are final: it said why.
+ */
 static int guard(const struct conf *conf, const char *config_directory, bool foreground)
 {
 	struct sigaction action = { .sa_handler = pass_on };
@@ -329,7 +276,7 @@ static int start_instance(const char *dir, bool foreground)
 	conf = ctl_conf(dir);
 	if (conf == NULL)
 		return 1;
-	if (is_running(conf)) {
+	if (ctl_is_running(conf)) {
 		fprintf(stderr, "gatepost: it is running already (queue %s)\n",
 			conf_str(conf_main(conf), "queue_directory"));
 		r = 1;
@@ -368,11 +315,7 @@ static int ask_or_say(const struct conf *conf, const char *word, struct buf *ans
 {
 	if (ctl_ask_master(conf, word, answer) == 0)
 		return 0;
-	if (errno == EACCES)
-		fprintf(stderr, "gatepost: only root and the account that started it may ask for %s\n", word);
-	else
-		fprintf(stderr, "gatepost: it is not running (%s/public/control: %s)\n",
-			conf_str(conf_main(conf), "queue_directory"), strerror(errno));
+	ctl_say_no_answer(conf, word);
 	return 1;
 }
 
@@ -385,7 +328,7 @@ int ctl_stop(const char *config_directory)
 	if (conf == NULL)
 		return 1;
 	r = ask_or_say(conf, "stop", &answer);
-	for (; r == 0 && waited < STOP_WAIT_MS && is_running(conf); waited += 20)
+	for (; r == 0 && waited < STOP_WAIT_MS && ctl_is_running(conf); waited += 20)
 		sleep_ms(20);
 	if (waited >= STOP_WAIT_MS) {
 		fprintf(stderr, "gatepost: it has not stopped after %d seconds: see `gatepost -c %s status`\n",
