@@ -246,33 +246,35 @@ static int start_in_background(const struct conf *conf, const char *config_direc
 	return 1;
 }
 
-/* 0 when a start makes sense; else says why not. */
-static int may_start(const char *dir)
+/*
+ * Says all warnings and faults, and behind faults what becomes of it. Those that master does not look for, such as a
+ * certificate that cannot be read, are no better than its own.
+ */
+static bool is_faultless(const char *dir, const char *otherwise)
 {
 	struct buf lines = BUF_INIT(1 << 20), warnings = BUF_INIT(1 << 20);
-	unsigned faults;
+	unsigned faults = ctl_faults(dir, &lines, &warnings);
 
-	if (ctl_daemon_directory() == NULL) {
-		fprintf(stderr, "gatepost: the program master is not in %s\n", ctl_program_directory());
-		return 1;
-	}
-	faults = ctl_faults(dir, &lines, &warnings);
 	if (warnings.n)
 		fputs(warnings.p, stderr);
 	if (faults)
-		fprintf(stderr, "%snothing was started\n", lines.p ? lines.p : "");
+		fprintf(stderr, "%s%s\n", lines.p ? lines.p : "", otherwise);
 	buf_free(&lines);
 	buf_free(&warnings);
-	return faults ? 1 : 0;
+	return faults == 0;
 }
 
 static int start_instance(const char *dir, bool foreground)
 {
 	struct conf *conf;
-	int r = may_start(dir);
+	int r;
 
-	if (r != 0)
-		return r;
+	if (ctl_daemon_directory() == NULL) {
+		fprintf(stderr, "gatepost: the program master is not in %s\n", ctl_program_directory());
+		return 1;
+	}
+	if (!is_faultless(dir, "nothing was started"))
+		return 1;
 	conf = ctl_conf(dir);
 	if (conf == NULL)
 		return 1;
@@ -340,21 +342,7 @@ int ctl_stop(const char *config_directory)
 	return r;
 }
 
-/* Faults that master does not look for, such as a certificate that cannot be read, are no better than its own. */
-static int may_reload(const char *config_directory)
-{
-	struct buf lines = BUF_INIT(1 << 20), warnings = BUF_INIT(1 << 20);
-	unsigned faults = ctl_faults(config_directory, &lines, &warnings);
-
-	if (warnings.n)
-		fputs(warnings.p, stderr);
-	if (faults)
-		fprintf(stderr, "%sthe configuration was not taken up; the one before goes on\n",
-			lines.p ? lines.p : "");
-	buf_free(&lines);
-	buf_free(&warnings);
-	return faults ? 1 : 0;
-}
+static const char not_taken_up[] = "the configuration was not taken up; the one before goes on";
 
 static int reload_instance(const struct conf *conf, const char *config_directory)
 {
@@ -362,7 +350,7 @@ static int reload_instance(const struct conf *conf, const char *config_directory
 	int r = ask_or_say(conf, "reload", &answer);
 
 	if (r == 0 && !str_eq(buf_str(&answer), STR("ok\n"))) {
-		fprintf(stderr, "%sthe configuration was not taken up; the one before goes on\n", answer.p);
+		fprintf(stderr, "%s%s\n", answer.p, not_taken_up);
 		r = 1;
 	} else if (r == 0 && !wait_until_ready(conf)) {
 		fprintf(stderr,
@@ -379,10 +367,10 @@ static int reload_instance(const struct conf *conf, const char *config_directory
 int ctl_reload(const char *config_directory)
 {
 	struct conf *conf;
-	int r = may_reload(config_directory);
+	int r;
 
-	if (r != 0)
-		return r;
+	if (!is_faultless(config_directory, not_taken_up))
+		return 1;
 	conf = ctl_conf(config_directory);
 	if (conf == NULL)
 		return 1;
