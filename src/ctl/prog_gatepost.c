@@ -42,30 +42,7 @@ static int wrong_usage(const char *what)
 	return 2;
 }
 
-typedef int conf_command(const struct conf *conf, int argc, char **argv);
-
-/* With what was read; NULL: it was said why not. */
-static int with(struct conf *conf, conf_command *run, int argc, char **argv)
-{
-	int r;
-
-	if (conf == NULL)
-		return 1;
-	r = run(conf, argc, argv);
-	conf_free(&conf);
-	return r;
-}
-
-static int with_conf(const char *dir, conf_command *run, int argc, char **argv)
-{
-	return with(ctl_conf(dir), run, argc, argv);
-}
-
-/* The same for what asks an instance. */
-static int with_main(const char *dir, conf_command *run, int argc, char **argv)
-{
-	return with(instance_conf("gatepost", dir), run, argc, argv);
-}
+/* ---- commands ---- */
 
 static int user_command(const struct conf *conf, int argc, char **argv)
 {
@@ -78,9 +55,57 @@ static int user_command(const struct conf *conf, int argc, char **argv)
 	return r;
 }
 
-static bool takes_nothing(const char *word)
+static int status(const char *dir, int argc, char **argv)
 {
-	return strcmp(word, "stop") == 0 || strcmp(word, "reload") == 0 || strcmp(word, "check") == 0;
+	if (argc > 2 || (argc == 2 && strcmp(argv[1], "--json") != 0))
+		return wrong_usage("status takes --json only");
+	return ctl_status(dir, argc, argv);
+}
+
+static int version(int argc, char **argv)
+{
+	(void)argc;
+	(void)argv;
+	puts("gatepost " GATEPOST_VERSION);
+	return 0;
+}
+
+/* What asks an instance reads main.cf alone. */
+static struct conf *read_main(const char *dir)
+{
+	return instance_conf("gatepost", dir);
+}
+
+/* Each has one function. It is given the words from the command's own on; `with_conf` those behind it. */
+static const struct command {
+	const char *word;
+	const char *second; /* what stands behind it: "": any word; NULL: that is the function's own affair */
+	int (*plain)(int argc, char **argv);
+	int (*alone)(const char *dir); /* takes nothing */
+	int (*in_dir)(const char *dir, int argc, char **argv);
+	int (*with_conf)(const struct conf *conf, int argc, char **argv);
+	struct conf *(*read)(const char *dir); /* with_conf's; NULL: it was said why not */
+} commands[] = {
+	{ "init", .plain = ctl_init },
+	{ "start", .in_dir = ctl_start },
+	{ "stop", .alone = ctl_stop },
+	{ "reload", .alone = ctl_reload },
+	{ "status", .in_dir = status },
+	{ "check", .alone = ctl_check },
+	{ "user", "", .with_conf = user_command, .read = ctl_conf },
+	{ "auth", "test", .with_conf = ctl_auth, .read = read_main },
+	{ "auth", "who", .with_conf = ctl_who, .read = read_main },
+	{ "auth", "unblock", .with_conf = ctl_auth, .read = read_main },
+	{ "pw", .plain = ctl_pw },
+	{ "queue", .with_conf = ctl_queue, .read = read_main },
+	{ "version", .plain = version },
+};
+
+static bool is_meant(const struct command *c, int argc, char **argv)
+{
+	if (strcmp(argv[0], c->word) != 0)
+		return false;
+	return c->second == NULL || (argc > 1 && (*c->second == '\0' || strcmp(argv[1], c->second) == 0));
 }
 
 static int say_takes_nothing(const char *word)
@@ -92,44 +117,34 @@ static int say_takes_nothing(const char *word)
 	return wrong_usage(text);
 }
 
+static int run(const struct command *c, const char *dir, int argc, char **argv)
+{
+	struct conf *conf;
+	int r;
+
+	if (c->plain)
+		return c->plain(argc, argv);
+	if (c->alone)
+		return argc > 1 ? say_takes_nothing(c->word) : c->alone(dir);
+	if (c->in_dir)
+		return c->in_dir(dir, argc, argv);
+	conf = c->read(dir);
+	if (conf == NULL)
+		return 1;
+	r = c->with_conf(conf, argc - 1, argv + 1);
+	conf_free(&conf);
+	return r;
+}
+
 static int dispatch(const char *dir, int argc, char **argv)
 {
-	const char *word = argv[0];
-
-	if (strcmp(word, "init") == 0)
-		return ctl_init(argc, argv);
-	if (strcmp(word, "start") == 0)
-		return ctl_start(dir, argc, argv);
-	if (takes_nothing(word) && argc > 1)
-		return say_takes_nothing(word);
-	if (strcmp(word, "stop") == 0)
-		return ctl_stop(dir);
-	if (strcmp(word, "reload") == 0)
-		return ctl_reload(dir);
-	if (strcmp(word, "status") == 0 && argc > 1 && (argc > 2 || strcmp(argv[1], "--json") != 0))
-		return wrong_usage("status takes --json only");
-	if (strcmp(word, "status") == 0)
-		return ctl_status(dir, argc, argv);
-	if (strcmp(word, "check") == 0)
-		return ctl_check(dir);
-	if (strcmp(word, "user") == 0 && argc > 1)
-		return with_conf(dir, user_command, argc - 1, argv + 1);
-	if (strcmp(word, "auth") == 0 && argc > 1 && strcmp(argv[1], "who") == 0)
-		return with_main(dir, ctl_who, argc - 1, argv + 1);
-	if (strcmp(word, "auth") == 0 && argc > 1 && (strcmp(argv[1], "test") == 0 || strcmp(argv[1], "unblock") == 0))
-		return with_main(dir, ctl_auth, argc - 1, argv + 1);
-	if (strcmp(word, "pw") == 0)
-		return ctl_pw(argc, argv);
-	if (strcmp(word, "queue") == 0)
-		return with_main(dir, ctl_queue, argc - 1, argv + 1);
-	if (strcmp(word, "user") == 0 || strcmp(word, "auth") == 0)
+	for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
+		if (is_meant(&commands[i], argc, argv))
+			return run(&commands[i], dir, argc, argv);
+	if (strcmp(argv[0], "user") == 0 || strcmp(argv[0], "auth") == 0)
 		return wrong_usage(
 			"which? `user add`, `user del`, `user passwd`, `user list`, `user app-password`, `auth test`, "
 			"`auth who`, `auth unblock`");
-	if (strcmp(word, "version") == 0) {
-		puts("gatepost " GATEPOST_VERSION);
-		return 0;
-	}
 	return wrong_usage("there is no such command");
 }
 
