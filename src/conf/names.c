@@ -63,22 +63,9 @@ void names_collect(struct names *n, const struct conf *c, struct arena *mem)
 			collect_value(n, c->services[s].view->own->entries[i].value);
 }
 
-static bool command_is(const struct conf_service *s, const char *const *commands)
-{
-	const char *slash = strrchr(s->command, '/');
-
-	for (; *commands; commands++)
-		if (strcmp(slash ? slash + 1 : s->command, *commands) == 0)
-			return true;
-	return false;
-}
-
 /* SERVICE_suffix of a delivery service that master.cf has. */
 static bool is_of_service(const struct conf *c, struct str name)
 {
-	static const char *const delivery[] = { "local", "error", "virtual", "smtp", "lmtp", "pipe", "relay", "deliver",
-		NULL };
-	static const char *const timed[] = { "pipe", "spawn", NULL };
 	size_t n;
 	const struct param *p = param_of_service(name, &n);
 
@@ -86,7 +73,7 @@ static bool is_of_service(const struct conf *c, struct str name)
 		return false;
 	for (size_t i = 0; i < c->n_rows; i++)
 		if (str_eq(str_sub(name, 0, n), str_c(c->services[i].name)) &&
-			command_is(&c->services[i], strcmp(p->name, "command_time_limit") ? delivery : timed))
+			param_is_of_process(p->name, c->services[i].view->process_name))
 			return true;
 	return !c->has_master;
 }

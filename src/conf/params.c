@@ -125,6 +125,19 @@ const struct param_suffix *param_suffixes(void)
 	return suffixes;
 }
 
+bool param_is_of_process(const char *follows, const char *process_name)
+{
+	static const char *const deliver[] = { "local", "error", "virtual", "smtp", "lmtp", "pipe", "relay", "deliver",
+		NULL };
+	static const char *const are_timed[] = { "pipe", "spawn", NULL };
+	const char *const *names = strcmp(follows, "command_time_limit") == 0 ? are_timed : deliver;
+
+	for (; *names; names++)
+		if (strcmp(process_name, *names) == 0)
+			return true;
+	return false;
+}
+
 const struct param *param_of_service(struct str name, size_t *service_len)
 {
 	const struct param_suffix *best = NULL;

@@ -122,6 +122,8 @@ struct param_suffix {
 	const char *suffix, *follows;
 };
 const struct param_suffix *param_suffixes(void);
+/* Has a service that runs this program ("pipe") a parameter that follows that one ("command_time_limit")? */
+bool param_is_of_process(const char *follows, const char *process_name);
 /* The table's name that is closest to this one, when it is close enough to be a misspelling; else NULL. */
 const char *param_guess(struct str name);
 

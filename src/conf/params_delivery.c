@@ -15,7 +15,7 @@ static const struct param rows[] = {
 	P_STRING("command_expansion_filter",
 		"1234567890!@%-_=+:,./abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ", KNOWN,
 		"Octets that values in local commands may have; others become \"_\""),
-	P_TIME("command_time_limit", "1000s", 's', 1, 0, ACTS, "How long a command that gets mail may run"),
+	P_TIME("command_time_limit", "1000s", 's', 1, 0, KNOWN, "How long a command that gets mail may run"),
 	P_STRING("default_privs", "nobody", KNOWN, "User for deliveries that have no own user"),
 	P_INT("deliver_lock_attempts", "20", 1, 0, KNOWN, "How often to try to lock a mailbox"),
 	P_TIME("deliver_lock_delay", "1s", 's', 1, 0, KNOWN, "Time between two tries to lock a mailbox"),

@@ -134,25 +134,13 @@ static void want(struct name_list *l, struct str name)
 	dict_set(&l->names, name, STR(""), 0);
 }
 
-static bool service_command(const char *command, const char *const *commands)
-{
-	for (; *commands; commands++)
-		if (strcmp(command, *commands) == 0)
-			return true;
-	return false;
-}
-
 static void want_services(struct postconf *p, struct name_list *l)
 {
-	static const char *const delivery[] = { "local", "error", "virtual", "smtp", "lmtp", "pipe", "relay", "deliver",
-		NULL };
-	static const char *const timed[] = { "pipe", "spawn", NULL };
-
 	for (size_t i = 0; i < p->conf->n_rows; i++) {
 		const struct conf_view *v = p->conf->services[i].view;
 
 		for (const struct param_suffix *s = param_suffixes(); s->suffix; s++)
-			if (service_command(v->process_name, strcmp(s->suffix, "_time_limit") ? delivery : timed)) {
+			if (param_is_of_process(s->follows, v->process_name)) {
 				const char *name = arena_printf(p->mem, "%s%s", v->service_name, s->suffix);
 
 				if (!param_find(str_c(name)))
