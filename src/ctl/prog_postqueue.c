@@ -99,26 +99,44 @@ static void check_error(const json_t *m)
 	exit(queue_error_code(error));
 }
 
-/* The empty line at the end of a list did not come: what was shown is not all, and nothing shown is not nothing. */
-static int not_all(void)
+/* The answer to "list": a line for each message, and an empty one when that were all. */
+struct list {
+	FILE *f;
+	char *line; /* ends in LF */
+	size_t cap;
+	bool ended;
+};
+
+/* The octets of the next line; 0: there is none, or nobody reads us. */
+static size_t list_next(struct list *l)
 {
-	fflush(stdout);
+	ssize_t n = ferror(stdout) || l->ended ? 0 : getline(&l->line, &l->cap, l->f);
+
+	l->ended = l->ended || (n > 0 && strcmp(l->line, "\n") == 0);
+	return n > 0 && !l->ended ? (size_t)n : 0;
+}
+
+/* When the end did not come, what was shown is not all, and nothing shown is not nothing. Returns the exit code. */
+static int list_end(struct list *l)
+{
+	free(l->line);
+	if (fflush(stdout) != 0 || ferror(stdout))
+		return 1;
+	if (l->ended)
+		return 0;
 	fprintf(stderr, "%s: fatal: queued ended before it had answered: this is not all, try again\n", program);
 	return EX_TEMPFAIL;
 }
 
 static int print_columns(FILE *f)
 {
-	char *line = NULL;
-	size_t cap = 0;
+	struct list list = { .f = f };
 	unsigned long n = 0;
 	unsigned long long octets = 0;
-	bool ended = false;
 
-	while (!ended && getline(&line, &cap, f) > 0) {
-		json_t *m = json_loads(line, 0, NULL);
+	while (list_next(&list) > 0) {
+		json_t *m = json_loads(list.line, 0, NULL);
 
-		ended = strcmp(line, "\n") == 0;
 		if (m == NULL)
 			continue;
 		check_error(m);
@@ -127,42 +145,28 @@ static int print_columns(FILE *f)
 		octets += (unsigned long long)json_integer_value(json_object_get(m, "message_size"));
 		print_message(m);
 		json_decref(m);
-		if (ferror(stdout))
-			break;
 	}
-	free(line);
-	if (!ended && !ferror(stdout))
-		return not_all();
-	if (n == 0)
+	if (list.ended && n == 0)
 		printf("Mail queue is empty\n");
-	else
+	else if (list.ended)
 		printf("-- %llu Kbytes in %lu Request%s.\n", octets / 1024, n, n == 1 ? "" : "s");
-	return fflush(stdout) == 0 ? 0 : 1;
+	return list_end(&list);
 }
 
+/* As they come; only the first line can be an error. */
 static int print_json(FILE *f)
 {
-	char *line = NULL;
-	size_t cap = 0;
-	bool first = true, ended = false;
-	ssize_t n;
+	struct list list = { .f = f };
+	size_t n;
 
-	while ((n = getline(&line, &cap, f)) > 0) {
-		ended = strcmp(line, "\n") == 0;
-		if (ended)
-			break;
-		json_t *m = first ? json_loads(line, 0, NULL) : NULL;
+	for (bool first = true; (n = list_next(&list)) > 0; first = false) {
+		json_t *m = first ? json_loads(list.line, 0, NULL) : NULL;
 
 		check_error(m);
 		json_decref(m);
-		first = false;
-		if (fwrite(line, 1, (size_t)n, stdout) != (size_t)n)
-			return 1;
+		fwrite(list.line, 1, n, stdout);
 	}
-	free(line);
-	if (!ended)
-		return not_all();
-	return fflush(stdout) == 0 ? 0 : 1;
+	return list_end(&list);
 }
 
 static int flush_site(const struct conf *conf, const char *site)
