@@ -126,6 +126,25 @@ static const char *checked(int letter, const char *value)
 	return fault ? NULL : value;
 }
 
+/* Unlike a word for a report, it says how the content is to be handled. */
+static void take_body(const char *arg)
+{
+	const char *fault = envelope_option_fault('B', arg);
+
+	if (fault)
+		die(EX_USAGE, "bad -B option value", fault);
+	opt.envelope.body = arg;
+}
+
+/* -XV, and its delimiters where they are given. Another X is a file for a log of the session, which there is not. */
+static void take_verp(const char *arg)
+{
+	if (*arg != 'V')
+		return;
+	opt.verp = true;
+	opt.envelope.verp = arg[1] ? arg + 1 : NULL;
+}
+
 static void take_option(int letter, const char *arg)
 {
 	switch (letter) {
@@ -133,9 +152,7 @@ static void take_option(int letter, const char *arg)
 		take_mode(*arg);
 		break;
 	case 'B':
-		if (envelope_option_fault(letter, arg))
-			die(EX_USAGE, "bad -B option value", envelope_option_fault(letter, arg));
-		opt.envelope.body = arg;
+		take_body(arg);
 		break;
 	case 'C':
 		take_config(arg);
@@ -177,11 +194,8 @@ static void take_option(int letter, const char *arg)
 	case 'v':
 		opt.verbose = true;
 		break;
-	case 'X': /* another X is a file for a log of the session, which there is not */
-		if (*arg == 'V') {
-			opt.verp = true;
-			opt.envelope.verp = arg[1] ? arg + 1 : NULL;
-		}
+	case 'X':
+		take_verp(arg);
 		break;
 	case '?':
 		usage();
