@@ -2,12 +2,12 @@
 #include "auth/password.h"
 #include "base/arena.h"
 #include "base/log.h"
+#include "ctl/prompt.h"
 #include "ctl/user.h"
 
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <termios.h>
 #include <unistd.h>
 
 enum { EXIT_WRONG = 75 };
@@ -33,24 +33,15 @@ static int list(void)
 }
 
 /* A line of standard input; a terminal shows nothing meanwhile. False: there is none. */
-static bool read_line(const char *prompt, struct buf *out)
+static bool read_line(const char *question, struct buf *out)
 {
-	struct termios was, quiet;
-	bool is_terminal = isatty(STDIN_FILENO) && tcgetattr(STDIN_FILENO, &was) == 0;
+	struct prompt prompt;
 	int c;
 
-	if (is_terminal) {
-		fputs(prompt, stderr);
-		quiet = was;
-		quiet.c_lflag &= ~(tcflag_t)ECHO;
-		tcsetattr(STDIN_FILENO, TCSAFLUSH, &quiet);
-	}
+	prompt_begin(&prompt, question);
 	while ((c = getchar()) != EOF && c != '\n')
 		buf_add_char(out, (char)c);
-	if (is_terminal) {
-		tcsetattr(STDIN_FILENO, TCSAFLUSH, &was);
-		fputc('\n', stderr);
-	}
+	prompt_end(&prompt);
 	if (out->n && out->p[out->n - 1] == '\r')
 		out->n--;
 	return c != EOF || out->n > 0;

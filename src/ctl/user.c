@@ -1,29 +1,15 @@
 #include "ctl/user.h"
 
 #include "auth/password.h"
-#include "base/log.h"
+#include "ctl/prompt.h"
 #include "ctl/user_impl.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <termios.h>
 #include <unistd.h>
 
 enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, LINE_MAX_OCTETS = 1024 };
-
-static int failed(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-static int failed(const char *fmt, ...)
-{
-	va_list ap;
-
-	fputs("gatepost: ", stderr);
-	va_start(ap, fmt);
-	vfprintf(stderr, fmt, ap);
-	va_end(ap);
-	fputc('\n', stderr);
-	return -1;
-}
 
 /* ---- the password, one line of standard input ---- */
 
@@ -34,34 +20,24 @@ static int read_line(struct buf *line)
 
 	while ((n = read(STDIN_FILENO, &c, 1)) == 1 && c != '\n')
 		if (buf_add_char(line, c) < 0)
-			return failed("the password is longer than %d octets", PASSWORD_MAX);
+			return user_failed("the password is longer than %d octets", PASSWORD_MAX);
 	if (line->n && line->p[line->n - 1] == '\r')
 		line->n--;
 	if (n < 0)
-		return failed("cannot read the password: %s", strerror(errno));
+		return user_failed("cannot read the password: %s", strerror(errno));
 	return 0;
 }
 
-/* Without echo when a person types it. */
-static int ask_password(const char *prompt, struct buf *pass)
+static int ask_password(const char *question, struct buf *pass)
 {
-	struct termios was, quiet;
-	bool typed = isatty(STDIN_FILENO) && tcgetattr(STDIN_FILENO, &was) == 0;
+	struct prompt prompt;
 	int r;
 
-	if (typed) {
-		fputs(prompt, stderr);
-		quiet = was;
-		quiet.c_lflag &= ~(tcflag_t)ECHO;
-		tcsetattr(STDIN_FILENO, TCSAFLUSH, &quiet);
-	}
+	prompt_begin(&prompt, question);
 	r = read_line(pass);
-	if (typed) {
-		tcsetattr(STDIN_FILENO, TCSAFLUSH, &was);
-		fputc('\n', stderr);
-	}
+	prompt_end(&prompt);
 	if (r == 0 && pass->n == 0)
-		return failed("no password; it is one line of standard input");
+		return user_failed("no password; it is one line of standard input");
 	return r;
 }
 
@@ -79,7 +55,7 @@ static int read_new_password(struct buf *pass)
 	if (r == 0 && isatty(STDIN_FILENO))
 		r = ask_password("Retype new password: ", &again);
 	if (r == 0 && again.n && !str_eq(buf_str(pass), buf_str(&again)))
-		r = failed("the passwords are not the same; nothing was changed");
+		r = user_failed("the passwords are not the same; nothing was changed");
 	buf_wipe(&again);
 	return r;
 }
@@ -93,7 +69,7 @@ static int check_name(struct str name, bool is_new)
 
 	if (is_new)
 		fault = user_name_fault(name);
-	return fault ? failed("%s", fault) : 0;
+	return fault ? user_failed("%s", fault) : 0;
 }
 
 struct user_args {
@@ -105,12 +81,12 @@ struct user_args {
 
 static int is_there_already(struct str name)
 {
-	return failed("%.*s is there already; `gatepost user passwd` changes the password", STR_ARG(name));
+	return user_failed("%.*s is there already; `gatepost user passwd` changes the password", STR_ARG(name));
 }
 
 static int is_nobody(struct str name)
 {
-	return failed("there is no user %.*s", STR_ARG(name));
+	return user_failed("there is no user %.*s", STR_ARG(name));
 }
 
 /* Before a password is typed for nothing. */
@@ -191,7 +167,7 @@ static int user_list(struct users *u)
 			printf("%s\n", sqlite3_column_text(stmt, 0));
 	}
 	if (r != SQLITE_DONE)
-		failed("users database %s: %s", u->path, sqlite3_errmsg(u->db));
+		user_failed("users database %s: %s", u->path, sqlite3_errmsg(u->db));
 	sqlite3_finalize(stmt);
 	return r == SQLITE_DONE ? 0 : -1;
 }
