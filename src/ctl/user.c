@@ -101,8 +101,13 @@ static int check_there(struct users *u, const struct user_args *args, bool adds)
 	return adds || n > 0 ? 0 : is_nobody(args->name);
 }
 
+/* What ends with the password that was before: all that lets him in, or what was made of that password alone. */
+static const char end_all[] = "DELETE FROM credentials WHERE email = ?1",
+		  end_own[] = "DELETE FROM credentials WHERE email = ?1 AND name = ''";
+
 /* In the transaction that is open. Returns 1, 0: there is no such user, or there is one already; -1: it failed (said). */
-static int put_password(struct users *u, const char *sql, const struct user_args *args, struct str pass, bool revokes)
+static int put_password(
+	struct users *u, const char *sql, const char *sql_end, const struct user_args *args, struct str pass)
 {
 	struct buf stored = BUF_INIT(STORED_MAX), keys = BUF_INIT(STORED_MAX);
 	int r = user_make_stored(u, args->name, pass, &stored, &keys);
@@ -111,10 +116,7 @@ static int put_password(struct users *u, const char *sql, const struct user_args
 
 	if (r == 0)
 		r = user_db_change(u, sql, values, 3);
-	if (r > 0 && user_db_change(u,
-			     revokes ? "DELETE FROM credentials WHERE email = ?1"
-				     : "DELETE FROM credentials WHERE email = ?1 AND name = ''",
-			     values, 1) < 0)
+	if (r > 0 && user_db_change(u, sql_end, values, 1) < 0)
 		r = -1;
 	if (r > 0 && keys.n &&
 		user_db_change(u, "INSERT INTO credentials(email, password, made_for) VALUES(?, ?, ?)", own, 3) < 0)
@@ -126,15 +128,16 @@ static int put_password(struct users *u, const char *sql, const struct user_args
 
 static int user_add(struct users *u, const struct user_args *args, struct str pass)
 {
-	int r = put_password(
-		u, "INSERT INTO users(email, password, name) VALUES(?, ?, ?) ON CONFLICT DO NOTHING", args, pass, true);
+	int r = put_password(u, "INSERT INTO users(email, password, name) VALUES(?, ?, ?) ON CONFLICT DO NOTHING",
+		end_all, args, pass);
 
 	return r == 0 ? is_there_already(args->name) : r;
 }
 
 static int user_passwd(struct users *u, const struct user_args *args, struct str pass)
 {
-	int r = put_password(u, "UPDATE users SET password = ?2 WHERE email = ?1", args, pass, args->revokes);
+	int r = put_password(
+		u, "UPDATE users SET password = ?2 WHERE email = ?1", args->revokes ? end_all : end_own, args, pass);
 	long long n = user_db_number(u, "SELECT count(*) FROM credentials WHERE email = ? AND name <> ''", args->name);
 
 	if (r == 0)
