@@ -33,6 +33,13 @@ static const struct {
 		"reports; where \"expanded\" stands, to the addresses behind that one.\r\n" },
 };
 
+/* Of a failure, where there is nothing to attach. */
+static const char lost_text[] = "Your message could not be delivered to the recipients below, and no further\r\n"
+				"attempt will be made. Beside each of them stands the reason. Your message itself\r\n"
+				"is lost on this host and cannot be returned: if you have a copy, send that.\r\n"
+				"\r\n"
+				"The postmaster of this host may know more: forward this whole report there.\r\n";
+
 static const char *const action_text[] = {
 	[ACTION_FAILED] = "failed",
 	[ACTION_DELAYED] = "delayed",
@@ -152,7 +159,7 @@ static void put_human(struct dsn_writer *w, const struct dsn_report *r)
 	dsn_clean(&host, r->myhostname, w->utf8);
 	dsn_put_raw(w, buf_str(&host));
 	buf_free(&host);
-	dsn_putf(w, ".\r\n\r\n%s\r\n", kinds[r->kind].text);
+	dsn_putf(w, ".\r\n\r\n%s\r\n", r->kind == DSN_FAILURE && r->original_is_lost ? lost_text : kinds[r->kind].text);
 	for (size_t i = 0; i < r->n_rcpt; i++) {
 		const struct dsn_rcpt *q = &r->rcpt[i];
 		struct buf head = BUF_INIT(2 * DSN_TEXT_MAX + 64), outcome = BUF_INIT(DSN_TEXT_MAX + 512);
@@ -334,8 +341,10 @@ int dsn_put(struct buf *out, const struct dsn_report *r)
 	put_human(&w, r);
 	dsn_putf(&w, "--%s\r\n", boundary);
 	put_machine(&w, r);
-	dsn_putf(&w, "--%s\r\n", boundary);
-	put_original(&w, r);
+	if (!r->original_is_lost) { /* RFC 6522 sec. 3: the third part is optional */
+		dsn_putf(&w, "--%s\r\n", boundary);
+		put_original(&w, r);
+	}
 	dsn_putf(&w, "\r\n--%s--\r\n", boundary);
 	if (!w.full)
 		return 0;

@@ -28,6 +28,7 @@ struct dsn_report {
 	size_t n_rcpt;
 	struct str original; /* its content, unstuffed: whole, or the header only; may be cut */
 	bool original_is_full;
+	bool original_is_lost; /* nothing of it is left: the report says so, and has no third part */
 	uint64_t now_us;
 };
 /* The report's content (header, body), CRLF lines, not dot-stuffed. -1: over out's maximum. */

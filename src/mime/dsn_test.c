@@ -390,6 +390,29 @@ static void test_to_in_a_labels(void **state)
 	buf_free(&f.out);
 }
 
+/* Nothing is left of it: no part pretends to be it, and the text says so where it would say that it is attached. */
+static void test_lost(void **state)
+{
+	static const enum dsn_kind report_kinds[] = { DSN_FAILURE, DSN_DELAY, DSN_SUCCESS };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof report_kinds / sizeof *report_kinds; i++) {
+		struct fixture f;
+
+		fixture_begin(&f);
+		f.report.kind = report_kinds[i];
+		f.report.original = STR("");
+		f.report.original_is_full = false;
+		f.report.original_is_lost = true;
+		check_int(dsn_put(&f.out, &f.report), 0);
+		check(!has(&f, "attached") && !has(&f, "rfc822-headers") && !has(&f, "message/rfc822"));
+		check_int(has(&f, "lost on this host"), report_kinds[i] == DSN_FAILURE);
+		check_int(count(&f, "\n--=_ABCDEF9999.1764000060000.0\r\n"), 2);
+		check(has(&f, "Status: 5.4.6\r\n\r\n\r\n--=_ABCDEF9999.1764000060000.0--\r\n"));
+		buf_free(&f.out);
+	}
+}
+
 static void test_full(void **state)
 {
 	struct fixture f;
@@ -408,7 +431,8 @@ int main(void)
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_clean), cmocka_unit_test(test_status),
 		cmocka_unit_test(test_field), cmocka_unit_test(test_golden), cmocka_unit_test(test_kinds),
 		cmocka_unit_test(test_hold), cmocka_unit_test(test_advice), cmocka_unit_test(test_hostile),
-		cmocka_unit_test(test_utf8), cmocka_unit_test(test_to_in_a_labels), cmocka_unit_test(test_full) };
+		cmocka_unit_test(test_utf8), cmocka_unit_test(test_to_in_a_labels), cmocka_unit_test(test_lost),
+		cmocka_unit_test(test_full) };
 
 	return test_run(tests);
 }

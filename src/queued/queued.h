@@ -530,10 +530,13 @@ void reports_retry(struct queued *q);
 bool wants_success(const struct active_rcpt *r);
 
 /* report_original.c */
-/* RFC 3461 sec. 4.3, bounce_size_limit: does a failure report return the whole of it? */
-bool report_returns_full(const struct queued *q, const struct active *a);
-/* Its content, unstuffed, or its header alone; of a damaged message what checks. 0, or negative errno: out may be cut. */
-int report_original(struct queued *q, const struct active *a, bool full, struct buf *out);
+/*
+ * What the report, of which the kind is set, returns of the message (RFC 3461 sec. 4.3, bounce_size_limit): sets its fields original*.
+ * That is the content, unstuffed, or its header; of a damaged message its header if that checks; of one that cannot be read what
+ * there is of its header; or it is lost. `whole`: empty; it has the octets, and stays as long as the report.
+ */
+struct dsn_report;
+void report_original(const struct queued *q, const struct active *a, struct dsn_report *r, struct buf *whole);
 
 /* service.c */
 struct service *service_get(struct queued *q, struct str name);

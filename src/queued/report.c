@@ -286,17 +286,15 @@ static int make(struct active_report *rep, const struct dsn_rcpt *rcpt, size_t n
 		.env = &a->env,
 		.rcpt = rcpt,
 		.n_rcpt = n,
-		.original_is_full = kind == DSN_FAILURE && report_returns_full(q, a),
 		.now_us = env.arrival_us };
 	int err = -EAGAIN;
 
 	memset(&rep->msg, 0, sizeof rep->msg);
 	if (spool_msg_begin(&rep->msg, q->writer) == 0)
 		err = 0;
-	if (err == 0 && report_original(q, a, r.original_is_full, &whole) != 0)
-		r.original_is_full = false; /* damaged for good: a report without it is better than none */
+	if (err == 0)
+		report_original(q, a, &r, &whole);
 	r.report_id = rep->msg.id;
-	r.original = buf_str(&whole);
 	if (err == 0 && dsn_put(&content, &r) != 0)
 		err = -EMSGSIZE;
 	env.size = content.n;

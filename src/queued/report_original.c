@@ -1,5 +1,6 @@
 /* report_original.c - what a delivery report returns of the message that it is about. */
 #include "queued/queued.h"
+#include "mime/dsn.h"
 
 #include <unistd.h>
 
@@ -30,26 +31,16 @@ static bool is_damaged(const struct active *a)
 	return a->message->content_is_damaged || (a->env.flags & ENV_LOST);
 }
 
-/* Of a damaged message its header can be shown when the piece of the content that it is in checks. */
-static bool has_header(const struct queued *q, const struct active *a)
+/* 0, or negative errno: out has what lies before. */
+static int read_content(const struct queued *q, const struct envelope *e, uint64_t want, struct buf *out)
 {
-	const struct envelope first = { .extent = a->env.extent, .n_extent = a->env.n_extent > 0 };
-
-	return !is_damaged(a) || message_content_is_whole(q, &first) == 1;
-}
-
-int report_original(struct queued *q, const struct active *a, bool full, struct buf *out)
-{
-	struct segment_set *set;
-	uint64_t from = 0, want = full ? extents_octets(&a->env) : HEADER_MAX_OCTETS;
+	struct segment_set *set = segment_set_new();
+	uint64_t from = 0;
 	bool at_line_start = true;
 	ssize_t n = 1;
 
-	if (!has_header(q, a))
-		return 0;
-	set = segment_set_new();
-	for (size_t i = 0; i < a->env.n_extent; i++) {
-		struct segment *s = segment_find(q, a->env.extent[i].generation);
+	for (size_t i = 0; i < e->n_extent; i++) {
+		struct segment *s = segment_find(q, e->extent[i].generation);
 		int fd = s && segment_set_fd(set, s->head.generation) < 0 ? dup(s->fd) : -1;
 
 		if (fd >= 0)
@@ -60,21 +51,44 @@ int report_original(struct queued *q, const struct active *a, bool full, struct 
 
 		if (p == NULL)
 			break;
-		n = extents_read(set, &a->env, from, p, READ_OCTETS);
+		n = extents_read(set, e, from, p, READ_OCTETS);
 		if (n <= 0)
 			break;
 		buf_commit(out, dot_unstuff(p, (size_t)n, &at_line_start));
 		from += (uint64_t)n;
 	}
 	segment_set_free(&set);
-	if (!full)
-		out->n = header_octets(buf_str(out));
 	return n < 0 ? (int)n : 0;
 }
 
 /* RFC 3461 sec. 4.3: RET says what is wanted; only a failure ever returns the whole of it. */
-bool report_returns_full(const struct queued *q, const struct active *a)
+static bool returns_full(const struct queued *q, const struct active *a, enum dsn_kind kind)
 {
-	return !is_damaged(a) && !(a->env.flags & (ENV_RET_HDRS | ENV_BINARY | ENV_REQUIRETLS)) &&
-	       a->env.size <= q->bounce_size_limit && a->env.size <= ORIGINAL_MAX_OCTETS;
+	return kind == DSN_FAILURE && !is_damaged(a) &&
+	       !(a->env.flags & (ENV_RET_HDRS | ENV_BINARY | ENV_REQUIRETLS)) && a->env.size <= q->bounce_size_limit &&
+	       a->env.size <= ORIGINAL_MAX_OCTETS;
+}
+
+/* The header, when the piece of the content that it is in can be read and checks, whatever became of the others. */
+static void read_header(const struct queued *q, const struct active *a, struct buf *out)
+{
+	const struct envelope first = { .extent = a->env.extent, .n_extent = a->env.n_extent > 0 };
+
+	if (message_content_is_whole(q, &first) == 1)
+		read_content(q, &first, HEADER_MAX_OCTETS, out);
+}
+
+void report_original(const struct queued *q, const struct active *a, struct dsn_report *r, struct buf *whole)
+{
+	bool full = returns_full(q, a, r->kind), fails = is_damaged(a);
+
+	if (!fails)
+		fails = read_content(q, &a->env, full ? extents_octets(&a->env) : HEADER_MAX_OCTETS, whole) != 0;
+	if (fails && whole->n == 0)
+		read_header(q, a, whole);
+	r->original_is_full = full && !fails; /* a report without it is better than none */
+	if (!r->original_is_full)
+		whole->n = header_octets(buf_str(whole));
+	r->original = buf_str(whole);
+	r->original_is_lost = fails && whole->n == 0;
 }

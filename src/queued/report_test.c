@@ -3,6 +3,7 @@
  * seen as the job that it becomes. Restarts are real: memory is dropped and the log is read again.
  */
 #include "queued/agent_test.h"
+#include "mime/dsn.h"
 
 enum { DAY_S = 86400 };
 
@@ -464,6 +465,28 @@ static void flip_content(const struct message *m)
 	require(pwrite_all(m->seg->fd, &octet, 1, (uint64_t)m->commit_at * 8 - 8, false) == 0);
 }
 
+/* Does that message, a report of ours, have the text in it? */
+static bool report_has(struct queued *q, uint64_t id, const char *text)
+{
+	struct arena *mem = arena_new(0);
+	struct envelope e;
+	char content[8192];
+	struct segment_set *set = segment_set_new();
+	const struct message *m = message_find(q, id);
+	ssize_t n;
+	bool has;
+
+	require(m && message_envelope(q, m, mem, &e) == 0);
+	for (size_t i = 0; i < e.n_extent; i++)
+		segment_set_add(set, e.extent[i].generation, dup(segment_find(q, e.extent[i].generation)->fd));
+	n = extents_read(set, &e, 0, content, sizeof content);
+	require(n > 0);
+	has = memmem(content, (size_t)n, text, strlen(text)) != NULL;
+	segment_set_free(&set);
+	arena_free(&mem);
+	return has;
+}
+
 /* A message whose content does not check is delivered to nobody, shown, kept, and returned when its time is over. */
 static void test_damaged(void **state)
 {
@@ -501,11 +524,59 @@ static void test_damaged(void **state)
 	check_int(n_reports(), 1);
 	check(strcmp(agent.job[0].to[0], "a@z.org") == 0);
 	check(message_find(q, id) == NULL);
+	check(report_has(q, agent.job[0].id, "lost on this host") && !report_has(q, agent.job[0].id, "rfc822-headers"));
 	check_int(q->damaged, 0);
 	end(q);
 	q = start(0);
 	check(message_find(q, id) == NULL); /* told once */
 	check_int(q->damaged, 0);
+	end(q);
+}
+
+/* What a report has of a message in two pieces, when one or both of them are gone: their segment is. */
+static void test_pieces_lost(void **state)
+{
+	static const struct {
+		const char *content;
+		bool first_is_there, is_damaged; /* else it is found when it is read */
+		const char *original;
+		bool is_lost;
+	} cases[] = {
+		{ "A: b\r\nC: d\r\n\r\nbody\r\n", true, true, "A: b\r\nC: d\r\n", false },
+		{ "A: b\r\nC: d\r\n\r\nbody\r\n", true, false, "A: b\r\nC: d\r\n", false },
+		{ "A: b\r\nC: d\r\n\r\nbody\r\n", false, true, "", true },
+		{ "A: b\r\nC: d\r\n\r\nbody\r\n", false, false, "", true },
+	};
+	struct queued *q = start_anew();
+	struct envelope_rcpt r[] = { { .address = STR("b@z.org") } };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct envelope env = { .sender = STR("a@z.org"), .rcpt = r, .n_rcpt = 1, .size = 22 };
+		uint64_t id = send_envelope(q, &env, str_c(cases[i].content));
+		struct message *m;
+		struct active a = { .mem = arena_new(0) };
+		struct dsn_report report = { .kind = DSN_FAILURE };
+		struct buf whole = BUF_INIT(100000);
+		struct extent pieces[2] = { { .generation = 1, .octets = 10 }, { .generation = 2, .octets = 10 } };
+
+		settle(q);
+		m = message_find(q, id);
+		require(m && message_envelope(q, m, a.mem, &a.env) == 0 && a.env.n_extent == 1);
+		if (cases[i].first_is_there)
+			pieces[0] = a.env.extent[0];
+		a.env.extent = pieces;
+		a.env.n_extent = 2;
+		a.message = m;
+		m->content_is_damaged = cases[i].is_damaged;
+		report_original(q, &a, &report, &whole);
+		m->content_is_damaged = false;
+		check_str(report.original, cases[i].original);
+		check_int(report.original_is_lost, cases[i].is_lost);
+		check(!report.original_is_full);
+		buf_free(&whole);
+		arena_free(&a.mem);
+	}
 	end(q);
 }
 
@@ -530,6 +601,11 @@ static void test_given_up(void **state)
 		settle(q);
 		check_int(agent.n, i == 0);
 		check_int(n_reports(), i == 0);
+		if (i == 0) { /* with what it had lost */
+			check(report_has(q, agent.job[0].id, "lost on this host"));
+			check(!report_has(q, agent.job[0].id, "attached"));
+			check(!report_has(q, agent.job[0].id, "rfc822-headers"));
+		}
 		if (i == 0)
 			answer(q, 0, RCPT_SENT, RELAYED_PLAIN);
 		check_int(q->n_messages, 0);
@@ -543,7 +619,7 @@ int main(void)
 		cmocka_unit_test(test_report_before_result), cmocka_unit_test(test_no_place),
 		cmocka_unit_test(test_leave), cmocka_unit_test(test_clock_jump), cmocka_unit_test(test_delay),
 		cmocka_unit_test(test_delay_and_deliver_by), cmocka_unit_test(test_priority),
-		cmocka_unit_test(test_damaged), cmocka_unit_test(test_given_up) };
+		cmocka_unit_test(test_damaged), cmocka_unit_test(test_given_up), cmocka_unit_test(test_pieces_lost) };
 	char dir[32];
 	int failed;
 
