@@ -52,7 +52,7 @@ static const struct smtp_reply_row rows[REPLY_COUNT] = {
 	[REPLY_AUTH_IN_MAIL] = { 503, "5.5.1", "Error: MAIL transaction in progress" },
 	[REPLY_TLS_ACTIVE] = { 554, "5.5.1", "Error: TLS already active" },
 	[REPLY_BINARY_DATA] = { 503, "5.5.1", "Error: BODY=BINARYMIME needs BDAT" },
-	[REPLY_BDAT_MIXED] = { 503, "5.5.1", "Error: DATA after BDAT" },
+	[REPLY_BDAT_MIXED] = { 503, "5.5.1", "Error: VERB after BDAT" },
 	[REPLY_NEED_STARTTLS] = { 530, "5.7.0", "Must issue a STARTTLS command first" },
 	[REPLY_AUTH_NEEDS_TLS] = { 538, "5.7.11", "Encryption required for requested authentication mechanism" },
 	[REPLY_AUTH_MECHANISM] = { 535, "5.7.8", "Error: authentication failed: Invalid authentication mechanism" },
@@ -69,9 +69,17 @@ const struct smtp_reply_row *smtp_reply_row(enum smtp_reply r)
 	return &rows[r];
 }
 
-int smtp_reply_put(struct buf *out, enum smtp_reply r, bool use_enhanced)
+int smtp_reply_put(struct buf *out, enum smtp_reply r, const char *verb, bool use_enhanced)
 {
-	return reply_put(out, rows[r].code, rows[r].enhanced, use_enhanced, str_c(rows[r].text));
+	const char *text = rows[r].text, *place = strstr(text, "VERB");
+	struct buf named = BUF_INIT(REPLY_LINE_MAX);
+	int err;
+
+	if (place)
+		buf_addf(&named, "%.*s%s%s", (int)(place - text), text, verb, place + strlen("VERB"));
+	err = reply_put(out, rows[r].code, rows[r].enhanced, use_enhanced, place ? buf_str(&named) : str_c(text));
+	buf_free(&named);
+	return err;
 }
 
 /* Add text, made harmless, as far as it fits into `room` octets; a character is never cut in two. */

@@ -6,7 +6,7 @@
 
 #include "base/buf.h"
 
-/* The server's replies that never vary, nor name the host; rows are added to reply.c's table as they are needed. */
+/* The server's replies that never vary but in the verb, nor name the host; rows are added to reply.c's table as they are needed. */
 enum smtp_reply {
 	REPLY_OK,
 	REPLY_MAIL_OK,
@@ -68,11 +68,12 @@ enum smtp_reply {
 struct smtp_reply_row {
 	int code;
 	const char *enhanced; /* "" where RFC 2034 sec. 4 has none (220 and EHLO's 250, 354, 334) */
-	const char *text;     /* Postfix's, where it has this reply, as clients and log readers know them */
+	/* Postfix's, where it has this reply, as clients and log readers know them. "VERB" stands for the command's verb. */
+	const char *text;
 };
 const struct smtp_reply_row *smtp_reply_row(enum smtp_reply r);
-/* reply_put() of that row. */
-int smtp_reply_put(struct buf *out, enum smtp_reply r, bool use_enhanced);
+/* reply_put() of that row; `verb`: of the command that it answers, for the rows that name it. */
+int smtp_reply_put(struct buf *out, enum smtp_reply r, const char *verb, bool use_enhanced);
 
 /* One-line reply with CRLF: "250 2.1.0 Ok"; the enhanced code is left out when `enhanced` is "" or use_enhanced false.
  * Octets of text that are neither printable ASCII nor well-formed UTF-8 become "?"; what is over 512 octets (RFC 5321

@@ -54,8 +54,11 @@ static void test_table(void **state)
 	}
 	struct buf out = BUF_INIT(512);
 
-	check_int(smtp_reply_put(&out, REPLY_MAIL_OK, true), 0);
+	check_int(smtp_reply_put(&out, REPLY_MAIL_OK, "MAIL", true), 0);
 	check_str(buf_str(&out), "250 2.1.0 Ok\r\n");
+	buf_reset(&out);
+	check_int(smtp_reply_put(&out, REPLY_BDAT_MIXED, "RCPT", false), 0);
+	check_str(buf_str(&out), "503 Error: RCPT after BDAT\r\n");
 	buf_free(&out);
 }
 

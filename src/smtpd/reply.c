@@ -20,7 +20,7 @@ void reply(struct session *s, enum smtp_reply r)
 {
 	begin(s);
 	s->last_code = smtp_reply_row(r)->code;
-	smtp_reply_put(&s->out, r, use_enhanced(s));
+	smtp_reply_put(&s->out, r, state_name(s), use_enhanced(s));
 }
 
 static void put_line(struct session *s, int code, const char *enhanced, const char *fmt, va_list ap)

@@ -231,10 +231,6 @@ enum outcome rules_run(struct session *s, struct str line)
 		return unknown_command(s, line);
 	refusal = check_rule(s, r, cmd.arg);
 	s->bdat_refusal = refusal; /* the octets of a refused chunk must be skipped first */
-	if (refusal == REPLY_BDAT_MIXED) {
-		replyf(s, 503, "5.5.1", "Error: %s after BDAT", state_name(s));
-		return R_DONE;
-	}
 	if (refusal != REPLY_OK && r->verb != VERB_BDAT) {
 		reply(s, refusal);
 		return R_DONE;
