@@ -156,6 +156,23 @@ static bool two_agree(const unsigned char *p, size_t room, struct segment_head *
 	return fits(m, room - all) != 0 && syndrome(h, second, m) == 0;
 }
 
+/* Octets of the good records of that segment that begin at p, one behind the other. */
+static size_t chain_octets(const struct segment_head *h, const unsigned char *p, size_t room)
+{
+	size_t at = 0;
+
+	while (room - at >= RECORD_HEADER_OCTETS && memcmp(p + at, magic, sizeof magic) == 0 &&
+		get64(p + at + AT_GENERATION) == h->generation) {
+		uint32_t n = get32(p + at + AT_LENGTH);
+		size_t all = fits(n, room - at);
+
+		if (all == 0 || syndrome(h, p + at, n) != 0)
+			break;
+		at += all;
+	}
+	return at;
+}
+
 int segment_head_rebuild(int fd, uint64_t size, struct segment_head *h)
 {
 	static const unsigned char blank[RECORD_HEADER_OCTETS];
@@ -173,6 +190,7 @@ int segment_head_rebuild(int fd, uint64_t size, struct segment_head *h)
 
 		if (memcmp(all + at, magic, sizeof magic) != 0 || !two_agree(all + at, size - at, &here))
 			continue;
+		at += chain_octets(&here, all + at, size - at) - 8; /* content that looks like records proves nothing */
 		if (here.generation <= h->generation)
 			continue; /* the rest of an earlier use lies behind */
 		*h = here;

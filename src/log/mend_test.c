@@ -76,6 +76,34 @@ static void test_rebuild(void **state)
 	close(fd);
 }
 
+/* Content is anybody's: records that it was made to look like do not say whose generation the segment is. */
+static void test_content_is_no_record(void **state)
+{
+	const struct segment_head forged = { head.generation + 1000000, SIZE, SEG_MAIL, 1 };
+	struct segment_head h;
+	struct buf b = BUF_INIT(SIZE), content = BUF_INIT(SIZE);
+
+	(void)state;
+	record_put(&content, &forged, RECORD_DATA, STR("mail"));
+	record_put(&content, &forged, RECORD_COMMIT, STR("that nobody sent"));
+	for (unsigned last_is_data = 0; last_is_data < 2; last_is_data++) {
+		int fd = memfd_create("seg", MFD_CLOEXEC);
+
+		check_int(ftruncate(fd, SIZE), 0);
+		record_put(&b, &head, RECORD_DATA, buf_str(&content));
+		record_put(&b, &head, RECORD_COMMIT, STR("an envelope of some length"));
+		if (last_is_data)
+			record_put(&b, &head, RECORD_DATA, buf_str(&content));
+		check_int(pwrite_all(fd, b.p, b.n, SEG_HEADER_OCTETS, false), 0);
+		check_int(segment_head_rebuild(fd, SIZE, &h), 1);
+		check(h.generation == head.generation && h.salt == head.salt);
+		buf_reset(&b);
+		close(fd);
+	}
+	buf_free(&content);
+	buf_free(&b);
+}
+
 /* Many wrong bits of the checksum that look like one of the generation, which is known to be right: left alone. */
 static void test_what_is_right_explains_nothing(void **state)
 {
@@ -103,6 +131,7 @@ int main(void)
 		cmocka_unit_test(test_each_bit),
 		cmocka_unit_test(test_stale_record_is_none),
 		cmocka_unit_test(test_rebuild),
+		cmocka_unit_test(test_content_is_no_record),
 		cmocka_unit_test(test_what_is_right_explains_nothing),
 	};
 
