@@ -149,10 +149,56 @@ static void test_walk_while_others_come_and_go(void **state)
 	die(q);
 }
 
+/*
+ * At each step of a long walk one goes and one comes, which takes the place of that or of an earlier one: none is met twice,
+ * none that is gone is met, and none that stays is left out.
+ */
+static void test_walk_over_places_that_are_used_again(void **state)
+{
+	enum { AT_FIRST = 3000, IDS = 20000, STAYS = 3 }; /* more than two chunks; each third one stays */
+	static unsigned char met[IDS];
+	static struct queued q;
+	struct segment seg = { .state = SEG_LENT };
+	uint64_t last = 0, dice = 7;
+	struct message *m;
+	size_t at = 0;
+	unsigned gone = 0;
+
+	(void)state;
+	for (unsigned i = 0; i < AT_FIRST; i++, seg.live++)
+		message_new(&q, ++last)->seg = &seg;
+	while ((m = message_walk(&q, &at)) != NULL) {
+		struct message *other;
+
+		check(m->id != 0 && message_find(&q, m->id) == m);
+		met[m->id]++;
+		dice = dice * 6364136223846793005U + 1442695040888963407U;
+		other = dice >> 62 ? message_find(&q, (dice >> 33) % last + 1) : m; /* or that which was just met */
+		if (other && (other->id % STAYS || other->id > AT_FIRST)) {
+			message_free(&q, other);
+			gone++;
+		}
+		if (last + 1 < IDS && q.n_messages < AT_FIRST) {
+			message_new(&q, ++last)->seg = &seg;
+			seg.live++;
+		}
+	}
+	for (unsigned id = 1; id < IDS; id++) {
+		bool stayed = id <= AT_FIRST && id % STAYS == 0;
+
+		check(met[id] <= 1 && (!stayed || met[id] == 1));
+	}
+	check(gone > AT_FIRST / 3 && last > AT_FIRST + gone / 2);
+	while ((at = 0, m = message_walk(&q, &at)) != NULL)
+		message_free(&q, m);
+	check_int(seg.live + q.n_messages, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_list_of_half_a_log),
-		cmocka_unit_test(test_walk_while_others_come_and_go) };
+		cmocka_unit_test(test_walk_while_others_come_and_go),
+		cmocka_unit_test(test_walk_over_places_that_are_used_again) };
 	char dir[32];
 	int failed;
 
