@@ -134,6 +134,7 @@ static unsigned find_faults(const char *config_directory, struct buf *lines, str
 	c.view = c.main = conf_main(conf);
 	faults += check_names(&c) + check_tables(&c) + check_restrictions(&c) + check_auth(&c, conf, asks);
 	check_transports(&c, conf);
+	check_times(&c);
 	n = conf_services(conf, &service);
 	/* As master will read them: tables of names once, and no more than it can pass on. */
 	tls_record_begin(conf_bool(c.main, "smtpd_tls_key_process") ? TLS_RECORD_MAX : SIZE_MAX, NULL);

@@ -29,6 +29,8 @@ unsigned check_tables(const struct checked *c);
 unsigned check_restrictions(const struct checked *c);
 /* The names that the server goes by: of hosts, and ASCII. */
 unsigned check_names(const struct checked *c);
+/* Warnings of times of the queue that contradict each other. */
+void check_times(const struct checked *c);
 /* TLS of an smtpd: files, and whether they belong together. */
 unsigned check_tls(const struct checked *c);
 /*
