@@ -11,12 +11,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Zeros to the end: its creation was interrupted. Zeros in the place of a header alone would be damage. */
-static bool is_blank(int fd, uint64_t size)
+bool file_is_blank(int fd, uint64_t from, uint64_t size)
 {
 	char octets[64 * 1024], zeros[sizeof octets] = { 0 };
 
-	for (uint64_t at = 0; at < size; at += sizeof octets) {
+	for (uint64_t at = from; at < size; at += sizeof octets) {
 		size_t n = size - at < sizeof octets ? (size_t)(size - at) : sizeof octets;
 
 		if (pread_all(fd, octets, n, at) != 0 || memcmp(octets, zeros, n) != 0)
@@ -55,6 +54,7 @@ static void take_up(struct queued *q, struct segment *s, uint64_t size)
 	s->in_recovery = true;
 	s->state = segment_has_writer(s) ? SEG_FOREIGN : SEG_CLOSED;
 	s->known = s->head.size;
+	s->may_be_blank = file_is_blank(s->fd, SEG_HEADER_OCTETS, SEG_HEADER_OCTETS + RECORD_HEADER_OCTETS);
 	s->closed_at = ++q->log_turn;
 	log_scan_begin(&s->scan, s->fd, &s->head);
 	s->scan.no_skip = s->state == SEG_FOREIGN;
@@ -129,7 +129,8 @@ static void open_file(struct queued *q, const char *name)
 	r = st.st_size < SEG_HEADER_OCTETS ? 0 : segment_head_read(fd, &s->head);
 	if (r == 1) {
 		take_up(q, s, (uint64_t)st.st_size);
-	} else if (r == 0 && is_blank(fd, (uint64_t)st.st_size)) {
+	} else if (r == 0 && file_is_blank(fd, 0, (uint64_t)st.st_size)) {
+		/* Its creation was interrupted. Zeros in the place of a header alone would be damage. */
 		keep_unfinished(q, s, (uint64_t)st.st_size);
 	} else {
 		header_failed(q, s, r);

@@ -75,6 +75,8 @@ struct segment {
 	bool carried;		/* … and its results are elsewhere, but for what cannot be read */
 	bool sparse;		/* what is left in it should move */
 	bool header_waits;	/* found, and its header could not be read yet */
+	bool may_be_blank;	/* found, and its first record is none: nobody may ever have written there */
+	bool is_looked_at;	/* … which a thread finds out */
 	uint64_t again_ms;	/* reading it failed: not before that; 0: go on */
 	unsigned failures;	/* of reading it, in a row */
 };
@@ -372,6 +374,8 @@ uint32_t loop_now_s(const struct queued *q);
 
 /* found.c: the files that are there. */
 void segments_open(struct queued *q); /* before the jail */
+/* Are all its octets from there on zeros? Any thread. False also when they cannot be read. */
+bool file_is_blank(int fd, uint64_t from, uint64_t size);
 /* Try again those headers that could not be read. True: some still have to wait; nothing of before the start may be read. */
 bool segments_wait_for_header(struct queued *q);
 

@@ -40,7 +40,7 @@ static bool is_awaited(const struct queued *q, const struct segment *s)
 
 static bool may_recycle(const struct queued *q, struct segment *s)
 {
-	if (s->state != SEG_CLOSED || !s->was_read || s->live > 0 || s->damaged > 0 || q->recovering)
+	if (s->is_looked_at || s->state != SEG_CLOSED || !s->was_read || s->live > 0 || s->damaged > 0 || q->recovering)
 		return false;
 	if (s->head.class == SEG_MAIL && s->scan.unreadable > 0)
 		return false;

@@ -20,8 +20,9 @@ struct create { /* a new file, made in a thread */
 	uv_work_t work;
 	struct queued *q;
 	unsigned number;
-	uint64_t from, size; /* octets that are there, and that shall be there */
-	int dir, fd, err;    /* fd -1: there is no file yet */
+	uint64_t from, size;   /* octets that are there, and that shall be there */
+	int dir, fd, err;      /* fd -1: there is no file yet */
+	struct segment *found; /* no new file: this one, if it is blank; fd: its own */
 };
 
 static void file_name(unsigned number, char name[16])
@@ -122,12 +123,25 @@ static int write_zeros(int fd, uint64_t from, uint64_t size)
 	return 0;
 }
 
+/* Zeros are there already. It stays what it is unless they are. */
+static void take_blank(struct create *c)
+{
+	struct segment_head h = c->found->head;
+
+	h.class = SEG_SPARE;
+	c->err = file_is_blank(c->fd, SEG_HEADER_OCTETS, c->size) ? segment_head_write(c->fd, &h) : -EBUSY;
+}
+
 static void create_file(uv_work_t *work)
 {
 	struct create *c = container_of(work, struct create, work);
 	struct segment_head h = { 1, c->size, SEG_SPARE, 0 };
 	char name[16];
 
+	if (c->found) {
+		take_blank(c);
+		return;
+	}
 	file_name(c->number, name);
 	if (c->fd < 0)
 		c->fd = openat(c->dir, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
@@ -168,6 +182,18 @@ static void serve_all(struct queued *q)
 
 static void create_if_needed(struct queued *q);
 
+static void on_looked_at(struct queued *q, struct segment *s, int err)
+{
+	s->is_looked_at = s->may_be_blank = false;
+	q->recycle_due = true;
+	if (err != 0)
+		return;
+	log_scan_rest(&s->scan);
+	s->head.class = SEG_SPARE;
+	s->state = SEG_FREE;
+	s->in_recovery = false;
+}
+
 static void on_created(uv_work_t *work, int status)
 {
 	struct create *c = container_of(work, struct create, work);
@@ -175,7 +201,9 @@ static void on_created(uv_work_t *work, int status)
 
 	(void)status;
 	q->creating = NULL;
-	if (c->err != 0) {
+	if (c->found) {
+		on_looked_at(q, c->found, c->err);
+	} else if (c->err != 0) {
 		if (!q->create_failed)
 			log_warn("no new segment of %llu octets in log: %s", (unsigned long long)c->size,
 				strerror(-c->err));
@@ -233,9 +261,31 @@ static void go_on_with(struct create *c, struct unfinished *u)
 	u->is_there = false;
 }
 
+/*
+ * What an earlier life of ours had lent, and nobody wrote to: its recovery did not come to it. Who is killed again and again
+ * would fill the disk with such.
+ */
+static struct segment *find_blank(const struct queued *q)
+{
+	for (struct segment *s = q->recovering ? q->segments : NULL; s; s = s->next)
+		if (s->may_be_blank && s->in_recovery && s->state == SEG_CLOSED && s->live == 0 && s->damaged == 0 &&
+			!segment_is_locked(s))
+			return s;
+	return NULL;
+}
+
+static void look_at(struct create *c, struct segment *s)
+{
+	s->is_looked_at = true;
+	c->found = s;
+	c->fd = s->fd;
+	c->size = s->head.size;
+}
+
 static void create_if_needed(struct queued *q)
 {
 	struct create *c;
+	struct segment *blank;
 
 	if (q->creating || segments_count(q, SEG_FREE) >= SPARES_KEPT ||
 		(q->create_failed && uv_now(q->child.loop) < q->create_again_ms))
@@ -245,8 +295,11 @@ static void create_if_needed(struct queued *q)
 	c->dir = q->dir;
 	c->fd = -1;
 	c->size = size_of_new(q);
+	blank = find_blank(q);
 	if (q->unfinished.is_there)
 		go_on_with(c, &q->unfinished);
+	else if (blank)
+		look_at(c, blank);
 	else
 		c->number = q->next_number++;
 	if (uv_queue_work(q->child.loop, &c->work, create_file, on_created) != 0)
