@@ -159,6 +159,7 @@ static void parse_forgiving(struct conf *c, struct str main_cf, struct buf *erro
 	} else {
 		c->failed = false;
 	}
+	c->errors = errors;
 	if (to)
 		buf_add_str(to, buf_str(&said));
 	buf_free(&said);
