@@ -8,9 +8,8 @@
 #include "base/buf.h"
 
 enum data_flaw { DATA_BARE_LF = 1, DATA_BARE_CR = 2, DATA_NUL = 4, DATA_8BIT = 8, DATA_LONG_LINE = 16 };
-enum {
-	DATA_LINE_MAX = 998
-}; /* octets without CRLF and the dot of dot-stuffing: RFC 5322 sec. 2.1.1, RFC 5321 sec. 4.5.3.1.6 */
+/* Octets of a line without CRLF and the dot of dot-stuffing: RFC 5322 sec. 2.1.1, RFC 5321 sec. 4.5.3.1.6. */
+enum { DATA_LINE_MAX = 998 };
 
 struct data_scan {
 	unsigned char state;
