@@ -352,9 +352,9 @@ static size_t lift(struct defence *d, const struct network *n, uint64_t user, ui
 
 	for (unsigned what = 0; d->set.is_on && what < OF_KINDS; what++)
 		for (size_t i = 0; i < d->tally[what].n; i++) {
-			struct tally_entry *e = &d->tally[what].entry[i];
+			struct tally_entry *e = tally_at(&d->tally[what], i);
 
-			if (e->key == 0 || !is_meant(e, what, n, user))
+			if (e == NULL || !is_meant(e, what, n, user))
 				continue;
 			lifted += failures(tally_score(&d->tally[what], e, now_ms)) > 0;
 			e->score = 0;

@@ -17,27 +17,27 @@ static uint64_t secret_of(const struct defence *d)
 
 static void write_entry(const struct defence *d, unsigned what, size_t at, uint64_t now_ms, struct buf *out)
 {
-	const struct tally_entry *e = &d->tally[what].entry[at];
+	const struct tally_entry *e = tally_at(&d->tally[what], at);
 	char network[NETWORK_TEXT] = "";
 
-	if (e->key == 0 || tally_score(&d->tally[what], e, now_ms) < TALLY_UNIT / 4)
+	if (e == NULL || tally_score(&d->tally[what], e, now_ms) < TALLY_UNIT / 4)
 		return;
 	if (what != OF_USER)
 		network_format(&e->network, network);
-	buf_addf(out, "%c\t%" PRIx64 "\t%" PRIx64 "\t%" PRIx32 "\t%" PRIx64 "\t%s\t", letters[what], e->key, e->user,
-		e->score, e->at_ms, network);
+	buf_addf(out, "%c\t%" PRIx64 "\t%" PRIx64 "\t%" PRIx32 "\t%" PRIx64 "\t%s\t", letters[what],
+		d->tally[what].key[at], e->user, e->score, e->at_ms, network);
 	auth_escape(out, str_c(e->name));
 	buf_add_char(out, '\n');
 }
 
 static void write_known(const struct defence *d, size_t at, uint64_t now_ms, struct buf *out)
 {
-	const struct known_user *u = &d->known.user[at];
+	const struct known_user *u = known_at(&d->known, at);
 	uint64_t today = now_ms / (24 * 3600 * 1000);
 
-	if (u->user == 0)
+	if (u == NULL)
 		return;
-	buf_addf(out, "k\t%" PRIx64, u->user);
+	buf_addf(out, "k\t%" PRIx64, d->known.key[at]);
 	for (size_t i = 0; i < KNOWN_NETWORKS; i++)
 		if (u->at[i].network && (uint64_t)u->at[i].day + d->known.days >= today)
 			buf_addf(out, "\t%" PRIx64 ":%" PRIx32, u->at[i].network, u->at[i].day);

@@ -8,27 +8,34 @@
 void known_init(struct known *k, size_t n, uint32_t days)
 {
 	require(n >= KNOWN_WAYS && (n & (n - 1)) == 0);
-	*k = (struct known){ xcalloc(n, sizeof *k->user), n, days };
+	*k = (struct known){ xcalloc(n, sizeof *k->key), xcalloc(n, sizeof *k->user), n, days };
 }
 
 void known_free(struct known *k)
 {
+	free(k->key);
 	free(k->user);
 	*k = (struct known){ 0 };
 }
 
-static struct known_user *set_of(const struct known *k, uint64_t user)
+const struct known_user *known_at(const struct known *k, size_t place)
 {
-	return k->user + (user & (k->n / KNOWN_WAYS - 1)) * KNOWN_WAYS;
+	return k->key[place] ? &k->user[place] : NULL;
+}
+
+/* The first of the near places. */
+static size_t set_of(const struct known *k, uint64_t user)
+{
+	return (size_t)(user & (k->n / KNOWN_WAYS - 1)) * KNOWN_WAYS;
 }
 
 static struct known_user *find(const struct known *k, uint64_t user)
 {
-	struct known_user *set = set_of(k, user);
+	size_t set = set_of(k, user);
 
-	for (size_t i = 0; i < KNOWN_WAYS; i++)
-		if (set[i].user == user)
-			return &set[i];
+	for (size_t i = set; i < set + KNOWN_WAYS; i++)
+		if (k->key[i] == user)
+			return &k->user[i];
 	return NULL;
 }
 
@@ -60,13 +67,14 @@ static uint32_t last_day(const struct known_user *u)
 
 static struct known_user *make_room(const struct known *k, uint64_t user)
 {
-	struct known_user *set = set_of(k, user), *best = set;
+	size_t set = set_of(k, user), best = set;
 
-	for (size_t i = 0; i < KNOWN_WAYS && best->user; i++)
-		if (set[i].user == 0 || last_day(&set[i]) < last_day(best))
-			best = &set[i];
-	*best = (struct known_user){ .user = user };
-	return best;
+	for (size_t i = set; i < set + KNOWN_WAYS && k->key[best]; i++)
+		if (k->key[i] == 0 || last_day(&k->user[i]) < last_day(&k->user[best]))
+			best = i;
+	k->key[best] = user;
+	k->user[best] = (struct known_user){ 0 };
+	return &k->user[best];
 }
 
 /* Where the network stands, or may stand. */
@@ -107,5 +115,5 @@ void known_forget(struct known *k, uint64_t user)
 	struct known_user *u = find(k, user);
 
 	if (u)
-		*u = (struct known_user){ 0 };
+		k->key[u - k->user] = 0;
 }

@@ -15,7 +15,6 @@
 enum { KNOWN_NETWORKS = 16, KNOWN_WAYS = 16 };
 
 struct known_user {
-	uint64_t user; /* 0: free */
 	struct known_network {
 		uint64_t network; /* 0: free */
 		uint64_t mark;	  /* of the password; of this process only. 0: not known */
@@ -23,8 +22,9 @@ struct known_user {
 	} at[KNOWN_NETWORKS];
 };
 struct known {
-	struct known_user *user;
-	size_t n; /* a power of two */
+	uint64_t *key; /* of the user at each place; 0: free. Apart, so that no memory is touched where nobody is. */
+	struct known_user *user; /* at each place */
+	size_t n;		 /* a power of two */
 	uint32_t days;
 };
 
@@ -38,6 +38,8 @@ enum known_is {
 /* days: how long a network is remembered; 0: none ever is. n: users, a power of two. */
 void known_init(struct known *k, size_t n, uint32_t days);
 void known_free(struct known *k);
+/* The user at a place, below n; NULL: it is free. */
+const struct known_user *known_at(const struct known *k, size_t place);
 /* mark: of the password that is shown now; 0: none is. Keys are not 0. */
 enum known_is known_find(const struct known *k, uint64_t user, uint64_t network, uint64_t mark, uint32_t today);
 /* He logged in from there on that day, with the password of that mark (0: leave what is known). Was that news (a network, a

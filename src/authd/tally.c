@@ -10,11 +10,12 @@ enum { AHEAD_MAX_MS = 24 * 3600 * 1000 };
 void tally_init(struct tally *t, size_t n, uint64_t half_life_ms)
 {
 	require(n >= TALLY_WAYS && (n & (n - 1)) == 0 && half_life_ms > 0);
-	*t = (struct tally){ xcalloc(n, sizeof *t->entry), n, half_life_ms };
+	*t = (struct tally){ xcalloc(n, sizeof *t->key), xcalloc(n, sizeof *t->entry), n, half_life_ms };
 }
 
 void tally_free(struct tally *t)
 {
+	free(t->key);
 	free(t->entry);
 	*t = (struct tally){ 0 };
 }
@@ -37,33 +38,39 @@ uint32_t tally_score(const struct tally *t, const struct tally_entry *e, uint64_
 	return faded(t, e->score, now_ms > e->at_ms ? now_ms - e->at_ms : 0);
 }
 
-static struct tally_entry *set_of(const struct tally *t, uint64_t key)
+struct tally_entry *tally_at(const struct tally *t, size_t place)
 {
-	return t->entry + (key & (t->n / TALLY_WAYS - 1)) * TALLY_WAYS;
+	return t->key[place] ? &t->entry[place] : NULL;
+}
+
+/* The first of the near places. */
+static size_t set_of(const struct tally *t, uint64_t key)
+{
+	return (size_t)(key & (t->n / TALLY_WAYS - 1)) * TALLY_WAYS;
 }
 
 struct tally_entry *tally_find(const struct tally *t, uint64_t key)
 {
-	struct tally_entry *set = set_of(t, key);
+	size_t set = set_of(t, key);
 
-	for (size_t i = 0; i < TALLY_WAYS; i++)
-		if (set[i].key == key)
-			return &set[i];
+	for (size_t i = set; i < set + TALLY_WAYS; i++)
+		if (t->key[i] == key)
+			return &t->entry[i];
 	return NULL;
 }
 
-static struct tally_entry *smallest(const struct tally *t, struct tally_entry *set, uint64_t now_ms)
+/* The place to be given away: a free one, or that of the smallest. */
+static size_t smallest(const struct tally *t, size_t set, uint64_t now_ms)
 {
-	struct tally_entry *best = NULL;
+	size_t best = set;
 
-	for (size_t i = 0; i < TALLY_WAYS; i++) {
-		struct tally_entry *e = &set[i];
+	for (size_t i = set; i < set + TALLY_WAYS; i++) {
+		const struct tally_entry *e = &t->entry[i], *b = &t->entry[best];
 
-		if (e->key == 0)
-			return e;
-		if (best == NULL || e->held < best->held ||
-			(e->held == best->held && tally_score(t, e, now_ms) < tally_score(t, best, now_ms)))
-			best = e;
+		if (t->key[i] == 0)
+			return i;
+		if (e->held < b->held || (e->held == b->held && tally_score(t, e, now_ms) < tally_score(t, b, now_ms)))
+			best = i;
 	}
 	return best;
 }
@@ -72,12 +79,15 @@ struct tally_entry *tally_get(struct tally *t, uint64_t key, uint64_t now_ms)
 {
 	struct tally_entry *e = tally_find(t, key);
 	uint32_t left;
+	size_t place;
 
 	if (e)
 		return e;
-	e = smallest(t, set_of(t, key), now_ms);
-	left = e->key ? tally_score(t, e, now_ms) : 0;
-	*e = (struct tally_entry){ .key = key, .at_ms = now_ms, .score = left >= TALLY_UNIT ? left : 0 };
+	place = smallest(t, set_of(t, key), now_ms);
+	e = &t->entry[place];
+	left = t->key[place] ? tally_score(t, e, now_ms) : 0;
+	t->key[place] = key;
+	*e = (struct tally_entry){ .at_ms = now_ms, .score = left >= TALLY_UNIT ? left : 0 };
 	return e;
 }
 

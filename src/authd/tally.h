@@ -24,7 +24,6 @@ enum {
 };
 
 struct tally_entry {
-	uint64_t key; /* 0: free */
 	uint64_t at_ms;
 	uint32_t score; /* in TALLY_UNIT, as it was at at_ms */
 	uint16_t held;	/* logins that wait; while there are any it is not given away */
@@ -37,8 +36,9 @@ struct tally_entry {
 };
 
 struct tally {
-	struct tally_entry *entry;
-	size_t n; /* a power of two */
+	uint64_t *key;		   /* of each place; 0: free. Apart, so that no memory is touched where nobody is. */
+	struct tally_entry *entry; /* at each place */
+	size_t n;		   /* a power of two */
 	uint64_t half_life_ms;
 };
 
@@ -46,6 +46,8 @@ struct tally {
 void tally_init(struct tally *t, size_t n, uint64_t half_life_ms);
 void tally_free(struct tally *t);
 
+/* The entry at a place, below n; NULL: it is free. */
+struct tally_entry *tally_at(const struct tally *t, size_t place);
 struct tally_entry *tally_find(const struct tally *t, uint64_t key);
 /* The entry of `key`, made if it is not there (then maybe with a count). key != 0. */
 struct tally_entry *tally_get(struct tally *t, uint64_t key, uint64_t now_ms);

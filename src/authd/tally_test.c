@@ -55,7 +55,7 @@ static void test_time_above(void **state)
 	(void)state;
 	tally_init(&t, 64, HALF);
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-		struct tally_entry e = { .key = 1, .score = cases[i].score * TALLY_UNIT };
+		struct tally_entry e = { .score = cases[i].score * TALLY_UNIT };
 
 		ms = tally_time_above(&t, e.score, cases[i].limit * TALLY_UNIT);
 		check(ms > 0);

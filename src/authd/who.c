@@ -30,10 +30,10 @@ static struct shown *collect(const struct defence *d, uint64_t now_ms, size_t *n
 	*n = 0;
 	for (unsigned what = 0; what < OF_KINDS; what++)
 		for (size_t i = 0; i < d->tally[what].n; i++) {
-			const struct tally_entry *e = &d->tally[what].entry[i];
+			const struct tally_entry *e = tally_at(&d->tally[what], i);
 			struct shown s = { .entry = e, .what = what };
 
-			if (e->key)
+			if (e)
 				s.step = defence_step_of(d, what, e, now_ms, &s.ms);
 			if (s.step == DEFENCE_ADMIT)
 				continue;
