@@ -17,39 +17,41 @@ struct lines {
 	struct buf *fault; /* what is wrong with the file */
 };
 
-/* A setting is text that is kept, a word of the driver's, or taken without effect. */
-struct setting {
+/* The names; charset is utf8mb4 always. */
+static const struct setting {
 	const char *name;
 	unsigned types;
-	const char *word;
-	size_t at; /* in struct lines; 0: not kept */
+	const char *word; /* of the driver's connect that it is; NULL: none */
+	size_t at; /* in struct lines, where it is kept as text; 0: not, and where it is no word either, it has no effect */
+} settings[] = {
+	{ "dbpath", SQL_FILE_SQLITE, NULL, offsetof(struct lines, dbpath) },
+	{ "hosts", SERVERS, NULL, offsetof(struct lines, hosts) },
+	{ "user", SERVERS, "user", 0 },
+	{ "password", SERVERS, "password", 0 },
+	{ "dbname", SERVERS, "dbname", 0 },
+	{ "query", ALL, NULL, offsetof(struct lines, query) },
+	{ "result_format", ALL, NULL, offsetof(struct lines, result_format) },
+	{ "domain", ALL, NULL, offsetof(struct lines, domain) },
+	{ "expansion_limit", ALL, NULL, offsetof(struct lines, expansion_limit) },
+	{ "select_field", ALL, NULL, offsetof(struct lines, select_field) },
+	{ "table", ALL, NULL, offsetof(struct lines, from_table) },
+	{ "where_field", ALL, NULL, offsetof(struct lines, where_field) },
+	{ "additional_conditions", ALL, NULL, offsetof(struct lines, additional_conditions) },
+	{ "select_function", SQL_FILE_PGSQL, NULL, offsetof(struct lines, select_function) },
+	{ "encoding", SQL_FILE_PGSQL, "client_encoding", 0 },
+	{ "option_file", SQL_FILE_MYSQL, "option_file", 0 },
+	{ "option_group", SQL_FILE_MYSQL, "option_group", 0 },
+	{ "tls_CAfile", SQL_FILE_MYSQL, "ssl_ca", 0 },
+	{ "tls_CApath", SQL_FILE_MYSQL, "ssl_ca_path", 0 },
+	{ "tls_cert_file", SQL_FILE_MYSQL, "ssl_cert", 0 },
+	{ "tls_key_file", SQL_FILE_MYSQL, "ssl_key", 0 },
+	{ "tls_ciphers", SQL_FILE_MYSQL, "ssl_cipher", 0 },
+	{ "tls_verify_cert", SQL_FILE_MYSQL, "ssl_verify_server_cert", 0 },
+	{ "charset", SQL_FILE_MYSQL, NULL, 0 },
+	{ "require_result_set", SQL_FILE_MYSQL, NULL, 0 },
+	{ "idle_interval", SERVERS, NULL, 0 },
+	{ "retry_interval", SERVERS, NULL, 0 },
 };
-#define KEPT(name, types, member)                                 \
-	{                                                         \
-		name, types, NULL, offsetof(struct lines, member) \
-	}
-#define WORD(name, types, word)      \
-	{                            \
-		name, types, word, 0 \
-	}
-#define IGNORED(name, types)         \
-	{                            \
-		name, types, NULL, 0 \
-	}
-static const struct setting settings[] = { KEPT("dbpath", SQL_FILE_SQLITE, dbpath), KEPT("hosts", SERVERS, hosts),
-	WORD("user", SERVERS, "user"), WORD("password", SERVERS, "password"), WORD("dbname", SERVERS, "dbname"),
-	KEPT("query", ALL, query), KEPT("result_format", ALL, result_format), KEPT("domain", ALL, domain),
-	KEPT("expansion_limit", ALL, expansion_limit), KEPT("select_field", ALL, select_field),
-	KEPT("table", ALL, from_table), KEPT("where_field", ALL, where_field),
-	KEPT("additional_conditions", ALL, additional_conditions),
-	KEPT("select_function", SQL_FILE_PGSQL, select_function), WORD("encoding", SQL_FILE_PGSQL, "client_encoding"),
-	WORD("option_file", SQL_FILE_MYSQL, "option_file"), WORD("option_group", SQL_FILE_MYSQL, "option_group"),
-	WORD("tls_CAfile", SQL_FILE_MYSQL, "ssl_ca"), WORD("tls_CApath", SQL_FILE_MYSQL, "ssl_ca_path"),
-	WORD("tls_cert_file", SQL_FILE_MYSQL, "ssl_cert"), WORD("tls_key_file", SQL_FILE_MYSQL, "ssl_key"),
-	WORD("tls_ciphers", SQL_FILE_MYSQL, "ssl_cipher"),
-	WORD("tls_verify_cert", SQL_FILE_MYSQL, "ssl_verify_server_cert"),
-	IGNORED("charset", SQL_FILE_MYSQL) /* it is utf8mb4 */, IGNORED("require_result_set", SQL_FILE_MYSQL),
-	IGNORED("idle_interval", SERVERS), IGNORED("retry_interval", SERVERS) };
 
 void sql_settings_drop(struct sql_settings *s)
 {
@@ -84,48 +86,62 @@ static void read_lines(struct lines *l, struct str text)
 
 	map_lines_begin(&lines, text);
 	while (map_lines_next(&lines, &line)) {
-		const struct setting *set = map_setting_parse(line, &name, &value) ? find_setting(name, l->type) : NULL;
+		bool is_setting = map_setting_parse(line, &name, &value);
+		const struct setting *set = is_setting ? find_setting(name, l->type) : NULL;
 
 		if (set)
 			take_setting(l, set, value);
-		else /* never its value, which may be a password */
+		else if (is_setting) /* never its value, which may be a password */
 			table_notice(l->table, "%s, line %u: \"%.*s\" is no setting of a %s table; it is ignored",
-				l->table->name, lines.line,
-				STR_ARG(str_trim(
-					str_sub(line, 0, (size_t)(str_chr(line, '=') < 0 ? 0 : str_chr(line, '='))))),
-				l->table->type->name);
+				l->table->name, lines.line, STR_ARG(name), l->table->type->name);
+		else
+			table_notice(
+				l->table, "%s, line %u: it has no \"=\"; it is ignored", l->table->name, lines.line);
 	}
 	map_lines_end(&lines);
 }
 
 /* ---- hosts ---- */
 
-/* "host", "host:port", "[address]:port", "inet:…", "unix:/path". False with why. */
+/* "host", "host:port", "[address]:port", "inet:…", "unix:/path"; port: with its colon. */
+static void split_host(struct str word, struct str *host, struct str *port)
+{
+	struct str s = str_from(word, str_has_prefix(word, STR("unix:")) || str_has_prefix(word, STR("inet:")) ? 5 : 0);
+	ptrdiff_t colon = str_chr(s, ':'), bracket = str_chr(s, ']');
+
+	*host = s;
+	*port = STR("");
+	if (str_has_prefix(s, STR("[")) && bracket > 0) {
+		*host = str_sub(s, 1, (size_t)bracket - 1);
+		*port = str_from(s, (size_t)bracket + 1);
+	} else if (colon >= 0 && colon == str_rchr(s, ':') && s.p[0] != '/') {
+		*host = str_sub(s, 0, (size_t)colon);
+		*port = str_from(s, (size_t)colon);
+	}
+}
+
+/* 0: none, and there should be one. */
+static uint16_t port_number(struct str port)
+{
+	uint64_t number;
+
+	return port.p[0] == ':' && str_u64(str_from(port, 1), &number) && number <= 65535 ? (uint16_t)number : 0;
+}
+
+/* False with why. */
 static bool take_host(struct lines *l, struct str word)
 {
 	struct sql_settings *s = l->set;
-	struct str host = word, port = STR("");
-	uint64_t number = 0;
-	ptrdiff_t colon;
+	struct str host, port;
 
-	if (str_chr(word, '/') >= 0 && str_has_prefix(word, STR("postgres"))) {
+	if (str_has_prefix(word, STR("postgres://")) || str_has_prefix(word, STR("postgresql://"))) {
 		buf_addf(l->fault,
 			"hosts = %.*s…: there are host names here, and user, password and dbname beside them",
 			(int)(str_chr(word, ':') + 1), word.p);
 		return false;
 	}
-	if (str_has_prefix(word, STR("unix:")) || str_has_prefix(word, STR("inet:")))
-		host = str_from(word, 5);
-	colon = str_rchr(host, ':');
-	if (str_has_prefix(host, STR("[")) && str_chr(host, ']') > 0) {
-		port = str_from(host, (size_t)str_chr(host, ']') + 1);
-		host = str_sub(host, 1, (size_t)str_chr(host, ']') - 1);
-	} else if (colon >= 0 && colon == str_chr(host, ':') && host.p[0] != '/') {
-		port = str_from(host, (size_t)colon);
-		host = str_sub(host, 0, (size_t)colon);
-	}
-	if (host.n == 0 || (port.n && (port.p[0] != ':' || !str_u64(str_from(port, 1), &number) || number == 0 ||
-					      number > 65535))) {
+	split_host(word, &host, &port);
+	if (host.n == 0 || (port.n && port_number(port) == 0)) {
 		buf_addf(l->fault, "hosts: \"%.*s\" is no host; write HOST, HOST:PORT or unix:/PATH", STR_ARG(word));
 		return false;
 	}
@@ -133,7 +149,7 @@ static bool take_host(struct lines *l, struct str word)
 		buf_addf(l->fault, "more than %d hosts", SQL_HOSTS_MAX);
 		return false;
 	}
-	s->port[s->n_hosts] = (uint16_t)number;
+	s->port[s->n_hosts] = port.n ? port_number(port) : 0;
 	s->host[s->n_hosts++] = arena_cdup(s->mem, host);
 	return true;
 }
@@ -189,8 +205,6 @@ static void make_of_lines(struct lines *l)
 	struct sql_settings *s = l->set;
 	const char *query = l->query ? l->query : older_query(l);
 
-	if (l->fault->n)
-		return;
 	if (l->type == SQL_FILE_SQLITE && (l->dbpath == NULL || query == NULL))
 		buf_addf(l->fault, "there is no \"%s =\"; it needs dbpath and query", l->dbpath ? "query" : "dbpath");
 	else if (query == NULL)
