@@ -146,17 +146,23 @@ static size_t take_literal(struct parser *p, struct str s)
 
 static size_t take_bare(struct parser *p, struct str s)
 {
-	char c = s.p[0] == '%' ? letter_at(s, p->why) : s.p[0];
+	char c = s.p[0];
 
-	if (c == '\0' || (s.p[0] == '?' && p->dialect != SQL_DOLLAR)) {
-		if (c)
-			buf_addf(p->why, "a \"?\" in the query, outside of quotes: values are %%-letters");
+	if (c == '\0' || (c == '?' && p->dialect != SQL_DOLLAR)) {
+		buf_addf(p->why, "a %s in the query, outside of quotes%s", c ? "\"?\"" : "NUL",
+			c ? ": values are %-letters" : "");
 		return 0;
 	}
-	if (s.p[0] == '%' && c != '%')
-		return add_param(p, str_sub(s, 0, 2)) == 0 ? 2 : 0;
-	buf_add_char(&p->text, c);
-	return s.p[0] == '%' ? 2 : 1;
+	if (c != '%') {
+		buf_add_char(&p->text, c);
+		return 1;
+	}
+	c = letter_at(s, p->why);
+	if (c == '%')
+		buf_add_char(&p->text, c);
+	else if (c == '\0' || add_param(p, str_sub(s, 0, 2)) != 0)
+		return 0;
+	return 2;
 }
 
 int sql_query_parse(struct str query, enum sql_dialect dialect, struct arena *mem, struct sql_query *q, struct buf *why)
