@@ -112,6 +112,7 @@ void check_compare(struct login *l)
 	int known;
 
 	if (l->wants_key) {
+		pool_leave_room(&a->hashes);
 		key_take(l);
 		return;
 	}
@@ -121,6 +122,7 @@ void check_compare(struct login *l)
 	if (known >= 0) {
 		trace_compared(l, known, "remembered");
 		a->n_verdict_hits++;
+		pool_leave_room(&a->hashes);
 		check_verdict(l, known);
 		return;
 	}

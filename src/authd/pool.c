@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 enum { NICE = 5, SLICE_NS = 10000000, THIS_THREAD = 0 };
+enum { LONG_US = 10000, ROOM_MS = 1000 };
 
 /* sched_setattr(2), which glibc has no declaration of; the kernel's own collides with <sched.h>. */
 struct attributes {
@@ -29,6 +30,9 @@ struct pool_threads {
 	struct job *first, **last; /* waiting, as they came */
 	uint64_t clock;		   /* tag of what started last */
 	unsigned n, idle, queued;  /* threads, those without a job, jobs */
+	unsigned running, max_running;
+	int64_t usual_us;	  /* that a job takes, of late */
+	_Atomic uint64_t room_ms; /* when pool_leave_room() was called last; 0: never */
 	uint64_t max_wait_ms;
 	bool is_background;
 	_Atomic(struct job *) done; /* the latest first */
@@ -92,6 +96,52 @@ static void step_back(void)
 		log_debug("auth: threads that hash are no nicer: %s", strerror(errno));
 }
 
+static uint64_t now_ms(void)
+{
+	return uv_hrtime() / 1000000;
+}
+
+static unsigned may_run(struct pool_threads *t)
+{
+	uint64_t room_ms = t->room_ms;
+	bool leaves_room = t->usual_us > LONG_US && room_ms && now_ms() < room_ms + ROOM_MS;
+
+	return t->max_running - (leaves_room && t->max_running > 1);
+}
+
+/* The next one, when it is there and may run. */
+static struct job *begin_next(struct pool_threads *t)
+{
+	struct job *j;
+
+	uv_mutex_lock(&t->lock);
+	t->idle++;
+	while (t->first == NULL || t->running >= may_run(t))
+		uv_cond_wait(&t->more, &t->lock);
+	t->idle--;
+	t->running++;
+	j = take_lowest(t);
+	/* Its client has given up long ago; the work would only delay the others. */
+	j->dropped = j->cancelled || now_ms() > j->since_ms + t->max_wait_ms;
+	if (!j->dropped)
+		t->clock = j->tag;
+	/* Who waits for room is told by nobody else that there is room again. */
+	if (t->first && t->running < may_run(t))
+		uv_cond_signal(&t->more);
+	uv_mutex_unlock(&t->lock);
+	return j;
+}
+
+/* took_us: 0: it was dropped. */
+static void end_this(struct pool_threads *t, int64_t took_us)
+{
+	uv_mutex_lock(&t->lock);
+	t->running--;
+	if (took_us > 0)
+		t->usual_us += (took_us - t->usual_us) / 4;
+	uv_mutex_unlock(&t->lock);
+}
+
 static void work(void *arg)
 {
 	struct pool_threads *t = arg;
@@ -99,22 +149,14 @@ static void work(void *arg)
 	if (t->is_background)
 		step_back();
 	for (;;) {
-		struct job *j;
+		struct job *j = begin_next(t);
+		uint64_t began = uv_hrtime();
+		bool dropped = j->dropped;
 
-		uv_mutex_lock(&t->lock);
-		t->idle++;
-		while (t->first == NULL)
-			uv_cond_wait(&t->more, &t->lock);
-		t->idle--;
-		j = take_lowest(t);
-		/* Its client has given up long ago; the work would only delay the others. */
-		j->dropped = j->cancelled || uv_hrtime() / 1000000 > j->since_ms + t->max_wait_ms;
-		if (!j->dropped)
-			t->clock = j->tag;
-		uv_mutex_unlock(&t->lock);
-		if (!j->dropped)
+		if (!dropped)
 			j->run(j);
 		tell_done(t, j);
+		end_this(t, dropped ? 0 : (int64_t)((uv_hrtime() - began) / 1000));
 	}
 }
 
@@ -192,6 +234,7 @@ static struct pool_threads *threads_new(const struct pool *p)
 	t->last = &t->first;
 	t->max_wait_ms = p->max_wait_ms;
 	t->is_background = p->is_background;
+	t->max_running = p->max_running;
 	t->fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	if (t->fd < 0 || uv_mutex_init(&t->lock) != 0 || uv_cond_init(&t->more) != 0)
 		panic("no eventfd or lock for threads");
@@ -263,4 +306,10 @@ int pool_submit(struct pool *p, struct job *j, struct str user, struct str addre
 	count(p, p->running + p->waiting + 1);
 	queue(p, j, tag);
 	return 0;
+}
+
+void pool_leave_room(struct pool *p)
+{
+	if (p->threads)
+		p->threads->room_ms = now_ms();
 }

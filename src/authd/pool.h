@@ -47,5 +47,11 @@ struct pool {
 void pool_init(struct pool *p, uv_loop_t *loop, unsigned max_running, unsigned max_waiting, uint64_t max_wait_ms);
 /* Returns 0, or -1: too many wait already; done is not called. */
 int pool_submit(struct pool *p, struct job *j, struct str user, struct str address);
+/*
+ * Somebody was served just now without a job. For a second, jobs that take long (10 ms and more) leave the place of one free, where
+ * there are several: yielding is not enough for those who are served. Whoever of loop and client wakes the other on a processor
+ * that both share with such a job waits behind it then, up to the next tick of the kernel, some milliseconds.
+ */
+void pool_leave_room(struct pool *p);
 
 #endif

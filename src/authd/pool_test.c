@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <seccomp.h>
+#include <stdatomic.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -74,9 +75,80 @@ static void test_nice(void **state)
 	}
 }
 
+/* ---- how many run at a time ---- */
+
+enum { JOBS = 8, LONG_MS = 20, PATIENCE_MS = 5000 };
+
+static struct {
+	struct job job[JOBS];
+	struct pool *pool;
+	unsigned ms; /* that each takes */
+	bool meets;  /* the first one goes on when there is a second */
+	bool others; /* are served meanwhile */
+	_Atomic unsigned running, most;
+} many;
+
+static void run_one(struct job *j)
+{
+	unsigned now = ++many.running, most = many.most;
+
+	(void)j;
+	while (now > most && !atomic_compare_exchange_weak(&many.most, &most, now))
+		;
+	for (unsigned ms = 0; many.meets && many.most < 2 && ms < PATIENCE_MS; ms++)
+		uv_sleep(1);
+	uv_sleep(many.ms);
+	many.running--;
+}
+
+static void on_one(struct job *j, bool dropped)
+{
+	(void)j, (void)dropped;
+	if (many.others)
+		pool_leave_room(many.pool);
+}
+
+/* The most that ran at a time, of JOBS, is what may run. */
+static void check_most(struct pool *p, unsigned ms, bool others, unsigned may_run)
+{
+	many.pool = p;
+	many.ms = ms;
+	many.others = others;
+	many.meets = may_run > 1;
+	many.most = 0;
+	if (others)
+		pool_leave_room(p);
+	for (unsigned i = 0; i < JOBS; i++) {
+		many.job[i] = (struct job){ .run = run_one, .done = on_one };
+		check_int(pool_submit(p, &many.job[i], STR("u"), STR("")), 0);
+	}
+	uv_run(p->loop, UV_RUN_DEFAULT);
+	check_int(many.most, may_run);
+}
+
+static void test_room(void **state)
+{
+	struct pool two, one;
+	uv_loop_t loop;
+
+	(void)state;
+	uv_loop_init(&loop);
+	pool_init(&two, &loop, 2, JOBS, 10000);
+	check_most(&two, 0, true, 2); /* they are not known to take long */
+	check_most(&two, LONG_MS, false, 2);
+	check_most(&two, LONG_MS, true, 1);
+	check_most(&two, LONG_MS, true, 1);
+	uv_sleep(1100);
+	check_most(&two, LONG_MS, false, 2); /* nobody else is there any more */
+	pool_init(&one, &loop, 1, JOBS, 10000);
+	check_most(&one, LONG_MS, false, 1);
+	check_most(&one, LONG_MS, true, 1);
+	uv_loop_close(&loop);
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(test_nice) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_nice), cmocka_unit_test(test_room) };
 
 	return test_run(tests);
 }
