@@ -13,6 +13,7 @@
 
 enum { NICE = 5, SLICE_NS = 10000000, THIS_THREAD = 0 };
 enum { LONG_US = 10000, ROOM_MS = 1000 };
+enum { SHORT_US = 2500, BATCH = 4, MANY = 8 };
 
 /* sched_setattr(2), which glibc has no declaration of; the kernel's own collides with <sched.h>. */
 struct attributes {
@@ -36,6 +37,8 @@ struct pool_threads {
 	uint64_t max_wait_ms;
 	bool is_background;
 	_Atomic(struct job *) done; /* the latest first */
+	unsigned untold;	    /* of them */
+	_Atomic bool is_told;	    /* the loop, which has not looked yet */
 	int fd;			    /* an eventfd: there is something in done */
 };
 
@@ -70,16 +73,21 @@ static struct job *take_lowest(struct pool_threads *t)
 	return j;
 }
 
-static void tell_done(struct pool_threads *t, struct job *j)
+static void put_done(struct pool_threads *t, struct job *j)
 {
 	struct job *before = atomic_load(&t->done);
-	const uint64_t one = 1;
 
 	do
 		j->next = before;
 	while (!atomic_compare_exchange_weak(&t->done, &before, j));
-	/* Whoever put something there before has told the loop, which takes all of it. */
-	if (before == NULL && write(t->fd, &one, sizeof one) != (ssize_t)sizeof one && errno != EAGAIN)
+}
+
+static void tell_loop(struct pool_threads *t)
+{
+	const uint64_t one = 1;
+
+	if (!atomic_exchange(&t->is_told, true) && write(t->fd, &one, sizeof one) != (ssize_t)sizeof one &&
+		errno != EAGAIN)
 		panic("the event loop cannot be told that work is done: %s", strerror(errno));
 }
 
@@ -132,14 +140,32 @@ static struct job *begin_next(struct pool_threads *t)
 	return j;
 }
 
-/* took_us: 0: it was dropped. */
-static void end_this(struct pool_threads *t, int64_t took_us)
+/*
+ * Each time that it is told, the loop takes a processor from a thread. Of short jobs, while many more wait, a few are told of at a
+ * time: what comes of them, the lookups of those who log in next, is done at a time then, too. There will be more that end.
+ */
+static bool has_to_tell(struct pool_threads *t)
 {
+	if (++t->untold < BATCH && t->queued >= MANY && t->usual_us < SHORT_US)
+		return false;
+	t->untold = 0;
+	return true;
+}
+
+/* took_us: 0: it was dropped. */
+static void end_this(struct pool_threads *t, struct job *j, int64_t took_us)
+{
+	bool tells;
+
+	put_done(t, j);
 	uv_mutex_lock(&t->lock);
 	t->running--;
 	if (took_us > 0)
 		t->usual_us += (took_us - t->usual_us) / 4;
+	tells = has_to_tell(t);
 	uv_mutex_unlock(&t->lock);
+	if (tells)
+		tell_loop(t);
 }
 
 static void work(void *arg)
@@ -151,12 +177,10 @@ static void work(void *arg)
 	for (;;) {
 		struct job *j = begin_next(t);
 		uint64_t began = uv_hrtime();
-		bool dropped = j->dropped;
 
-		if (!dropped)
+		if (!j->dropped)
 			j->run(j);
-		tell_done(t, j);
-		end_this(t, dropped ? 0 : (int64_t)((uv_hrtime() - began) / 1000));
+		end_this(t, j, j->dropped ? 0 : (int64_t)((uv_hrtime() - began) / 1000));
 	}
 }
 
@@ -205,6 +229,7 @@ static void on_done(uv_poll_t *poll, int status, int events)
 	/* Before the list is taken: what comes later rings again. */
 	if (read(t->fd, &times, sizeof times) < 0 && errno != EAGAIN)
 		panic("the event loop cannot read what is done: %s", strerror(errno));
+	atomic_store(&t->is_told, false);
 	for (struct job *j = reversed(atomic_exchange(&t->done, NULL)), *next; j; j = next) {
 		next = j->next;
 		end_job(p, j);
