@@ -117,17 +117,6 @@ static size_t quoted_length(const struct compiler *c, struct str s)
 	return 0;
 }
 
-/* What MySQL makes of the octet behind a backslash; "%" and "_" keep theirs, for LIKE. */
-static void add_escaped(struct buf *out, char c)
-{
-	static const char from[] = "0bnrtZ", to[] = "\0\b\n\r\t\032";
-	const char *at = c ? strchr(from, c) : NULL;
-
-	if (c == '%' || c == '_')
-		buf_add_char(out, '\\');
-	buf_add_char(out, at ? to[at - from] : c);
-}
-
 /* The inner side of a quoted run, as the value that it stands for; variables untouched. */
 static struct str unquote(const struct compiler *c, struct str s, char quote)
 {
@@ -143,7 +132,7 @@ static struct str unquote(const struct compiler *c, struct str s, char quote)
 			buf_add_str(&out, str_sub(s, i, n));
 			i += n - 1;
 		} else if (c->dialect == SQL_BACKSLASH && s.p[i] == '\\' && i + 1 < s.n) {
-			add_escaped(&out, s.p[++i]);
+			sql_add_escaped(&out, s.p[++i]);
 		} else {
 			buf_add_char(&out, s.p[i]);
 			i += s.p[i] == quote;
@@ -216,23 +205,10 @@ static size_t take_bare(struct compiler *c, struct str s, char before)
 	return n;
 }
 
-/* Octets of the comment at the start of s; 0: there is none. */
-static size_t comment_length(struct str s)
-{
-	ptrdiff_t end = str_chr(s, '\n');
-
-	if (str_has_prefix(s, STR("--")))
-		return end < 0 ? s.n : (size_t)end + 1;
-	for (size_t i = 2; str_has_prefix(s, STR("/*")) && i + 1 < s.n; i++)
-		if (s.p[i] == '*' && s.p[i + 1] == '/')
-			return i + 2;
-	return 0;
-}
-
 static size_t take_one(struct compiler *c, struct str s, char before)
 {
 	char ch = s.p[0];
-	size_t n = comment_length(s);
+	size_t n = sql_comment_length(s);
 
 	if (n) {
 		buf_add_char(&c->sql, ' ');

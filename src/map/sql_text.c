@@ -81,17 +81,6 @@ static size_t literal_length(const struct parser *p, struct str s)
 	return 0;
 }
 
-/* What MySQL makes of the octet behind a backslash; "%" and "_" keep theirs, for LIKE. */
-static void add_escaped(struct buf *out, char c)
-{
-	static const char from[] = "0bnrtZ", to[] = "\0\b\n\r\t\032";
-	const char *at = c ? strchr(from, c) : NULL;
-
-	if (c == '%' || c == '_')
-		buf_add_char(out, '\\');
-	buf_add_char(out, at ? to[at - from] : c);
-}
-
 /* What a literal stands for, its letters untouched. */
 static void unquote(const struct parser *p, struct str literal, struct buf *out)
 {
@@ -99,7 +88,7 @@ static void unquote(const struct parser *p, struct str literal, struct buf *out)
 
 	for (size_t i = 0; i < inside.n; i++)
 		if (inside.p[i] == '\\' && p->dialect == SQL_BACKSLASH && i + 1 < inside.n) {
-			add_escaped(out, inside.p[++i]);
+			sql_add_escaped(out, inside.p[++i]);
 		} else {
 			buf_add_char(out, inside.p[i]);
 			i += inside.p[i] == literal.p[0]; /* it is there twice */
@@ -115,8 +104,13 @@ static bool is_name(const struct parser *p, char quote)
 	return quote == '`' || (quote == '"' && p->dialect == SQL_DOLLAR);
 }
 
-/* Returns octets taken; 0 with why. */
-static size_t take_literal(struct parser *p, struct str s)
+static bool is_name_octet(char c)
+{
+	return ascii_is_alnum(c) || c == '_' || c == '$';
+}
+
+/* `before`: the octet in front of it. Returns octets taken; 0 with why. */
+static size_t take_literal(struct parser *p, struct str s, char before)
 {
 	size_t used = literal_length(p, s);
 	struct buf value = BUF_INIT(1 << 20);
@@ -135,6 +129,12 @@ static size_t take_literal(struct parser *p, struct str s)
 	}
 	if (is_name(p, s.p[0])) {
 		buf_addf(p->why, "a %%-letter in the name %.*s of the query; it may stand for a value alone",
+			STR_ARG(str_sub(s, 0, used)));
+		return 0;
+	}
+	/* E'…', _utf8'…': the letters in front say what the text means. */
+	if (is_name_octet(before)) {
+		buf_addf(p->why, "letters in front of the text %.*s of the query; only plain text can be bound",
 			STR_ARG(str_sub(s, 0, used)));
 		return 0;
 	}
@@ -169,12 +169,18 @@ int sql_query_parse(struct str query, enum sql_dialect dialect, struct arena *me
 {
 	struct parser p = { .dialect = dialect, .q = q, .mem = mem, .text = BUF_INIT(1 << 20), .why = why };
 	size_t used = 1;
+	char before = 0;
 
 	*q = (struct sql_query){ .text = NULL };
 	while (query.n && used) {
 		bool is_literal = query.p[0] == '\'' || query.p[0] == '"' || query.p[0] == '`';
 
-		used = is_literal ? take_literal(&p, query) : take_bare(&p, query);
+		used = sql_comment_length(query);
+		if (used)
+			buf_add_char(&p.text, ' ');
+		else
+			used = is_literal ? take_literal(&p, query, before) : take_bare(&p, query);
+		before = used ? query.p[used - 1] : 0;
 		query = str_from(query, used);
 	}
 	q->text = arena_cdup(mem, buf_str(&p.text));
@@ -226,6 +232,20 @@ bool sql_param(struct str param, struct str key, struct buf *out)
 	return sql_format(param, key, key, out);
 }
 
+bool sql_format_is_good(struct str format)
+{
+	for (size_t i = 0; i < format.n; i++)
+		if (format.p[i] == '%' && (++i == format.n || (format.p[i] != '%' && !is_letter(format.p[i]))))
+			return false;
+	return true;
+}
+
+/* Of the value are only s, u and d. */
+static bool is_of_key(char letter)
+{
+	return strchr("sud", letter) == NULL;
+}
+
 bool sql_format(struct str format, struct str key, struct str value, struct buf *out)
 {
 	size_t before = out->n;
@@ -241,7 +261,7 @@ bool sql_format(struct str format, struct str key, struct str value, struct buf 
 		i++;
 		if (c == '%') {
 			buf_add_char(out, '%');
-		} else if (letter_of(c, c >= 'A' && c <= 'Z' ? key : value, &part)) {
+		} else if (letter_of(c, is_of_key(c) ? key : value, &part)) {
 			buf_add_str(out, part);
 		} else {
 			out->n = before;

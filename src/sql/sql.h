@@ -75,6 +75,11 @@ struct sql_driver {
 	void (*hold)(struct sql_conn *c, bool on);
 };
 
+/* Octets of the comment at the start of s, to the end of its line or of itself; 0: there is none. */
+size_t sql_comment_length(struct str s);
+/* Append what MySQL makes of the octet behind a backslash in quotes; "%" and "_" keep theirs, for LIKE. */
+void sql_add_escaped(struct buf *out, char c);
+
 /* "sqlite" … or NULL. */
 const struct sql_driver *sql_driver_find(const char *name);
 /* "sqlite, pgsql and mysql": those that were built in. */
