@@ -16,7 +16,7 @@ static bool is_blank(char c)
 /* The value at the start of s->rest; NULL: a quote is not closed. */
 static const char *take_value(struct scan *s)
 {
-	struct buf out = BUF_INIT(65536);
+	struct buf out = BUF_SECRET(65536);
 	bool in_quotes = false;
 	const char *value;
 	size_t i = 0;

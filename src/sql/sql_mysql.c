@@ -7,8 +7,17 @@
 #include <mariadb/mysqld_error.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <time.h>
 
-enum { CONNECT_S = 5, STATEMENTS = 16, PARAMS_MAX = 64, COLUMNS_MAX = 64, FIRST_TRY = 256, CELL_MAX = 1024 * 1024 };
+enum {
+	CONNECT_S = 5,
+	STATEMENTS = 16,
+	PARAMS_MAX = 64,
+	COLUMNS_MAX = 64,
+	FIRST_TRY = 256,
+	CELL_MAX = 1024 * 1024,
+	SOON_MS = 500
+};
 
 struct mysql_conn {
 	const struct sql_driver *driver;
@@ -24,6 +33,14 @@ struct mysql_conn {
 };
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+static uint64_t now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
 
 static void load_library(void)
 {
@@ -86,9 +103,21 @@ static void set_seconds(MYSQL *db, unsigned option, const char *value)
 	mysql_optionsv(db, (enum mysql_option)option, (const void *)&seconds);
 }
 
+/* 1, 0, or -1: it is neither. */
+static int truth_of(const char *value)
+{
+	static const char *const words[][5] = { { "no", "n", "false", "off", "0" }, { "yes", "y", "true", "on", "1" } };
+
+	for (int is = 0; is < 2; is++)
+		for (size_t i = 0; i < sizeof words[is] / sizeof *words[is]; i++)
+			if (str_ieq(str_c(value), str_c(words[is][i])))
+				return is;
+	return -1;
+}
+
 static void set_bool(MYSQL *db, unsigned option, const char *value)
 {
-	my_bool on = *value == 'y' || *value == '1';
+	my_bool on = truth_of(value) > 0;
 
 	mysql_optionsv(db, (enum mysql_option)option, (const void *)&on);
 }
@@ -133,6 +162,8 @@ static const char *mysql_check(const char *connect, struct arena *mem)
 		else if (strcmp(c.word[i].key, "port") == 0 &&
 			 (!str_u64(str_c(c.word[i].value), &port) || port > 65535))
 			why = "port= should be a number up to 65535";
+		else if (words[k].set == set_bool && truth_of(c.word[i].value) < 0)
+			why = arena_printf(mem, "%s=%s: it should be yes or no", c.word[i].key, c.word[i].value);
 	}
 	return why;
 }
@@ -341,6 +372,9 @@ static int execute(struct mysql_conn *c, MYSQL_STMT *stmt, const struct str *par
 	if (meta)
 		mysql_free_result(meta);
 	mysql_stmt_free_result(stmt);
+	/* A procedure has an end of its own behind its rows; unread, it would be taken for the next answer. */
+	while (mysql_stmt_more_results(stmt) && mysql_stmt_next_result(stmt) == 0)
+		mysql_stmt_free_result(stmt);
 	return r;
 }
 
@@ -368,6 +402,7 @@ static int mysql_run(struct sql_conn *conn, const char *sql, const struct str *p
 	size_t max_rows, struct arena *mem, struct sql_row **rows, const char **why)
 {
 	struct mysql_conn *c = of(conn);
+	uint64_t began = now_ms();
 	bool lost = false;
 	int r;
 
@@ -382,6 +417,8 @@ static int mysql_run(struct sql_conn *conn, const char *sql, const struct str *p
 		if (!lost)
 			return r;
 		disconnect(c);
+		if (now_ms() - began >= SOON_MS)
+			return r; /* that was no connection that had been closed, but no answer */
 	}
 	if (connect_now(c, wait_ms, mem, why) < 0)
 		return -SQL_EDOWN;

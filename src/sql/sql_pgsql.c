@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-enum { CONNECT_MS = 5000, PARAMS_MAX = 64 };
+enum { CONNECT_MS = 5000, PARAMS_MAX = 64, TYPED = 8, TEXT_OID = 25 };
 
 struct pgsql_conn {
 	const struct sql_driver *driver;
@@ -16,6 +16,8 @@ struct pgsql_conn {
 	size_t host; /* that is, or was last, connected to */
 	unsigned connect_ms;
 	PGconn *db;
+	const char *typed[TYPED]; /* queries whose values have to be said to be text */
+	size_t next_typed;
 };
 
 static struct pgsql_conn *of(struct sql_conn *c)
@@ -211,25 +213,52 @@ static int refused(const struct pgsql_conn *c, const PGresult *r, struct arena *
 	return PQstatus(c->db) == CONNECTION_OK ? sql_fault(PQresultErrorField(r, PG_DIAG_SQLSTATE)) : -SQL_EDOWN;
 }
 
+static bool is_typed(const struct pgsql_conn *c, const char *sql)
+{
+	for (size_t i = 0; i < TYPED; i++)
+		if (c->typed[i] == sql)
+			return true;
+	return false;
+}
+
+/*
+ * A value has the type that its place wants, as a literal has. Where the place takes any, as in concat(), a literal is text, and a
+ * value without a type is refused (42P18, indeterminate_datatype).
+ */
+static bool wants_types(struct pgsql_conn *c, const char *sql, const PGresult *r)
+{
+	const char *state = PQresultErrorField(r, PG_DIAG_SQLSTATE);
+
+	if (state == NULL || strcmp(state, "42P18") != 0 || is_typed(c, sql))
+		return false;
+	c->typed[c->next_typed++ % TYPED] = sql;
+	return true;
+}
+
 static int run_once(struct pgsql_conn *c, const char *sql, const struct str *params, size_t n, uint64_t deadline,
 	size_t max_rows, struct arena *mem, struct sql_row **rows, const char **why)
 {
 	const char *values[PARAMS_MAX];
-	bool late = false;
+	Oid types[PARAMS_MAX];
+	bool late = false, again = false;
 	PGresult *r;
 	int result = 0;
 
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++) {
 		values[i] = arena_cdup(mem, params[i]);
-	if (PQsendQueryParams(c->db, sql, (int)n, NULL, values, NULL, NULL, 0) != 1) {
+		types[i] = TEXT_OID;
+	}
+	if (PQsendQueryParams(c->db, sql, (int)n, is_typed(c, sql) ? types : NULL, values, NULL, NULL, 0) != 1) {
 		*why = arena_printf(mem, "%s: %s", place(c), one_line(mem, PQerrorMessage(c->db)));
 		return -SQL_EDOWN;
 	}
 	while ((r = next_result(c, deadline, &late)) != NULL) {
 		if (PQresultStatus(r) == PGRES_TUPLES_OK)
 			take_rows(r, max_rows, mem, rows);
-		else if (PQresultStatus(r) != PGRES_COMMAND_OK)
+		else if (PQresultStatus(r) != PGRES_COMMAND_OK) {
+			again = again || wants_types(c, sql, r);
 			result = refused(c, r, mem, why);
+		}
 		PQclear(r);
 	}
 	if (late) {
@@ -243,7 +272,8 @@ static int run_once(struct pgsql_conn *c, const char *sql, const struct str *par
 	}
 	if (result < 0)
 		*rows = NULL;
-	return result;
+	return again && !late && result == -SQL_EQUERY ? run_once(c, sql, params, n, deadline, max_rows, mem, rows, why)
+						       : result;
 }
 
 static bool has_nul(const struct str *params, size_t n)
