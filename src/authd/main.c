@@ -263,11 +263,18 @@ static void add_path(struct paths *p, const char *path)
 /* A database behind a socket: the files of its own words are read under our own account too. */
 static void add_words(struct paths *p, const struct sql_settings *sql)
 {
-	struct str rest = str_c(sql->connect), word;
+	static const char *const secrets[] = { "password=", "user=", "dbname=" };
+	struct str rest = str_c(sql->connect), field, word;
 
-	while (str_word(&rest, " \t\n='", &word))
-		if (word.p[0] == '/')
-			add_path(p, arena_cdup(p->mem, word));
+	while (str_word(&rest, " \t\n", &field)) {
+		bool is_file = true;
+
+		for (size_t i = 0; i < sizeof secrets / sizeof *secrets; i++)
+			is_file = is_file && !str_has_prefix(field, str_c(secrets[i]));
+		while (is_file && str_word(&field, "='", &word))
+			if (word.p[0] == '/')
+				add_path(p, arena_cdup(p->mem, word));
+	}
 }
 
 /* The ports that it may be at, ended by 0; NULL: another file says where it is. */
