@@ -63,6 +63,7 @@ tables_checks() { # TYPE: mysql or pgsql
 	done
 	table_file parts "SELECT destination FROM virtual_aliases WHERE source='%u@%d'" 'result_format = <%u|%d|%S>' 'domain = example.org, other.example'
 	check_eq "parts of the key and of the value" "$(asks sales@example.org parts)" "<john|example.org|sales@example.org>,<jane|example.org|sales@example.org>"
+	check_eq "a key without a local part is not asked for" "$(asks @example.org parts; echo $?)" 1
 	check_eq "a domain that is not in \"domain =\"" "$(asks sales@example.net parts; echo $?)" 1
 	table_file limited "SELECT destination FROM virtual_aliases WHERE source='%s'" 'expansion_limit = 1'
 	check_match "more than expansion_limit" "$(asks sales@example.org limited)" 'more than expansion_limit = 1 results for "sales@example.org"'

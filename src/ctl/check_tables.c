@@ -1,6 +1,6 @@
 /*
  * check_tables.c - the lookup tables that parameters name: a type that this build lacks is a fault (every lookup would
- * fail, and mail with it); a file that is not there, or has no absolute path, is worth a warning.
+ * fail, and mail with it), and so is a table in SQL whose settings say nothing to ask; a file that is not there, or has no absolute path, is worth a warning.
  */
 #include "ctl/check.h"
 #include "map/sql_settings.h"
@@ -40,28 +40,36 @@ static bool is_there(const char *path, const char *suffix)
 	return there;
 }
 
-static void look_at_settings(const struct checked *c, const char *name, struct str spec, enum sql_file_type type)
+/* Returns the number of faults. */
+static unsigned look_at_settings(const struct checked *c, const char *name, struct str spec, enum sql_file_type type)
 {
 	struct table_set *set = table_set_new(TABLES_ALL, "");
 	struct buf lines = BUF_INIT(65536), why = BUF_INIT(TABLE_WHY_MAX);
 	struct sql_settings settings = { .mem = NULL };
 	struct str rest, line;
+	unsigned faults;
 	bool changed;
 
 	sql_settings_current(&settings, table_get(set, spec), type, &changed, &why);
 	table_set_notices(set, &lines);
-	buf_add_str(&lines, buf_str(&why));
 	rest = buf_str(&lines);
 	while (str_word(&rest, "\n", &line))
 		buf_addf(c->warnings, "%s: %s: %.*s\n", c->where, name, STR_ARG(line));
+	if (why.n)
+		buf_addf(c->lines, "%s: %s: %s\n", c->where, name, why.p);
+	faults = why.n > 0;
 	sql_settings_drop(&settings);
 	buf_free(&lines);
 	buf_free(&why);
 	table_set_free(&set);
+	return faults;
 }
 
-static void look_at_file(const struct checked *c, const char *name, struct str word, struct str spec, struct str type)
+static unsigned look_at_file(
+	const struct checked *c, const char *name, struct str word, struct str spec, struct str type)
 {
+	unsigned faults = 0;
+
 	for (size_t i = 0; i < sizeof file_types / sizeof *file_types; i++) {
 		struct str rest = str_from(spec, type.n + 1);
 		char *path;
@@ -77,9 +85,10 @@ static void look_at_file(const struct checked *c, const char *name, struct str w
 				STR_ARG(word), path,
 				file_types[i].make ? " (after writing it, run postmap on it)" : "");
 		else if (file_types[i].settings)
-			look_at_settings(c, name, spec, (enum sql_file_type)file_types[i].settings);
+			faults += look_at_settings(c, name, spec, (enum sql_file_type)file_types[i].settings);
 		free(path);
 	}
+	return faults;
 }
 
 /* "type:rest" behind any "proxy:". Returns the number of faults. */
@@ -93,8 +102,7 @@ static unsigned look_at_table(const struct checked *c, const char *name, struct 
 	if (type.n == 0)
 		return 0;
 	if (table_type_find(type)) {
-		look_at_file(c, name, word, spec, type);
-		return 0;
+		return look_at_file(c, name, word, spec, type);
 	}
 	buf_addf(c->lines,
 		"%s: %s = … %.*s …: this build has no tables of the type \"%.*s\"; `postconf -m` lists those that it "

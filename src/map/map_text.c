@@ -21,12 +21,12 @@ static struct str trim_start(struct str s)
 
 void map_lines_begin(struct map_lines *l, struct str text)
 {
-	*l = (struct map_lines){ .rest = text, .next = 1, .joined = BUF_INIT((size_t)1 << 28) };
+	*l = (struct map_lines){ .rest = text, .next = 1, .joined = BUF_SECRET((size_t)1 << 28) };
 }
 
 void map_lines_end(struct map_lines *l)
 {
-	buf_free(&l->joined);
+	buf_wipe(&l->joined);
 }
 
 /* One physical line without its LF. */

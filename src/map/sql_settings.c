@@ -67,7 +67,7 @@ static void take_setting(struct lines *l, const struct setting *set, struct str 
 {
 	if (set->at)
 		*(const char **)(void *)((char *)l + set->at) = arena_cdup(l->set->mem, value);
-	else if (set->word)
+	else if (set->word && value.n)
 		buf_addf(&l->words, "\n%s=%.*s", set->word, STR_ARG(value));
 }
 
@@ -141,8 +141,10 @@ static bool take_host(struct lines *l, struct str word)
 		return false;
 	}
 	split_host(word, &host, &port);
-	if (host.n == 0 || (port.n && port_number(port) == 0)) {
-		buf_addf(l->fault, "hosts: \"%.*s\" is no host; write HOST, HOST:PORT or unix:/PATH", STR_ARG(word));
+	if (host.n == 0 || str_chr(host, '@') >= 0 || (port.n && port_number(port) == 0)) {
+		/* Who writes "user:password@host" is not quoted. */
+		buf_addf(l->fault, "hosts: \"%.*s\" is no host; write HOST, HOST:PORT or unix:/PATH",
+			STR_ARG(str_from(word, (size_t)(str_rchr(word, '@') + 1))));
 		return false;
 	}
 	if (s->n_hosts == SQL_HOSTS_MAX) {
@@ -156,7 +158,7 @@ static bool take_host(struct lines *l, struct str word)
 
 static const char *connect_of(struct lines *l, size_t i)
 {
-	struct buf text = BUF_INIT(CONNECT_MAX);
+	struct buf text = BUF_SECRET(CONNECT_MAX);
 	const char *connect;
 
 	buf_addf(&text, "\nhost=%s", l->set->host[i]);
@@ -170,11 +172,13 @@ static const char *connect_of(struct lines *l, size_t i)
 
 static bool take_hosts(struct lines *l)
 {
-	struct str rest = str_c(l->hosts ? l->hosts : "localhost"), word;
+	struct str rest = str_c(l->hosts ? l->hosts : ""), word;
 
 	while (map_word(&rest, &word))
 		if (!take_host(l, word))
 			return false;
+	if (l->set->n_hosts == 0 && !take_host(l, STR("localhost")))
+		return false;
 	for (size_t i = 0; i < l->set->n_hosts; i++)
 		l->set->connect[i] = connect_of(l, i);
 	return true;
@@ -203,12 +207,15 @@ static enum sql_dialect dialect_of(enum sql_file_type type)
 static void make_of_lines(struct lines *l)
 {
 	struct sql_settings *s = l->set;
-	const char *query = l->query ? l->query : older_query(l);
+	const char *query = l->query && *l->query ? l->query : older_query(l);
 
 	if (l->type == SQL_FILE_SQLITE && (l->dbpath == NULL || query == NULL))
 		buf_addf(l->fault, "there is no \"%s =\"; it needs dbpath and query", l->dbpath ? "query" : "dbpath");
 	else if (query == NULL)
 		buf_addf(l->fault, "there is no \"query =\"; it needs hosts, user, password, dbname and query");
+	else if (!sql_format_is_good(str_c(l->result_format)))
+		buf_addf(l->fault, "result_format = %s: \"%%\" must be %%s %%u %%d %%S %%U %%D %%1…%%9 or %%%%",
+			l->result_format);
 	else if (!str_u64(str_c(l->expansion_limit), &s->limit))
 		buf_addf(l->fault, "expansion_limit = %s is not a number", l->expansion_limit);
 	else if (l->type != SQL_FILE_SQLITE && !take_hosts(l))
@@ -219,10 +226,9 @@ static void make_of_lines(struct lines *l)
 	s->result_format = l->result_format;
 }
 
-static bool read_settings(
-	struct sql_settings *s, struct table *t, enum sql_file_type type, struct str text, struct buf *why)
+static void read_settings(
+	struct sql_settings *s, struct table *t, enum sql_file_type type, struct str text, struct buf *fault)
 {
-	struct buf fault = BUF_INIT(TABLE_WHY_MAX);
 	struct lines l = { .set = s,
 		.table = t,
 		.type = type,
@@ -230,16 +236,37 @@ static bool read_settings(
 		.expansion_limit = "0",
 		.additional_conditions = "",
 		.words = BUF_SECRET(CONNECT_MAX / 2),
-		.fault = &fault };
+		.fault = fault };
 
 	s->mem = arena_new(1024);
 	read_lines(&l, text);
 	make_of_lines(&l);
-	if (fault.n)
-		buf_addf(why, "%s: in %s: %.*s", t->spec, t->name, STR_ARG(buf_str(&fault)));
 	buf_wipe(&l.words);
+}
+
+void sql_settings_refuse(struct sql_settings *s, const struct table *t, const char *fault)
+{
+	struct table_file file = s->file;
+	struct arena *mem = arena_new(1024);
+	const char *kept = arena_printf(mem, "%s: in %s: %s", t->spec, t->name, fault);
+
+	sql_settings_drop(s);
+	*s = (struct sql_settings){ .mem = mem, .file = file, .fault = kept };
+}
+
+static void read_file(
+	struct sql_settings *s, struct table *t, enum sql_file_type type, struct table_file file, struct buf *why)
+{
+	struct buf text = BUF_SECRET(FILE_MAX), fault = BUF_INIT(TABLE_WHY_MAX);
+
+	if (table_read_file(t, t->name, &text, why)) {
+		read_settings(s, t, type, buf_str(&text), &fault);
+		s->file = file;
+		if (fault.n)
+			sql_settings_refuse(s, t, fault.p);
+	}
+	buf_wipe(&text);
 	buf_free(&fault);
-	return why->n == 0;
 }
 
 bool sql_settings_current(
@@ -247,36 +274,34 @@ bool sql_settings_current(
 {
 	struct table_file file = s->file;
 	int r = table_file_changed(t, &file, t->name);
-	struct buf text = BUF_SECRET(FILE_MAX);
-	bool done;
 
 	*changed = r != 0;
 	if (r == 0) {
 		s->file = file;
-		return true;
-	}
-	sql_settings_drop(s);
-	if (r < 0) {
-		buf_addf(why, "%s: cannot read %s: %s; create it, or take the table out of main.cf", t->spec, t->name,
-			strerror(errno));
-		return false;
-	}
-	done = table_read_file(t, t->name, &text, why) && read_settings(s, t, type, buf_str(&text), why);
-	buf_wipe(&text);
-	if (done)
-		s->file = file;
-	else
+	} else {
 		sql_settings_drop(s);
-	return done;
+		if (r > 0)
+			read_file(s, t, type, file, why);
+		else
+			buf_addf(why, "%s: cannot read %s: %s; create it, or take the table out of main.cf", t->spec,
+				t->name, strerror(errno));
+	}
+	if (s->fault)
+		buf_add_c(why, s->fault);
+	return s->mem && s->fault == NULL;
 }
 
 /* ---- keys and answers ---- */
 
 enum map_status sql_settings_has_key(const struct sql_settings *s, struct str key, struct buf *why)
 {
+	ptrdiff_t at = str_rchr(key, '@');
+
 	if (s->domains == NULL)
 		return MAP_FOUND;
-	return match_list_find(s->domains, str_from(key, (size_t)(str_rchr(key, '@') + 1)), NULL, why);
+	if (at <= 0)
+		return MAP_NOT_FOUND;
+	return match_list_find(s->domains, str_from(key, (size_t)at + 1), NULL, why);
 }
 
 bool sql_settings_add(const struct sql_settings *s, const struct table *t, struct str key, struct str cell,

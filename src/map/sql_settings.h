@@ -25,6 +25,7 @@ struct sql_settings {
 	const char *result_format;
 	uint64_t limit;		    /* of results; 0: none */
 	struct match_list *domains; /* NULL: all */
+	const char *fault;	    /* of the file, until it changes; NULL: none. With one there is nothing else. */
 };
 
 /*
@@ -34,7 +35,9 @@ struct sql_settings {
 bool sql_settings_current(
 	struct sql_settings *s, struct table *t, enum sql_file_type type, bool *changed, struct buf *why);
 void sql_settings_drop(struct sql_settings *s);
-/* Is the key one of those that "domain =" names? FOUND: it is, or all are. */
+/* The caller found something wrong in them: lookups fail with it until the file changes. */
+void sql_settings_refuse(struct sql_settings *s, const struct table *t, const char *fault);
+/* Is the key user@domain of a domain that "domain =" names? FOUND: it is, or there is no such setting. */
 enum map_status sql_settings_has_key(const struct sql_settings *s, struct str key, struct buf *why);
 /* Append a cell of the answer to the value. False with why: there are more than expansion_limit. *count begins with 0. */
 bool sql_settings_add(const struct sql_settings *s, const struct table *t, struct str key, struct str cell,

@@ -67,7 +67,7 @@ static enum map_status unknown_find(struct table *t, struct str key, struct buf 
 	return MAP_TEMPORARY;
 }
 
-static const struct table_type table_unknown = { "unknown", 0, unknown_make, unknown_find, unknown_free, NULL };
+static const struct table_type table_unknown = { "unknown", 0, unknown_make, unknown_find, unknown_free, NULL, NULL };
 
 const struct table_type *table_type_find(struct str name)
 {
@@ -292,7 +292,11 @@ enum map_status table_find(struct table *t, struct str key, struct buf *value, s
 	if (t->set->reach == TABLES_LOCAL && !(t->type->flags & TABLE_OWN_TEXT))
 		return MAP_ELSEWHERE;
 	if (t->set->reach == TABLES_FROZEN && (t->type->flags & TABLE_LIVE)) {
-		buf_addf(why, "%s: a table of this type cannot be used in this list", t->spec);
+		buf_addf(why,
+			"%s: a list that is read at the start (mynetworks, fast_flush_domains, whose default is "
+			"relay_domains, and "
+			"other lists of hosts) can have no table of this type",
+			t->spec);
 		return MAP_TEMPORARY;
 	}
 	if (key.n > TABLE_KEY_MAX || (key.n && memchr(key.p, '\0', key.n)))
@@ -306,6 +310,19 @@ enum map_status table_find(struct table *t, struct str key, struct buf *value, s
 	t->taken_ms = 0;
 	pthread_mutex_unlock(&t->lock);
 	return status;
+}
+
+void table_set_prepare(struct table_set *s)
+{
+	size_t before;
+
+	/* Each look may put more tables into the set, also where this one has been already. */
+	do {
+		before = s->n;
+		for (struct table *t = table_set_next(s, NULL); t; t = table_set_next(s, t))
+			if (t->type->prepare)
+				t->type->prepare(t);
+	} while (s->n != before);
 }
 
 enum map_status table_walk_all(struct table *t, struct table_walk *w, struct buf *why)

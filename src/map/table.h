@@ -56,6 +56,8 @@ struct table_type {
 	void (*free)(struct table *t);
 	/* Call `each` for all entries, until it returns false. NULL: the type cannot be listed. As find() otherwise. */
 	enum map_status (*walk)(struct table *t, struct table_walk *w, struct buf *why);
+	/* Read what says where the rest is, so that other tables that it names are in the set. NULL: nothing does. */
+	void (*prepare)(struct table *t);
 };
 
 /* State of a file that a table is made from. */
@@ -104,6 +106,8 @@ struct table *table_get_own(struct table_set *s, struct str spec);
 bool table_is_spec(struct str word);
 /* Look a key up. Without TABLE_PATTERN it is folded to lower case (ASCII). value and why are emptied first. */
 enum map_status table_find(struct table *t, struct str key, struct buf *value, struct buf *why);
+/* Read the settings of all tables of the set, and of those that they name, before files are out of reach. */
+void table_set_prepare(struct table_set *s);
 enum map_status table_walk_all(struct table *t, struct table_walk *w, struct buf *why);
 /* The type of that name, or NULL. */
 const struct table_type *table_type_find(struct str name);

@@ -64,5 +64,5 @@ static enum map_status cidr_find(struct table *t, struct str key, struct buf *va
 	return rule_table_find(t, key, value, why);
 }
 
-const struct table_type table_cidr = { "cidr", TABLE_PATTERN | TABLE_FILE, cidr_make, cidr_find, rule_table_free,
+const struct table_type table_cidr = { "cidr", TABLE_PATTERN | TABLE_FILE, cidr_make, cidr_find, rule_table_free, NULL,
 	NULL };

@@ -213,6 +213,6 @@ static enum map_status lmdb_walk(struct table *t, struct table_walk *w, struct b
 	return e == 0 || e == MDB_NOTFOUND ? MAP_FOUND : lmdb_fault(l, e, why);
 }
 
-const struct table_type table_hash = { "hash", TABLE_FILE, lmdb_make, lmdb_find, lmdb_free, lmdb_walk };
-const struct table_type table_btree = { "btree", TABLE_FILE, lmdb_make, lmdb_find, lmdb_free, lmdb_walk };
-const struct table_type table_lmdb = { "lmdb", TABLE_FILE, lmdb_make, lmdb_find, lmdb_free, lmdb_walk };
+const struct table_type table_hash = { "hash", TABLE_FILE, lmdb_make, lmdb_find, lmdb_free, lmdb_walk, NULL };
+const struct table_type table_btree = { "btree", TABLE_FILE, lmdb_make, lmdb_find, lmdb_free, lmdb_walk, NULL };
+const struct table_type table_lmdb = { "lmdb", TABLE_FILE, lmdb_make, lmdb_find, lmdb_free, lmdb_walk, NULL };

@@ -178,7 +178,7 @@ static enum map_status mem_walk(struct table *t, struct table_walk *w, struct bu
 	return MAP_FOUND;
 }
 
-const struct table_type table_inline = { "inline", TABLE_OWN_TEXT, mem_make, inline_find, mem_free, mem_walk };
-const struct table_type table_static = { "static", TABLE_OWN_TEXT, mem_make, static_find, mem_free, NULL };
-const struct table_type table_fail = { "fail", TABLE_OWN_TEXT, mem_make, fail_find, mem_free, NULL };
-const struct table_type table_texthash = { "texthash", TABLE_FILE, mem_make, text_find, mem_free, mem_walk };
+const struct table_type table_inline = { "inline", TABLE_OWN_TEXT, mem_make, inline_find, mem_free, mem_walk, NULL };
+const struct table_type table_static = { "static", TABLE_OWN_TEXT, mem_make, static_find, mem_free, NULL, NULL };
+const struct table_type table_fail = { "fail", TABLE_OWN_TEXT, mem_make, fail_find, mem_free, NULL, NULL };
+const struct table_type table_texthash = { "texthash", TABLE_FILE, mem_make, text_find, mem_free, mem_walk, NULL };

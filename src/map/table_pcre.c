@@ -109,4 +109,4 @@ static struct table *pcre_make(void)
 }
 
 const struct table_type table_pcre = { "pcre", TABLE_PATTERN | TABLE_FILE, pcre_make, rule_table_find, rule_table_free,
-	NULL };
+	NULL, NULL };

@@ -85,4 +85,4 @@ static struct table *regexp_make(void)
 }
 
 const struct table_type table_regexp = { "regexp", TABLE_PATTERN | TABLE_FILE, regexp_make, rule_table_find,
-	rule_table_free, NULL };
+	rule_table_free, NULL, NULL };

@@ -64,29 +64,35 @@ static enum sql_file_type type_of(const struct table *t)
 	return t->type == &table_mysql ? SQL_FILE_MYSQL : SQL_FILE_PGSQL;
 }
 
-static bool settings_current(struct sql_table *s, struct buf *why)
+/* What the library knows of its words is its own to say. */
+static void check_words(struct sql_table *s)
 {
 	struct arena *mem = arena_new(1024);
+	const char *wrong = s->driver->check(s->set.connect[0], mem);
+
+	if (wrong)
+		sql_settings_refuse(&s->set, &s->table, wrong);
+	arena_wipe(&mem);
+}
+
+static bool settings_current(struct sql_table *s, struct buf *why)
+{
 	bool changed, is_good = sql_settings_current(&s->set, &s->table, type_of(&s->table), &changed, why);
 
 	if (changed)
 		hang_up(s);
 	s->driver = find_driver ? find_driver(s->table.type->name) : NULL;
-	if (is_good && s->driver == NULL) {
+	if (!is_good)
+		return false;
+	if (s->driver == NULL) {
 		buf_addf(why, "%s: this program asks no database; mapd and postmap do", s->table.spec);
-		is_good = false;
+		return false;
 	}
-	if (is_good && changed) {
-		const char *wrong = s->driver->check(s->set.connect[0], mem);
-
-		is_good = wrong == NULL;
-		if (wrong) {
-			buf_addf(why, "%s: in %s: %s", s->table.spec, s->table.name, wrong);
-			sql_settings_drop(&s->set);
-		}
-	}
-	arena_wipe(&mem);
-	return is_good;
+	if (changed)
+		check_words(s);
+	if (s->set.fault)
+		buf_add_c(why, s->set.fault);
+	return s->set.fault == NULL;
 }
 
 /* What is asked for; NULL: the key lacks a part of it, and is not in the table. */
@@ -128,19 +134,18 @@ static int ask_host(struct sql_table *s, size_t i, const struct str *params, str
 	const char **why)
 {
 	const struct sql_query *q = &s->set.query;
-	size_t most = s->set.limit && s->set.limit < SIZE_MAX ? (size_t)s->set.limit + 1 : 0;
 	int r;
 
 	if (s->host[i].conn == NULL)
 		s->host[i].conn = s->driver->open(s->set.connect[i], "");
-	r = s->driver->run(s->host[i].conn, q->text, params, q->n, ANSWER_MS, most, mem, rows, why);
+	r = s->driver->run(s->host[i].conn, q->text, params, q->n, ANSWER_MS, 0, mem, rows, why);
 	s->host[i].failed_ms = 0;
-	if (r == -SQL_EDOWN) {
-		s->host[i].failed_ms = table_now_ms();
-		snprintf(s->fault, sizeof s->fault, "%s", *why);
-	} else {
+	if (r == 0)
 		s->current = i;
-	}
+	else if (r == -SQL_EDOWN)
+		s->host[i].failed_ms = table_now_ms();
+	if (r == -SQL_EDOWN)
+		snprintf(s->fault, sizeof s->fault, "the database cannot be asked: %s", *why);
 	return r;
 }
 
@@ -149,6 +154,7 @@ static enum map_status ask(struct sql_table *s, struct str key, const struct str
 	struct buf *value, struct buf *why)
 {
 	size_t first = s->current;
+	const char *refused = NULL;
 
 	for (size_t k = 0; k < s->set.n_hosts; k++) {
 		size_t i = (first + k) % s->set.n_hosts;
@@ -158,12 +164,14 @@ static enum map_status ask(struct sql_table *s, struct str key, const struct str
 
 		if (r == 0)
 			return take_rows(s, key, rows, value, why);
-		if (r == -SQL_EDOWN)
-			continue;
-		buf_addf(why, "%s: the query of %s: %s", s->table.spec, s->table.name, fault);
-		return MAP_TEMPORARY;
+		/* One that answers and refuses may lag behind the others, or be cut off from them. */
+		if (r != -SQL_EDOWN && refused == NULL)
+			refused = fault;
 	}
-	buf_addf(why, "%s: the database cannot be asked: %s", s->table.spec, s->fault);
+	if (refused)
+		buf_addf(why, "%s: the query of %s: %s", s->table.spec, s->table.name, refused);
+	else
+		buf_addf(why, "%s: %s", s->table.spec, s->fault);
 	return MAP_TEMPORARY;
 }
 
@@ -190,13 +198,21 @@ static enum map_status sql_find(struct table *t, struct str key, struct buf *val
 
 /* ---- for a jail ---- */
 
+static void sql_prepare(struct table *t)
+{
+	struct buf why = BUF_INIT(TABLE_WHY_MAX);
+
+	settings_current(sql_of(t), &why); /* what is wrong the lookups say */
+	buf_free(&why);
+}
+
 static void add_port(struct table_sql_needs *out, uint16_t port)
 {
 	if (port > 0)
 		out->port[out->n_ports++] = port;
 }
 
-/* Of "key=value" lines. */
+/* Of "key=value" lines those that name files. */
 static void add_files(struct table_sql_needs *out, struct str connect, struct arena *mem)
 {
 	size_t n = 0;
@@ -204,34 +220,42 @@ static void add_files(struct table_sql_needs *out, struct str connect, struct ar
 
 	while (str_word(&connect, "\n", &line)) {
 		struct str value = str_from(line, (size_t)str_chr(line, '=') + 1);
+		bool is_option = str_has_prefix(line, STR("option_"));
 
-		out->any_port |= str_has_prefix(line, STR("option_file="));
-		if (value.n && value.p[0] == '/' && n + 1 < sizeof out->files / sizeof *out->files)
+		out->any_port |= is_option;
+		if ((is_option || str_has_prefix(line, STR("ssl_"))) && str_has_prefix(value, STR("/")) &&
+			n + 1 < sizeof out->files / sizeof *out->files)
 			out->files[n++] = arena_cdup(mem, value);
 	}
 }
 
+/* MySQL takes "localhost" for its socket. */
+static bool is_by_tcp(const struct sql_table *s, size_t i)
+{
+	return s->set.host[i][0] != '/' &&
+	       (s->table.type != &table_mysql || s->set.port[i] || strcmp(s->set.host[i], "localhost") != 0);
+}
+
 bool table_sql_needs(struct table *t, struct arena *mem, struct table_sql_needs *out)
 {
-	struct buf why = BUF_INIT(TABLE_WHY_MAX);
 	struct sql_table *s = sql_of(t);
-	bool has_settings;
 
 	*out = (struct table_sql_needs){ .n_ports = 0 };
 	if (t->type != &table_mysql && t->type != &table_pgsql)
 		return false;
-	has_settings = settings_current(s, &why); /* else the lookups say what is wrong */
-	buf_free(&why);
+	out->by_tcp = s->set.n_hosts == 0; /* who knows what will stand there */
 	if (s->driver)
 		add_port(out, s->driver->port);
-	for (size_t i = 0; has_settings && i < s->set.n_hosts; i++)
+	for (size_t i = 0; i < s->set.n_hosts; i++) {
+		out->by_tcp |= is_by_tcp(s, i);
 		add_port(out, s->set.port[i]);
-	if (has_settings)
+	}
+	if (s->set.n_hosts)
 		add_files(out, str_c(s->set.connect[0]), mem);
 	return true;
 }
 
 const struct table_type table_mysql = { "mysql", TABLE_FILE | TABLE_LIVE | TABLE_REMOTE, sql_make, sql_find, sql_free,
-	NULL };
+	NULL, sql_prepare };
 const struct table_type table_pgsql = { "pgsql", TABLE_FILE | TABLE_LIVE | TABLE_REMOTE, sql_make, sql_find, sql_free,
-	NULL };
+	NULL, sql_prepare };

@@ -15,10 +15,11 @@ void table_sql_drivers(const struct sql_driver *(*find)(const char *name));
 struct table_sql_needs {
 	uint16_t port[SQL_HOSTS_MAX + 1]; /* the usual one, and those of its hosts, as its file says now */
 	size_t n_ports;
-	bool any_port;	      /* another file says where the database is */
+	bool by_tcp;	      /* not by a socket in the file system alone */
+	bool any_port;	      /* another file may say where the database is */
 	const char *files[8]; /* certificates, keys, options; NULL at the end; in the arena */
 };
-/* Reads the settings of `t`. False: it is of another type. */
+/* As its settings were when they were read last (table_prepare()). False: it is of another type. */
 bool table_sql_needs(struct table *t, struct arena *mem, struct table_sql_needs *out);
 
 #endif

@@ -162,6 +162,10 @@ static void test_answers(void **state)
 		{ Q "result_format = %u of %D\n", "a@b.example", "x@y.example", "a of y.example" },
 		{ Q "domain = b.example\n", "1", "a@b.example", "1" },
 		{ Q "domain = b.example\n", "1", "a@c.example", "-" },
+		{ Q "domain = b.example\n", "1", "b.example", "-" },
+		{ Q "domain = b.example\n", "1", "@b.example", "-" },
+		{ Q "expansion_limit = 1\n", ",-;;c", "k", "c" },
+		{ Q "result_format = [%s.%2.%1]\n", "relay1", "u@mail.example.com", "[relay1.example.com]" },
 		{ "hosts = a\nquery = SELECT '%d'\n", "1", "no-domain", "-" },
 		{ Q, "1", "\xff", "-" },
 	};
@@ -186,6 +190,7 @@ static void test_asked(void **state)
 	} cases[] = {
 		{ "mysql", Q, "open|a: SELECT x FROM t WHERE y = ? <u@d.example>|" },
 		{ "pgsql", Q, "open|a: SELECT x FROM t WHERE y = $1 <u@d.example>|" },
+		{ "mysql", "hosts =\nquery = SELECT 1\n", "open|localhost: SELECT 1|" },
 		{ "mysql", "query = SELECT '%u', \"%d\"\n", "open|localhost: SELECT ?, ? <u> <d.example>|" },
 		{ "pgsql", "hosts = unix:/run/p\nselect_function = f\n", "open|/run/p: SELECT f($1) <u@d.example>|" },
 		{ "mysql",
@@ -213,6 +218,10 @@ static void test_faults(void **state)
 		const char *type, *file, *why;
 	} cases[] = {
 		{ "mysql", "hosts = a\n", "!there is no \"query =\"" },
+		{ "mysql", "hosts = a\nquery =\n", "!there is no \"query =\"" },
+		{ "mysql", Q "result_format = x%qy\n", "!result_format = x%qy: \"%\" must be" },
+		{ "mysql", Q "result_format = 50%\n", "!result_format = 50%: \"%\" must be" },
+		{ "mysql", "hosts = u:secret@h\nquery = SELECT 1\n", "!hosts: \"h\" is no host" },
 		{ "mysql", Q "expansion_limit = x\n", "!expansion_limit = x is not a number" },
 		{ "mysql", "hosts = a:b\nquery = SELECT 1\n", "!\"a:b\" is no host" },
 		{ "mysql", "hosts = a:0\nquery = SELECT 1\n", "!\"a:0\" is no host" },
@@ -237,6 +246,12 @@ static void test_faults(void **state)
 	}
 }
 
+static void prepared(struct table *t, struct arena *mem, struct table_sql_needs *needs)
+{
+	table_set_prepare(t->set);
+	check(table_sql_needs(t, mem, needs));
+}
+
 /* A host that does not answer is passed over, and left alone for a while; the one that did is asked first. */
 static void test_hosts(void **state)
 {
@@ -257,7 +272,8 @@ static void test_hosts(void **state)
 	check_find(t, "k", "!the database cannot be asked: it is broken");
 	check_find(t, "k", "!the database cannot be asked: it is broken"); /* nobody is asked again so soon */
 	check_str(str_c(db.log), "::1: SELECT 1|open|c: SELECT 1|");
-	check(table_sql_needs(t, mem, &needs));
+	prepared(t, mem, &needs);
+	check(needs.by_tcp);
 	check_int(needs.n_ports, 3);
 	check_int(needs.port[0], 77);
 	check_int(needs.port[1], 3307);
@@ -269,7 +285,7 @@ static void test_hosts(void **state)
 	arena_free(&mem);
 }
 
-/* What the database refuses is that query's fault: the host stays. */
+/* One that refuses the query may lag behind: the next is asked, and no host is left alone for it. */
 static void test_refused(void **state)
 {
 	struct table_set *set;
@@ -282,26 +298,91 @@ static void test_refused(void **state)
 	check_find(t, "k", "!: it is broken");
 	db.fault = 0;
 	check_find(t, "k", "1");
-	check_str(str_c(db.log), "open|a: SELECT 1|a: SELECT 1|");
+	check_str(str_c(db.log), "open|a: SELECT 1|open|b: SELECT 1|a: SELECT 1|");
+	table_set_free(&set);
+}
+
+/* A file that is of no use is not read again until it changes. */
+static void test_fault_stays(void **state)
+{
+	struct table_set *set;
+	struct table *t = table_with(&set, "mysql", "hosts = a\nqurey = SELECT 1\n");
+	struct buf notices = BUF_INIT(65536);
+
+	(void)state;
+	memset(&db, 0, sizeof db);
+	for (int i = 0; i < 3; i++)
+		check_find(t, "k", "!there is no \"query =\"");
+	table_set_notices(set, &notices);
+	check(strstr(notices.p, "\"qurey\" is no setting") != NULL);
+	check_int(strchr(notices.p, '\n') - notices.p + 1, notices.n);
+	buf_free(&notices);
 	table_set_free(&set);
 }
 
 static void test_needs(void **state)
 {
-	struct arena *mem = arena_new(0);
-	struct table_sql_needs needs;
-	struct table_set *set;
-	struct table *t =
-		table_with(&set, "mysql", Q "tls_CAfile = /etc/ca.pem\noption_file = /etc/my.cnf\npassword = x\n");
+	static const struct {
+		const char *type, *file, *files[3];
+		bool by_tcp, any_port;
+	} cases[] = {
+		{ "mysql", Q "tls_CAfile = /etc/ca.pem\noption_file = /etc/my.cnf\npassword = /x\nuser = /\n",
+			{ "/etc/ca.pem", "/etc/my.cnf", NULL }, true, true },
+		{ "mysql", Q "option_group = g\n", { NULL }, true, true },
+		{ "mysql", Q "option_group =\n", { NULL }, true, false },
+		{ "mysql", "hosts = localhost\nquery = SELECT 1\n", { NULL }, false, false },
+		{ "mysql", "hosts = localhost:3306\nquery = SELECT 1\n", { NULL }, true, false },
+		{ "pgsql", "hosts = localhost\nquery = SELECT 1\n", { NULL }, true, false },
+		{ "pgsql", "hosts = unix:/run/p\nquery = SELECT 1\n", { NULL }, false, false },
+		{ "pgsql", "hosts = unix:/run/p h\nquery = SELECT 1\n", { NULL }, true, false },
+		{ "pgsql", "", { NULL }, true, false },
+	};
 
 	(void)state;
-	check(table_sql_needs(t, mem, &needs));
-	check(needs.any_port);
-	check_str(str_c(needs.files[0]), "/etc/ca.pem");
-	check_str(str_c(needs.files[1]), "/etc/my.cnf");
-	check(needs.files[2] == NULL);
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct arena *mem = arena_new(0);
+		struct table_sql_needs needs;
+		struct table_set *set;
+		struct table *t = table_with(&set, cases[i].type, cases[i].file);
+
+		prepared(t, mem, &needs);
+		check_int(needs.by_tcp, cases[i].by_tcp);
+		check_int(needs.any_port, cases[i].any_port);
+		for (size_t k = 0; k < 3; k++)
+			check_str(str_c(needs.files[k] ? needs.files[k] : ""),
+				cases[i].files[k] ? cases[i].files[k] : "");
+		table_set_free(&set);
+		arena_free(&mem);
+	}
+}
+
+/* Tables that only another one's file names are prepared as well. */
+static void test_prepare(void **state)
+{
+	struct table_set *set;
+	struct table *t = table_with(&set, "mysql", Q "domain = inline:{b.example=1} texthash:/nonexistent\n");
+
+	(void)state;
+	table_set_seal(set);
+	table_set_prepare(set);
+	check_int(table_set_count(set), 3);
+	(void)t;
 	table_set_free(&set);
-	arena_free(&mem);
+}
+
+/* Two that name each other in "domain =" wait for nobody for ever. */
+static void test_circle(void **state)
+{
+	struct table_set *set;
+	struct buf text = BUF_INIT(4096);
+	struct table *t;
+
+	(void)state;
+	buf_addf(&text, "dbpath = /nonexistent\nquery = SELECT 1\ndomain = sqlite:%s\n", path);
+	t = table_with(&set, "sqlite", text.p);
+	check_find(t, "k@b.example", "!no answer to the lookup before this one yet");
+	buf_free(&text);
+	table_set_free(&set);
 }
 
 static void *find_slowly(void *arg)
@@ -349,7 +430,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_answers), cmocka_unit_test(test_asked),
 		cmocka_unit_test(test_faults), cmocka_unit_test(test_hosts), cmocka_unit_test(test_refused),
-		cmocka_unit_test(test_needs), cmocka_unit_test(test_turns), cmocka_unit_test(test_without_driver) };
+		cmocka_unit_test(test_needs), cmocka_unit_test(test_fault_stays), cmocka_unit_test(test_prepare),
+		cmocka_unit_test(test_circle), cmocka_unit_test(test_turns), cmocka_unit_test(test_without_driver) };
 	int r;
 
 	close(mkstemp(path));

@@ -150,5 +150,18 @@ static enum map_status sqlite_find(struct table *t, struct str key, struct buf *
 	return status;
 }
 
-const struct table_type table_sqlite = { "sqlite", TABLE_FILE | TABLE_LIVE, sqlite_make, sqlite_find, sqlite_free,
-	NULL };
+static void sqlite_prepare(struct table *t)
+{
+	struct sqlite_table *s = sqlite_of(t);
+	struct buf why = BUF_INIT(TABLE_WHY_MAX);
+	bool changed;
+
+	sql_settings_current(&s->set, t, SQL_FILE_SQLITE, &changed, &why);
+	if (changed)
+		close_db(s);
+	buf_free(&why);
+}
+
+/* REMOTE: its "domain =" may name a table that names this one again, for which nobody would wait to the end. */
+const struct table_type table_sqlite = { "sqlite", TABLE_FILE | TABLE_LIVE | TABLE_REMOTE, sqlite_make, sqlite_find,
+	sqlite_free, NULL, sqlite_prepare };

@@ -298,7 +298,11 @@ static void test_sqlite(void **state)
 		{ "query = SELECT d FROM a WHERE s = '%s'\nresult_format = <%u/%D>", "a@b.example",
 			"<x/b.example>,<z/b.example>" },
 		{ "query = SELECT d FROM a WHERE s = '%s'\ndomain = c.example", "a@b.example", "-" },
-		{ "query = SELECT d FROM a WHERE s = '%s'\ndomain = c.example, b.example", "b.example", "dom" },
+		{ "query = SELECT d FROM a WHERE s = '%s'\ndomain = c.example, b.example", "b.example", "-" },
+		{ "query = SELECT d FROM a WHERE s = '%d'\ndomain = c.example, b.example", "@b.example", "-" },
+		{ "query = SELECT d FROM a WHERE s = '%d'\ndomain = c.example, b.example", "x@b.example", "dom" },
+		{ "query = SELECT d FROM a WHERE s = '%d'\nresult_format = [%s.%2.%1]", "x@b.example",
+			"[dom.b.example]" },
 		{ "select_field = d\ntable = a\nwhere_field = s\nadditional_conditions = AND d > 'y'", "a@b.example",
 			"z@y.example" },
 	};

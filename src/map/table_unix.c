@@ -68,4 +68,4 @@ static enum map_status unix_find(struct table *t, struct str key, struct buf *va
 	return MAP_TEMPORARY;
 }
 
-const struct table_type table_unix = { "unix", 0, unix_make, unix_find, unix_free, NULL };
+const struct table_type table_unix = { "unix", 0, unix_make, unix_find, unix_free, NULL, NULL };

@@ -310,4 +310,4 @@ static enum map_status userdb_find(struct table *t, struct str key, struct buf *
 }
 
 const struct table_type table_userdb = { "userdb", TABLE_LIVE | TABLE_REMOTE, userdb_make, userdb_find, userdb_free,
-	NULL };
+	NULL, NULL };

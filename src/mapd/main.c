@@ -5,7 +5,8 @@
  * Runs as its own account, with the capability to read any file only when a table is closed to that account. Jail:
  * Landlock (read-only, the directories of the tables that the configuration names, and what account names and SQLite
  * need), which bounds that capability; seccomp: no program is ever executed. No network, but where a table is in MySQL or
- * PostgreSQL: then to their ports; userdb tables use UNIX sockets. Nothing of the queue. Peers: master (descriptor 3), the processes above (peer.c has what they may ask).
+ * PostgreSQL behind TCP: then to their ports; userdb tables use UNIX sockets. Nothing of the queue. Peers: master
+ * (descriptor 3), the processes above (peer.c has what they may ask).
  */
 #include "mapd/mapd.h"
 #include "base/jail.h"
@@ -55,7 +56,7 @@ static void load_name_service(void)
 	getpwnam_r("postmaster", &pw, room, sizeof room, &hit);
 }
 
-/* A lookup may wait for a disk or a socket: a few threads, and one for each table in a database, so that a hung one holds up no other. */
+/* A lookup may wait for a disk or a socket: a few threads, and one for each table in a database. */
 static void set_threads(size_t n_databases)
 {
 	char text[16];
@@ -82,13 +83,14 @@ int main(void)
 	tables_of_conf(m.tables, m.child.conf);
 	table_set_seal(m.tables);
 	table_sql_drivers(sql_driver_find);
+	table_set_prepare(m.tables);
 	tables_network(m.tables, mem, &network);
 	set_threads(network.n);
 	load_name_service();
 	jail.root = m.child.root;
 	jail.uid = m.child.uid;
 	jail.gid = m.child.gid;
-	if (network.n)
+	if (network.by_tcp)
 		jail.role = JAIL_MAPD_NET;
 	jail.connect_ports = network.ports;
 	jail.readable = tables_paths(m.tables, m.child.queue_directory, &network, mem);

@@ -19,7 +19,8 @@ struct mapd {
 void tables_of_conf(struct table_set *set, const struct conf *conf);
 /* Tables in databases behind sockets: what the jail has to leave them. */
 struct tables_network {
-	size_t n;		  /* such tables; 0: none, and no network is needed */
+	size_t n;		  /* such tables */
+	bool by_tcp;		  /* is any of them not behind a socket in the file system? */
 	const uint16_t *ports;	  /* ended by 0; NULL: any */
 	const char *const *files; /* NULL-ended */
 };

@@ -104,6 +104,14 @@ static size_t count_files(const char *const *files)
 	return n;
 }
 
+/* What a jail has to name: the folder, so that a file that is replaced is still within reach; never all of the tree. */
+static const char *folder_of(const char *path, struct arena *mem)
+{
+	const char *folder = dirname(arena_cdup(mem, str_c(path)));
+
+	return strcmp(folder, "/") == 0 ? path : folder;
+}
+
 void tables_network(const struct table_set *set, struct arena *mem, struct tables_network *out)
 {
 	enum { PORTS = sizeof((struct table_sql_needs *)NULL)->port / sizeof(uint16_t), FILES = 8 };
@@ -122,11 +130,12 @@ void tables_network(const struct table_set *set, struct arena *mem, struct table
 		if (!table_sql_needs(t, mem, &needs))
 			continue;
 		out->n++;
+		out->by_tcp |= needs.by_tcp;
 		any_port |= needs.any_port;
 		for (size_t i = 0; i < needs.n_ports; i++)
 			ports[n_ports++] = needs.port[i];
 		for (size_t i = 0; needs.files[i]; i++)
-			files[n_files++] = needs.files[i];
+			files[n_files++] = folder_of(needs.files[i], mem);
 	}
 	out->ports = any_port ? NULL : ports;
 	out->files = out->n ? files : files + n_files; /* those, or none */
