@@ -146,9 +146,66 @@ static void test_room(void **state)
 	uv_loop_close(&loop);
 }
 
+/* ---- when the loop is told ---- */
+
+enum { SHORT_JOBS = 12, AT_A_TIME = 4 };
+
+static struct {
+	struct job job[SHORT_JOBS];
+	uv_sem_t ended;	    /* each one that ran */
+	uv_sem_t next;	    /* leave for those behind the first */
+	unsigned run, done; /* in the thread; in the loop */
+} few;
+
+static void run_short(struct job *j)
+{
+	(void)j;
+	if (few.run++ > 0) {
+		uv_sem_post(&few.ended); /* the one before is over and put away */
+		uv_sem_wait(&few.next);
+	}
+}
+
+static void on_short(struct job *j, bool dropped)
+{
+	(void)j, (void)dropped;
+	few.done++;
+}
+
+/* While many wait, the loop learns of a few at a time, and at the end of all. */
+static void test_told(void **state)
+{
+	struct pool p;
+	uv_loop_t loop;
+
+	(void)state;
+	uv_loop_init(&loop);
+	uv_sem_init(&few.ended, 0);
+	uv_sem_init(&few.next, 0);
+	pool_init(&p, &loop, 1, SHORT_JOBS, 10000);
+	for (unsigned i = 0; i < SHORT_JOBS; i++) {
+		few.job[i] = (struct job){ .run = run_short, .done = on_short };
+		check_int(pool_submit(&p, &few.job[i], STR("u"), STR("")), 0);
+	}
+	for (unsigned i = 1; i <= AT_A_TIME; i++) {
+		uv_sem_wait(&few.ended); /* of the job behind number i */
+		uv_run(&loop, UV_RUN_NOWAIT);
+		check_int(few.done, i < AT_A_TIME ? 0 : AT_A_TIME);
+		uv_sem_post(&few.next);
+	}
+	for (unsigned i = 0; i < SHORT_JOBS; i++)
+		uv_sem_post(&few.next);
+	uv_run(&loop, UV_RUN_DEFAULT);
+	check_int(few.done, SHORT_JOBS);
+	uv_loop_close(&loop);
+	uv_sem_destroy(&few.ended);
+	uv_sem_destroy(&few.next);
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(test_nice), cmocka_unit_test(test_room) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_nice), cmocka_unit_test(test_room),
+		cmocka_unit_test(test_told) };
 
 	return test_run(tests);
 }
