@@ -177,6 +177,7 @@ int segment_head_rebuild(int fd, uint64_t size, struct segment_head *h)
 {
 	static const unsigned char blank[RECORD_HEADER_OCTETS];
 	unsigned char *all;
+	size_t most = 0;
 	int err, found = 0;
 
 	memset(h, 0, sizeof *h);
@@ -187,14 +188,20 @@ int segment_head_rebuild(int fd, uint64_t size, struct segment_head *h)
 	err = pread_all(fd, all, size, 0);
 	for (uint64_t at = SEG_HEADER_OCTETS; err == 0 && at + RECORD_HEADER_OCTETS <= size; at += 8) {
 		struct segment_head here = { .size = size };
+		size_t octets;
 
 		if (memcmp(all + at, magic, sizeof magic) != 0 || !two_agree(all + at, size - at, &here))
 			continue;
-		at += chain_octets(&here, all + at, size - at) - 8; /* content that looks like records proves nothing */
-		if (here.generation <= h->generation)
-			continue; /* the rest of an earlier use lies behind */
-		*h = here;
-		found = 1;
+		octets = chain_octets(&here, all + at, size - at);
+		if (octets > most) {
+			most = octets;
+			*h = here;
+			found = 1;
+		}
+		/* What was written last stands in front. Behind it is an earlier use, or content that looks like records. */
+		if (at == SEG_HEADER_OCTETS)
+			break;
+		at += octets - 8;
 	}
 	if (found && memcmp(all + SEG_HEADER_OCTETS, blank, sizeof blank) == 0)
 		h->class = SEG_SPARE;

@@ -104,6 +104,41 @@ static void test_content_is_no_record(void **state)
 	buf_free(&b);
 }
 
+/* The same where the record that has it is damaged itself: what stands in front counts, or else what there is most of. */
+static void test_damaged_content_is_no_record(void **state)
+{
+	const struct segment_head forged = { head.generation + 1000000, SIZE, SEG_MAIL, 1 };
+	struct segment_head h;
+	struct buf b = BUF_INIT(SIZE), content = BUF_INIT(SIZE);
+
+	(void)state;
+	record_put(&content, &forged, RECORD_DATA, STR("mail"));
+	record_put(&content, &forged, RECORD_COMMIT, STR("that nobody sent"));
+	for (unsigned damaged_is_first = 0; damaged_is_first < 2; damaged_is_first++)
+		for (size_t part = 0; part < 2; part++) { /* its length, its checksum */
+			int fd = memfd_create("seg", MFD_CLOEXEC);
+			size_t at;
+
+			check_int(ftruncate(fd, SIZE), 0);
+			if (!damaged_is_first) {
+				record_put(&b, &head, RECORD_DATA, STR("mail"));
+				record_put(&b, &head, RECORD_COMMIT, STR("an envelope of some length"));
+			}
+			at = b.n;
+			record_put(&b, &head, RECORD_DATA, buf_str(&content));
+			b.p[at + (part ? 4 : 20)] ^= 1;
+			for (unsigned i = 0; i < 8; i++)
+				record_put(&b, &head, RECORD_COMMIT, STR("an envelope of some length"));
+			check_int(pwrite_all(fd, b.p, b.n, SEG_HEADER_OCTETS, false), 0);
+			check_int(segment_head_rebuild(fd, SIZE, &h), 1);
+			check(h.generation == head.generation && h.salt == head.salt);
+			buf_reset(&b);
+			close(fd);
+		}
+	buf_free(&content);
+	buf_free(&b);
+}
+
 /* Many wrong bits of the checksum that look like one of the generation, which is known to be right: left alone. */
 static void test_what_is_right_explains_nothing(void **state)
 {
@@ -132,6 +167,7 @@ int main(void)
 		cmocka_unit_test(test_stale_record_is_none),
 		cmocka_unit_test(test_rebuild),
 		cmocka_unit_test(test_content_is_no_record),
+		cmocka_unit_test(test_damaged_content_is_no_record),
 		cmocka_unit_test(test_what_is_right_explains_nothing),
 	};
 
