@@ -114,6 +114,8 @@ void known_forget(struct known *k, uint64_t user)
 {
 	struct known_user *u = find(k, user);
 
-	if (u)
+	if (u) {
 		k->key[u - k->user] = 0;
+		*u = (struct known_user){ 0 };
+	}
 }
