@@ -284,6 +284,32 @@ static void test_forgiving_not_all(void **state)
 	arena_free(&mem);
 }
 
+/* However often a name is mentioned, it is looked at once. */
+static void test_forgiving_soon(void **state)
+{
+	char dir[] = "/tmp/gatepost-test.XXXXXX", path[64];
+	struct buf errors = BUF_INIT(65536);
+	struct conf *c;
+	FILE *f;
+
+	(void)state;
+	require(mkdtemp(dir) != NULL);
+	snprintf(path, sizeof path, "%s/main.cf", dir);
+	f = fopen(path, "w");
+	require(f != NULL);
+	fputs("queue_directory = /q${a0?{}}\nbad\n", f);
+	for (unsigned i = 0; i < 60; i++)
+		fprintf(f, "a%u = ${a%u?{}}${a%u?{}}\n", i, i + 1, i + 1);
+	fputs("a60 =\n", f);
+	fclose(f);
+	c = conf_load_main(dir, &errors, NULL);
+	check(c != NULL && strcmp(conf_str(conf_main(c), "queue_directory"), "/q") == 0);
+	conf_free(&c);
+	buf_free(&errors);
+	unlink(path);
+	rmdir(dir);
+}
+
 static void test_lists(void **state)
 {
 	static const struct {
@@ -361,6 +387,7 @@ int main(void)
 		cmocka_unit_test(test_warnings),
 		cmocka_unit_test(test_forgiving),
 		cmocka_unit_test(test_forgiving_not_all),
+		cmocka_unit_test(test_forgiving_soon),
 		cmocka_unit_test(test_lists),
 		cmocka_unit_test(test_table),
 		cmocka_unit_test(test_guess),

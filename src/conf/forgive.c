@@ -43,6 +43,7 @@ enum { DEPTH_MAX = 100 };
 struct ancestors {
 	struct name_seer seer; /* first */
 	const struct conf *c;
+	struct dict known; /* names that stand alone: looked at once, however often they are mentioned */
 	unsigned depth;
 	bool missing;
 };
@@ -53,21 +54,27 @@ static void look_at(struct name_seer *s, struct str name, bool is_test)
 	const struct dict_entry *e = dict_find(&a->c->main, name);
 
 	(void)is_test; /* that it is not set may be the fault */
+	if (a->missing || dict_find(&a->known, name))
+		return;
 	if (e == NULL || a->depth == DEPTH_MAX) {
-		a->missing = a->missing || e != NULL || !str_eq(name, STR("config_directory"));
+		a->missing = e != NULL || !str_eq(name, STR("config_directory"));
 		return;
 	}
 	a->depth++;
 	expand_scan(e->value, s, NULL);
 	a->depth--;
+	dict_set(&a->known, e->name, e->value, 0);
 }
 
 bool conf_stands_alone(const struct conf *c, struct str name)
 {
-	struct ancestors a = { { look_at }, c, 0, false };
+	struct arena *mem = arena_new(1024);
+	struct ancestors a = { { look_at }, c, { .mem = mem }, 0, false };
 
-	if (dict_find(&c->main, name) == NULL)
-		return false;
-	look_at(&a.seer, name, false);
+	if (dict_find(&c->main, name))
+		look_at(&a.seer, name, false);
+	else
+		a.missing = true;
+	arena_free(&mem);
 	return !a.missing;
 }
