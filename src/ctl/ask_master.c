@@ -36,9 +36,11 @@ int ctl_ask_master(const struct conf *conf, const char *word, struct buf *answer
 	if (fd < 0)
 		return -1;
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
-	n = send(fd, word, strlen(word), MSG_NOSIGNAL);
-	while (n >= 0 && (n = read(fd, chunk, sizeof chunk)) > 0)
-		buf_add(answer, chunk, (size_t)n);
+	do
+		n = send(fd, word, strlen(word), MSG_NOSIGNAL);
+	while (n < 0 && errno == EINTR);
+	while (n >= 0 && ((n = read(fd, chunk, sizeof chunk)) > 0 || (n < 0 && errno == EINTR)))
+		n = n > 0 ? buf_add(answer, chunk, (size_t)n) : 0;
 	if ((n == 0 && answer->n == 0) || (n < 0 && (errno == EPIPE || errno == ECONNRESET)))
 		error = EACCES; /* master closed without a word: not permitted */
 	else if (n < 0)

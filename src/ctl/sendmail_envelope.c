@@ -157,8 +157,10 @@ int envelope_next(const struct envelope_options *o, struct str sender, struct st
 bool envelope_has_fault(const struct envelope_options *o, struct str sender, struct str rcpts, struct str *bad)
 {
 	struct buf text = BUF_INIT(SIZE_MAX / 4);
-	bool has_fault = false;
+	struct str nobody = STR("postmaster");
+	bool has_fault = envelope_next(o, sender, &nobody, &text) != 0;
 
+	*bad = sender;
 	while (!has_fault && str_word(&rcpts, "\n", bad)) {
 		struct str one = *bad;
 

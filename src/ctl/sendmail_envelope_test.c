@@ -87,7 +87,7 @@ static void test_fault(void **state)
 	} cases[] = { { "l@o.example", "a@x.example\nb@y.example\n", NULL },
 		{ "l@o.example", "a@x.example\nc\001d@y.example\ne@z.example", "c\001d@y.example" },
 		{ "l@o.example", "a@x.example\n\177\n", "\177" },
-		{ "l\r@o.example", "a@x.example\nb@y.example", "a@x.example" } };
+		{ "l\r@o.example", "a@x.example\nb@y.example", "l\r@o.example" } };
 	struct envelope_options none = { .body = NULL }, verp = { .verp = "+=", .origin = STR("o") };
 	struct buf many = BUF_INIT(1 << 20);
 	struct str bad;

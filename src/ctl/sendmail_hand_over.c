@@ -80,5 +80,5 @@ int sendmail_hand_over(
 		code = code < 0 ? one : both(code, one);
 	}
 	buf_free(&text);
-	return code;
+	return code < 0 ? EX_OK : code; /* there was nobody to send it to */
 }
