@@ -293,7 +293,7 @@ static int make(struct active_report *rep, const struct dsn_rcpt *rcpt, size_t n
 	if (spool_msg_begin(&rep->msg, q->writer) == 0)
 		err = 0;
 	if (err == 0)
-		report_original(q, a, &r, &whole);
+		err = report_original(q, a, &r, &whole);
 	r.report_id = rep->msg.id;
 	if (err == 0 && dsn_put(&content, &r) != 0)
 		err = -EMSGSIZE;

@@ -2,6 +2,7 @@
 #include "queued/queued.h"
 #include "mime/dsn.h"
 
+#include <errno.h>
 #include <unistd.h>
 
 enum {
@@ -31,7 +32,7 @@ static bool is_damaged(const struct active *a)
 	return a->message->content_is_damaged || (a->env.flags & ENV_LOST);
 }
 
-/* 0, or negative errno: out has what lies before. */
+/* 0, or negative errno: out has what lies before. -EAGAIN: there is no descriptor for it now. */
 static int read_content(const struct queued *q, const struct envelope *e, uint64_t want, struct buf *out)
 {
 	struct segment_set *set = segment_set_new();
@@ -41,9 +42,14 @@ static int read_content(const struct queued *q, const struct envelope *e, uint64
 
 	for (size_t i = 0; i < e->n_extent; i++) {
 		struct segment *s = segment_find(q, e->extent[i].generation);
-		int fd = s && segment_set_fd(set, s->head.generation) < 0 ? dup(s->fd) : -1;
+		int fd;
 
-		if (fd >= 0)
+		if (s == NULL || segment_set_fd(set, s->head.generation) >= 0)
+			continue;
+		fd = dup(s->fd);
+		if (fd < 0)
+			n = -EAGAIN;
+		else
 			segment_set_add(set, s->head.generation, fd);
 	}
 	while (from < want && n > 0) {
@@ -70,25 +76,30 @@ static bool returns_full(const struct queued *q, const struct active *a, enum ds
 }
 
 /* The header, when the piece of the content that it is in can be read and checks, whatever became of the others. */
-static void read_header(const struct queued *q, const struct active *a, struct buf *out)
+static int read_header(const struct queued *q, const struct active *a, struct buf *out)
 {
 	const struct envelope first = { .extent = a->env.extent, .n_extent = a->env.n_extent > 0 };
 
-	if (message_content_is_whole(q, &first) == 1)
-		read_content(q, &first, HEADER_MAX_OCTETS, out);
+	return message_content_is_whole(q, &first) == 1 ? read_content(q, &first, HEADER_MAX_OCTETS, out) : 0;
 }
 
-void report_original(const struct queued *q, const struct active *a, struct dsn_report *r, struct buf *whole)
+int report_original(const struct queued *q, const struct active *a, struct dsn_report *r, struct buf *whole)
 {
 	bool full = returns_full(q, a, r->kind), fails = is_damaged(a);
+	int err = 0;
 
-	if (!fails)
-		fails = read_content(q, &a->env, full ? extents_octets(&a->env) : HEADER_MAX_OCTETS, whole) != 0;
-	if (fails && whole->n == 0)
-		read_header(q, a, whole);
+	if (!fails) {
+		err = read_content(q, &a->env, full ? extents_octets(&a->env) : HEADER_MAX_OCTETS, whole);
+		fails = err != 0;
+	}
+	if (fails && err != -EAGAIN && whole->n == 0)
+		err = read_header(q, a, whole);
+	if (err == -EAGAIN)
+		return err;		      /* for a moment, and no reason to say that it is lost */
 	r->original_is_full = full && !fails; /* a report without it is better than none */
 	if (!r->original_is_full)
 		whole->n = header_octets(buf_str(whole));
 	r->original = buf_str(whole);
 	r->original_is_lost = fails && whole->n == 0;
+	return 0;
 }

@@ -5,6 +5,8 @@
 #include "queued/agent_test.h"
 #include "mime/dsn.h"
 
+#include <sys/resource.h>
+
 enum { DAY_S = 86400 };
 
 /* Until nothing more happens: a report is flushed by another thread. */
@@ -580,6 +582,35 @@ static void test_pieces_lost(void **state)
 	end(q);
 }
 
+/* That there is no descriptor for a moment is no loss: the report is made later. */
+static void test_no_descriptor(void **state)
+{
+	struct queued *q = start_anew();
+	struct envelope_rcpt r[] = { { .address = STR("b@z.org") } };
+	struct envelope env = { .sender = STR("a@z.org"), .rcpt = r, .n_rcpt = 1, .size = 22 };
+	uint64_t id = send_envelope(q, &env, STR("Subject: here\r\n\r\nx\r\n"));
+	struct active a = { .mem = arena_new(0) };
+	struct dsn_report report = { .kind = DSN_FAILURE };
+	struct buf whole = BUF_INIT(100000);
+	struct rlimit before, none;
+
+	(void)state;
+	settle(q);
+	a.message = message_find(q, id);
+	require(a.message && message_envelope(q, a.message, a.mem, &a.env) == 0);
+	require(getrlimit(RLIMIT_NOFILE, &before) == 0);
+	none = before;
+	none.rlim_cur = 0;
+	require(setrlimit(RLIMIT_NOFILE, &none) == 0);
+	check_int(report_original(q, &a, &report, &whole), -EAGAIN);
+	require(setrlimit(RLIMIT_NOFILE, &before) == 0);
+	check_int(report_original(q, &a, &report, &whole), 0);
+	check(str_has_prefix(report.original, STR("Subject: here")) && !report.original_is_lost);
+	buf_free(&whole);
+	arena_free(&a.mem);
+	end(q);
+}
+
 /* Somebody gave it up (fsck): it is returned at once; but never to <>. */
 static void test_given_up(void **state)
 {
@@ -619,7 +650,8 @@ int main(void)
 		cmocka_unit_test(test_report_before_result), cmocka_unit_test(test_no_place),
 		cmocka_unit_test(test_leave), cmocka_unit_test(test_clock_jump), cmocka_unit_test(test_delay),
 		cmocka_unit_test(test_delay_and_deliver_by), cmocka_unit_test(test_priority),
-		cmocka_unit_test(test_damaged), cmocka_unit_test(test_given_up), cmocka_unit_test(test_pieces_lost) };
+		cmocka_unit_test(test_damaged), cmocka_unit_test(test_no_descriptor), cmocka_unit_test(test_given_up),
+		cmocka_unit_test(test_pieces_lost) };
 	char dir[32];
 	int failed;
 
