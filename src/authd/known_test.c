@@ -49,6 +49,24 @@ static void test_bounded(void **state)
 	known_free(&k);
 }
 
+/* No network, day or mark of his stays in memory. */
+static void test_forgotten(void **state)
+{
+	struct known k;
+
+	(void)state;
+	known_init(&k, 16, DAYS);
+	known_put(&k, 1, 5, 9, TODAY);
+	known_forget(&k, 1);
+	for (size_t i = 0; i < k.n; i++)
+		for (size_t j = 0; j < KNOWN_NETWORKS; j++) {
+			const struct known_network *n = &k.user[i].at[j];
+
+			check(k.key[i] == 0 && n->network == 0 && n->day == 0 && n->mark == 0);
+		}
+	known_free(&k);
+}
+
 static void test_turned_off(void **state)
 {
 	struct known k;
@@ -63,7 +81,7 @@ static void test_turned_off(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_known_as), cmocka_unit_test(test_bounded),
-		cmocka_unit_test(test_turned_off) };
+		cmocka_unit_test(test_forgotten), cmocka_unit_test(test_turned_off) };
 
 	return test_run(tests);
 }
