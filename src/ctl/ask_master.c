@@ -26,10 +26,26 @@ bool ctl_is_running(const struct conf *conf)
 	return fd >= 0;
 }
 
+/* To its end. Returns 0, or -1 with errno. */
+static ssize_t read_answer(int fd, struct buf *answer)
+{
+	char chunk[4096];
+	ssize_t n;
+
+	while ((n = read(fd, chunk, sizeof chunk)) != 0) {
+		if (n < 0 && errno != EINTR)
+			return -1;
+		if (n > 0 && buf_add(answer, chunk, (size_t)n) != 0) {
+			errno = EMSGSIZE;
+			return -1;
+		}
+	}
+	return 0;
+}
+
 int ctl_ask_master(const struct conf *conf, const char *word, struct buf *answer)
 {
 	struct timeval limit = { .tv_sec = 10 };
-	char chunk[4096];
 	int fd = connect_master(conf), error = 0;
 	ssize_t n;
 
@@ -39,8 +55,8 @@ int ctl_ask_master(const struct conf *conf, const char *word, struct buf *answer
 	do
 		n = send(fd, word, strlen(word), MSG_NOSIGNAL);
 	while (n < 0 && errno == EINTR);
-	while (n >= 0 && ((n = read(fd, chunk, sizeof chunk)) > 0 || (n < 0 && errno == EINTR)))
-		n = n > 0 ? buf_add(answer, chunk, (size_t)n) : 0;
+	if (n >= 0)
+		n = read_answer(fd, answer);
 	if ((n == 0 && answer->n == 0) || (n < 0 && (errno == EPIPE || errno == ECONNRESET)))
 		error = EACCES; /* master closed without a word: not permitted */
 	else if (n < 0)
