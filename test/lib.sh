@@ -64,19 +64,38 @@ finish() {
 	[ $FAILED -eq 0 ] && [ $((PASSED + SKIPPED)) -gt 0 ]
 	exit $?
 }
-free_ports() { # N: that many free ports of loopback, below the range of outgoing connections
+# N: that many free ports of loopback, below the range of outgoing connections. None is given to another test within a quarter of an
+# hour: it is free, too, until somebody listens there.
+free_ports() {
 	python3 - "$1" <<'PY'
-import random, socket, sys
-got, held = [], []
-while len(got) < int(sys.argv[1]):
-    s = socket.socket()
-    p = random.randrange(11000, 31000)
+import os, random, socket, sys, tempfile, time
+given = os.path.join(tempfile.gettempdir(), "gatepost-ports.%d" % os.getuid())
+os.makedirs(given, mode=0o700, exist_ok=True)
+
+def take(p):
+    path = os.path.join(given, str(p))
     try:
-        s.bind(("127.0.0.1", p))
-    except OSError:
-        continue
-    held.append(s)
-    got.append(p)
+        if time.time() - os.stat(path).st_mtime < 900:
+            return False
+        os.unlink(path)
+    except FileNotFoundError:
+        pass
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL))
+    except FileExistsError:
+        return False
+    with socket.socket() as s:
+        try:
+            s.bind(("127.0.0.1", p))
+        except OSError:
+            return False
+    return True
+
+got = []
+while len(got) < int(sys.argv[1]):
+    p = random.randrange(11000, 31000)
+    if take(p):
+        got.append(p)
 print(*got)
 PY
 }
