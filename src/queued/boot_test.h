@@ -193,14 +193,11 @@ static inline struct segment *smtpd_segment(struct queued *q)
 
 static char boot_base[32];
 
-/* Enter a new directory of its own; boot_leave() removes it. */
-static inline char *boot_enter(char dir[static 32])
+/* Enter a new directory of its own. Returns 0. */
+static inline int boot_enter(void)
 {
-	snprintf(dir, 32, "/tmp/gatepost-queued-XXXXXX");
-	if (mkdtemp(dir) == NULL || chdir(dir) != 0)
-		return NULL;
-	memcpy(boot_base, dir, sizeof boot_base);
-	return dir;
+	snprintf(boot_base, sizeof boot_base, "/tmp/gatepost-queued-XXXXXX");
+	return mkdtemp(boot_base) == NULL || chdir(boot_base) != 0;
 }
 
 /* Another one in it, for a queue that begins with an empty log. */
@@ -211,12 +208,15 @@ static inline void boot_enter_next(void)
 	require(chdir(boot_base) == 0 && mkdtemp(dir) && chdir(dir) == 0);
 }
 
-static inline int boot_leave(const char *dir)
+static inline int boot_leave(int failed)
 {
 	char command[64];
 
-	snprintf(command, sizeof command, "rm -r %s", dir);
-	return system(command) != 0;
+	snprintf(command, sizeof command, "rm -r %s", boot_base);
+	return system(command) != 0 || failed;
 }
+
+/* As test_run(), in a directory of its own, which is removed then. */
+#define boot_run(tests) (boot_enter() || boot_leave(test_run(tests)))
 
 #endif

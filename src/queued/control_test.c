@@ -199,11 +199,6 @@ int main(void)
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_list_of_half_a_log),
 		cmocka_unit_test(test_walk_while_others_come_and_go),
 		cmocka_unit_test(test_walk_over_places_that_are_used_again) };
-	char dir[32];
-	int failed;
 
-	if (boot_enter(dir) == NULL)
-		return 1;
-	failed = test_run(tests);
-	return failed | boot_leave(dir);
+	return boot_run(tests);
 }

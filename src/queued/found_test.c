@@ -89,11 +89,6 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_lives_that_read_nothing),
 		cmocka_unit_test(test_lost_record_is_not_blank) };
-	char dir[32];
-	int failed;
 
-	if (boot_enter(dir) == NULL)
-		return 1;
-	failed = test_run(tests);
-	return failed | boot_leave(dir);
+	return boot_run(tests);
 }

@@ -645,11 +645,6 @@ int main(void)
 		cmocka_unit_test(test_generation_of_a_lost_header), cmocka_unit_test(test_wheel),
 		cmocka_unit_test(test_damaged_content_is_kept), /* leaves damage behind: the last */
 	};
-	char dir[32];
-	int failed;
 
-	if (boot_enter(dir) == NULL)
-		return 1;
-	failed = test_run(tests);
-	return failed | boot_leave(dir);
+	return boot_run(tests);
 }

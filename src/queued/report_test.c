@@ -652,12 +652,7 @@ int main(void)
 		cmocka_unit_test(test_delay_and_deliver_by), cmocka_unit_test(test_priority),
 		cmocka_unit_test(test_damaged), cmocka_unit_test(test_no_descriptor), cmocka_unit_test(test_given_up),
 		cmocka_unit_test(test_pieces_lost) };
-	char dir[32];
-	int failed;
 
 	log_open(LOG_TO_FD, "postfix/qmgr", open("/dev/null", O_WRONLY | O_CLOEXEC), 0);
-	if (boot_enter(dir) == NULL)
-		return 1;
-	failed = test_run(tests);
-	return failed | boot_leave(dir);
+	return boot_run(tests);
 }

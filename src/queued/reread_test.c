@@ -311,11 +311,6 @@ int main(void)
 		cmocka_unit_test(test_results_are_not_forgotten),
 		cmocka_unit_test(test_failed_results_cannot_be_read),
 	};
-	char dir[32];
-	int failed;
 
-	if (boot_enter(dir) == NULL)
-		return 1;
-	failed = test_run(tests);
-	return failed | boot_leave(dir);
+	return boot_run(tests);
 }

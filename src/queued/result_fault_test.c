@@ -467,11 +467,6 @@ int main(void)
 		cmocka_unit_test(test_defer_of_very_many),
 		cmocka_unit_test(test_results_that_count_are_not_written_over_and_over),
 	};
-	char dir[32];
-	int failed;
 
-	if (boot_enter(dir) == NULL)
-		return 1;
-	failed = test_run(tests);
-	return failed | boot_leave(dir);
+	return boot_run(tests);
 }

@@ -472,12 +472,7 @@ int main(void)
 		cmocka_unit_test(test_pause),
 		cmocka_unit_test(test_pause_costs_nothing),
 	};
-	char dir[32];
-	int failed;
 
 	log_open(LOG_TO_FD, "postfix/qmgr", open("/dev/null", O_WRONLY | O_CLOEXEC), 0);
-	if (boot_enter(dir) == NULL)
-		return 1;
-	failed = test_run(tests);
-	return failed | boot_leave(dir);
+	return boot_run(tests);
 }

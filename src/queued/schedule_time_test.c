@@ -211,12 +211,7 @@ int main(void)
 		cmocka_unit_test(test_deliver_by_clock_set),
 		cmocka_unit_test(test_deliver_by_relayed),
 	};
-	char dir[32];
-	int failed;
 
 	log_open(LOG_TO_FD, "postfix/qmgr", open("/dev/null", O_WRONLY | O_CLOEXEC), 0);
-	if (boot_enter(dir) == NULL)
-		return 1;
-	failed = test_run(tests);
-	return failed | boot_leave(dir);
+	return boot_run(tests);
 }

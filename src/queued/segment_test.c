@@ -105,11 +105,5 @@ int main(void)
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_interrupted), cmocka_unit_test(test_two_interrupted),
 		cmocka_unit_test(test_none_is_free) };
 
-	char dir[32];
-	int failed;
-
-	if (boot_enter(dir) == NULL)
-		return 1;
-	failed = test_run(tests);
-	return failed | boot_leave(dir);
+	return boot_run(tests);
 }

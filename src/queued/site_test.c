@@ -182,11 +182,6 @@ static void test_etrn(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_etrn) };
-	char dir[32];
-	int failed;
 
-	if (boot_enter(dir) == NULL)
-		return 1;
-	failed = test_run(tests);
-	return failed | boot_leave(dir);
+	return boot_run(tests);
 }
