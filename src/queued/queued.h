@@ -537,8 +537,8 @@ bool wants_success(const struct active_rcpt *r);
 /*
  * What the report, of which the kind is set, returns of the message (RFC 3461 sec. 4.3, bounce_size_limit): sets its fields original*.
  * That is the content, unstuffed, or its header; of a damaged message its header if that checks; of one that cannot be read what
- * there is of its header; or it is lost. `whole`: empty; it has the octets, and stays as long as the report. Returns 0, or -EAGAIN:
- * there is no descriptor to read it with now.
+ * there is of its header; or it is lost. `whole`: empty; it has the octets, and stays as long as the report. Returns 0, or negative
+ * errno: not all of it could be read now, which may be otherwise in a moment; nothing says that it is damaged.
  */
 struct dsn_report;
 int report_original(const struct queued *q, const struct active *a, struct dsn_report *r, struct buf *whole);

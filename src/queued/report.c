@@ -11,8 +11,9 @@
 
 enum {
 	REPORT_MAX_OCTETS = 64 * 1024 * 1024,
-	TRIES_MAX = 600,      /* a second apart: of a report on what cannot be undone */
-	NO_SEGMENT_TRIES = 20 /* … and of any other: soon after a start segments are still being made */
+	TRIES_MAX = 600,       /* a second apart: of a report on what cannot be undone */
+	NO_SEGMENT_TRIES = 20, /* … and of any other: soon after a start segments are still being made */
+	UNREAD_TRIES = 60 /* … while the disk does not give the message; then as if that were damaged (reread.c) */
 };
 
 static const struct {
@@ -37,6 +38,7 @@ struct active_report {
 	size_t n_to;
 	struct dsn_rcpt *rcpt; /* room for all recipients */
 	unsigned tries;
+	unsigned unread;	    /* of them, because the message could not be read */
 	struct active_report *next; /* in reports_waiting */
 };
 
@@ -192,6 +194,8 @@ static unsigned tries_of(const struct active_report *rep, int err)
 {
 	if (kinds[rep->kind].kind == DSN_SUCCESS)
 		return TRIES_MAX;
+	if (rep->unread > 0)
+		return UNREAD_TRIES;
 	return err == -EAGAIN ? NO_SEGMENT_TRIES : 0;
 }
 
@@ -202,8 +206,9 @@ static void not_kept(struct active_report *rep, int err)
 	char id[ENVELOPE_ID_TEXT];
 
 	if (rep->tries == 0 || rep->tries >= tries)
-		log_warn("%s: the sender %s notification cannot be stored: %s; %s",
-			envelope_id_text(rep->a->message->id, id), kinds[rep->kind].name, strerror(-err),
+		log_warn("%s: the sender %s notification cannot be %s: %s; %s",
+			envelope_id_text(rep->a->message->id, id), kinds[rep->kind].name,
+			rep->unread > 0 ? "made, the message cannot be read" : "stored", strerror(-err),
 			rep->tries < tries    ? "tried again"
 			: kind == DSN_SUCCESS ? "given up"
 					      : "put off");
@@ -216,7 +221,7 @@ static void not_kept(struct active_report *rep, int err)
 	if (kind != DSN_DELAY)
 		withdraw(rep->a, kind == DSN_FAILURE ? is_bounced : is_alias);
 	rep->kind++;
-	rep->tries = 0;
+	rep->tries = rep->unread = 0;
 	next_report(rep);
 }
 
@@ -247,7 +252,7 @@ static void on_kept(struct spool_msg *m, int err)
 		told_of_delay(rep->q, a);
 	rep->q->n_reports++;
 	rep->kind++;
-	rep->tries = 0;
+	rep->tries = rep->unread = 0;
 	next_report(rep);
 }
 
@@ -267,6 +272,14 @@ static bool needs_smtputf8(const struct active_report *rep)
 	for (size_t i = 0; i < rep->n_to; i++)
 		needs |= str_is_8bit(rep->to[i].address);
 	return needs;
+}
+
+/* What cannot be read for as long as a log would wait for it is lost; before that the report waits. */
+static int add_original(struct active_report *rep, struct dsn_report *r, struct buf *whole)
+{
+	int err = report_original(rep->q, rep->a, r, whole);
+
+	return err != 0 && rep->unread++ < UNREAD_TRIES ? err : 0;
 }
 
 static int make(struct active_report *rep, const struct dsn_rcpt *rcpt, size_t n)
@@ -293,7 +306,7 @@ static int make(struct active_report *rep, const struct dsn_rcpt *rcpt, size_t n
 	if (spool_msg_begin(&rep->msg, q->writer) == 0)
 		err = 0;
 	if (err == 0)
-		err = report_original(q, a, &r, &whole);
+		err = add_original(rep, &r, &whole);
 	r.report_id = rep->msg.id;
 	if (err == 0 && dsn_put(&content, &r) != 0)
 		err = -EMSGSIZE;

@@ -32,7 +32,7 @@ static bool is_damaged(const struct active *a)
 	return a->message->content_is_damaged || (a->env.flags & ENV_LOST);
 }
 
-/* 0, or negative errno: out has what lies before. -EAGAIN: there is no descriptor for it now. */
+/* 0, or negative errno: out has what lies before. */
 static int read_content(const struct queued *q, const struct envelope *e, uint64_t want, struct buf *out)
 {
 	struct segment_set *set = segment_set_new();
@@ -48,7 +48,7 @@ static int read_content(const struct queued *q, const struct envelope *e, uint64
 			continue;
 		fd = dup(s->fd);
 		if (fd < 0)
-			n = -EAGAIN;
+			n = -errno;
 		else
 			segment_set_add(set, s->head.generation, fd);
 	}
@@ -76,11 +76,20 @@ static bool returns_full(const struct queued *q, const struct active *a, enum ds
 }
 
 /* The header, when the piece of the content that it is in can be read and checks, whatever became of the others. */
-static int read_header(const struct queued *q, const struct active *a, struct buf *out)
+static void read_header(const struct queued *q, const struct active *a, struct buf *out)
 {
 	const struct envelope first = { .extent = a->env.extent, .n_extent = a->env.n_extent > 0 };
 
-	return message_content_is_whole(q, &first) == 1 ? read_content(q, &first, HEADER_MAX_OCTETS, out) : 0;
+	if (message_content_is_whole(q, &first) == 1)
+		read_content(q, &first, HEADER_MAX_OCTETS, out);
+}
+
+/* It could not be read. 0: it is damaged; else negative errno: the disk does not give it now, or it did not a moment ago. */
+static int why_not(const struct queued *q, const struct envelope *e)
+{
+	int there = message_content_is_whole(q, e);
+
+	return there == 1 ? -EAGAIN : there;
 }
 
 int report_original(const struct queued *q, const struct active *a, struct dsn_report *r, struct buf *whole)
@@ -88,18 +97,16 @@ int report_original(const struct queued *q, const struct active *a, struct dsn_r
 	bool full = returns_full(q, a, r->kind), fails = is_damaged(a);
 	int err = 0;
 
-	if (!fails) {
-		err = read_content(q, &a->env, full ? extents_octets(&a->env) : HEADER_MAX_OCTETS, whole);
-		fails = err != 0;
+	if (!fails && read_content(q, &a->env, full ? extents_octets(&a->env) : HEADER_MAX_OCTETS, whole) != 0) {
+		fails = true;
+		err = why_not(q, &a->env);
 	}
-	if (fails && err != -EAGAIN && whole->n == 0)
-		err = read_header(q, a, whole);
-	if (err == -EAGAIN)
-		return err;		      /* for a moment, and no reason to say that it is lost */
+	if (fails && whole->n == 0)
+		read_header(q, a, whole);
 	r->original_is_full = full && !fails; /* a report without it is better than none */
 	if (!r->original_is_full)
 		whole->n = header_octets(buf_str(whole));
 	r->original = buf_str(whole);
 	r->original_is_lost = fails && whole->n == 0;
-	return 0;
+	return err;
 }

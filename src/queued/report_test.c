@@ -582,8 +582,8 @@ static void test_pieces_lost(void **state)
 	end(q);
 }
 
-/* That there is no descriptor for a moment is no loss: the report is made later. */
-static void test_no_descriptor(void **state)
+/* What the disk, or a full table of descriptors, does not give for a moment is not lost. */
+static void test_unreadable(void **state)
 {
 	struct queued *q = start_anew();
 	struct envelope_rcpt r[] = { { .address = STR("b@z.org") } };
@@ -593,6 +593,8 @@ static void test_no_descriptor(void **state)
 	struct dsn_report report = { .kind = DSN_FAILURE };
 	struct buf whole = BUF_INIT(100000);
 	struct rlimit before, none;
+	struct segment *s;
+	int fd;
 
 	(void)state;
 	settle(q);
@@ -604,11 +606,58 @@ static void test_no_descriptor(void **state)
 	require(setrlimit(RLIMIT_NOFILE, &none) == 0);
 	check_int(report_original(q, &a, &report, &whole), -EAGAIN);
 	require(setrlimit(RLIMIT_NOFILE, &before) == 0);
+	s = segment_find(q, a.env.extent[0].generation);
+	require(s != NULL);
+	fd = s->fd;
+	s->fd = open(".", O_RDONLY | O_CLOEXEC); /* reads of it fail */
+	check_int(report_original(q, &a, &report, &whole), -EISDIR);
+	close(s->fd);
+	s->fd = fd;
 	check_int(report_original(q, &a, &report, &whole), 0);
 	check(str_has_prefix(report.original, STR("Subject: here")) && !report.original_is_lost);
 	buf_free(&whole);
 	arena_free(&a.mem);
 	end(q);
+}
+
+/* The report waits for a disk that does not give the message, a minute; then it says that the message is lost. */
+static void test_unreadable_for_long(void **state)
+{
+	static const struct {
+		unsigned turns;
+		bool comes_back;
+	} cases[] = { { 10, true }, { 70, false } };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct queued *q = start_anew();
+		struct envelope_rcpt r[] = { { .address = STR("b@z.org") } };
+		uint64_t id = mail(q, "a@z.org", r, 1);
+		struct segment *s;
+		int fd;
+
+		answer(q, 0, RCPT_DEFERRED, RELAYED_NOT);
+		end(q);
+		q = start(0); /* what is written now goes into another segment */
+		try_again(q, id);
+		require(agent.n == 1);
+		s = message_find(q, id)->seg;
+		fd = s->fd;
+		s->fd = open(".", O_RDONLY | O_CLOEXEC); /* reads of it fail */
+		answer(q, 0, RCPT_BOUNCED, RELAYED_NOT);
+		for (unsigned turn = 0; turn < cases[i].turns; turn++)
+			reports_retry(q);
+		settle(q);
+		check_int(n_reports(), cases[i].comes_back ? 0 : 1);
+		close(s->fd);
+		s->fd = fd;
+		reports_retry(q);
+		settle(q);
+		check_int(n_reports(), 1);
+		check(message_find(q, id) == NULL);
+		check_int(report_has(q, agent.job[1].id, "lost on this host"), !cases[i].comes_back);
+		end(q);
+	}
 }
 
 /* Somebody gave it up (fsck): it is returned at once; but never to <>. */
@@ -650,7 +699,8 @@ int main(void)
 		cmocka_unit_test(test_report_before_result), cmocka_unit_test(test_no_place),
 		cmocka_unit_test(test_leave), cmocka_unit_test(test_clock_jump), cmocka_unit_test(test_delay),
 		cmocka_unit_test(test_delay_and_deliver_by), cmocka_unit_test(test_priority),
-		cmocka_unit_test(test_damaged), cmocka_unit_test(test_no_descriptor), cmocka_unit_test(test_given_up),
+		cmocka_unit_test(test_damaged), cmocka_unit_test(test_unreadable),
+		cmocka_unit_test(test_unreadable_for_long), cmocka_unit_test(test_given_up),
 		cmocka_unit_test(test_pieces_lost) };
 
 	log_open(LOG_TO_FD, "postfix/qmgr", open("/dev/null", O_WRONLY | O_CLOEXEC), 0);
