@@ -308,18 +308,20 @@ bool sql_settings_add(const struct sql_settings *s, const struct table *t, struc
 	uint64_t *count, struct buf *value, struct buf *why)
 {
 	size_t before = value->n;
+	int added;
 
 	if (cell.n == 0)
 		return true;
-	if (before)
-		buf_add_char(value, ',');
-	if (!sql_format(str_c(s->result_format), key, cell, value)) {
+	added = before && buf_add_char(value, ',') != 0 ? -1 : sql_format(str_c(s->result_format), key, cell, value);
+	if (added == 0)
 		value->n = before;
+	if (added == 0 || (added > 0 && (++*count <= s->limit || s->limit == 0)))
 		return true;
-	}
-	if (++*count <= s->limit || s->limit == 0)
-		return true;
-	buf_addf(why, "%s: more than expansion_limit = %llu results for \"%.*s\"", t->spec,
-		(unsigned long long)s->limit, STR_ARG(key));
+	if (added < 0)
+		buf_addf(why, "%s: the answer for \"%.*s\" is longer than %d octets", t->spec, STR_ARG(key),
+			TABLE_VALUE_MAX);
+	else
+		buf_addf(why, "%s: more than expansion_limit = %llu results for \"%.*s\"", t->spec,
+			(unsigned long long)s->limit, STR_ARG(key));
 	return false;
 }

@@ -39,7 +39,8 @@ void sql_settings_drop(struct sql_settings *s);
 void sql_settings_refuse(struct sql_settings *s, const struct table *t, const char *fault);
 /* Is the key user@domain of a domain that "domain =" names? FOUND: it is, or there is no such setting. */
 enum map_status sql_settings_has_key(const struct sql_settings *s, struct str key, struct buf *why);
-/* Append a cell of the answer to the value. False with why: there are more than expansion_limit. *count begins with 0. */
+/* Append a cell of the answer to the value. False with why: there are more than expansion_limit, or than
+ * an answer may have. *count begins with 0. */
 bool sql_settings_add(const struct sql_settings *s, const struct table *t, struct str key, struct str cell,
 	uint64_t *count, struct buf *value, struct buf *why);
 

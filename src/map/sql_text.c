@@ -229,7 +229,7 @@ static bool letter_of(char letter, struct str address, struct str *out)
 
 bool sql_param(struct str param, struct str key, struct buf *out)
 {
-	return sql_format(param, key, key, out);
+	return sql_format(param, key, key, out) == 1;
 }
 
 bool sql_format_is_good(struct str format)
@@ -246,27 +246,30 @@ static bool is_of_key(char letter)
 	return strchr("sud", letter) == NULL;
 }
 
-bool sql_format(struct str format, struct str key, struct str value, struct buf *out)
+int sql_format(struct str format, struct str key, struct str value, struct buf *out)
 {
 	size_t before = out->n;
+	bool fits = true;
 
-	for (size_t i = 0; i < format.n; i++) {
+	for (size_t i = 0; i < format.n && fits; i++) {
 		char c = i + 1 < format.n ? format.p[i + 1] : '\0';
 		struct str part;
 
 		if (format.p[i] != '%' || (c != '%' && !is_letter(c))) {
-			buf_add_char(out, format.p[i]);
+			fits = buf_add_char(out, format.p[i]) == 0;
 			continue;
 		}
 		i++;
 		if (c == '%') {
-			buf_add_char(out, '%');
+			fits = buf_add_char(out, '%') == 0;
 		} else if (letter_of(c, is_of_key(c) ? key : value, &part)) {
-			buf_add_str(out, part);
+			fits = buf_add_str(out, part) == 0;
 		} else {
 			out->n = before;
-			return false;
+			return 0;
 		}
 	}
-	return true;
+	if (!fits)
+		out->n = before;
+	return fits ? 1 : -1;
 }

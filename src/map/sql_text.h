@@ -23,14 +23,15 @@ struct sql_query {
  */
 int sql_query_parse(
 	struct str query, enum sql_dialect dialect, struct arena *mem, struct sql_query *q, struct buf *why);
-/* Append a parameter's value for this key. False: the key has no such part, and nothing may be asked. */
+/* Append a parameter's value for this key. False: the key has no such part, or there is no room; nothing may be asked. */
 bool sql_param(struct str param, struct str key, struct buf *out);
 /* Is each "%" of a result_format one of %s %u %d %S %U %D %1…%9 %%? */
 bool sql_format_is_good(struct str format);
 /*
  * result_format: %s %u %d of the value, %S %U %D %1…%9 of the key. u is the local part (all of it when there is no "@"), d the
- * domain, 1…9 the domain's labels from the right. False: a part is not there; the value is skipped, and nothing was added.
+ * domain, 1…9 the domain's labels from the right. Returns 1; 0: a part is not there, and the value is skipped; -1: there is no room
+ * for it. Then nothing was added.
  */
-bool sql_format(struct str format, struct str key, struct str value, struct buf *out);
+int sql_format(struct str format, struct str key, struct str value, struct buf *out);
 
 #endif

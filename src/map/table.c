@@ -21,7 +21,7 @@ static const struct table_type *const types[] = { &table_inline, &table_static, 
 	&table_unix };
 static const struct table_type table_unknown;
 
-enum { NOTICES_MAX = 64 * 1024, BUCKETS = 256, LOOK_AGAIN_MS = 1000, TURN_MS = 1000 };
+enum { NOTICES_MAX = 64 * 1024, BUCKETS = 256, LOOK_AGAIN_MS = 1000, TURN_S = 1 };
 
 struct table_set {
 	enum table_reach reach;
@@ -264,22 +264,19 @@ static struct str fold(const struct table *t, struct str key, char folded[TABLE_
 	return (struct str){ folded, key.n };
 }
 
-/* False: one lookup has taken so long that all threads would end up waiting behind it, and no other table be asked. */
+/*
+ * False: it is not its turn within a second, because one lookup takes that long, or those before it do together. All threads would
+ * end up waiting for this table, and no other be asked.
+ */
 static bool take_turn(struct table *t)
 {
+	struct timespec end;
+
 	if (!(t->type->flags & TABLE_REMOTE))
 		return pthread_mutex_lock(&t->lock) == 0;
-	for (;;) {
-		uint64_t now = table_now_ms(), since = t->taken_ms, until = (since ? since : now) + TURN_MS;
-		struct timespec end = { (time_t)(until / 1000), (long)(until % 1000) * 1000000 };
-
-		if (pthread_mutex_trylock(&t->lock) == 0)
-			return true;
-		if (now >= until)
-			return false;
-		if (pthread_mutex_clocklock(&t->lock, CLOCK_MONOTONIC, &end) == 0)
-			return true;
-	}
+	clock_gettime(CLOCK_MONOTONIC, &end);
+	end.tv_sec += TURN_S;
+	return pthread_mutex_clocklock(&t->lock, CLOCK_MONOTONIC, &end) == 0;
 }
 
 enum map_status table_find(struct table *t, struct str key, struct buf *value, struct buf *why)
@@ -302,12 +299,10 @@ enum map_status table_find(struct table *t, struct str key, struct buf *value, s
 	if (key.n > TABLE_KEY_MAX || (key.n && memchr(key.p, '\0', key.n)))
 		return MAP_NOT_FOUND;
 	if (!take_turn(t)) {
-		buf_addf(why, "%s: no answer to the lookup before this one yet", t->spec);
+		buf_addf(why, "%s: the lookups before this one take too long", t->spec);
 		return MAP_TEMPORARY;
 	}
-	t->taken_ms = table_now_ms();
 	status = t->type->find(t, fold(t, key, folded), value, why);
-	t->taken_ms = 0;
 	pthread_mutex_unlock(&t->lock);
 	return status;
 }

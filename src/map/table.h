@@ -74,8 +74,7 @@ struct table {
 	char *spec; /* "type:name", for messages */
 	char *name; /* what stands behind the colon */
 	pthread_mutex_t lock;
-	_Atomic(uint64_t) taken_ms; /* since when somebody has the lock of a remote table; 0: nobody */
-	bool keep_case;		    /* postmap -f */
+	bool keep_case; /* postmap -f */
 	struct table *next;
 };
 

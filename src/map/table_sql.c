@@ -6,8 +6,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* After a failure a host is left alone for a while, so that one that is away does not hold up every lookup. */
-enum { ANSWER_MS = 5000, REST_MS = 2000 };
+/*
+ * A host that fails is left alone, twice as long each time, so that one that is away does not hold up every lookup. Who asks mapd
+ * waits for ten seconds: all hosts together have less.
+ */
+enum { ANSWER_MS = 4000, LOOKUP_MS = 8000, REST_MS = 5000, REST_MAX_MS = 60000 };
 
 struct sql_table {
 	struct table table;
@@ -15,7 +18,7 @@ struct sql_table {
 	const struct sql_driver *driver;
 	struct {
 		struct sql_conn *conn;
-		uint64_t failed_ms; /* 0: it has not */
+		uint64_t rests_until_ms, rest_ms; /* 0: it does not */
 	} host[SQL_HOSTS_MAX];
 	size_t current; /* the host that answered last */
 	char fault[1024];
@@ -45,7 +48,7 @@ static void hang_up(struct sql_table *s)
 	for (size_t i = 0; i < SQL_HOSTS_MAX; i++) {
 		if (s->host[i].conn)
 			s->driver->close(&s->host[i].conn);
-		s->host[i].failed_ms = 0;
+		s->host[i].rests_until_ms = s->host[i].rest_ms = 0;
 	}
 	s->current = 0;
 }
@@ -124,28 +127,36 @@ static enum map_status take_rows(
 	return value->n ? MAP_FOUND : MAP_NOT_FOUND;
 }
 
-static bool is_resting(const struct sql_table *s, size_t i)
+static void let_rest(struct sql_table *s, size_t i)
 {
-	return s->host[i].failed_ms && table_now_ms() - s->host[i].failed_ms < REST_MS;
+	uint64_t twice = 2 * s->host[i].rest_ms;
+
+	s->host[i].rest_ms = twice == 0 ? REST_MS : twice < REST_MAX_MS ? twice : REST_MAX_MS;
+	s->host[i].rests_until_ms = table_now_ms() + s->host[i].rest_ms;
 }
 
 /* 0, or a driver's error with *why. */
-static int ask_host(struct sql_table *s, size_t i, const struct str *params, struct arena *mem, struct sql_row **rows,
-	const char **why)
+static int ask_host(struct sql_table *s, size_t i, const struct str *params, uint64_t until_ms, struct arena *mem,
+	struct sql_row **rows, const char **why)
 {
 	const struct sql_query *q = &s->set.query;
+	uint64_t now = table_now_ms();
+	unsigned wait_ms = now >= until_ms ? 0 : until_ms - now < ANSWER_MS ? (unsigned)(until_ms - now) : ANSWER_MS;
 	int r;
 
+	if (wait_ms == 0 || now < s->host[i].rests_until_ms)
+		return -SQL_EDOWN;
 	if (s->host[i].conn == NULL)
 		s->host[i].conn = s->driver->open(s->set.connect[i], "");
-	r = s->driver->run(s->host[i].conn, q->text, params, q->n, ANSWER_MS, 0, mem, rows, why);
-	s->host[i].failed_ms = 0;
+	r = s->driver->run(s->host[i].conn, q->text, params, q->n, wait_ms, 0, mem, rows, why);
 	if (r == 0)
 		s->current = i;
-	else if (r == -SQL_EDOWN)
-		s->host[i].failed_ms = table_now_ms();
-	if (r == -SQL_EDOWN)
+	if (r == -SQL_EDOWN) {
+		let_rest(s, i);
 		snprintf(s->fault, sizeof s->fault, "the database cannot be asked: %s", *why);
+	} else {
+		s->host[i].rests_until_ms = s->host[i].rest_ms = 0;
+	}
 	return r;
 }
 
@@ -153,6 +164,7 @@ static int ask_host(struct sql_table *s, size_t i, const struct str *params, str
 static enum map_status ask(struct sql_table *s, struct str key, const struct str *params, struct arena *mem,
 	struct buf *value, struct buf *why)
 {
+	uint64_t until_ms = table_now_ms() + LOOKUP_MS;
 	size_t first = s->current;
 	const char *refused = NULL;
 
@@ -160,7 +172,7 @@ static enum map_status ask(struct sql_table *s, struct str key, const struct str
 		size_t i = (first + k) % s->set.n_hosts;
 		struct sql_row *rows = NULL;
 		const char *fault;
-		int r = is_resting(s, i) ? -SQL_EDOWN : ask_host(s, i, params, mem, &rows, &fault);
+		int r = ask_host(s, i, params, until_ms, mem, &rows, &fault);
 
 		if (r == 0)
 			return take_rows(s, key, rows, value, why);

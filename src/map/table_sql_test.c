@@ -380,9 +380,29 @@ static void test_circle(void **state)
 	(void)state;
 	buf_addf(&text, "dbpath = /nonexistent\nquery = SELECT 1\ndomain = sqlite:%s\n", path);
 	t = table_with(&set, "sqlite", text.p);
-	check_find(t, "k@b.example", "!no answer to the lookup before this one yet");
+	check_find(t, "k@b.example", "!the lookups before this one take too long");
 	buf_free(&text);
 	table_set_free(&set);
+}
+
+/* An answer that is longer than any may be is not cut. */
+static void test_long_answer(void **state)
+{
+	size_t n = TABLE_VALUE_MAX / 2 + 1;
+	char *cells = xcalloc(1, 2 * n + 2);
+	struct table_set *set;
+	struct table *t = table_with(&set, "mysql", Q);
+
+	(void)state;
+	memset(cells, 'x', 2 * n + 1);
+	cells[n] = ',';
+	memset(&db, 0, sizeof db);
+	db.answer = cells;
+	check_find(t, "k", "!the answer for \"k\" is longer than 4194304 octets");
+	cells[n] = '\0';
+	check_find(t, "k", cells);
+	table_set_free(&set);
+	free(cells);
 }
 
 static void *find_slowly(void *arg)
@@ -407,7 +427,7 @@ static void test_turns(void **state)
 	require(pthread_create(&thread, NULL, find_slowly, t) == 0);
 	sem_wait(&db.asked);
 	db.waits = false;
-	check_find(t, "k", "!no answer to the lookup before this one yet");
+	check_find(t, "k", "!the lookups before this one take too long");
 	sem_post(&db.may_answer);
 	pthread_join(thread, NULL);
 	check_find(t, "k", "1");
@@ -431,7 +451,8 @@ int main(void)
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_answers), cmocka_unit_test(test_asked),
 		cmocka_unit_test(test_faults), cmocka_unit_test(test_hosts), cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_needs), cmocka_unit_test(test_fault_stays), cmocka_unit_test(test_prepare),
-		cmocka_unit_test(test_circle), cmocka_unit_test(test_turns), cmocka_unit_test(test_without_driver) };
+		cmocka_unit_test(test_circle), cmocka_unit_test(test_long_answer), cmocka_unit_test(test_turns),
+		cmocka_unit_test(test_without_driver) };
 	int r;
 
 	close(mkstemp(path));

@@ -172,7 +172,8 @@ static const char *mysql_check(const char *connect, struct arena *mem)
 
 static void set_options(struct mysql_conn *c, unsigned wait_ms)
 {
-	unsigned seconds = CONNECT_S, answer = wait_ms / 1000 ? wait_ms / 1000 : 1, off = 0;
+	unsigned answer = wait_ms / 1000 ? wait_ms / 1000 : 1, off = 0;
+	unsigned seconds = answer < CONNECT_S ? answer : CONNECT_S;
 
 	mysql_optionsv(c->db, MYSQL_OPT_CONNECT_TIMEOUT, (const void *)&seconds);
 	mysql_optionsv(c->db, MYSQL_OPT_READ_TIMEOUT, (const void *)&answer);
