@@ -68,22 +68,21 @@ finish() {
 # hour: it is free, too, until somebody listens there.
 free_ports() {
 	python3 - "$1" <<'PY'
-import os, random, socket, sys, tempfile, time
+import fcntl, os, random, socket, sys, tempfile, time
 given = os.path.join(tempfile.gettempdir(), "gatepost-ports.%d" % os.getuid())
 os.makedirs(given, mode=0o700, exist_ok=True)
+lock = os.open(given, os.O_RDONLY)
+fcntl.flock(lock, fcntl.LOCK_EX)
 
 def take(p):
     path = os.path.join(given, str(p))
     try:
         if time.time() - os.stat(path).st_mtime < 900:
             return False
-        os.unlink(path)
     except FileNotFoundError:
         pass
-    try:
-        os.close(os.open(path, os.O_CREAT | os.O_EXCL))
-    except FileExistsError:
-        return False
+    with open(path, "w"):
+        os.utime(path)
     with socket.socket() as s:
         try:
             s.bind(("127.0.0.1", p))
