@@ -75,6 +75,9 @@ void ctl_say_no_answer(const struct conf *conf, const char *word)
 		fprintf(stderr, "gatepost: only root and the account that started it may ask for %s\n", word);
 	else if (error == EAGAIN)
 		fprintf(stderr, "gatepost: it is running, but did not answer within 10 seconds: see its log\n");
+	else if (error != ENOENT && error != ECONNREFUSED && error != ENOTDIR)
+		fprintf(stderr, "gatepost: %s/public/control cannot be asked for %s: %s\n", queue, word,
+			strerror(error));
 	else if (strcmp(word, "stop") == 0)
 		fprintf(stderr, "gatepost: it is not running (%s/public/control: %s)\n", queue, strerror(error));
 	else
