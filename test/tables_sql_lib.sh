@@ -106,7 +106,14 @@ PY
 	sends_as() { swaks --server 127.0.0.1 --port "$submission" --tls --auth PLAIN --auth-user john@example.org --auth-password test --from "$1" --to john@example.org --quit-after RCPT 2>&1; }
 	check_match "a login sends as himself" "$(sends_as john@example.org)" '250 2.1.5'
 	check_match "… and as nobody else" "$(sends_as jane@example.org)" '553 5.7.1'
-	check_match "mapd's jail has a network" "$(gp status --json | tr ',' '\n' | tr '\n' ' ')" 'mapd.*landlock'
+	# Its jail: to the ports of its tables, and to no other.
+	check_match "mapd's jail has a network, bounded" "$(gp status | grep -A1 '^mapd')" 'landlock [4-9]+ \(files tcp |landlock [0-3] '
+	cp "$e/mailboxes.cf" "$T/mailboxes.cf"
+	sed -i "s/^hosts.*/hosts = 127.0.0.1:$smtp/" "$e/mailboxes.cf"
+	check "a port that was not named at the start is out of reach" wait_for 10 answers 451 nobody@example.org
+	[[ $(gp status | grep -A1 '^mapd') != *'(files tcp '* ]] || check_match "… for mapd" "$(maillog)" "$type:.*mailboxes.cf: the database cannot be asked: .*(Permission denied|\\(13\\))"
+	cp "$T/mailboxes.cf" "$e/mailboxes.cf"
+	check "… until it is named again" wait_for 20 answers 550 nobody@example.org
 
 	# --- the table's file changes
 	for name in mailboxes email2email; do

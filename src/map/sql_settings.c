@@ -21,7 +21,7 @@ struct lines {
 static const struct setting {
 	const char *name;
 	unsigned types;
-	const char *word; /* of the driver's connect that it is; NULL: none */
+	const char *word; /* of the driver's connect that it is; NULL: none. One that ends in "?" is yes or no. */
 	size_t at; /* in struct lines, where it is kept as text; 0: not, and where it is no word either, it has no effect */
 } settings[] = {
 	{ "dbpath", SQL_FILE_SQLITE, NULL, offsetof(struct lines, dbpath) },
@@ -46,7 +46,7 @@ static const struct setting {
 	{ "tls_cert_file", SQL_FILE_MYSQL, "ssl_cert", 0 },
 	{ "tls_key_file", SQL_FILE_MYSQL, "ssl_key", 0 },
 	{ "tls_ciphers", SQL_FILE_MYSQL, "ssl_cipher", 0 },
-	{ "tls_verify_cert", SQL_FILE_MYSQL, "ssl_verify_server_cert", 0 },
+	{ "tls_verify_cert", SQL_FILE_MYSQL, "ssl_verify_server_cert?", 0 },
 	{ "charset", SQL_FILE_MYSQL, NULL, 0 },
 	{ "require_result_set", SQL_FILE_MYSQL, NULL, 0 },
 	{ "idle_interval", SERVERS, NULL, 0 },
@@ -63,12 +63,22 @@ void sql_settings_drop(struct sql_settings *s)
 
 /* ---- the lines ---- */
 
+static void take_word(struct lines *l, const struct setting *set, struct str value)
+{
+	struct str word = str_c(set->word);
+	bool is_switch = str_has_suffix(word, STR("?"));
+
+	if (is_switch && !str_ieq(value, STR("yes")) && !str_ieq(value, STR("no")))
+		buf_addf(l->fault, "%s = %.*s; it should be yes or no", set->name, STR_ARG(value));
+	buf_addf(&l->words, "\n%.*s=%.*s", STR_ARG(str_sub(word, 0, word.n - is_switch)), STR_ARG(value));
+}
+
 static void take_setting(struct lines *l, const struct setting *set, struct str value)
 {
 	if (set->at)
 		*(const char **)(void *)((char *)l + set->at) = arena_cdup(l->set->mem, value);
 	else if (set->word && value.n)
-		buf_addf(&l->words, "\n%s=%.*s", set->word, STR_ARG(value));
+		take_word(l, set, value);
 }
 
 static const struct setting *find_setting(struct str name, enum sql_file_type type)
@@ -209,6 +219,8 @@ static void make_of_lines(struct lines *l)
 	struct sql_settings *s = l->set;
 	const char *query = l->query && *l->query ? l->query : older_query(l);
 
+	if (l->fault->n)
+		return;
 	if (l->type == SQL_FILE_SQLITE && (l->dbpath == NULL || query == NULL))
 		buf_addf(l->fault, "there is no \"%s =\"; it needs dbpath and query", l->dbpath ? "query" : "dbpath");
 	else if (query == NULL)

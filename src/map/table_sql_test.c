@@ -219,6 +219,8 @@ static void test_faults(void **state)
 	} cases[] = {
 		{ "mysql", "hosts = a\n", "!there is no \"query =\"" },
 		{ "mysql", "hosts = a\nquery =\n", "!there is no \"query =\"" },
+		{ "mysql", Q "tls_verify_cert = Maybe\n", "!tls_verify_cert = Maybe; it should be yes or no" },
+		{ "mysql", Q "tls_verify_cert = YES\n", "-" },
 		{ "mysql", Q "result_format = x%qy\n", "!result_format = x%qy: \"%\" must be" },
 		{ "mysql", Q "result_format = 50%\n", "!result_format = 50%: \"%\" must be" },
 		{ "mysql", "hosts = u:secret@h\nquery = SELECT 1\n", "!hosts: \"h\" is no host" },
