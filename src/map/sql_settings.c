@@ -66,10 +66,14 @@ void sql_settings_drop(struct sql_settings *s)
 static void take_word(struct lines *l, const struct setting *set, struct str value)
 {
 	struct str word = str_c(set->word);
-	bool is_switch = str_has_suffix(word, STR("?"));
+	bool is_switch = str_has_suffix(word, STR("?")), is_option = str_has_prefix(word, STR("option_"));
 
 	if (is_switch && !str_ieq(value, STR("yes")) && !str_ieq(value, STR("no")))
 		buf_addf(l->fault, "%s = %.*s; it should be yes or no", set->name, STR_ARG(value));
+	l->set->has_options |= is_option;
+	if ((is_option || str_has_prefix(word, STR("ssl_"))) && str_has_prefix(value, STR("/")) &&
+		l->set->n_files < TABLE_FILES)
+		l->set->files[l->set->n_files++] = arena_cdup(l->set->mem, value);
 	buf_addf(&l->words, "\n%.*s=%.*s", STR_ARG(str_sub(word, 0, word.n - is_switch)), STR_ARG(value));
 }
 

@@ -20,6 +20,9 @@ struct sql_settings {
 	const char *connect[SQL_HOSTS_MAX]; /* mysql, pgsql: of each host what sql_driver.open() takes */
 	const char *host[SQL_HOSTS_MAX];    /* its name, for messages */
 	uint16_t port[SQL_HOSTS_MAX];	    /* 0: the usual one */
+	const char *files[TABLE_FILES];	    /* that the words of connect name */
+	size_t n_files;
+	bool has_options; /* a file of options may say more */
 	size_t n_hosts;
 	struct sql_query query;
 	const char *result_format;

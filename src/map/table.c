@@ -315,8 +315,8 @@ void table_set_prepare(struct table_set *s)
 	do {
 		before = s->n;
 		for (struct table *t = table_set_next(s, NULL); t; t = table_set_next(s, t))
-			if (t->type->prepare)
-				t->type->prepare(t);
+			if (t->type->needs)
+				t->type->needs(t, &(struct table_needs){ .n_ports = 0 });
 	} while (s->n != before);
 }
 

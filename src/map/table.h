@@ -42,6 +42,17 @@ struct table_walk {
 	bool (*each)(struct table_walk *w, struct str key, struct str value);
 };
 
+/* What a table needs beside its own file, for a jail. */
+enum { TABLE_PORTS = 9, TABLE_FILES = 8 };
+struct table_needs {
+	uint16_t port[TABLE_PORTS]; /* of TCP, as its file says now */
+	size_t n_ports;
+	bool by_tcp;		       /* it is not behind a socket in the file system alone */
+	bool any_port;		       /* another file may say where it is */
+	const char *file[TABLE_FILES]; /* databases, certificates, keys, options; borrowed of the table */
+	size_t n_files;
+};
+
 struct table_type {
 	const char *name;
 	unsigned flags;
@@ -56,8 +67,8 @@ struct table_type {
 	void (*free)(struct table *t);
 	/* Call `each` for all entries, until it returns false. NULL: the type cannot be listed. As find() otherwise. */
 	enum map_status (*walk)(struct table *t, struct table_walk *w, struct buf *why);
-	/* Read what says where the rest is, so that other tables that it names are in the set. NULL: nothing does. */
-	void (*prepare)(struct table *t);
+	/* Read its settings, after which other tables that they name are in the set, and fill *out, all zero. NULL: there are none. */
+	void (*needs)(struct table *t, struct table_needs *out);
 };
 
 /* State of a file that a table is made from. */

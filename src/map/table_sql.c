@@ -210,35 +210,10 @@ static enum map_status sql_find(struct table *t, struct str key, struct buf *val
 
 /* ---- for a jail ---- */
 
-static void sql_prepare(struct table *t)
-{
-	struct buf why = BUF_INIT(TABLE_WHY_MAX);
-
-	settings_current(sql_of(t), &why); /* what is wrong the lookups say */
-	buf_free(&why);
-}
-
-static void add_port(struct table_sql_needs *out, uint16_t port)
+static void add_port(struct table_needs *out, uint16_t port)
 {
 	if (port > 0)
 		out->port[out->n_ports++] = port;
-}
-
-/* Of "key=value" lines those that name files. */
-static void add_files(struct table_sql_needs *out, struct str connect, struct arena *mem)
-{
-	size_t n = 0;
-	struct str line;
-
-	while (str_word(&connect, "\n", &line)) {
-		struct str value = str_from(line, (size_t)str_chr(line, '=') + 1);
-		bool is_option = str_has_prefix(line, STR("option_"));
-
-		out->any_port |= is_option;
-		if ((is_option || str_has_prefix(line, STR("ssl_"))) && str_has_prefix(value, STR("/")) &&
-			n + 1 < sizeof out->files / sizeof *out->files)
-			out->files[n++] = arena_cdup(mem, value);
-	}
 }
 
 /* MySQL takes "localhost" for its socket. */
@@ -248,26 +223,28 @@ static bool is_by_tcp(const struct sql_table *s, size_t i)
 	       (s->table.type != &table_mysql || s->set.port[i] || strcmp(s->set.host[i], "localhost") != 0);
 }
 
-bool table_sql_needs(struct table *t, struct arena *mem, struct table_sql_needs *out)
+static void sql_needs(struct table *t, struct table_needs *out)
 {
+	struct buf why = BUF_INIT(TABLE_WHY_MAX);
 	struct sql_table *s = sql_of(t);
 
-	*out = (struct table_sql_needs){ .n_ports = 0 };
-	if (t->type != &table_mysql && t->type != &table_pgsql)
-		return false;
+	settings_current(s, &why); /* what is wrong the lookups say */
+	buf_free(&why);
 	out->by_tcp = s->set.n_hosts == 0; /* who knows what will stand there */
+	out->any_port = s->set.has_options;
 	if (s->driver)
 		add_port(out, s->driver->port);
 	for (size_t i = 0; i < s->set.n_hosts; i++) {
 		out->by_tcp |= is_by_tcp(s, i);
 		add_port(out, s->set.port[i]);
 	}
-	if (s->set.n_hosts)
-		add_files(out, str_c(s->set.connect[0]), mem);
-	return true;
+	out->n_files = s->set.n_files;
+	memcpy(out->file, s->set.files, sizeof out->file);
 }
 
 const struct table_type table_mysql = { "mysql", TABLE_FILE | TABLE_LIVE | TABLE_REMOTE, sql_make, sql_find, sql_free,
-	NULL, sql_prepare };
+	NULL, sql_needs };
 const struct table_type table_pgsql = { "pgsql", TABLE_FILE | TABLE_LIVE | TABLE_REMOTE, sql_make, sql_find, sql_free,
-	NULL, sql_prepare };
+	NULL, sql_needs };
+
+_Static_assert((int)TABLE_PORTS > (int)SQL_HOSTS_MAX, "a port for each host, and the usual one");

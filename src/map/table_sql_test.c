@@ -248,10 +248,10 @@ static void test_faults(void **state)
 	}
 }
 
-static void prepared(struct table *t, struct arena *mem, struct table_sql_needs *needs)
+static void needs_of(struct table *t, struct table_needs *needs)
 {
-	table_set_prepare(t->set);
-	check(table_sql_needs(t, mem, needs));
+	*needs = (struct table_needs){ .n_ports = 0 };
+	t->type->needs(t, needs);
 }
 
 /* A host that does not answer is passed over, and left alone for a while; the one that did is asked first. */
@@ -259,8 +259,7 @@ static void test_hosts(void **state)
 {
 	struct table_set *set;
 	struct table *t = table_with(&set, "mysql", "hosts = a, [::1]:3307 c:3308\nquery = SELECT 1\n");
-	struct table_sql_needs needs;
-	struct arena *mem = arena_new(0);
+	struct table_needs needs;
 
 	(void)state;
 	memset(&db, 0, sizeof db);
@@ -274,17 +273,15 @@ static void test_hosts(void **state)
 	check_find(t, "k", "!the database cannot be asked: it is broken");
 	check_find(t, "k", "!the database cannot be asked: it is broken"); /* nobody is asked again so soon */
 	check_str(str_c(db.log), "::1: SELECT 1|open|c: SELECT 1|");
-	prepared(t, mem, &needs);
+	needs_of(t, &needs);
 	check(needs.by_tcp);
 	check_int(needs.n_ports, 3);
 	check_int(needs.port[0], 77);
 	check_int(needs.port[1], 3307);
 	check_int(needs.port[2], 3308);
-	check(!needs.any_port && needs.files[0] == NULL);
-	check(!table_sql_needs(table_get(set, STR("inline:{a=b}")), mem, &needs));
+	check(!needs.any_port && needs.n_files == 0);
 	table_set_free(&set);
 	check_int(db.open, 0);
-	arena_free(&mem);
 }
 
 /* One that refuses the query may lag behind: the next is asked, and no host is left alone for it. */
@@ -342,19 +339,17 @@ static void test_needs(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-		struct arena *mem = arena_new(0);
-		struct table_sql_needs needs;
+		struct table_needs needs;
 		struct table_set *set;
 		struct table *t = table_with(&set, cases[i].type, cases[i].file);
 
-		prepared(t, mem, &needs);
+		needs_of(t, &needs);
 		check_int(needs.by_tcp, cases[i].by_tcp);
 		check_int(needs.any_port, cases[i].any_port);
 		for (size_t k = 0; k < 3; k++)
-			check_str(str_c(needs.files[k] ? needs.files[k] : ""),
+			check_str(str_c(k < needs.n_files ? needs.file[k] : ""),
 				cases[i].files[k] ? cases[i].files[k] : "");
 		table_set_free(&set);
-		arena_free(&mem);
 	}
 }
 

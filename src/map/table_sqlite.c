@@ -150,7 +150,7 @@ static enum map_status sqlite_find(struct table *t, struct str key, struct buf *
 	return status;
 }
 
-static void sqlite_prepare(struct table *t)
+static void sqlite_needs(struct table *t, struct table_needs *out)
 {
 	struct sqlite_table *s = sqlite_of(t);
 	struct buf why = BUF_INIT(TABLE_WHY_MAX);
@@ -159,9 +159,11 @@ static void sqlite_prepare(struct table *t)
 	sql_settings_current(&s->set, t, SQL_FILE_SQLITE, &changed, &why);
 	if (changed)
 		close_db(s);
+	if (s->set.dbpath)
+		out->file[out->n_files++] = s->set.dbpath;
 	buf_free(&why);
 }
 
 /* REMOTE: its "domain =" may name a table that names this one again, for which nobody would wait to the end. */
 const struct table_type table_sqlite = { "sqlite", TABLE_FILE | TABLE_LIVE | TABLE_REMOTE, sqlite_make, sqlite_find,
-	sqlite_free, NULL, sqlite_prepare };
+	sqlite_free, NULL, sqlite_needs };

@@ -56,12 +56,12 @@ static void load_name_service(void)
 	getpwnam_r("postmaster", &pw, room, sizeof room, &hit);
 }
 
-/* A lookup may wait for a disk or a socket: a few threads, and one for each table in a database. */
-static void set_threads(size_t n_databases)
+/* A lookup may wait for a disk or a socket: a few threads, and one for each table that somebody else answers. */
+static void set_threads(size_t n_remote)
 {
 	char text[16];
 
-	snprintf(text, sizeof text, "%zu", n_databases + 4 < THREADS_MAX ? n_databases + 4 : (size_t)THREADS_MAX);
+	snprintf(text, sizeof text, "%zu", n_remote + 4 < THREADS_MAX ? n_remote + 4 : (size_t)THREADS_MAX);
 	setenv("UV_THREADPOOL_SIZE", text, 0);
 }
 
@@ -72,7 +72,7 @@ int main(void)
 	};
 	struct arena *mem = arena_new(4096);
 	struct jail jail = { .role = JAIL_MAPD };
-	struct tables_network network;
+	struct tables_needs needs;
 	static const char *const none[] = { NULL };
 
 	child_begin(&m.child);
@@ -83,20 +83,19 @@ int main(void)
 	tables_of_conf(m.tables, m.child.conf);
 	table_set_seal(m.tables);
 	table_sql_drivers(sql_driver_find);
-	table_set_prepare(m.tables);
-	tables_network(m.tables, mem, &network);
-	set_threads(network.n);
+	tables_needs(m.tables, mem, &needs);
+	set_threads(needs.n_remote);
 	load_name_service();
 	jail.root = m.child.root;
 	jail.uid = m.child.uid;
 	jail.gid = m.child.gid;
-	if (network.by_tcp)
+	if (needs.by_tcp)
 		jail.role = JAIL_MAPD_NET;
-	jail.connect_ports = network.ports;
-	jail.readable = tables_paths(m.tables, m.child.queue_directory, &network, mem);
+	jail.connect_ports = needs.ports;
+	jail.readable = tables_paths(m.tables, m.child.queue_directory, &needs, mem);
 	jail.writable = none;
 	/* Postfix reads its tables as root: those that hold passwords ("chmod 600") are nobody else's. */
-	jail.reads_all = jail.root && tables_need_root(m.tables, m.child.uid, m.child.gid, mem);
+	jail.reads_all = jail.root && tables_need_root(m.tables, &needs, m.child.uid, m.child.gid, mem);
 	child_ready(&m.child, jail_enter(&jail));
 	arena_free(&mem);
 	return child_run(&m.child);

@@ -4,7 +4,6 @@
 #include "child/network_files.h"
 #include "conf/params.h"
 #include "map/map_text.h"
-#include "map/table_sql.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -70,31 +69,6 @@ void tables_of_conf(struct table_set *set, const struct conf *conf)
 		walk_view(set, service[i].view);
 }
 
-enum { FIXED_PATHS = 16, SETTINGS_MAX = 1 << 20 };
-
-/* The database that a sqlite table's file names; NULL: none, or the file cannot be read now. */
-static const char *database_path(const char *path, struct arena *mem)
-{
-	struct buf text = BUF_INIT(SETTINGS_MAX);
-	FILE *f = fopen(path, "re");
-	const char *database = NULL;
-	struct map_lines lines;
-	struct str line, name, value;
-	char *at;
-
-	while (f && (at = buf_reserve(&text, 4096)) != NULL && !feof(f) && !ferror(f))
-		buf_commit(&text, fread(at, 1, 4096, f));
-	if (f)
-		fclose(f);
-	map_lines_begin(&lines, buf_str(&text));
-	while (map_lines_next(&lines, &line))
-		if (map_setting_parse(line, &name, &value) && str_eq(name, STR("dbpath")))
-			database = arena_cdup(mem, value);
-	map_lines_end(&lines);
-	buf_free(&text);
-	return database;
-}
-
 static size_t count_files(const char *const *files)
 {
 	size_t n = 0;
@@ -102,6 +76,37 @@ static size_t count_files(const char *const *files)
 	while (files[n])
 		n++;
 	return n;
+}
+
+void tables_needs(struct table_set *set, struct arena *mem, struct tables_needs *out)
+{
+	size_t n_tables, n_ports = 0, n_files = 0;
+	const char **files;
+	uint16_t *ports;
+	bool any_port = false;
+
+	table_set_prepare(set);
+	n_tables = table_set_count(set);
+	ports = arena_array(mem, TABLE_PORTS * n_tables + 2, sizeof *ports);
+	files = arena_array(mem, TABLE_FILES * n_tables + 1, sizeof *files);
+	*out = (struct tables_needs){ .ports = ports, .files = files };
+	ports[n_ports++] = NETWORK_DNS_PORT;
+	for (struct table *t = table_set_next(set, NULL); t; t = table_set_next(set, t)) {
+		struct table_needs needs = { .n_ports = 0 };
+
+		out->n_remote += (t->type->flags & TABLE_REMOTE) != 0;
+		if (t->type->needs)
+			t->type->needs(t, &needs);
+		out->by_tcp |= needs.by_tcp;
+		out->by_library |= needs.n_ports > 0;
+		any_port |= needs.any_port;
+		for (size_t i = 0; i < needs.n_ports; i++)
+			ports[n_ports++] = needs.port[i];
+		for (size_t i = 0; i < needs.n_files; i++)
+			files[n_files++] = arena_cdup(mem, str_c(needs.file[i]));
+	}
+	if (any_port)
+		out->ports = NULL;
 }
 
 /* What a jail has to name: the folder, so that a file that is replaced is still within reach; never all of the tree. */
@@ -112,60 +117,26 @@ static const char *folder_of(const char *path, struct arena *mem)
 	return strcmp(folder, "/") == 0 ? path : folder;
 }
 
-void tables_network(const struct table_set *set, struct arena *mem, struct tables_network *out)
-{
-	enum { PORTS = sizeof((struct table_sql_needs *)NULL)->port / sizeof(uint16_t), FILES = 8 };
-	size_t n_tables = table_set_count(set), n_ports = 0, n_files = 0, n_fixed = count_files(network_files);
-	uint16_t *ports = arena_array(mem, PORTS * n_tables + 2, sizeof *ports);
-	const char **files = arena_array(mem, FILES * n_tables + n_fixed + 1, sizeof *files);
-	bool any_port = false;
+enum { FIXED_PATHS = 16 };
 
-	*out = (struct tables_network){ .n = 0 };
-	ports[n_ports++] = NETWORK_DNS_PORT;
-	for (; n_files < n_fixed; n_files++)
-		files[n_files] = network_files[n_files];
-	for (struct table *t = table_set_next(set, NULL); t; t = table_set_next(set, t)) {
-		struct table_sql_needs needs;
-
-		if (!table_sql_needs(t, mem, &needs))
-			continue;
-		out->n++;
-		out->by_tcp |= needs.by_tcp;
-		any_port |= needs.any_port;
-		for (size_t i = 0; i < needs.n_ports; i++)
-			ports[n_ports++] = needs.port[i];
-		for (size_t i = 0; needs.files[i]; i++)
-			files[n_files++] = folder_of(needs.files[i], mem);
-	}
-	out->ports = any_port ? NULL : ports;
-	out->files = out->n ? files : files + n_files; /* those, or none */
-}
-
-const char *const *tables_paths(const struct table_set *set, const char *queue_directory,
-	const struct tables_network *network, struct arena *mem)
+const char *const *tables_paths(
+	const struct table_set *set, const char *queue_directory, const struct tables_needs *needs, struct arena *mem)
 {
 	static const char *const fixed[] = { "/etc/passwd", "/etc/group", "/etc/nsswitch.conf", "/etc/localtime",
 		"/usr/lib", "/lib", "/lib64", "/dev/urandom", "/run/systemd/userdb" };
-	size_t n = 0, n_network = count_files(network->files);
-	const char **paths = arena_array(mem, 2 * table_set_count(set) + FIXED_PATHS + n_network, sizeof *paths);
+	size_t n = 0, room = table_set_count(set) + count_files(needs->files) + count_files(network_files);
+	const char **paths = arena_array(mem, room + FIXED_PATHS, sizeof *paths);
 
 	for (size_t i = 0; i < sizeof fixed / sizeof *fixed; i++)
 		paths[n++] = fixed[i];
-	for (size_t i = 0; i < n_network; i++)
-		paths[n++] = network->files[i];
+	for (size_t i = 0; needs->by_library && network_files[i]; i++)
+		paths[n++] = network_files[i];
+	for (size_t i = 0; needs->files[i]; i++)
+		paths[n++] = folder_of(needs->files[i], mem);
 	paths[n++] = arena_printf(mem, "%s/private", queue_directory);
-	for (const struct table *t = table_set_next(set, NULL); t; t = table_set_next(set, t)) {
-		const char *database;
-		char *name;
-
-		if (!table_is_file(t))
-			continue;
-		name = arena_cdup(mem, str_c(t->name));
-		paths[n++] = arena_cdup(mem, str_c(dirname(name)));
-		database = strcmp(t->type->name, "sqlite") == 0 ? database_path(t->name, mem) : NULL;
-		if (database)
-			paths[n++] = dirname(arena_cdup(mem, str_c(database)));
-	}
+	for (const struct table *t = table_set_next(set, NULL); t; t = table_set_next(set, t))
+		if (table_is_file(t))
+			paths[n++] = dirname(arena_cdup(mem, str_c(t->name)));
 	return paths;
 }
 
@@ -176,17 +147,11 @@ static bool is_barred(const char *path)
 
 static bool table_is_barred(const struct table *t, struct arena *mem)
 {
-	const char *database;
-
-	if (!table_is_file(t))
-		return false;
-	if (is_barred(t->name) || is_barred(arena_printf(mem, "%s.lmdb", t->name)))
-		return true;
-	database = strcmp(t->type->name, "sqlite") == 0 ? database_path(t->name, mem) : NULL;
-	return database && is_barred(database);
+	return table_is_file(t) && (is_barred(t->name) || is_barred(arena_printf(mem, "%s.lmdb", t->name)));
 }
 
-bool tables_need_root(const struct table_set *set, uid_t uid, gid_t gid, struct arena *mem)
+bool tables_need_root(
+	const struct table_set *set, const struct tables_needs *needs, uid_t uid, gid_t gid, struct arena *mem)
 {
 	bool barred = false;
 
@@ -194,6 +159,8 @@ bool tables_need_root(const struct table_set *set, uid_t uid, gid_t gid, struct 
 		fatal("cannot try the account of mapd: %s", strerror(errno));
 	for (const struct table *t = table_set_next(set, NULL); t && !barred; t = table_set_next(set, t))
 		barred = table_is_barred(t, mem);
+	for (size_t i = 0; needs->files[i] && !barred; i++)
+		barred = is_barred(needs->files[i]);
 	if (seteuid(0) != 0 || setegid(0) != 0)
 		fatal("cannot go back to root: %s", strerror(errno));
 	return barred;
