@@ -396,6 +396,8 @@ void segment_close(struct queued *q, struct segment *s, uint64_t known);
 void segment_unref(struct queued *q, struct segment *s, uint64_t octets);
 bool segment_is_locked(const struct segment *s); /* by a writer, or by readers other than ourselves */
 void segment_unlink(struct queued *q, struct segment *s);
+/* Its header could not be written. */
+void segment_head_failed(struct segment *s, int err);
 unsigned segments_count(const struct queued *q, enum segment_state state);
 /* Give spares to those who wait for one; make new ones where that is due. */
 void segments_serve(struct queued *q);
@@ -618,10 +620,13 @@ bool operate_expire_release(struct queued *q, struct message *m);
 
 /* site.c */
 /*
- * Have all tried that waits for the domain; with an @ before it for those below it too (RFC 1985 sec. 5.2). The answer of RFC 1985 sec. 5.3: 250 begun, 251 nothing waits, 252 some waits,
- * 253 *n messages wait, 458 not now, 459 the domain is not covered.
+ * Have all tried that waits for the domain; with an @ before it for those below it too (RFC 1985 sec. 5.2). The answer of
+ * RFC 1985 sec. 5.3: 250 begun, 251 nothing waits, 252 some waits, 253 *n messages wait, 458 not now, 459 the domain is not
+ * covered.
  */
 uint16_t site_flush(struct queued *q, struct str domain, uint32_t *n);
+/* The log is read: what was asked for meanwhile begins. */
+void site_recovered(void);
 
 /* rate.c: results of a destination, by the minute. */
 void dest_count(const struct queued *q, struct dest *d, const struct unit *u);

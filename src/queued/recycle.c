@@ -86,8 +86,7 @@ static void make_spare(struct queued *q, struct segment *s)
 	h.class = SEG_SPARE;
 	err = segment_head_write(s->fd, &h);
 	if (err != 0) {
-		log_error("segment file %08x: header: %s; left alone", s->number, strerror(-err));
-		s->state = SEG_BAD;
+		segment_head_failed(s, err);
 		return;
 	}
 	s->head = h;

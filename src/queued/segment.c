@@ -123,7 +123,13 @@ static int write_zeros(int fd, uint64_t from, uint64_t size)
 	return 0;
 }
 
-/* Zeros are there already. It stays what it is unless they are. */
+void segment_head_failed(struct segment *s, int err)
+{
+	log_error("segment file %08x: header: %s; left alone", s->number, strerror(-err));
+	s->state = SEG_BAD;
+}
+
+/* Zeros are there already. It stays what it is unless they are: -EBUSY. */
 static void take_blank(struct create *c)
 {
 	struct segment_head h = c->found->head;
@@ -186,8 +192,12 @@ static void on_looked_at(struct queued *q, struct segment *s, int err)
 {
 	s->is_looked_at = s->may_be_blank = false;
 	q->recycle_due = true;
-	if (err != 0)
+	if (err == -EBUSY)
 		return;
+	if (err != 0) {
+		segment_head_failed(s, err);
+		return;
+	}
 	log_scan_rest(&s->scan);
 	s->head.class = SEG_SPARE;
 	s->state = SEG_FREE;

@@ -85,7 +85,7 @@ static void on_timer(uv_timer_t *timer)
 {
 	struct site_walk *w = container_of(timer, struct site_walk, timer), **at = &walks;
 
-	if (w->q->recovering || !walk_on(w))
+	if (!walk_on(w))
 		return;
 	while (*at != w)
 		at = &(*at)->next;
@@ -115,7 +115,14 @@ static void go_on_later(struct queued *q, const struct site_walk *begun, struct 
 	walks = w;
 	n_walks++;
 	uv_timer_init(q->child.loop, &w->timer);
-	uv_timer_start(&w->timer, on_timer, AGAIN_MS, AGAIN_MS);
+	if (!q->recovering) /* else site_recovered() begins it: what is not known yet cannot be flushed */
+		uv_timer_start(&w->timer, on_timer, AGAIN_MS, AGAIN_MS);
+}
+
+void site_recovered(void)
+{
+	for (struct site_walk *w = walks; w; w = w->next)
+		uv_timer_start(&w->timer, on_timer, AGAIN_MS, AGAIN_MS);
 }
 
 uint16_t site_flush(struct queued *q, struct str domain, uint32_t *n)

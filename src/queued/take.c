@@ -347,6 +347,7 @@ static void end_recovery(struct queued *q)
 	log_info("recovery: %llu messages in %llu ms, %llu damaged", (unsigned long long)q->recovered,
 		(unsigned long long)(uv_now(q->child.loop) - q->recovery_began_ms), (unsigned long long)q->damaged);
 	control_recovered(q);
+	site_recovered();
 }
 
 /* What was written since the start. True: there is more. */
